@@ -1,0 +1,1 @@
+"""Config, roles, spec, registry, cards, errors, keys: the language every room speaks; torch-free at import."""

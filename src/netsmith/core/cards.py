@@ -1,0 +1,103 @@
+"""The card of a recipe: what it reproduces, what it claims, what differs, and which checks it cannot pass."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, cast
+
+from pydantic import model_validator
+
+from netsmith.core.config import Config, FrozenMap
+from netsmith.core.errors import ConfigError
+from netsmith.core.registry import Entry, find_recipe
+
+__all__ = ["GAP_REASONS", "Card", "Claim", "card_of", "variants_of"]
+
+GAP_REASONS: dict[str, str] = {
+    "batch_statistics": "batch normalization in training couples the examples of a batch",
+    "closed_form": "the learner counts or solves; there is no gradient and no loss curve",
+    "live_source": "data come from an environment that answers actions; there is no fixed batch to overfit or split",
+    "latent_input": "the product takes noise, not user data",
+    "no_export": "the product contains an operation that ONNX cannot express",
+    "no_feature_map": "there is no spatial feature map to look at",
+    "adversarial_game": "a game has no loss that must fall",
+    "inner_loop": "a task's loss contains a gradient step of its own",
+}
+"""The closed list of reasons a gap may give."""
+
+
+class Claim(Config):
+    """One figure a recipe is held to.
+
+    Attributes:
+        metric: Split and metric, for example ``test/accuracy``.
+        value: The claimed figure, in the metric's unit.
+        tolerance: How far below (or above, where lower is better) the measured mean may lie.
+        source: Where the figure comes from: a table of the paper, or ``netsmith`` for a target of our own.
+        direction: ``at_least`` (higher is better), ``at_most``, or ``equal``.
+    """
+
+    metric: str
+    value: float
+    tolerance: float
+    source: str
+    direction: Literal["at_least", "at_most", "equal"] = "at_least"
+
+    def holds(self, measured: float) -> bool:
+        """Whether a measured mean satisfies the claim."""
+        if self.direction == "at_least":
+            return measured >= self.value - self.tolerance
+        if self.direction == "at_most":
+            return measured <= self.value + self.tolerance
+        return abs(measured - self.value) <= self.tolerance
+
+
+class Card(Config):
+    """A recipe's card, read as a literal from its file.
+
+    Attributes:
+        title: What it is, in a few words.
+        paper: arXiv number, DOI or citation.
+        claims: The figures it is held to.
+        deviations: What differs from the paper.
+        known_gaps: Conformance checks it cannot pass, each with a reason of :data:`GAP_REASONS`.
+        seeds: Seeds of the evidence.
+    """
+
+    title: str = ""
+    paper: str
+    claims: tuple[Claim, ...] = ()
+    deviations: tuple[str, ...] = ()
+    known_gaps: FrozenMap[str] = FrozenMap[str]()
+    seeds: tuple[int, ...] = (0, 1, 2)
+
+    @model_validator(mode="after")
+    def _check(self) -> Card:
+        for check, reason in self.known_gaps.items():
+            if reason not in GAP_REASONS:
+                raise ValueError(f"known_gaps[{check!r}]: {reason!r} is not one of {', '.join(GAP_REASONS)}")
+        return self
+
+
+def variants_of(entry: Entry) -> dict[str, dict[str, Any]]:
+    """Return ``VARIANTS`` of a recipe file: by name, a dict with ``set`` (dotted changes) and any field of the card."""
+    return cast("dict[str, dict[str, Any]]", entry.literals.get("VARIANTS", {}))
+
+
+def card_of(name: str | Entry, variant: str = "") -> Card:
+    """Return the card of a recipe, with a variant's own fields in place of the file's.
+
+    Raises:
+        UnknownNameError: No such recipe.
+        ConfigError: The card is not of the documented form.
+    """
+    if isinstance(name, Entry):
+        entry = name
+    else:
+        entry, variant = find_recipe(name)
+    fields = dict(cast("dict[str, Any]", entry.literals["CARD"]))
+    if variant:
+        fields |= {key: value for key, value in variants_of(entry)[variant].items() if key != "set"}
+    try:
+        return Card.load(fields)
+    except ConfigError as error:
+        raise ConfigError(f"{entry.path.name}: {error}") from None

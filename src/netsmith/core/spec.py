@@ -1,0 +1,159 @@
+"""What goes in and what comes out of a network: the schema that a run keeps, torch-free and JSON.
+
+``source.spec`` is fitted on the training split only. A run saves it as ``schema.json``; predict, explain, export, serve
+and compress need nothing else of the data.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Literal
+
+from pydantic import model_validator
+
+from netsmith.core.config import Config
+
+__all__ = ["Inputs", "Outputs", "Spec", "Split", "Step"]
+
+InputKind = Literal["image", "text", "tokens", "table", "series", "audio", "graph", "set", "state", "none"]
+OutputKind = Literal["classes", "tags", "tokens", "values", "ranking", "embedding", "samples", "policy", "none"]
+
+
+class Step(Config):
+    """One named preprocessing step, in the order they are applied.
+
+    Attributes:
+        name: ``scale`` (``(x - low) / (high - low)``), ``normalize`` (``(x - mean) / std`` per channel or column),
+            ``resize`` (to ``size``), ``gray``, ``tokenize`` (``pattern``, ``lowercase``), ``standard_normal`` (inputs
+            are drawn, not given).
+        mean: Means per channel or column.
+        std: Standard deviations per channel or column.
+        low: The raw value that becomes 0.
+        high: The raw value that becomes 1.
+        size: Height and width in pixels.
+        pattern: Regular expression of one token.
+        lowercase: Whether text is lower-cased first.
+    """
+
+    name: Literal["scale", "normalize", "resize", "gray", "tokenize", "standard_normal"]
+    mean: tuple[float, ...] = ()
+    std: tuple[float, ...] = ()
+    low: float = 0.0
+    high: float = 1.0
+    size: tuple[int, ...] = ()
+    pattern: str = ""
+    lowercase: bool = False
+
+    @model_validator(mode="after")
+    def _check(self) -> Step:
+        if self.name == "normalize" and (len(self.mean) != len(self.std) or not self.mean or min(self.std) <= 0):
+            raise ValueError("normalize needs as many means as standard deviations, all deviations positive")
+        if self.name == "scale" and self.high <= self.low:
+            raise ValueError("scale needs low < high")
+        return self
+
+
+class Inputs(Config):
+    """What a network takes.
+
+    Attributes:
+        kind: What an example is.
+        shape: Shape of one example without the batch axis, as the network sees it; ``-1`` for a free axis.
+        dtype: Type of the array a user hands in, before preprocessing (``uint8`` for an image).
+        low: Smallest raw value.
+        high: Largest raw value.
+        columns: Names of a table's columns, in order.
+        categories: For each column of text in a table, its values in order; an empty tuple for a column of numbers.
+        preprocessing: Steps from the raw array to what the network sees.
+        vocabulary: Words or characters by index (``""`` none); index 0 is padding, 1 unknown.
+        max_length: Longest sequence, in tokens; 0 where it does not apply.
+    """
+
+    kind: InputKind
+    shape: tuple[int, ...]
+    dtype: Literal["uint8", "int64", "float32", "float64"] = "float32"
+    low: float | None = None
+    high: float | None = None
+    columns: tuple[str, ...] = ()
+    categories: tuple[tuple[str, ...], ...] = ()
+    preprocessing: tuple[Step, ...] = ()
+    vocabulary: tuple[str, ...] = ()
+    max_length: int = 0
+
+
+class Outputs(Config):
+    """What a network answers.
+
+    Attributes:
+        kind: What an answer is.
+        names: Labels, tags, actions or names of values, in order.
+        size: Number of outputs; ``len(names)`` where there are names.
+        units: Unit of each value, where there is one.
+    """
+
+    kind: OutputKind
+    names: tuple[str, ...] = ()
+    size: int = 0
+    units: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _check(self) -> Outputs:
+        if self.names and self.size and self.size != len(self.names):
+            raise ValueError(f"size {self.size} contradicts {len(self.names)} names")
+        if self.names and len(set(self.names)) != len(self.names):
+            raise ValueError("names must differ from each other")
+        return self
+
+
+class Split(Config):
+    """One part of the data.
+
+    Attributes:
+        name: ``train``, ``dev`` or ``test``.
+        size: Number of examples; 0 for a live source.
+        made: How it was made: ``official``, or for example ``seeded 10 % of train``.
+        seed: The seed of a drawn split.
+        sha256: Hash of the examples' indices and labels (or of the file they come from).
+    """
+
+    name: str
+    size: int
+    made: str = "official"
+    seed: int = 0
+    sha256: str = ""
+
+
+class Spec(Config):
+    """The schema of a run (``schema.json``).
+
+    Attributes:
+        format: Version of this file's form.
+        inputs: What goes in.
+        outputs: What comes out.
+        splits: How the data is divided.
+        dataset: Name of the data set.
+    """
+
+    format: Literal[1] = 1
+    dataset: str
+    inputs: Inputs
+    outputs: Outputs
+    splits: tuple[Split, ...] = ()
+
+    def split(self, name: str) -> Split | None:
+        """Return the split of that name, or None."""
+        return next((split for split in self.splits if split.name == name), None)
+
+    def facts(self) -> dict[str, Any]:
+        """Return what the data decides, by the name of the config field that may be left ``AUTO``."""
+        shape = self.inputs.shape
+        facts: dict[str, Any] = {"num_outputs": self.outputs.size or len(self.outputs.names)}
+        if self.outputs.kind in ("classes", "tags", "policy"):
+            facts["num_classes"] = len(self.outputs.names) or self.outputs.size
+        if self.inputs.kind == "image":
+            facts |= {"in_channels": shape[0], "image_size": shape[-1]}
+        if self.inputs.vocabulary:
+            facts |= {"vocab_size": len(self.inputs.vocabulary), "max_length": self.inputs.max_length}
+        if all(size > 0 for size in shape):
+            facts["in_features"] = math.prod(shape)
+        return facts
