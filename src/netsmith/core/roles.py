@@ -70,10 +70,15 @@ class ScheduleConfig(Config):
 
 
 class OptimizerConfig(Config):
-    """How a gradient becomes a step."""
+    """How a gradient becomes a step.
+
+    ``build(parameters)`` takes one player's parameters by name and returns a ``torch.optim.Optimizer`` whose groups
+    carry ``names``. An optimizer that must evaluate the loss again (SAM, L-BFGS) sets ``needs_closure``.
+    """
 
     role: ClassVar[str] = "optimizer"
     room: ClassVar[str] = "optim"
+    needs_closure: ClassVar[bool] = False
 
 
 class HookConfig(Config):

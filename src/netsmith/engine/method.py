@@ -31,6 +31,10 @@ class Update(Protocol):
         """Zero, split into micro-batches, run backward for that player only, sum ranks, divide, clip, step."""
         ...
 
+    def sum_ranks(self, tensors: list[Tensor]) -> None:
+        """Add tensors over all ranks in place: what a learner that counts needs instead of gradients."""
+        ...
+
 
 class Method(nn.Module, abc.ABC):
     """The base of every method; its submodules are the networks, so a device or a precision reaches all of them.

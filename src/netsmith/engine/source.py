@@ -67,7 +67,7 @@ class LiveSource(abc.ABC):
 
         Args:
             act: The method's policy.
-            key: The key of (seed, position) for the actions' noise.
+            key: The key of the run, the same at every call: resets and the noise of actions derive from it.
             part: ``(rank, world)``: this process plays its share of the environments.
         """
 

@@ -78,6 +78,13 @@ class Ratio(Metric):
     def compute(self) -> float:
         return self.total / self.weight if self.weight else float("nan")
 
+    def __getstate__(self) -> tuple[float, float]:
+        # Only the sums travel between ranks: a function need not be sendable.
+        return self.total, self.weight
+
+    def __setstate__(self, state: tuple[float, float]) -> None:
+        self.total, self.weight = state
+
 
 class Task(nn.Module, abc.ABC):
     """What an answer means; a method composes with any task.
