@@ -1,0 +1,159 @@
+"""The catalogues as data: what ``list`` and ``show`` print; importing torch only where a network must be counted."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from netsmith.core.cards import Card, card_of, variants_of
+from netsmith.core.errors import UnknownNameError
+from netsmith.core.registry import Entry, find_recipe, recipes, sizes
+
+__all__ = ["evidence_of", "list_recipes", "show"]
+
+
+def list_recipes() -> list[dict[str, Any]]:
+    """Return every recipe with its level of evidence, status and claims; the contract of ``netsmith list --json``."""
+    found = []
+    for name, entry in sorted(recipes().items()):
+        for variant in ["", *variants_of(entry)]:
+            full = f"{name}:{variant}" if variant else name
+            found.append(_row(full, entry, variant))
+    return found
+
+
+def _row(name: str, entry: Entry, variant: str) -> dict[str, Any]:
+    card = card_of(entry, variant)
+    evidence = evidence_of(entry, variant)
+    claims = []
+    for claim in card.claims:
+        measured = evidence.get("measured", {}).get(claim.metric)
+        claims.append(
+            {
+                "metric": claim.metric,
+                "value": claim.value,
+                "tolerance": claim.tolerance,
+                "direction": claim.direction,
+                "source": claim.source,
+                "measured": {key: measured[key] for key in ("mean", "sd", "n")} if measured else None,
+            }
+        )
+    return {
+        "name": name,
+        "title": card.title or entry.doc,
+        "family": entry.path.parent.name,
+        "paper": card.paper,
+        "level": int(evidence.get("level", 0)),
+        "status": _status(card, evidence, entry),
+        "claims": claims,
+        "gaps": dict(card.known_gaps),
+    }
+
+
+def _status(card: Card, evidence: dict[str, Any], entry: Entry) -> str:
+    """Return ``reproduced``, ``short``, ``stale``, or ``unverified``."""
+    measured = evidence.get("measured", {})
+    if not measured:
+        return "unverified"
+    if evidence.get("source_sha256") not in (None, source_sha256(entry)):
+        return "stale"
+    if any(claim.metric not in measured for claim in card.claims):
+        return "unverified"
+    return "reproduced" if all(claim.holds(measured[claim.metric]["mean"]) for claim in card.claims) else "short"
+
+
+def source_sha256(entry: Entry) -> str:
+    """Return the hash of a recipe's text, by which ``list`` sees without torch that a recipe has changed."""
+    import hashlib
+
+    return hashlib.sha256(entry.path.read_bytes()).hexdigest()
+
+
+def evidence_of(entry: Entry, variant: str = "") -> dict[str, Any]:
+    """Return the committed evidence of a recipe, ``{}`` where there is none."""
+    file = entry.path.with_name(f"{entry.name}.evidence.json")
+    if not file.is_file():
+        return {}
+    value = json.loads(file.read_text(encoding="utf-8"))
+    found = value.get("variants", {}).get(variant or "default", {})
+    return dict(found)
+
+
+def show(name: str) -> dict[str, Any]:
+    """Return a model's or a recipe's facts; ``parameters`` and ``macs`` are counted, nothing is quoted.
+
+    Raises:
+        UnknownNameError: Neither a recipe nor a model.
+    """
+    base = name.partition(":")[0]
+    if base in recipes():
+        return _show_recipe(name)
+    known = sizes()
+    if name in known:
+        return _show_model(name)
+    raise UnknownNameError("recipe or model", name, [*recipes(), *known])
+
+
+def _show_recipe(name: str) -> dict[str, Any]:
+    from netsmith.api.experiments import find
+    from netsmith.api.network import Network
+    from netsmith.engine.experiment import Experiment
+
+    entry, variant = find_recipe(name)
+    row = _row(name, entry, variant)
+    found = find(name, sets={"data.twin": True})
+    experiment = Experiment(found.config)
+    method = experiment.method
+    network = Network(method.product(), method.product_spec(experiment.spec), task=method.task, name=name)
+    real = find(name).config
+    row |= {"kind": "recipe", "deviations": list(found.card.deviations) if found.card else []}
+    row |= {"experiment": real.dump(), "inputs": network.spec.inputs.dump(), "outputs": network.spec.outputs.dump()}
+    return row | _counted(network.module, network.shipped.preprocess(network.example(1)))
+
+
+def _show_model(name: str) -> dict[str, Any]:
+    import importlib
+
+    import torch
+
+    from netsmith.core.config import AUTO
+    from netsmith.core.registry import config_in
+    from netsmith.core.roles import ModelConfig
+
+    entry, fields = sizes()[name]
+    config_class = config_in(entry.module, ModelConfig)
+    if config_class is None:
+        raise UnknownNameError("model", name, sizes())
+    config = config_class(**fields)
+    facts = {"in_channels": 3, "num_classes": 10, "image_size": 32, "in_features": 64, "num_outputs": 10}
+    facts |= {"vocab_size": 1000, "max_length": 64}
+    assumed = {key: facts[key] for key in facts if getattr(config, key, None) == AUTO}
+    config = config.derive(**assumed)
+    module = importlib.import_module(entry.module)
+    found: dict[str, Any] = {"kind": "model", "name": name, "file": entry.name, "doc": entry.doc}
+    found |= {"config": config.dump(), "assumed": assumed, "module": module.__name__}
+    network = config.build().eval()
+    if "in_channels" in type(config).model_fields:
+        size = getattr(config, "image_size", 32)
+        example = torch.zeros(1, config.in_channels, size, size)  # type: ignore[attr-defined]
+    elif "vocab_size" in type(config).model_fields:
+        example = torch.ones(1, 64, dtype=torch.int64)
+    elif "in_features" in type(config).model_fields:
+        example = torch.zeros(1, config.in_features)  # type: ignore[attr-defined]
+    else:
+        return found | {"parameters": sum(p.numel() for p in network.parameters()), "macs": None, "layers": []}
+    return found | _counted(network, example)
+
+
+def _counted(module: Any, example: Any) -> dict[str, Any]:
+    from netsmith.measure.parameters import layer_table
+
+    rows = layer_table(module, example)
+    return {
+        "parameters": sum(p.numel() for p in module.parameters()),
+        "macs": sum(row.macs for row in rows),
+        "layers": [
+            {"name": r.name, "type": r.type, "output": list(r.output), "parameters": r.parameters, "macs": r.macs}
+            for r in rows
+        ],
+    }

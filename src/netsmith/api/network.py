@@ -1,0 +1,188 @@
+"""A trained network with its schema: what predict, explain, export and serve work on."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from netsmith.api.encode import as_batches, encode
+from netsmith.core.errors import UnsupportedError
+from netsmith.core.spec import Inputs, Outputs, Spec
+from netsmith.engine.random import example_keys, keyed_normal
+from netsmith.engine.task import Task
+from netsmith.layers.preprocess import Preprocess
+
+__all__ = ["Network", "Shipped", "from_module"]
+
+
+class Shipped(nn.Module):
+    """Preprocessing and network in one graph: raw arrays in, the network's output out."""
+
+    def __init__(self, network: nn.Module, inputs: Inputs) -> None:
+        super().__init__()
+        self.preprocess = Preprocess(inputs)
+        self.network = network
+
+    def forward(self, inputs: Tensor) -> Any:
+        """Return the network's output for a raw batch."""
+        return self.network(self.preprocess(inputs))
+
+
+class Network:
+    """A network, its schema, and the meaning of its answers.
+
+    Args:
+        module: The network; takes preprocessed inputs.
+        spec: Its schema.
+        task: What its answers mean, or None for plain values.
+        name: A name for files and pages.
+
+    Attributes:
+        shipped: Preprocessing and network in one module, in evaluation mode: what is exported and served.
+    """
+
+    def __init__(self, module: nn.Module, spec: Spec, *, task: Task | None = None, name: str = "network") -> None:
+        self.module = module.eval()
+        self.spec = spec
+        self.task = task
+        self.name = name
+        self.shipped = Shipped(self.module, spec.inputs).eval()
+
+    def landmarks(self) -> dict[str, str]:
+        """Return the module names of stem, features and head, as the model declares them; ``{}`` if it does not."""
+        declare = getattr(self.module, "landmarks", None)
+        return dict(declare()) if callable(declare) else {}
+
+    def example(self, batch: int = 1, *, seed: int = 0) -> Tensor:
+        """Return a random raw batch of the schema's shape and range: for tracing, measuring and proofs."""
+        inputs = self.spec.inputs
+        shape = tuple(8 if size == -1 else size for size in inputs.shape)
+        generator = torch.Generator().manual_seed(seed)
+        if inputs.kind == "none":
+            return self.noise(batch, seed=seed)
+        if inputs.kind in ("text", "tokens"):
+            return torch.randint(1, max(2, len(inputs.vocabulary)), (batch, *shape), generator=generator)
+        if inputs.kind == "table" and inputs.columns:
+            columns = []
+            for position in range(len(inputs.columns)):
+                values = inputs.categories[position] if inputs.categories else ()
+                if values:
+                    columns.append(torch.randint(0, len(values), (batch,), generator=generator).float())
+                else:
+                    columns.append(torch.randn(batch, generator=generator))
+            return torch.stack(columns, dim=1)
+        low = inputs.low if inputs.low is not None else -1.0
+        high = inputs.high if inputs.high is not None else 1.0
+        return torch.rand(batch, *shape, generator=generator) * (high - low) + low
+
+    def noise(self, count: int, *, seed: int) -> Tensor:
+        """Return the latent inputs that ``seed`` stands for, where a network takes noise."""
+        keys = example_keys(seed, torch.arange(count))
+        return keyed_normal(keys, *self.spec.inputs.shape, stream="latent").float()
+
+    def encode(self, values: Any) -> Tensor:
+        """Return the raw batch for some values; see :func:`netsmith.api.encode.encode`."""
+        return encode(values, self.spec.inputs)
+
+    def __call__(self, raw: Tensor, *, batch: int = 256) -> Tensor:
+        """Return the outputs for a raw batch."""
+        with torch.no_grad():
+            return torch.cat([self.shipped(piece) for piece in as_batches(raw, batch)])
+
+    def predict(self, values: Any) -> list[dict[str, Any]]:
+        """Return one readable prediction per example.
+
+        Args:
+            values: What :meth:`encode` takes, or a raw tensor.
+
+        Raises:
+            DataError: The values do not fit the schema.
+        """
+        return self.decode(self(self.encode(values)))
+
+    def decode(self, output: Tensor) -> list[dict[str, Any]]:
+        """Return readable predictions for outputs, wherever they were computed."""
+        if self.task is None:
+            return [{"values": row} for row in output.reshape(len(output), -1).tolist()]
+        return self.task.decode(output, self.spec.outputs)
+
+    def export(self, path: str | Path) -> Any:
+        """Export preprocessing and network to one ONNX file, with a parity proof under ONNX Runtime.
+
+        Raises:
+            ProofError: The exported graph does not give the same answers.
+        """
+        from netsmith.export.onnx import export_onnx
+
+        return export_onnx(self.shipped, self.example(2), Path(path))
+
+    def measure(self) -> dict[str, Any]:
+        """Return parameters, bytes, multiply-adds and this machine's median latency in PyTorch (batch 1)."""
+        from netsmith.measure.latency import latency_ms
+        from netsmith.measure.macs import count_macs
+        from netsmith.measure.parameters import count_parameters
+
+        example = self.example(1)
+
+        def call() -> None:
+            with torch.no_grad():
+                self.shipped(example)
+
+        return {
+            "parameters": count_parameters(self.module),
+            "macs": count_macs(self.shipped, example),
+            "latency_ms": latency_ms(call).median,
+            "measured_at": time.strftime("%Y-%m-%d"),
+        }
+
+
+def from_module(
+    module: nn.Module,
+    example: Tensor,
+    *,
+    kind: str = "",
+    classes: Sequence[str] = (),
+    name: str = "",
+) -> Network:
+    """Take any ``nn.Module`` with an example input as a network of netsmith.
+
+    Args:
+        module: The network, as it is; it is put into evaluation mode.
+        example: One batch of its inputs (preprocessed as the network wants them).
+        kind: ``image``, ``table``, ``tokens``, ``series``...; guessed from the example where empty.
+        classes: Names of the outputs where they are classes.
+        name: A name for files and pages; the class's by default.
+
+    Raises:
+        UnsupportedError: The network does not return one tensor with the batch first.
+
+    Example:
+        >>> network = from_module(nn.Linear(4, 2), torch.zeros(1, 4), classes=("no", "yes"))
+        >>> network.predict([[0.0, 0.0, 0.0, 0.0]])[0]["label"] in ("no", "yes")
+        True
+    """
+    module.eval()
+    with torch.no_grad():
+        output = module(example)
+    if not isinstance(output, Tensor) or output.shape[:1] != example.shape[:1]:
+        found = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
+        raise UnsupportedError(f"expected a module that returns one tensor with the batch first, got {found}")
+    guessed = kind or ("image" if example.dim() == 4 else "tokens" if not example.is_floating_point() else "table")
+    if guessed == "table" and example.dim() > 2:
+        guessed = "series"
+    inputs = Inputs(kind=guessed, shape=tuple(example.shape[1:]))  # type: ignore[arg-type]
+    size = output.reshape(len(output), -1).shape[1]
+    task: Task | None = None
+    outputs = Outputs(kind="values", size=size)
+    if classes:
+        from netsmith.tasks.classify import Classify
+
+        outputs = Outputs(kind="classes", names=tuple(classes), size=size)
+        task = Classify.Config().build()
+    spec = Spec(dataset="your module", inputs=inputs, outputs=outputs)
+    return Network(module, spec, task=task, name=name or type(module).__name__)

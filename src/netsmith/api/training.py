@@ -1,0 +1,257 @@
+"""Train and resume: from an experiment to a run folder that every other verb needs nothing but."""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from netsmith.api.experiments import Found, find, load_code, read_experiment, write_form
+from netsmith.core.errors import CheckpointError, RunError
+from netsmith.core.files import write_atomic
+from netsmith.core.spec import Spec
+from netsmith.engine import checkpoint
+from netsmith.engine.engine import Engine
+from netsmith.engine.experiment import Experiment
+from netsmith.engine.hook import Hook
+from netsmith.engine.hooks.journal import Journal
+from netsmith.engine.method import Method
+from netsmith.engine.ranks import Ranks
+from netsmith.engine.run_folder import RunFolder, environment
+
+__all__ = ["Prepare", "begin", "continue_run", "product_step", "rebuild", "with_data"]
+
+Prepare = Callable[[Method], Any]
+"""Changes a fresh method before training (puts in a teacher, prunes the model); returns the surgery log or None."""
+
+
+def with_data(found: Found, data: str | Path) -> Found:
+    """Replace an experiment's data by the user's own, keeping batch sizes, augmentation and sizes."""
+    from netsmith.data import _sniff
+
+    old = found.config.data
+    fields = type(old).model_fields
+    new = _sniff.sniff(Path(data))
+    kept = {
+        name: getattr(old, name)
+        for name in type(new).model_fields
+        if name in fields and name in ("batch", "evaluation_batch", "augment", "image_size", "max_length")
+    }
+    config = found.config.derive(data=new.derive(**kept) if kept else new)
+    return Found(found.name, found.recipe, config, found.card, found.code)
+
+
+def begin(
+    found: Found,
+    *,
+    root: str | Path = "runs",
+    name: str = "",
+    hooks: Sequence[Hook] = (),
+    prepare: Prepare | None = None,
+    log_every: int = 0,
+    notice: Callable[[str], None] = print,
+) -> Path:
+    """Run an experiment from its start in a new run folder and return the folder.
+
+    Args:
+        found: What to run.
+        root: Where run folders lie.
+        name: The run's name; the experiment's by default. A number is added where the name is taken.
+        hooks: More hooks (progress).
+        prepare: A change of the fresh method; what it did travels with the checkpoints, so a resume is exact.
+        log_every: Steps between journal lines; 0 for about 200 lines.
+        notice: Where one-line notices go.
+    """
+    ranks = Ranks()
+    experiment = Experiment(found.config)
+    surgery = prepare(experiment.method) if prepare else None
+    folder = RunFolder.create(Path(root), name or found.name) if ranks.first else None
+    path = Path(ranks.from_first(str(folder.path) if folder else ""))
+    steps = int(experiment.config.steps)
+    if folder:
+        _write_start(folder, found, experiment, log_every or max(1, steps // 200))
+    engine = _engine(experiment, path, hooks=hooks, ranks=ranks, surgery=surgery)
+    if prepare:
+        engine.save()  # what was put in from outside must be there for a resume
+    _finish(engine, folder, path, notice)
+    return path
+
+
+def _write_start(folder: RunFolder, found: Found, experiment: Experiment, log_every: int) -> None:
+    folder.write("experiment.json", write_form(found, experiment.config))
+    folder.write("schema.json", experiment.spec.dump())
+    about = {"seed": experiment.config.seed, "log_every": log_every, "started": time.strftime("%Y-%m-%d")}
+    folder.write("environment.json", environment(about))
+    if found.code:
+        shutil.copyfile(found.code.path, folder.path / "code.py")
+    if experiment.spec.inputs.vocabulary:
+        (folder.path / "vocab").mkdir()
+        words = "\n".join(json.dumps(word, ensure_ascii=False) for word in experiment.spec.inputs.vocabulary) + "\n"
+        write_atomic(folder.path / "vocab" / "vocabulary.jsonl", words.encode())
+
+
+def _engine(experiment: Experiment, path: Path, *, hooks: Sequence[Hook], ranks: Ranks, surgery: Any) -> Engine:
+    more = list(hooks) if ranks.first else []
+    if ranks.first:
+        every = int(RunFolder(path).read("environment.json")["log_every"])
+        more.append(Journal(path / "metrics.jsonl", every=every))
+    return Engine(experiment, checkpoints=path / "checkpoints", hooks=more, ranks=ranks, surgery=surgery)
+
+
+def continue_run(
+    path: str | Path,
+    *,
+    code: str | Path | None = None,
+    hooks: Sequence[Hook] = (),
+    notice: Callable[[str], None] = print,
+) -> Path:
+    """Resume a run from its newest whole checkpoint; the result is the one of a run that was never cut.
+
+    Raises:
+        RunError: Not a run folder, already finished, or owned by another process.
+        CheckpointError: No checkpoint is whole.
+    """
+    path = Path(path)
+    ranks = Ranks()
+    folder = RunFolder.open(path)
+    if ranks.first:
+        folder.own()
+    if (path / "evaluation.json").exists():
+        raise RunError(f"{path.name} is finished; to go on longer, train {path}/experiment.json --set steps=...")
+    found = read_experiment(folder.read("experiment.json"), code=load_code(Path(code)) if code else None)
+    experiment = Experiment(found.config)
+    if experiment.spec != folder.spec():
+        raise RunError("the data is no longer what the run was started on (its schema or hashes differ)")
+    try:
+        snapshot, notices = checkpoint.load_latest(path / "checkpoints")
+    except CheckpointError as error:
+        if any((path / "checkpoints").glob("step-*")):
+            raise
+        snapshot, notices = None, [f"{error}; starting from the beginning"]
+    for line in notices:
+        notice(line)
+    surgery = snapshot.states.get("surgery") if snapshot else None
+    _operate(experiment.method, surgery)
+    engine = _engine(experiment, path, hooks=hooks, ranks=ranks, surgery=surgery)
+    if snapshot:
+        engine.restore(snapshot)
+    _finish(engine, folder if ranks.first else None, path, notice)
+    return path
+
+
+def _finish(engine: Engine, folder: RunFolder | None, path: Path, notice: Callable[[str], None]) -> None:
+    """Learn, take the selected checkpoint, read the test split once, and write what was found."""
+    for line in engine.notices:
+        notice(line)
+    told = len(engine.notices)
+    try:
+        engine.fit()
+        if engine.best is not None and engine.best[1] != engine.step:
+            engine.load_weights(checkpoint.load(path / "checkpoints" / f"step-{engine.best[1]:08d}"))
+        splits = [name for name in ("dev", "test") if name in engine.source.splits()]
+        found: dict[str, float] = {}
+        for split in splits:
+            found |= engine.evaluate(split)
+    finally:
+        for line in engine.notices[told:]:
+            notice(line)
+        if folder:
+            folder.release()
+    if folder:
+        step = engine.best[1] if engine.best is not None else engine.step
+        figures = {name: value if math.isfinite(value) else None for name, value in found.items()}
+        value = {
+            "format": 1,
+            "step": step,
+            "steps": engine.step,
+            "selected_by": engine.config.select,
+            "figures": figures,
+        }
+        folder.write("evaluation.json", value)
+    engine.ranks.close()
+
+
+def product_step(path: Path) -> int | None:
+    """Return the step of the checkpoint that a finished run chose, or None while it is unfinished."""
+    file = path / "evaluation.json"
+    return int(RunFolder(path).read("evaluation.json")["step"]) if file.is_file() else None
+
+
+def rebuild(
+    path: str | Path, *, code: str | Path | None = None, notice: Callable[[str], None] = print
+) -> tuple[Found, Spec, Method]:
+    """Rebuild a run's method with its chosen weights from the run folder alone; no data is touched.
+
+    Raises:
+        RunError: Not a run folder.
+        CheckpointError: No checkpoint is whole.
+    """
+    path = Path(path)
+    folder = RunFolder.open(path)
+    found = read_experiment(folder.read("experiment.json"), code=load_code(Path(code)) if code else None)
+    spec = folder.spec()
+    step = product_step(path)
+    snapshot = None
+    if step is not None:
+        try:
+            snapshot = checkpoint.load(path / "checkpoints" / f"step-{step:08d}")
+        except CheckpointError as error:
+            notice(f"{error}; using another one")
+    if snapshot is None:
+        snapshot, notices = checkpoint.load_latest(path / "checkpoints")
+        for line in notices:
+            notice(line)
+    experiment = Experiment(found.config, spec=spec)
+    _operate(experiment.method, snapshot.states.get("surgery"))
+    checkpoint.copy_into(experiment.method, snapshot.weights, what=f"checkpoint step-{snapshot.step:08d}")
+    experiment.method.restore(snapshot.states["method"])
+    experiment.method.eval()
+    _apply_hooks(experiment, snapshot)
+    return found, spec, experiment.method
+
+
+def _apply_hooks(experiment: Experiment, snapshot: checkpoint.Snapshot) -> None:
+    """Let hooks make the product what should be used (averaged weights)."""
+
+    class _Shell:
+        method = experiment.method
+
+    for number, config in enumerate(experiment.config.hooks):
+        hook: Hook = config.build()
+        saved = snapshot.states["hooks"].get(f"{number}-{config.kind_name()}")
+        if saved and type(hook).apply is not Hook.apply:
+            hook.restore(saved)
+            with torch.no_grad():
+                hook.apply(_Shell())  # type: ignore[arg-type]
+
+
+def _operate(method: Method, surgery: Any) -> None:
+    """Give a fresh product the shapes of a changed network, as its surgery log says."""
+    if surgery is None:
+        return
+    from netsmith.compress.surgery import SurgeryLog, apply_surgery
+
+    apply_surgery(method.product(), SurgeryLog.from_json(surgery))
+
+
+def teacher_into(teacher: torch.nn.Module) -> Prepare:
+    """Return a :data:`Prepare` that puts a trained teacher into a distillation."""
+
+    def put(method: Method) -> None:
+        adopt = getattr(method, "adopt_teacher", None)
+        if adopt is None:
+            raise RunError(f"{type(method).__name__} takes no teacher; use a distillation recipe")
+        adopt(teacher)
+
+    return put
+
+
+def find_and_begin(target: str, **named: Any) -> Path:
+    """Find an experiment by name and run it."""
+    return begin(find(target), **named)
