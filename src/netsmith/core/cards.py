@@ -10,7 +10,7 @@ from netsmith.core.config import Config, FrozenMap
 from netsmith.core.errors import ConfigError
 from netsmith.core.registry import Entry, find_recipe
 
-__all__ = ["GAP_REASONS", "Card", "Claim", "card_of", "variants_of"]
+__all__ = ["GAP_REASONS", "Card", "Claim", "Learns", "card_of", "variants_of"]
 
 GAP_REASONS: dict[str, str] = {
     "batch_statistics": "batch normalization in training couples the examples of a batch",
@@ -51,6 +51,22 @@ class Claim(Config):
         return abs(measured - self.value) <= self.tolerance
 
 
+class Learns(Config):
+    """What a recipe must reach on its synthetic twin in a short run (evidence level 2).
+
+    Attributes:
+        metric: Split and metric.
+        value: The figure to reach.
+        steps: Steps of the short run.
+        direction: ``at_least`` or ``at_most``.
+    """
+
+    metric: str
+    value: float
+    steps: int
+    direction: Literal["at_least", "at_most"] = "at_least"
+
+
 class Card(Config):
     """A recipe's card, read as a literal from its file.
 
@@ -61,6 +77,7 @@ class Card(Config):
         deviations: What differs from the paper.
         known_gaps: Conformance checks it cannot pass, each with a reason of :data:`GAP_REASONS`.
         seeds: Seeds of the evidence.
+        learns: What it must reach on its twin.
     """
 
     title: str = ""
@@ -69,6 +86,7 @@ class Card(Config):
     deviations: tuple[str, ...] = ()
     known_gaps: FrozenMap[str] = FrozenMap[str]()
     seeds: tuple[int, ...] = (0, 1, 2)
+    learns: Learns | None = None
 
     @model_validator(mode="after")
     def _check(self) -> Card:

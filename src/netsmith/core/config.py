@@ -10,7 +10,7 @@ import importlib
 import json
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, ClassVar, Generic, Literal, Self, TypeVar, cast
+from typing import Any, ClassVar, Generic, Literal, NamedTuple, Self, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, model_validator
 from pydantic_core import PydanticCustomError, core_schema
@@ -175,10 +175,13 @@ class Config(BaseModel, metaclass=_ConfigMeta):
         Raises:
             ConfigError: A path that does not exist (the nearest field is named) or a value that does not fit.
         """
-        result = self
+        result: Any = self
+        pending: list[_Change] = []
         for path, value in changes.items():
-            result = cast("Self", _replace(result, path.split("."), value, path))
-        return result
+            if any(path.startswith(f"{earlier.whole}.") for earlier in pending):  # it reaches into a new value
+                result, pending = _replace(result, pending), []
+            pending.append(_Change(path.split("."), value, path))
+        return cast("Self", _replace(result, pending)) if pending else result
 
     def dump(self) -> dict[str, Any]:
         """Return the config as JSON values; each config carries its ``kind``, no field of a subclass is lost."""
@@ -208,6 +211,8 @@ class Config(BaseModel, metaclass=_ConfigMeta):
 def _freeze(value: Any) -> Any:
     if isinstance(value, list):
         return tuple(_freeze(item) for item in cast("list[Any]", value))
+    if isinstance(value, dict):
+        return {name: _freeze(item) for name, item in cast("dict[Any, Any]", value).items()}
     return value
 
 
@@ -222,28 +227,48 @@ def _dump(value: Any) -> Any:
     return value
 
 
-def _replace(value: Any, path: list[str], new: Any, whole: str) -> Any:
-    head, rest = path[0], path[1:]
+class _Change(NamedTuple):
+    path: list[str]
+    new: Any
+    whole: str
+
+
+def _replace(value: Any, changes: list[_Change]) -> Any:
+    """Apply all changes below ``value`` and validate it once: fields that depend on each other change together."""
+    inner: dict[str, list[_Change]] = {}
+    for path, new, whole in changes:
+        inner.setdefault(path[0], []).append(_Change(path[1:], new, whole))
     if isinstance(value, Config):
-        names = type(value).model_fields
-        if head not in names:
-            raise ConfigError(f"{whole}: {type(value).__qualname__} has no field {head!r}{did_you_mean(head, names)}")
-        fields = {name: getattr(value, name) for name in names}
-        fields[head] = _replace(fields[head], rest, new, whole) if rest else new
+        fields = {name: getattr(value, name) for name in type(value).model_fields}
+        for head, below in inner.items():
+            if head not in fields:
+                near = did_you_mean(head, fields)
+                raise ConfigError(f"{below[0].whole}: {type(value).__qualname__} has no field {head!r}{near}")
+            fields[head] = _changed(fields[head], below)
         return type(value)(**fields)
     if isinstance(value, FrozenMap):
         items = dict(cast("FrozenMap[Any]", value))
-        if rest and head not in items:
-            raise ConfigError(f"{whole}: no entry {head!r}{did_you_mean(head, items)}")
-        items[head] = _replace(items[head], rest, new, whole) if rest else new
+        for head, below in inner.items():
+            if below[0].path and head not in items:
+                raise ConfigError(f"{below[0].whole}: no entry {head!r}{did_you_mean(head, items)}")
+            items[head] = _changed(items.get(head), below)
         return FrozenMap(items)
     if isinstance(value, tuple):
         entries = list(cast("tuple[Any, ...]", value))
-        if not head.isdigit() or int(head) >= len(entries):
-            raise ConfigError(f"{whole}: expected an index below {len(entries)}, got {head!r}")
-        entries[int(head)] = _replace(entries[int(head)], rest, new, whole) if rest else new
+        for head, below in inner.items():
+            if not head.isdecimal() or int(head) >= len(entries):
+                raise ConfigError(f"{below[0].whole}: expected an index below {len(entries)}, got {head!r}")
+            entries[int(head)] = _changed(entries[int(head)], below)
         return tuple(entries)
-    raise ConfigError(f"{whole}: {shorten(repr(value), 60)} has no field {head!r}; it is a plain value")
+    head, below = next(iter(inner.items()))
+    raise ConfigError(f"{below[0].whole}: {shorten(repr(value), 60)} has no field {head!r}; it is a plain value")
+
+
+def _changed(old: Any, changes: list[_Change]) -> Any:
+    replaced = [number for number, change in enumerate(changes) if not change.path]
+    if replaced:  # the whole value; changes within the old one no longer matter
+        return changes[replaced[-1]].new
+    return _replace(old, changes)
 
 
 def _find_kind(base: type[Config], kind: Any, context: Any) -> type[Config]:

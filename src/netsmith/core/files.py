@@ -90,6 +90,8 @@ def read_json(path: Path, *, limit: int = 256 * 2**20) -> Any:
         if isinstance(error, RunError):
             raise
         raise RunError(f"{path.parent.name}/{path.name} is not JSON: {error}") from None
+    except OSError as error:
+        raise RunError(f"could not read {path.parent.name}/{path.name}: {error.strerror or error}") from None
 
 
 def _refuse(text: str) -> Any:

@@ -76,11 +76,18 @@ def _files(room: str) -> Iterator[tuple[str, Path, str]]:
         yield path.stem, path, ".".join(("netsmith", *parts))
 
 
+def _places(room: str) -> dict[str, tuple[Path, str]]:
+    places: dict[str, tuple[Path, str]] = {}
+    for name, path, module in _files(room):
+        if name in places:
+            raise ConfigError(f"two files are named {name!r}: {places[name][0]} and {path}; rename one")
+        places[name] = path, module
+    return places
+
+
 def _catalogue(room: str) -> dict[str, Entry]:
     entries: dict[str, Entry] = {}
-    for name, path, module in _files(room):
-        if name in entries:
-            raise ConfigError(f"two files are named {name!r}: {entries[name].path} and {path}; rename one")
+    for name, (path, module) in _places(room).items():
         doc, found = literals(path)
         entries[name] = Entry(name=name, path=path, module=module, doc=doc, literals=found)
     return entries
@@ -131,10 +138,10 @@ def find_kind(base: type[Config], kind: str) -> type[Config]:
     Raises:
         ConfigError: No file of that name plays that role.
     """
-    places = {name: module for name, _, module in _files(base.room)}
-    found = config_in(places[kind], base) if kind.isidentifier() and kind in places else None
+    places = _places(base.room)
+    found = config_in(places[kind][1], base) if kind.isidentifier() and kind in places else None
     if found is None:
-        raise ConfigError(f"no {base.role} of kind {kind!r}{did_you_mean(kind, places)}")
+        raise ConfigError(f"no {base.role} of kind {kind!r}{did_you_mean(kind, places.keys() - {kind})}")
     return found
 
 

@@ -22,7 +22,7 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
-from netsmith.core.errors import CheckpointError, NetsmithError
+from netsmith.core.errors import CheckpointError, NetsmithError, RunError
 from netsmith.core.files import read_json, sha256_of, sync_folder, write_atomic, write_json
 
 __all__ = ["Snapshot", "copy_into", "folders", "keep", "load", "load_latest", "merge_tensors", "save", "split_tensors"]
@@ -30,6 +30,10 @@ __all__ = ["Snapshot", "copy_into", "folders", "keep", "load", "load_latest", "m
 FORMAT = 1
 _FILES = ("weights.safetensors", "optimizer.safetensors", "state.json")
 _NAME = re.compile(r"step-(\d{8,})")
+_MALFORMED = (
+    NetsmithError, OSError, SafetensorError, LookupError, TypeError, ValueError, AttributeError, ArithmeticError,
+    RuntimeError,
+)  # fmt: skip
 
 
 @dataclass
@@ -90,9 +94,9 @@ def _plain(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     seen: set[int] = set()
     for name, tensor in tensors.items():
         plain = tensor.detach().cpu().contiguous()
-        if plain.data_ptr() in seen and plain.numel():
+        if plain.untyped_storage().data_ptr() in seen and plain.numel():
             plain = plain.clone()
-        seen.add(plain.data_ptr())
+        seen.add(plain.untyped_storage().data_ptr())
         found[name] = plain
     return found
 
@@ -104,20 +108,25 @@ def save(root: Path, snapshot: Snapshot) -> Path:
         RunError: The disk is full or not writable; earlier checkpoints are untouched.
     """
     folder = root / f"step-{snapshot.step:08d}"
-    folder.mkdir(parents=True, exist_ok=True)
     weights = dict(snapshot.weights)
     states = split_tensors(snapshot.states, "state:", weights)
     state = {"format": FORMAT, "step": snapshot.step, "facts": snapshot.facts, "states": states}
     try:
+        folder.mkdir(parents=True, exist_ok=True)
         write_atomic(folder / "weights.safetensors", safetensors.torch.save(_plain(weights)))
         write_atomic(folder / "optimizer.safetensors", safetensors.torch.save(_plain(snapshot.optimizer)))
         write_json(folder / "state.json", state)
         files = {name: {"sha256": sha256_of(folder / name), "bytes": (folder / name).stat().st_size} for name in _FILES}
         write_json(folder / "manifest.json", {"format": FORMAT, "files": files})
-    except NetsmithError:
+    except (NetsmithError, OSError) as error:
         if not (folder / "manifest.json").exists():
             shutil.rmtree(folder, ignore_errors=True)
-        raise
+        if isinstance(error, NetsmithError):
+            raise
+        raise RunError(
+            f"could not write checkpoint {folder.name}: {error.strerror or error}; what was saved before is intact. "
+            "Free space or choose another folder, then resume"
+        ) from None
     sync_folder(root)
     return folder
 
@@ -148,7 +157,7 @@ def load(folder: Path) -> Snapshot:
         return _load(folder)
     except CheckpointError:
         raise
-    except (NetsmithError, OSError, SafetensorError, KeyError, TypeError, ValueError, AttributeError) as error:
+    except _MALFORMED as error:
         raise CheckpointError(f"checkpoint {folder.name} is damaged: {error}") from None
 
 
@@ -172,6 +181,9 @@ def _load(folder: Path) -> Snapshot:
         contents[name] = path.read_bytes()
     weights = safetensors.torch.load(contents["weights.safetensors"])
     state = json.loads(contents["state.json"])
+    named = _NAME.fullmatch(folder.name)
+    if named and int(named[1]) != state["step"]:
+        raise CheckpointError(f"checkpoint {folder.name} is damaged: it holds step {state['step']}")
     inner = {name: weights.pop(name) for name in list(weights) if name.startswith("state:")}
     return Snapshot(
         step=int(state["step"]),

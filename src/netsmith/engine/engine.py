@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import platform
 import signal
@@ -171,7 +172,7 @@ class Engine:
             if self.config.select not in found:
                 raise ConfigError(f"select: no figure {self.config.select!r}{did_you_mean(self.config.select, found)}")
             value = found[self.config.select] * (1 if self.config.select_mode == "max" else -1)
-            if self.best is None or value > self.best[0]:
+            if not math.isnan(value) and (self.best is None or value > self.best[0]):
                 self.best = (value, self.step)
                 self.save()
         return found
@@ -223,6 +224,7 @@ class Engine:
                 "position": self.feed.position,
                 "history": [[step, found] for step, found in self.history],
                 "best": list(self.best) if self.best else None,
+                "stop": self._stop_reason,
                 "surgery": self.surgery,
             },
             facts={"experiment": self.config.sha256(), "machine": self._machine()},
@@ -274,6 +276,7 @@ class Engine:
         self.feed.position = states["position"]
         self.history = [(int(step), found) for step, found in states["history"]]
         self.best = (states["best"][0], int(states["best"][1])) if states["best"] else None
+        self._stop_reason = states.get("stop", "")
         self.step = self._saved_at = snapshot.step
         was, now = snapshot.facts.get("machine", {}), self._machine()
         changed = [f"{name} was {was.get(name)}, is {now[name]}" for name in now if was.get(name) != now[name]]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from netsmith.core.errors import ConfigError
+from netsmith.core.errors import ConfigError, NetsmithError
 from netsmith.core.keys import key
 from netsmith.engine.batch import Batch
 from netsmith.engine.ranks import Ranks
@@ -21,17 +21,30 @@ Move = Callable[[Batch], Batch]
 """Puts a batch on the device, in the precision and memory format of the run."""
 
 
-class _Loads(Dataset[Batch]):
+class _Loads(Dataset[Any]):
     """Lets loader processes call the source: an item is (key, indices)."""
 
     def __init__(self, source: Source) -> None:
         self.source = source
 
-    def __getitems__(self, item: tuple[int, Tensor]) -> Batch:
-        return self.source.load("train", item[1], key=item[0])
+    def __getitems__(self, item: tuple[int, Tensor]) -> Batch | _Failure:
+        try:
+            return self.source.load("train", item[1], key=item[0])
+        except NetsmithError as error:
+            return _Failure(type(error), str(error))
 
-    def __getitem__(self, item: Any) -> Batch:
+    def __getitem__(self, item: Any) -> Batch | _Failure:
         return self.__getitems__(item)
+
+
+class _Failure(NamedTuple):
+    """An error on its way out of a loader process: torch would drown its line in a traceback."""
+
+    kind: type[NetsmithError]
+    text: str
+
+    def error(self) -> NetsmithError:
+        return self.kind.__new__(self.kind, self.text)
 
 
 def _as_it_is(batch: Any) -> Any:
@@ -59,7 +72,7 @@ class MapFeed:
         self._epoch = -1
         self._order: list[Tensor] = []
         self._key = 0
-        self._loader: Iterator[Batch] | None = None
+        self._loader: Iterator[Batch | _Failure] | None = None
 
     def _at(self, position: int) -> tuple[int, Tensor]:
         length = len(self._order) or len(self.source.order("train", seed=self.seed, epoch=0))
@@ -82,13 +95,15 @@ class MapFeed:
             if self._loader is None:
                 self._loader = iter(self._start())
             batch = next(self._loader)
+            if isinstance(batch, _Failure):
+                raise batch.error()
         else:
             base, indices = self._at(self.position)
             batch = self.source.load("train", indices, key=base)
         self.position += 1
         return self.move(batch)
 
-    def _start(self) -> DataLoader[Batch]:
+    def _start(self) -> DataLoader[Any]:
         def places() -> Iterator[tuple[int, Tensor]]:
             position = self.position
             while True:

@@ -63,8 +63,8 @@ def keyed_uniform(keys: Tensor, *shape: int, stream: str) -> Tensor:
     """
     count = math.prod(shape)
     counter = torch.arange(1, count + 1, device=keys.device) * _GAMMA + named_key(0, stream)
-    bits = _shift(_hash(_hash(keys)[:, None] + counter), 11)  # (B, count), 53 bits
-    return ((bits.double() + 0.5) * 2.0**-53).reshape(len(keys), *shape)
+    bits = _shift(_hash(_hash(keys)[:, None] + counter), 12)  # (B, count), 52 bits: with the half, float64 is exact
+    return ((bits.double() + 0.5) * 2.0**-52).reshape(len(keys), *shape)
 
 
 def keyed_normal(keys: Tensor, *shape: int, stream: str) -> Tensor:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from netsmith.core.errors import ConfigError, DivergedError, UnsupportedError, did_you_mean
 from netsmith.core.keys import key
 from netsmith.core.roles import OptimizerConfig
-from netsmith.engine.batch import Batch
+from netsmith.engine.batch import Batch, map_tensors
 from netsmith.engine.method import Logs, Method
 from netsmith.engine.ranks import Ranks
 from netsmith.engine.task import Loss
@@ -160,19 +160,25 @@ class Updater:
             if self.ranks.world == 1:  # with several ranks the sum is checked, so that all of them stop together
                 self._check(total, loss_function, piece, (call, number))
             loss.total.backward(inputs=one.parameters)
-        gradients = []
-        for parameter in one.parameters:
-            if parameter.grad is None:
-                parameter.grad = torch.zeros_like(parameter)
-            gradients.append(parameter.grad)
+        # A parameter that no piece and no rank used keeps no gradient: the optimizer must pass it over, as it does
+        # where the batch is not cut (weight decay and momentum would move it otherwise).
+        used = [float(parameter.grad is not None) for parameter in one.parameters]
         if self.ranks.world > 1:
-            sums = torch.tensor([total, weight], dtype=torch.float64, device=gradients[0].device)
+            sums = torch.tensor([total, weight, *used], dtype=torch.float64, device=one.parameters[0].device)
             self.ranks.sum_([sums])
-            total, weight = sums.tolist()
-            self._check(total, loss_function, pieces[-1], (call, len(pieces) - 1))
+            total, weight, *used = sums.tolist()
+        value = total / weight if weight else math.nan
+        self._check(value, loss_function, pieces[-1], (call, len(pieces) - 1))
+        gradients = []
+        for parameter, count in zip(one.parameters, used, strict=True):
+            if count:
+                if parameter.grad is None:
+                    parameter.grad = torch.zeros_like(parameter)
+                gradients.append(parameter.grad)
+        if gradients:
             self.ranks.sum_(gradients)
-        torch._foreach_div_(gradients, weight)
-        return total / weight
+            torch._foreach_div_(gradients, weight)
+        return value
 
     def _forward(self, loss_function: Callable[[Batch], Loss], piece: Batch, place: tuple[int, int]) -> Loss:
         parts = (self.step, *place) if self.ranks.world == 1 else (self.step, *place, self.ranks.rank)
@@ -199,6 +205,10 @@ class Updater:
         for name, parameter in self.method.named_parameters():
             if not torch.isfinite(parameter).all():
                 return f"first in the parameter {name}"
+        broken: list[bool] = []
+        map_tensors(piece.inputs, lambda part: broken.append(not bool(torch.isfinite(part).all())))
+        if any(broken):
+            return "first in the inputs of the batch"
         bad: list[str] = []
 
         def watch(name: str) -> Callable[..., None]:
@@ -216,7 +226,7 @@ class Updater:
         finally:
             for handle in handles:
                 handle.remove()
-        return f"first in the layer {bad[0]}" if bad else "in the loss itself (inputs or targets are not finite)"
+        return f"first in the layer {bad[0]}" if bad else "in the loss itself (or in the targets)"
 
     # -- what a checkpoint keeps ------------------------------------------------------------------------------------
 

@@ -1,0 +1,240 @@
+"""The verbs and their options; each imports what it needs when it runs."""
+
+from __future__ import annotations
+
+import typer
+
+from netsmith import __version__
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    name="netsmith",
+    help="Train, explain, compress, ship and verify neural networks: one engine, one catalogue, one command line.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    add_completion=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+data_app = typer.Typer(help="Look at data before training on it.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(data_app, name="data")
+
+_RUN = typer.Argument(..., help="A run folder, for example runs/lenet5_mnist.", metavar="RUN")
+_JSON = typer.Option(False, "--json", help="Print JSON for programs.")
+_CODE = typer.Option("", "--code", help="Your recipe file the run was made from (it will be executed).", metavar="FILE")
+_SET = typer.Option([], "--set", help="Change a field: path=value (JSON or text). Repeatable.", metavar="PATH=VALUE")
+_ROOT = typer.Option("runs", "--root", help="Where run folders are made.", metavar="DIR")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"netsmith {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version."),
+) -> None:
+    pass
+
+
+@app.command("list")
+def list_(json: bool = _JSON) -> None:
+    """List the catalogue's recipes with the state of their evidence."""
+    from netsmith.cli import catalogue
+
+    catalogue.list_(as_json=json)
+
+
+@app.command()
+def show(
+    name: str = typer.Argument(..., help="A recipe or a model, for example resnet20_fashion_mnist."),
+    json: bool = _JSON,
+) -> None:
+    """Show one recipe or model: card, claims, layer table, parameters, multiply-adds."""
+    from netsmith.cli import catalogue
+
+    catalogue.show(name, as_json=json)
+
+
+@app.command()
+def train(
+    experiment: str = typer.Argument(..., help="A recipe's name, a recipe file (.py), or an experiment.json."),
+    set_: list[str] = _SET,
+    data: str = typer.Option("", "--data", help="Your own data: a folder, an archive or a table.", metavar="PATH"),
+    teacher: str = typer.Option("", "--teacher", help="A run that teaches (distillation recipes).", metavar="RUN"),
+    name: str = typer.Option("", "--name", help="The run's name; the recipe's by default."),
+    root: str = _ROOT,
+    code: str = _CODE,
+    dry_run: bool = typer.Option(
+        False, "--dry-run", help="Print shapes, parameters, MACs, memory, ETA; train nothing."
+    ),
+    json: bool = _JSON,
+) -> None:
+    """Train an experiment in a new run folder."""
+    from netsmith.cli import training
+
+    training.train(
+        experiment,
+        sets=set_,
+        data=data,
+        teacher=teacher,
+        name=name,
+        root=root,
+        code=code,
+        dry_run=dry_run,
+        as_json=json,
+    )
+
+
+@app.command()
+def resume(run: str = _RUN, code: str = _CODE) -> None:
+    """Go on with a run that was cut; it ends bit for bit as if it had not been."""
+    from netsmith.cli import training
+
+    training.resume(run, code=code)
+
+
+@app.command()
+def evaluate(
+    run: str = _RUN,
+    split: str = typer.Option("test", "--split", help="train, dev or test."),
+    code: str = _CODE,
+    json: bool = _JSON,
+) -> None:
+    """Evaluate a run on a split of its data."""
+    from netsmith.cli import verbs
+
+    verbs.evaluate(run, split=split, code=code, as_json=json)
+
+
+@app.command()
+def predict(
+    run: str = _RUN,
+    source: str = typer.Argument("-", help="A file, a folder of pictures, a CSV/JSONL table, or - for stdin."),
+    seed: int = typer.Option(0, "--seed", help="The seed of a generator's noise."),
+    count: int = typer.Option(1, "--count", help="How many samples a generator makes.", min=1, max=100_000),
+    code: str = _CODE,
+    json: bool = _JSON,
+) -> None:
+    """Predict from a run folder alone."""
+    from netsmith.cli import verbs
+
+    verbs.predict(run, source, seed=seed, count=count, code=code, as_json=json)
+
+
+@app.command()
+def explain(
+    run: str = _RUN,
+    source: str = typer.Option("", "--input", help="A file to explain; examples of the test split by default."),
+    method: str = typer.Option("", "--method", help="saliency, integrated_gradients, grad_cam, occlusion, ... or all."),
+    count: int = typer.Option(8, "--count", help="How many examples.", min=1, max=64),
+    code: str = _CODE,
+) -> None:
+    """Show why a run decides as it does: pictures and a page."""
+    from netsmith.cli import verbs
+
+    verbs.explain(run, source=source, method=method, count=count, code=code)
+
+
+@app.command()
+def compress(
+    run: str = _RUN,
+    prune: float = typer.Option(0.5, "--prune", help="Share of the channels to cut; 0 for none.", min=0, max=0.95),
+    student: str = typer.Option("", "--student", help="A distillation recipe or a model kind for the student."),
+    epochs: int = typer.Option(0, "--epochs", help="Epochs of fine-tuning; a quarter of the run's by default.", min=0),
+    set_: list[str] = _SET,
+    code: str = _CODE,
+    json: bool = _JSON,
+) -> None:
+    """Make a run smaller and faster: prune, distil, quantize; measured under ONNX Runtime on this machine."""
+    from netsmith.cli import verbs
+
+    verbs.compress(run, prune=prune, student=student, epochs=epochs, sets=set_, code=code, as_json=json)
+
+
+@app.command()
+def export(
+    run: str = _RUN,
+    output: str = typer.Option("", "--output", "-o", help="The ONNX file; RUN/export/model.onnx by default."),
+    int8: bool = typer.Option(False, "--int8", help="Also quantize to int8 (calibrated on training data)."),
+    code: str = _CODE,
+    json: bool = _JSON,
+) -> None:
+    """Export to ONNX, preprocessing included, with a proof that it answers the same."""
+    from netsmith.cli import verbs
+
+    verbs.export(run, output=output, int8=int8, code=code, as_json=json)
+
+
+@app.command()
+def serve(
+    run: str = _RUN,
+    port: int = typer.Option(8000, "--port", min=0, max=65535),
+    host: str = typer.Option("127.0.0.1", "--host", help="Address to listen on."),
+    code: str = _CODE,
+) -> None:
+    """Serve a run over HTTP, with a schema generated from it."""
+    from netsmith.cli import verbs
+
+    verbs.serve(run, host=host, port=port, code=code)
+
+
+@app.command()
+def compare(
+    runs: list[str] = typer.Argument(..., help="Run folders.", metavar="RUN..."),
+    json: bool = _JSON,
+) -> None:
+    """Compare runs: figures, parameters, multiply-adds, size; what differs in their experiments."""
+    from netsmith.cli import verbs
+
+    verbs.compare(runs, as_json=json)
+
+
+@app.command()
+def report(run: str = _RUN, code: str = _CODE) -> None:
+    """Write one self-contained report.html of a run."""
+    from netsmith.cli import verbs
+
+    verbs.report(run, code=code)
+
+
+@app.command()
+def verify(
+    names: list[str] = typer.Argument(None, help="Recipes; none with --all.", metavar="[NAME]..."),
+    all_: bool = typer.Option(False, "--all", help="Every recipe of the catalogue."),
+    level: int = typer.Option(
+        0, "--level", help="0 conforms, 2 learns on its twin, 3 reproduces its claims.", min=0, max=3
+    ),
+    full: bool = typer.Option(False, "--full", help="The full matrix of resumes in new processes."),
+    seeds: str = typer.Option("", "--seeds", help="Seeds for level 3, for example 0,1,2."),
+    root: str = typer.Option(
+        "runs/verify", "--root", help="Where the runs of level 3 lie; finished ones are used again."
+    ),
+    json: bool = _JSON,
+) -> None:
+    """Check recipes and write their evidence."""
+    from netsmith.cli import verification
+
+    verification.verify(names or [], everything=all_, level=level, full=full, seeds=seeds, root=root, as_json=json)
+
+
+@data_app.command("check")
+def data_check(path: str = typer.Argument(..., help="A folder, an archive or a table."), json: bool = _JSON) -> None:
+    """Count examples and classes, find duplicates across splits and unreadable files."""
+    from netsmith.cli import verbs
+
+    verbs.data_check(path, as_json=json)
+
+
+@app.command()
+def demo(
+    root: str = _ROOT,
+    seed: int = typer.Option(0, "--seed", help="The seed of the whole journey."),
+) -> None:
+    """Run the whole journey on real handwritten digits in under two minutes, offline."""
+    from netsmith.cli import journey
+
+    journey.demo(root=root, seed=seed)

@@ -1,0 +1,233 @@
+"""What sources of a fixed set of examples share: fields, order, loading, the schema of images."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from netsmith.core.errors import DataError, UnknownNameError
+from netsmith.core.roles import AugmentConfig, SourceConfig
+from netsmith.core.spec import Inputs, Outputs, Spec, Split, Step
+from netsmith.data._splits import draw_splits
+from netsmith.engine.batch import Batch
+from netsmith.engine.random import example_keys
+from netsmith.engine.source import Source, cut_batches
+from netsmith.layers.preprocess import normalize, scale
+
+__all__ = [
+    "FixedFields",
+    "FixedSource",
+    "ImageFields",
+    "ImageSource",
+    "Part",
+    "array_part",
+    "check_bytes",
+    "digest",
+    "with_dev",
+]
+
+
+class FixedFields(SourceConfig):
+    """The fields of every source with a fixed set of examples.
+
+    Attributes:
+        batch: Examples per training batch.
+        evaluation_batch: Examples per evaluation batch.
+        dev: Share of the training part that is held out as ``dev``, drawn by class; 0 for none.
+        split_seed: Seed of the splits that are drawn.
+    """
+
+    batch: Annotated[int, Field(gt=0)] = 128
+    evaluation_batch: Annotated[int, Field(gt=0)] = 500
+    dev: Annotated[float, Field(ge=0, lt=0.5)] = 0.1
+    split_seed: int = 0
+
+
+class ImageFields(FixedFields):
+    """The fields of every source of images.
+
+    Attributes:
+        augment: Changes of the training images, in order; they see values in 0..1, before normalization.
+    """
+
+    augment: tuple[AugmentConfig, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Part:
+    """One split of the raw data.
+
+    Attributes:
+        fetch: Returns the raw inputs at some positions.
+        targets: One per example.
+        sha256: Hash of the examples and targets.
+        made: How the split was made.
+        seed: The seed, where it was drawn.
+    """
+
+    fetch: Callable[[Tensor], Tensor]
+    targets: Tensor
+    sha256: str
+    made: str = "official"
+    seed: int = 0
+
+
+def digest(*parts: Tensor | str) -> str:
+    """Return the SHA-256 of tensors (shape, type, values) and texts."""
+    total = hashlib.sha256()
+    for part in parts:
+        if isinstance(part, str):
+            total.update(part.encode())
+            continue
+        array = np.ascontiguousarray(part.numpy())
+        total.update(f"{array.dtype.str}{array.shape}".encode())
+        total.update(array.data)
+    return total.hexdigest()
+
+
+def array_part(inputs: Tensor, targets: Tensor, *, made: str = "official", seed: int = 0) -> Part:
+    """Return a split whose raw inputs lie in memory."""
+    return Part(lambda at: inputs.index_select(0, at), targets, digest(inputs, targets), made=made, seed=seed)
+
+
+def with_dev(inputs: Tensor, labels: Tensor, *, dev: float, seed: int) -> dict[str, Part]:
+    """Divide an official training part into ``train`` and a seeded ``dev``."""
+    if dev == 0:
+        return {"train": array_part(inputs, labels)}
+    drawn = draw_splits(labels, {"dev": dev}, seed=seed)
+    texts = {"train": f"official train without dev ({100 * dev:.3g} %)", "dev": f"seeded {100 * dev:.3g} % of train"}
+    return {name: array_part(inputs[at], labels[at], made=texts[name], seed=seed) for name, at in drawn.items()}
+
+
+class FixedSource(Source):
+    """Abstract: a source of a fixed set of examples; a reader subclasses it and hands over its parts.
+
+    Args:
+        config: The reader's config.
+        spec: The schema; its ``splits`` are filled here.
+        parts: The splits in order, ``train`` first.
+    """
+
+    def __init__(self, config: FixedFields, *, spec: Spec, parts: Mapping[str, Part]) -> None:
+        for name, part in parts.items():
+            if len(part.targets) == 0:
+                raise DataError(f"the split {name!r} of {spec.dataset} is empty; expected at least one example")
+        splits = tuple(
+            Split(name=name, size=len(part.targets), made=part.made, seed=part.seed, sha256=part.sha256)
+            for name, part in parts.items()
+        )
+        self.config = config
+        self.spec = spec.derive(splits=splits)
+        self._parts = dict(parts)
+
+    def order(self, split: str, *, seed: int, epoch: int) -> Sequence[Tensor]:
+        """Return the index batches of an epoch; training is shuffled and drops a last batch that is not full."""
+        training = split == "train"
+        return cut_batches(
+            len(self._part(split).targets),
+            self.config.batch if training else self.config.evaluation_batch,
+            seed=seed if training else None,
+            epoch=epoch,
+            drop_last=training,
+        )
+
+    def load(self, split: str, indices: Tensor, *, key: int | None = None) -> Batch:
+        """Load some examples, augmented where a key is given."""
+        part = self._part(split)
+        keys = example_keys(0 if key is None else key, indices)
+        inputs = self._prepare(part.fetch(indices), None if key is None else keys)
+        return Batch(inputs=inputs, targets=part.targets.index_select(0, indices), keys=keys, indices=indices)
+
+    def raw(self, split: str, indices: Tensor) -> Tensor:
+        """Return some examples as a user would hand them in, before preprocessing."""
+        return self._part(split).fetch(indices)
+
+    def _prepare(self, raw: Tensor, keys: Tensor | None) -> Tensor:  # noqa: ARG002
+        return raw
+
+    def _part(self, split: str) -> Part:
+        if split not in self._parts:
+            raise UnknownNameError(f"split of {self.spec.dataset}", split, self._parts)
+        return self._parts[split]
+
+
+class ImageSource(FixedSource):
+    """Abstract: a source of images of one size, 8 bits per channel, one label each.
+
+    Values are scaled to 0..1, augmented, then normalized per channel with the mean and deviation of the training part.
+
+    Args:
+        config: The reader's config.
+        dataset: Name of the data set.
+        parts: The splits; ``fetch`` returns ``(B, C, H, W)`` uint8.
+        shape: ``(C, H, W)``.
+        names: Names of the classes, in order of their labels.
+        high: The largest raw value.
+        before: Preprocessing steps that come before ``scale`` and that ``fetch`` has applied (``resize``, ``gray``).
+    """
+
+    def __init__(
+        self,
+        config: ImageFields,
+        *,
+        dataset: str,
+        parts: Mapping[str, Part],
+        shape: tuple[int, int, int],
+        names: Sequence[str],
+        high: int = 255,
+        before: tuple[Step, ...] = (),
+    ) -> None:
+        mean, std = _measure(parts["train"], high=high, channels=shape[0])
+        self._scale = Step(name="scale", high=float(high))
+        self._mean, self._std = torch.tensor(mean), torch.tensor(std)
+        self._augment = tuple(change.build() for change in config.augment)
+        steps = (*before, self._scale, Step(name="normalize", mean=mean, std=std))
+        inputs = Inputs(kind="image", shape=shape, dtype="uint8", low=0.0, high=float(high), preprocessing=steps)
+        spec = Spec(
+            dataset=dataset, inputs=inputs, outputs=Outputs(kind="classes", names=tuple(names), size=len(names))
+        )
+        super().__init__(config, spec=spec, parts=parts)
+
+    def _prepare(self, raw: Tensor, keys: Tensor | None) -> Tensor:
+        images = scale(raw, self._scale)  # (B, C, H, W) in 0..1
+        if keys is not None:
+            for change in self._augment:
+                images = change(images, keys)
+        return normalize(images, self._mean, self._std)
+
+
+def _measure(part: Part, *, high: int, channels: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Return mean and deviation per channel in 0..1, exact: from a count of every value."""
+    counts = np.zeros((channels, 256), dtype=np.int64)
+    for at in torch.arange(len(part.targets)).split(4096):
+        images = part.fetch(at).numpy()
+        for channel in range(channels):
+            counts[channel] += np.bincount(images[:, channel].ravel(), minlength=256)
+    values = np.arange(256) / high
+    total = counts.sum(axis=1)
+    mean = counts @ values / total
+    variance = counts @ values**2 / total - mean**2
+    std = np.where(variance > 1e-12, np.sqrt(np.maximum(variance, 0)), 1.0)  # a constant channel stays as it is
+    return tuple(round(float(m), 6) for m in mean), tuple(round(float(s), 6) for s in std)
+
+
+def check_bytes(images: Tensor, labels: Tensor, *, size: tuple[int, int], classes: int, path: str) -> None:
+    """Refuse official files that contradict each other or hold a label out of range.
+
+    Raises:
+        DataError: Counts differ, pictures have another size, or a label is not below ``classes``.
+    """
+    if len(images) != len(labels):
+        raise DataError(f"{len(images)} images but {len(labels)} labels; expected as many", path)
+    if tuple(images.shape[-2:]) != size:
+        raise DataError(f"images of {tuple(images.shape[-2:])} pixels; expected {size}", path)
+    if len(labels) and int(labels.max()) >= classes:
+        row = int(torch.nonzero(labels >= classes)[0]) + 1
+        raise DataError(f"label {int(labels.max())}; expected labels below {classes}", path, row)

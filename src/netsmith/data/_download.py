@@ -1,0 +1,182 @@
+"""Official files: found in ``$NETSMITH_DATA``, else in a cache, else downloaded with checksum, cap and resume."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import http.client
+import os
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import BinaryIO
+
+from netsmith.core.errors import DataError
+from netsmith.core.files import sha256_of, sync_folder
+
+__all__ = ["OfficialFile", "cache_folder", "download", "official_files"]
+
+
+@dataclasses.dataclass(frozen=True)
+class OfficialFile:
+    """A file as its publisher gives it.
+
+    Attributes:
+        name: Its name.
+        size: Its bytes; the cap of a download too.
+        sha256: Its checksum.
+    """
+
+    name: str
+    size: int
+    sha256: str
+
+
+def cache_folder() -> Path:
+    """Return the folder where downloads are kept: ``~/.cache/netsmith/data``, or under ``$XDG_CACHE_HOME``."""
+    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(base).expanduser() / "netsmith" / "data"
+
+
+def official_files(dataset: str, files: Sequence[OfficialFile], *, mirrors: Sequence[str]) -> dict[str, Path]:
+    """Return where the files of a data set lie, downloading what neither folder holds.
+
+    Args:
+        dataset: Name of the folder in ``$NETSMITH_DATA`` and in the cache.
+        files: What is needed.
+        mirrors: Addresses of folders that hold the files, tried in order.
+
+    Raises:
+        DataError: A file with a wrong checksum, or one that could not be downloaded.
+    """
+    given = os.environ.get("NETSMITH_DATA")
+    found: dict[str, Path] = {}
+    for file in files:
+        path = Path(given) / dataset / file.name if given else None
+        if path is not None and path.is_file():
+            _check(path, file, advice="replace it by the official file, or unset NETSMITH_DATA")
+            found[file.name] = path
+        else:
+            addresses = [f"{mirror.rstrip('/')}/{file.name}" for mirror in mirrors]
+            found[file.name] = download(addresses, cache_folder() / dataset, file)
+    return found
+
+
+def _check(path: Path, file: OfficialFile, *, advice: str) -> None:
+    size = path.stat().st_size
+    if size != file.size:
+        raise DataError(f"has {size} bytes; expected {file.size}; {advice}", path)
+    digest = sha256_of(path)
+    if digest != file.sha256:
+        raise DataError(f"has the SHA-256 {digest[:12]}...; expected {file.sha256[:12]}...; {advice}", path)
+
+
+def download(
+    addresses: Sequence[str],
+    folder: Path,
+    file: OfficialFile,
+    *,
+    attempts: int = 4,
+    timeout: float = 30.0,
+    pause: float = 1.0,
+) -> Path:
+    """Fetch a file unless ``folder`` holds it; a broken transfer goes on where it stopped (HTTP Range).
+
+    The bytes go to ``.NAME.part``; only a file of the right size and checksum gets its name. One process downloads, a
+    second waits for it.
+
+    Args:
+        addresses: Where it is to be had; the next one is tried when an attempt fails.
+        folder: Where it goes.
+        file: What it must be.
+        attempts: How often to try in all, at least once per address.
+        timeout: Seconds without an answer before an attempt fails.
+        pause: Seconds between two attempts.
+
+    Raises:
+        DataError: All attempts failed; says why the last one did.
+    """
+    path = folder / file.name
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with _alone(folder / f".{file.name}.lock"):
+            if path.is_file():
+                with contextlib.suppress(DataError):
+                    _check(path, file, advice="")
+                    return path
+            return _fetch(addresses, path, file, attempts=attempts, timeout=timeout, pause=pause)
+    except OSError as error:
+        raise DataError(
+            f"cannot be kept in the cache: {error.strerror or error}; free space or set XDG_CACHE_HOME", path
+        ) from None
+
+
+def _fetch(
+    addresses: Sequence[str], path: Path, file: OfficialFile, *, attempts: int, timeout: float, pause: float
+) -> Path:
+    part = path.with_name(f".{file.name}.part")
+    reason = "no address is known"
+    for attempt in range(max(attempts, len(addresses)) if addresses else 0):
+        if attempt:
+            time.sleep(pause)
+        address = addresses[attempt % len(addresses)]
+        try:
+            _transfer(address, part, file, timeout=timeout)
+            _check(part, file, advice="the server's file is another one")
+        except DataError as error:
+            part.unlink(missing_ok=True)  # a wrong file is no beginning of the right one
+            reason = str(error).partition(": ")[2]
+            continue
+        except (urllib.error.URLError, http.client.HTTPException, ConnectionError, TimeoutError) as error:
+            reason = str(getattr(error, "reason", "") or error) or type(error).__name__
+            continue
+        os.replace(part, path)
+        sync_folder(path.parent)
+        return path
+    raise DataError(
+        f"could not be downloaded ({reason}); try again, or put the file into $NETSMITH_DATA/{path.parent.name}", path
+    )
+
+
+def _transfer(address: str, part: Path, file: OfficialFile, *, timeout: float) -> None:
+    if urllib.parse.urlsplit(address).scheme not in ("http", "https"):
+        raise DataError(f"the address {address!r} is not http or https", file.name)
+    have = part.stat().st_size if part.exists() else 0
+    if have >= file.size:
+        if have == file.size:
+            return
+        part.unlink()
+        have = 0
+    request = urllib.request.Request(address, headers={"User-Agent": "netsmith", "Accept-Encoding": "identity"})
+    if have:
+        request.add_header("Range", f"bytes={have}-")
+    with urllib.request.urlopen(request, timeout=timeout) as answer:
+        resumed = answer.status == 206 and (answer.headers.get("Content-Range") or "").startswith(f"bytes {have}-")
+        with part.open("ab" if resumed else "wb") as target:
+            _copy(answer, target, file, have=have if resumed else 0)
+
+
+def _copy(answer: http.client.HTTPResponse, target: BinaryIO, file: OfficialFile, *, have: int) -> None:
+    while piece := answer.read(min(2**16, file.size - have + 1)):
+        have += len(piece)
+        if have > file.size:
+            raise DataError(f"is longer than the {file.size} bytes expected", file.name)
+        target.write(piece)
+    target.flush()
+    os.fsync(target.fileno())
+    if have < file.size:
+        raise ConnectionError(f"the transfer broke off after {have} of {file.size} bytes")
+
+
+@contextlib.contextmanager
+def _alone(lock: Path) -> Iterator[None]:
+    """Hold a lock file; where the system has none (Windows), go on without."""
+    with lock.open("w") as handle:
+        with contextlib.suppress(ImportError):
+            import fcntl
+
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield

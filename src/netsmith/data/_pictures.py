@@ -1,0 +1,115 @@
+"""Decoding one picture, treated as hostile; the same function in training, predict and serve."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from netsmith.core.errors import DataError
+from netsmith.core.extras import require
+from netsmith.core.spec import Inputs
+
+__all__ = ["PICTURE_SUFFIXES", "decode_picture", "is_gray", "read_picture"]
+
+PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pgm", ".ppm")
+_FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
+_PIXEL_LIMIT = 50_000_000
+
+
+def _open(data: bytes, name: str) -> object:
+    image_module = require("PIL.Image", extra="data")
+    if not data:
+        raise DataError("is empty; expected a picture", name)
+    image = image_module.open(io.BytesIO(data), formats=_FORMATS)
+    width, height = image.size  # from the header: nothing is decoded yet
+    if width * height > _PIXEL_LIMIT:
+        raise DataError(f"has {width} x {height} pixels; expected at most {_PIXEL_LIMIT} in all", name)
+    if min(width, height) < 1:
+        raise DataError(f"has {width} x {height} pixels; expected at least one", name)
+    return image
+
+
+def is_gray(data: bytes, *, name: str) -> bool:
+    """Say whether a picture has one channel, from its header alone.
+
+    Raises:
+        DataError: It is no picture.
+    """
+    try:
+        return _open(data, name).mode in ("1", "L", "I", "I;16", "I;16L", "I;16B")  # type: ignore[attr-defined]
+    except (DataError, ImportError):
+        raise
+    except Exception as error:  # Pillow's readers raise anything on damaged data
+        raise _unreadable(error, name) from None
+
+
+def _unreadable(error: Exception, name: str) -> DataError:
+    what = "is not a picture" if type(error).__name__ == "UnidentifiedImageError" else f"is a damaged picture: {error}"
+    return DataError(f"{what}; expected one of {', '.join(_FORMATS)}", name)
+
+
+def decode_picture(data: bytes, *, channels: int, size: tuple[int, int], name: str) -> Tensor:
+    """Decode a picture and bring it to one shape.
+
+    It is turned as its EXIF says, put on white where it is transparent, taken to gray or RGB, and squashed to ``size``
+    with Pillow's antialiased bilinear filter. Pictures of 16 bits keep their upper 8; of an animation the first frame.
+
+    Args:
+        data: The file's contents.
+        channels: 1 or 3.
+        size: Height and width in pixels.
+        name: The file's name, for messages.
+
+    Returns:
+        ``(C, H, W)`` uint8.
+
+    Raises:
+        DataError: No picture of a known format, damaged or cut off, or more than 50 million pixels.
+    """
+    try:
+        image = require("PIL.ImageOps", extra="data").exif_transpose(_open(data, name))
+        if image.mode == "F":
+            raise DataError("holds floating-point pixels; expected 8 or 16 bits per channel", name)
+        if image.mode.startswith("I"):  # 16 bits
+            values = np.clip(np.asarray(image, dtype=np.int64), 0, 65535) // 256
+            image = require("PIL.Image", extra="data").fromarray(values.astype(np.uint8))
+        if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
+            image = image.convert("RGBA")
+            white = require("PIL.Image", extra="data").new("RGBA", image.size, "white")
+            image = require("PIL.Image", extra="data").alpha_composite(white, image)
+        image = image.convert("L" if channels == 1 else "RGB")
+        if (image.height, image.width) != size:
+            image = image.resize((size[1], size[0]), require("PIL.Image", extra="data").Resampling.BILINEAR)
+        pixels = np.array(image, dtype=np.uint8).reshape(*size, channels)
+    except (DataError, ImportError):
+        raise
+    except Exception as error:  # Pillow's readers raise anything on damaged data
+        raise _unreadable(error, name) from None
+    return torch.from_numpy(pixels).permute(2, 0, 1).contiguous()
+
+
+def read_picture(data: bytes, inputs: Inputs, *, name: str) -> Tensor:
+    """Decode a picture into the raw array of a run's schema, for ``Preprocess``.
+
+    Args:
+        data: The file's contents.
+        inputs: The schema's inputs of kind ``image``.
+        name: The file's name, for messages.
+
+    Returns:
+        ``(C, H, W)`` uint8, from ``inputs.low`` to ``inputs.high`` (255 becomes ``high``).
+
+    Raises:
+        DataError: As in :func:`decode_picture`, or a schema that is not of images with 1 or 3 channels.
+    """
+    if inputs.kind != "image" or len(inputs.shape) != 3 or inputs.shape[0] not in (1, 3) or -1 in inputs.shape:
+        raise DataError(f"a picture does not fit inputs of kind {inputs.kind!r} and shape {inputs.shape}", name)
+    channels, height, width = inputs.shape
+    pixels = decode_picture(data, channels=channels, size=(height, width), name=name)
+    low, high = inputs.low or 0.0, 255.0 if inputs.high is None else inputs.high
+    if (low, high) == (0.0, 255.0):
+        return pixels
+    return (pixels.to(torch.float32) / 255 * (high - low) + low).round().to(torch.uint8)

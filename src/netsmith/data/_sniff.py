@@ -1,0 +1,93 @@
+"""What kind of data lies at a path, and one line that says how it was read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from netsmith.core.errors import DataError, shorten
+from netsmith.core.roles import SourceConfig
+from netsmith.data._arrays import FixedSource
+from netsmith.data._columns import find_target, read_grids
+from netsmith.data._files import open_tree
+from netsmith.data._listing import METADATA, SPLIT_NAMES, is_picture
+from netsmith.data._tables import TABLE_SUFFIXES, Grid
+from netsmith.data.image_folder import ImageFolder
+from netsmith.data.table import Table, column_kind
+from netsmith.data.text_table import TextTable, looks_like_text
+from netsmith.engine.source import Source
+
+__all__ = ["describe", "sniff"]
+
+_SHAPES = "class/*.png, train/class/*.png, metadata.csv, or a .csv, .tsv, .jsonl or .parquet file"
+
+
+def sniff(path: str | Path, *, target: str = "auto") -> SourceConfig:
+    """Return the config of the source that reads what lies at a path.
+
+    Args:
+        path: An image folder, a table, a folder of ``train`` and ``test`` tables, or an archive of these.
+        target: The column to predict, for a table.
+
+    Raises:
+        DataError: Nothing known lies there, or a table has free text beside other columns.
+    """
+    place = Path(path)
+    if place.suffix.lower() in TABLE_SUFFIXES and not place.is_dir():
+        return _sniff_table(place, target)
+    if place.is_file() and is_picture(place.name):
+        raise DataError("is one picture; expected the folder that holds the classes", place)
+    tree = open_tree(place)
+    if METADATA in tree.files or any(is_picture(name) for name in tree.files):
+        return ImageFolder.Config(path=str(path))
+    tables = [name for name in tree.files if name.lower().endswith(TABLE_SUFFIXES)]
+    if any(name.rpartition(".")[0].lower() in SPLIT_NAMES for name in tables):
+        return _sniff_table(place, target)
+    raise DataError(f"holds nothing that is known; expected {_SHAPES}", place)
+
+
+def _sniff_table(place: Path, target: str) -> SourceConfig:
+    grid = read_grids(str(place), kind="sniff")["train"]
+    name = find_target(grid, target)
+    others = [column for column in grid.columns if column != name]
+    texts = [column for column in others if looks_like_text(grid.column(column))]
+    if not texts and len(others) == 1 and column_kind(grid, others[0]) == "text" and _varied(grid, others[0]):
+        texts = others
+    if not texts:
+        return Table.Config(path=str(place), target=name)
+    if len(others) == 1:
+        return TextTable.Config(path=str(place), target=name, text=texts[0])
+    raise DataError(
+        f"column {shorten(texts[0], 40)!r} is free text beside {len(others) - 1} other columns; choose data=text_table "
+        f"with text={shorten(texts[0], 20)!r}, or data=table with that column in drop",
+        grid.name,
+    )
+
+
+def _varied(grid: Grid, column: str) -> bool:
+    cells = grid.column(column)
+    return len(set(cells)) > max(64, len(cells) // 4)
+
+
+def describe(source: Source) -> str:
+    """Return one line that says how data was read.
+
+    Example:
+        ``read as image folder: 3 classes, 412 images, split 80/10/10, seed 0``
+    """
+    spec = source.spec
+    total = sum(split.size for split in spec.splits)
+    kind = source.config.kind_name().replace("_", " ") if isinstance(source, FixedSource) else spec.dataset
+    nouns = {"image": "images", "table": "rows", "text": "texts"}
+    facts = [f"{total} {nouns.get(spec.inputs.kind, 'examples')}"]
+    if spec.outputs.kind == "classes":
+        facts.insert(0, f"{spec.outputs.size} classes")
+    elif spec.outputs.names:
+        facts.insert(0, f"target {shorten(spec.outputs.names[0], 40)!r} (a value)")
+    if spec.inputs.kind == "table":
+        facts.append(f"{len(spec.inputs.columns)} columns")
+    drawn = {split.made.removeprefix("seeded ") for split in spec.splits if split.made.startswith("seeded ")}
+    if len(drawn) == 1 and all(split.made.startswith("seeded ") for split in spec.splits):
+        facts += [f"split {drawn.pop()}", f"seed {spec.splits[0].seed}"]
+    else:
+        facts.append("split " + ", ".join(f"{split.name} {split.size} ({split.made})" for split in spec.splits))
+    return f"read as {kind}: {', '.join(facts)}"

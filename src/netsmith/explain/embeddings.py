@@ -1,0 +1,105 @@
+r"""Attributions for tokens and categories: gradients at the output of an embedding layer, one number per position.
+
+A token has no gradient, its embedding :math:`e` has: :func:`embedding_gradients` is
+:math:`\sum_d e_d \, \partial F / \partial e_d`, and :func:`embedding_integrated_gradients` the integral of
+Sundararajan, Taly & Yan 2017 (arXiv:1703.01365) from the baseline's embedding, whose attributions add up to the change
+of the score.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from netsmith.core.errors import UnsupportedError, UserError
+from netsmith.explain._forward import captured, evaluating, find_layer, pick, repeat, resolve_targets, size_of, slopes
+from netsmith.explain.integrated_gradients import Integrated, integrate_gradients
+
+__all__ = ["embedding_gradients", "embedding_integrated_gradients"]
+
+
+def embedding_gradients(module: nn.Module, inputs: Any, targets: Tensor | int | None = None, *, layer: str) -> Tensor:
+    """Return gradient x embedding per position: a fast, first-order look at which tokens matter.
+
+    Args:
+        module: Returns ``(B, K)`` scores or ``(B,)`` values; it is left as found.
+        inputs: What the module takes: a tensor, or a tuple or dict of tensors.
+        targets: The class explained, ``(B,)`` or one for all; None explains the predicted class.
+        layer: The name of a submodule that runs once and returns ``(B, L, D)`` (or ``(B, D)``).
+
+    Returns:
+        ``(B, L)`` (or ``(B,)``), signed.
+
+    Raises:
+        UnknownNameError: No such layer.
+        UnsupportedError: The layer runs more than once, is not on the way to the score, or the module returns no table
+            of scores.
+    """
+    part = find_layer(module, layer)
+    with evaluating(module):
+        embedded, output = _run(module, part, inputs, layer)
+        slope = slopes(pick(output, resolve_targets(output, targets)), embedded, f"layer {layer!r}")
+    return (embedded.detach() * slope).sum(-1)
+
+
+def embedding_integrated_gradients(
+    module: nn.Module,
+    inputs: Any,
+    targets: Tensor | int | None = None,
+    *,
+    layer: str,
+    baselines: Any = None,
+    nodes: int = 50,
+    rows: int = 512,
+) -> Integrated:
+    """Attribute the score to positions by integrating the gradient at the embedding layer.
+
+    Args:
+        module: As in :func:`embedding_gradients`.
+        inputs: As in :func:`embedding_gradients`.
+        targets: As in :func:`embedding_gradients`.
+        layer: As in :func:`embedding_gradients`.
+        baselines: Inputs of the same form that mean "nothing there" (padding or unknown tokens); None is an embedding
+            of zeros.
+        nodes: Points of the Gauss-Legendre quadrature.
+        rows: At most about this many rows in one forward pass.
+
+    Returns:
+        ``(B, L)`` attributions, and the completeness error ``(B,)``. With ``baselines`` the score at the start is that
+        of ``inputs`` with only the embeddings exchanged, since a padding mask belongs to the example.
+    """
+    part = find_layer(module, layer)
+    with evaluating(module):
+        with torch.no_grad():
+            stop, output = _run(module, part, inputs, layer)
+            classes = resolve_targets(output, targets)
+            start = torch.zeros_like(stop) if baselines is None else _run(module, part, baselines, layer)[0]
+            if start.shape != stop.shape:
+                raise UserError(f"baselines embed to {tuple(start.shape)}; expected {tuple(stop.shape)}, as the inputs")
+            with captured(part, replace=lambda _: start):
+                rise = pick(output, classes) - pick(module(inputs), classes)  # (B,)
+
+        def slope(points: Tensor, repeats: int) -> Tensor:
+            wanted = None if classes is None else repeat(classes, repeats)
+            with captured(part, replace=lambda _: points) as outputs:
+                scores = pick(module(repeat(inputs, repeats)), wanted)
+            return slopes(scores, outputs[0], f"layer {layer!r}")
+
+        mean = integrate_gradients(slope, start.detach(), stop.detach(), nodes=nodes, rows=rows)
+    attributions = ((stop - start) * mean).sum(-1)
+    return Integrated(attributions, attributions.reshape(size_of(inputs), -1).sum(1) - rise)
+
+
+def _run(module: nn.Module, part: nn.Module, inputs: Any, layer: str) -> tuple[Tensor, Any]:
+    with captured(part) as outputs:
+        output = module(inputs)
+    if len(outputs) != 1:
+        raise UnsupportedError(f"layer {layer!r} runs {len(outputs)} times in one pass; expected one that runs once")
+    embedded = outputs[0]
+    if not isinstance(embedded, Tensor) or not embedded.is_floating_point() or embedded.dim() < 2:
+        tensor = isinstance(embedded, Tensor)
+        got = f"{tuple(embedded.shape)} {embedded.dtype}" if tensor else f"a {type(embedded).__name__}"
+        raise UnsupportedError(f"layer {layer!r} returns {got}; expected embeddings (B, L, D)")
+    return embedded, output

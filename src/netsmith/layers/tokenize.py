@@ -1,0 +1,71 @@
+"""From text to token numbers; the same function in training, predict and serve."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from netsmith.core.errors import ConfigError, DataError
+from netsmith.core.spec import Inputs, Step
+
+__all__ = ["PADDING", "UNKNOWN", "encode", "tokenize"]
+
+PADDING = "<pad>"
+UNKNOWN = "<unk>"
+
+
+def tokenize(text: str, step: Step) -> list[str]:
+    """Cut a text into tokens: every match of ``step.pattern``, lower-cased first where the step says so.
+
+    Args:
+        text: Any text.
+        step: A step named ``tokenize``.
+
+    Raises:
+        ConfigError: The pattern is not a regular expression, or empty.
+
+    Example:
+        >>> tokenize("It isn't.", Step(name="tokenize", pattern=r"[a-z']+|[.]", lowercase=True))
+        ['it', "isn't", '.']
+    """
+    if step.name != "tokenize" or not step.pattern:
+        raise ConfigError(f"tokenizing needs a step 'tokenize' with a pattern, got {step!r}")
+    try:
+        matches = re.finditer(step.pattern, text.lower() if step.lowercase else text)
+        return [match.group() for match in matches if match.group()]
+    except re.error as error:
+        raise ConfigError(f"the token pattern {step.pattern!r} is not a regular expression: {error}") from None
+
+
+def encode(texts: Sequence[str], inputs: Inputs) -> Tensor:
+    """Return the token numbers of some texts: cut after ``max_length`` tokens, padded with 0, unknown tokens 1.
+
+    Args:
+        texts: ``B`` texts.
+        inputs: The schema's inputs of kind ``text``: a step ``tokenize``, a vocabulary, ``max_length``.
+
+    Returns:
+        ``(B, max_length)`` int64.
+
+    Raises:
+        DataError: An element that is not a text or has no token; names its position (1-based).
+        ConfigError: The schema has no tokenizer.
+    """
+    step = next((step for step in inputs.preprocessing if step.name == "tokenize"), None)
+    if step is None or inputs.max_length < 1:
+        raise ConfigError(
+            f"inputs of kind {inputs.kind!r} have no tokenizer; expected a step 'tokenize' and max_length"
+        )
+    numbers = {word: number for number, word in enumerate(inputs.vocabulary) if number > 1}
+    result = torch.zeros(len(texts), inputs.max_length, dtype=torch.int64)  # (B, L)
+    for row, text in enumerate(texts):
+        if not isinstance(text, str):
+            raise DataError(f"text {row + 1}: expected a text, got {type(text).__name__}")
+        tokens = tokenize(text, step)[: inputs.max_length]
+        if not tokens:
+            raise DataError(f"text {row + 1} has no token; expected at least one match of {step.pattern!r}")
+        result[row, : len(tokens)] = torch.tensor([numbers.get(token, 1) for token in tokens])
+    return result

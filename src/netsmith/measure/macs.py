@@ -1,0 +1,104 @@
+"""Multiply-adds, counted per operation while the module runs on the meta device."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry
+
+from netsmith.measure.example import Example, arguments, map_tensors
+
+__all__ = ["Counter", "as_meta", "count_macs", "evaluating"]
+
+_VECTOR = {
+    torch.ops.aten.mv: lambda args: args[0].numel(),
+    torch.ops.aten.addmv: lambda args: args[1].numel(),
+    torch.ops.aten.dot: lambda args: args[0].numel(),
+    torch.ops.aten.vdot: lambda args: args[0].numel(),
+    torch.ops.aten.addbmm: lambda args: args[1].numel() * args[2].shape[-1],
+}
+
+
+class Counter(TorchDispatchMode):
+    """Count the multiply-adds of convolutions, matrix products and attention.
+
+    Normalizations, activations, pooling and elementwise arithmetic count nothing, as is usual. A composite operation
+    (attention, a recurrent layer) is counted through the products it consists of.
+
+    Attributes:
+        total: Multiply-adds so far.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.total = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:  # noqa: ARG002
+        """Run one operation and add what it multiplies."""
+        kwargs = kwargs or {}
+        packet = func._overloadpacket
+        if packet not in flop_registry and packet not in _VECTOR and func is not torch.ops.prim.device.default:
+            with self:
+                result = func.decompose(*args, **kwargs)
+            if result is not NotImplemented:
+                return result
+        result = func(*args, **kwargs)
+        if packet in flop_registry:
+            self.total += flop_registry[packet](*args, **kwargs, out_val=result) // 2
+        elif packet in _VECTOR:
+            self.total += _VECTOR[packet](args)
+        return result
+
+
+@contextlib.contextmanager
+def evaluating(module: nn.Module) -> Iterator[None]:
+    """Put a module into evaluation mode without gradients; leave every submodule's mode as found."""
+    modes = [(child, child.training) for child in module.modules()]
+    module.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        for child, training in modes:
+            child.training = training
+
+
+def as_meta(module: nn.Module, example: Example) -> tuple[nn.Module, tuple[Any, ...]]:
+    """Return a copy of a module and its arguments that compute shapes only; real ones where the meta device fails.
+
+    The module given is not touched.
+    """
+    given = arguments(example)
+    clone = copy.deepcopy(module).eval()
+    try:
+        meta = copy.deepcopy(clone).to("meta")
+        found = map_tensors(given, lambda t: torch.empty_like(t, device="meta"))
+        with torch.no_grad():
+            meta(*found)
+    except (NotImplementedError, RuntimeError, ValueError, TypeError):  # an operation that needs values
+        return clone, given
+    return meta, found
+
+
+def count_macs(module: nn.Module, example: Example) -> int:
+    """Return the multiply-adds of one forward pass in evaluation mode.
+
+    A convolution counts ``out_positions * out_channels * in_channels / groups * kernel``, a linear layer
+    ``rows * in_features * out_features``.
+
+    Args:
+        module: Any module; it is left as found.
+        example: One tensor, a tuple (positional arguments) or a dict of tensors; give batch 1 for a figure per example.
+    """
+    clone, given = as_meta(module, example)
+    counter = Counter()
+    with torch.no_grad(), counter:
+        clone(*given)
+    return int(counter.total)
+

@@ -1,0 +1,101 @@
+"""Parameters, and a table of a module layer by layer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from netsmith.measure.example import Example, tensors
+from netsmith.measure.macs import Counter, as_meta
+
+__all__ = ["Row", "count_parameters", "layer_table"]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One layer of a module.
+
+    Attributes:
+        name: Its name within the module; empty for what the module itself does outside its layers.
+        type: Its class.
+        output: Shape of its (first) output, batch included; empty where it has none.
+        parameters: Its own parameters; a shared one counts where it is used first.
+        macs: Multiply-adds of all its calls.
+    """
+
+    name: str
+    type: str
+    output: tuple[int, ...]
+    parameters: int
+    macs: int
+
+
+def count_parameters(module: nn.Module, *, trainable: bool = False) -> int:
+    """Return the number of parameters, each shared one once.
+
+    Args:
+        module: Any module.
+        trainable: Count only those that ask for a gradient.
+    """
+    return sum(p.numel() for p in module.parameters() if p.requires_grad or not trainable)
+
+
+def layer_table(module: nn.Module, example: Example) -> list[Row]:
+    """Return one row per layer, in the order of the first call.
+
+    A layer is a module without submodules. What a container computes or holds itself (``F.linear``, a bare parameter)
+    stands in a row of its own, so the columns sum to the whole.
+
+    Args:
+        module: Any module; it is left as found.
+        example: One tensor, a tuple (positional arguments) or a dict of tensors.
+    """
+    clone, given = as_meta(module, example)
+    counter = Counter()
+    names = {child: name for name, child in clone.named_modules()}
+    outputs: dict[str, tuple[int, ...]] = {}
+    macs: dict[str, int] = {}
+    stack: list[int] = []  # multiply-adds of the submodules of each module that is running
+    starts: list[int] = []
+
+    def enter(_: nn.Module, __: Any) -> None:
+        stack.append(0)
+        starts.append(counter.total)
+
+    def leave(child: nn.Module, _: Any, output: Any) -> None:
+        spent = counter.total - starts.pop()
+        own = spent - stack.pop()
+        if stack:
+            stack[-1] += spent
+        found = tensors(output)
+        outputs.setdefault(names[child], tuple(found[0].shape) if found else ())
+        macs[names[child]] = macs.get(names[child], 0) + own
+
+    for child in clone.modules():
+        child.register_forward_pre_hook(enter)
+        child.register_forward_hook(leave)
+    with torch.no_grad(), counter:
+        clone(*given)
+
+    rows, seen = [], set[int]()
+    types = {name: child for child, name in names.items()}
+    for name in [*outputs, *(n for n in types if n not in outputs)]:
+        child = types[name]
+        parameters = _own_parameters(child, seen)
+        leaf = next(child.children(), None) is None
+        if parameters or macs.get(name) or (leaf and name in outputs):
+            rows.append(Row(name, type(child).__name__, outputs.get(name, ()), parameters, int(macs.get(name, 0))))
+    return rows
+
+
+def _own_parameters(module: nn.Module, seen: set[int]) -> int:
+    count = 0
+    for parameter in module.parameters(recurse=False):
+        if id(parameter) not in seen:
+            seen.add(id(parameter))
+            count += parameter.numel()
+    return count
+

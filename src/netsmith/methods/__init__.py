@@ -1,0 +1,1 @@
+"""How something is learned, and who plays against whom."""

@@ -1,0 +1,1 @@
+"""The functions computed: one architecture per file, named for it."""

@@ -1,0 +1,1 @@
+"""Samples: generators, and the critics they are trained against."""

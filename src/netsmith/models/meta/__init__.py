@@ -1,0 +1,1 @@
+"""Learning to learn: networks that are adapted from a few examples."""

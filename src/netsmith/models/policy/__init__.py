@@ -1,0 +1,1 @@
+"""Decisions: networks that choose actions and value states."""

@@ -1,0 +1,1 @@
+"""Tables: networks that take them."""

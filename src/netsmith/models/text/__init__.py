@@ -1,0 +1,1 @@
+"""Texts: networks that take them."""

@@ -1,0 +1,1 @@
+"""Images: networks that take them."""

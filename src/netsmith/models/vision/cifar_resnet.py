@@ -1,0 +1,114 @@
+"""The residual networks for small images (He et al. 2016, arXiv:1512.03385, section 4.2)."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+from pydantic import Field, model_validator
+from torch import Tensor, nn
+
+from netsmith.core.config import AUTO, Auto
+from netsmith.core.roles import ModelConfig
+from netsmith.layers.initialization import he_initialize
+from netsmith.layers.shortcut import PadShortcut
+
+__all__ = ["CifarResNet"]
+
+SIZES = {
+    "resnet20": {"depth": 20},
+    "resnet32": {"depth": 32},
+    "resnet44": {"depth": 44},
+    "resnet56": {"depth": 56},
+    "resnet110": {"depth": 110},
+}
+
+
+class _Block(nn.Module):
+    """Two 3 x 3 convolutions beside a shortcut: ``relu(F(x) + shortcut(x))`` (Eq. 1, Fig. 2)."""
+
+    def __init__(self, in_channels: int, out_channels: int, *, stride: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(in_channels, out_channels, 3, stride=stride, padding=1, bias=False)
+        self.norm1 = nn.BatchNorm2d(out_channels)
+        self.relu1 = nn.ReLU()
+        self.conv2 = nn.Conv2d(out_channels, out_channels, 3, padding=1, bias=False)
+        self.norm2 = nn.BatchNorm2d(out_channels)
+        same = stride == 1 and in_channels == out_channels
+        self.shortcut = nn.Identity() if same else PadShortcut(in_channels, out_channels, stride=stride)
+        self.relu2 = nn.ReLU()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the block's output."""
+        y = self.relu1(self.norm1(self.conv1(x)))
+        y = self.norm2(self.conv2(y))
+        return self.relu2(y + self.shortcut(x))  # Eq. 1
+
+
+class CifarResNet(nn.Module):
+    """A narrow, deep residual network for images of about 32 x 32 pixels; any other size works too.
+
+    A 3 x 3 stem, three stages of ``n = (depth - 2) / 6`` blocks with 16, 32 and 64 channels (the second and third begin
+    with stride 2), global average pooling, one linear layer. Shortcuts are all identities (option A). With three
+    channels and ten classes: 269,722 parameters at depth 20, 464,154 at 32, 658,586 at 44, 853,018 at 56 and 1,727,962
+    at 110.
+
+    Weights are drawn by :func:`~netsmith.layers.initialization.he_initialize`, the paper's reference [13].
+
+    Shapes:
+        ``(B, in_channels, H, W)`` to ``(B, num_classes)``.
+    """
+
+    class Config(ModelConfig):
+        """The network's form.
+
+        Attributes:
+            depth: Number of layers with weights: ``6 n + 2``.
+            width: Channels of the first stage; the second has twice, the third four times as many.
+            in_channels: Channels of an image.
+            num_classes: Number of classes.
+        """
+
+        depth: int = Field(default=20, ge=8)
+        width: int = Field(default=16, ge=1)
+        in_channels: int | Auto = AUTO
+        num_classes: int | Auto = AUTO
+
+        @model_validator(mode="after")
+        def _check(self) -> CifarResNet.Config:
+            if (self.depth - 2) % 6:
+                below = self.depth - (self.depth - 2) % 6
+                raise ValueError(f"depth must be 6 n + 2, got {self.depth}; the nearest are {below} and {below + 6}")
+            return self
+
+    def __init__(self, config: CifarResNet.Config) -> None:
+        super().__init__()
+        width, blocks = config.width, (config.depth - 2) // 6
+        self.stem = nn.Sequential(
+            OrderedDict(
+                conv=nn.Conv2d(config.in_channels, width, 3, padding=1, bias=False),
+                norm=nn.BatchNorm2d(width),
+                relu=nn.ReLU(),
+            )
+        )
+        self.stages = nn.Sequential(
+            _stage(width, width, blocks=blocks, stride=1),  # (B, 16, 32, 32) for 32 x 32 images
+            _stage(width, 2 * width, blocks=blocks, stride=2),  # (B, 32, 16, 16)
+            _stage(2 * width, 4 * width, blocks=blocks, stride=2),  # (B, 64, 8, 8)
+        )
+        self.pool = nn.AdaptiveAvgPool2d(1)
+        self.flatten = nn.Flatten()
+        self.head = nn.Linear(4 * width, config.num_classes)
+        he_initialize(self)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return the logits."""
+        return self.head(self.flatten(self.pool(self.stages(self.stem(images)))))
+
+    def landmarks(self) -> dict[str, str]:
+        """Return where the stem, the last feature map and the head are."""
+        return {"stem": "stem", "features": "stages.2", "head": "head"}
+
+
+def _stage(in_channels: int, out_channels: int, *, blocks: int, stride: int) -> nn.Sequential:
+    first = _Block(in_channels, out_channels, stride=stride)
+    return nn.Sequential(first, *(_Block(out_channels, out_channels, stride=1) for _ in range(blocks - 1)))

@@ -1,0 +1,57 @@
+"""What every optimizer shares: its common fields, and which parameters are decayed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import Field
+from torch import nn
+
+from netsmith.core.errors import ConfigError
+from netsmith.core.roles import OptimizerConfig, ScheduleConfig
+from netsmith.optim.schedules.constant import Constant
+
+__all__ = ["DecayedConfig", "parameter_groups"]
+
+
+class DecayedConfig(OptimizerConfig):
+    """The fields every optimizer has.
+
+    Attributes:
+        lr: The learning rate that the schedule's factor multiplies.
+        weight_decay: Strength of the pull toward zero.
+        decay_norms: Whether biases and normalization parameters (all vectors and scalars) are decayed too.
+        schedule: The factor on the learning rate.
+    """
+
+    lr: float = Field(gt=0)
+    weight_decay: float = Field(default=0.0, ge=0)
+    decay_norms: bool = True
+    schedule: ScheduleConfig = Constant.Config()
+
+
+def parameter_groups(parameters: Mapping[str, nn.Parameter], config: DecayedConfig) -> list[dict[str, Any]]:
+    """Return torch's parameter groups; each carries ``names``, parallel to ``params``.
+
+    Biases and the scales and shifts of normalizations are recognized as what they have in common: at most one axis.
+
+    Args:
+        parameters: A player's parameters by name.
+        config: Says what is decayed.
+
+    Raises:
+        ConfigError: There is no parameter.
+    """
+    if not parameters:
+        raise ConfigError(f"{config!r} was given no parameter; a player needs at least one that requires a gradient")
+    if config.decay_norms or not config.weight_decay:
+        return [_group(parameters, config.weight_decay)]
+    matrices = {name: p for name, p in parameters.items() if p.dim() > 1}
+    vectors = {name: p for name, p in parameters.items() if p.dim() <= 1}
+    groups = [_group(matrices, config.weight_decay), _group(vectors, 0.0)]
+    return [group for group in groups if group["params"]]
+
+
+def _group(parameters: Mapping[str, nn.Parameter], weight_decay: float) -> dict[str, Any]:
+    return {"params": list(parameters.values()), "names": list(parameters), "weight_decay": weight_decay}

@@ -1,0 +1,1 @@
+"""One file, one experiment: the only place where models, methods, tasks and data meet."""

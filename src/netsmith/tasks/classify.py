@@ -1,0 +1,124 @@
+"""One of several classes for each example."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from pydantic import Field
+from torch import Tensor
+from torch.nn import functional as F
+
+from netsmith.core.errors import ConfigError, DataError
+from netsmith.core.roles import TaskConfig
+from netsmith.core.spec import Outputs
+from netsmith.engine.task import Loss, Metric, Ratio, Task, weighted
+from netsmith.tasks._metrics import correct, full, negative_log_likelihood
+
+__all__ = ["Classify", "ConfusionMatrix"]
+
+
+class Classify(Task):
+    r"""Cross entropy between the softmax of the logits and the class.
+
+    .. math:: -\sum_k q_k \log p_k, \qquad q_k = (1 - \epsilon) [k = y] + \epsilon / K
+
+    with label smoothing :math:`\epsilon` (Szegedy et al. 2016, arXiv:1512.00567, section 7; spread over all K classes).
+    A target is a class (int64), or ``(B, K)`` probabilities (mixed examples). Figures: ``accuracy`` in 0..1 and
+    ``loss``, the cross entropy in nats without smoothing; both take classes only.
+
+    Shapes:
+        Output ``(B, K)``; target ``(B,)`` int64 or ``(B, K)`` floating.
+    """
+
+    class Config(TaskConfig):
+        """How classes are learned and shown.
+
+        Attributes:
+            label_smoothing: Share of each target's mass that is spread evenly over all classes, in [0, 1).
+            top: How many of the likeliest classes a prediction shows.
+        """
+
+        label_smoothing: float = Field(default=0.0, ge=0, lt=1)
+        top: int = Field(default=5, ge=1)
+
+    def __init__(self, config: Classify.Config) -> None:
+        super().__init__()
+        self.config = config
+
+    def loss(self, output: Tensor, target: Tensor, weights: Tensor | None = None) -> Loss:
+        output = full(output)
+        if target.is_floating_point():
+            target = target.to(output.dtype)
+        losses = F.cross_entropy(output, target, reduction="none", label_smoothing=self.config.label_smoothing)
+        return weighted(losses, weights)
+
+    def metrics(self) -> dict[str, Metric]:
+        return {
+            "accuracy": Ratio(correct),
+            "loss": Ratio(negative_log_likelihood, higher_is_better=False, unit="nat"),
+        }
+
+    def decode(self, output: Tensor, outputs: Outputs) -> list[dict[str, Any]]:
+        """Return label, index and the likeliest classes' probabilities (falling) per example.
+
+        Raises:
+            ConfigError: The schema has another number of names than the network has classes.
+            DataError: A probability is not a number.
+        """
+        classes = output.shape[1]
+        names = outputs.names or tuple(map(str, range(classes)))
+        if len(names) != classes:
+            raise ConfigError(f"the network answers {classes} classes, the schema names {len(names)}")
+        probabilities = output.detach().cpu().double().softmax(1)
+        if not bool(probabilities.isfinite().all()):
+            raise DataError("the network's answer is not finite; check the range of the input")
+        # Stable, so that equal probabilities are answered by the first class, as argmax does.
+        ranked, order = probabilities.sort(dim=1, descending=True, stable=True)
+        top = min(self.config.top, classes)
+        return [
+            {
+                "label": names[indices[0]],
+                "index": indices[0],
+                "probabilities": {names[index]: value for index, value in zip(indices, values, strict=True)},
+            }
+            for indices, values in zip(order[:, :top].tolist(), ranked[:, :top].tolist(), strict=True)
+        ]
+
+
+class ConfusionMatrix(Metric):
+    """How often each class was taken for each; the figure is the macro-averaged F1.
+
+    Attributes:
+        counts: ``(K, K)`` int64, rows are the truth, columns the prediction; ``(0, 0)`` before the first batch.
+    """
+
+    def __init__(self) -> None:
+        self.counts = torch.zeros(0, 0, dtype=torch.int64)
+
+    def update(self, output: Tensor, target: Tensor) -> None:
+        classes = output.shape[1]
+        cells = target.cpu() * classes + output.argmax(1).cpu()
+        self._add(torch.bincount(cells, minlength=classes**2).view(classes, classes))
+
+    def merge(self, other: ConfusionMatrix) -> None:
+        self._add(other.counts)
+
+    def per_class(self) -> dict[str, Tensor]:
+        """Return ``precision``, ``recall`` and ``f1``, each ``(K,)`` float64 in 0..1; 0 where nothing is to divide."""
+        hits = self.counts.diagonal().double()
+        truths, predictions = self.counts.sum(1), self.counts.sum(0)
+        return {
+            "precision": hits / predictions.clamp(min=1),
+            "recall": hits / truths.clamp(min=1),
+            "f1": 2 * hits / (truths + predictions).clamp(min=1),
+        }
+
+    def compute(self) -> float:
+        """Return the mean F1 over the classes that occur as truth or as prediction."""
+        seen = (self.counts.sum(0) + self.counts.sum(1)) > 0
+        return float(self.per_class()["f1"][seen].mean()) if bool(seen.any()) else float("nan")
+
+    def _add(self, counts: Tensor) -> None:
+        if counts.numel():
+            self.counts = self.counts + counts if self.counts.numel() else counts

@@ -1,0 +1,126 @@
+"""A recipe made small: its synthetic twin, a small batch, a few steps; what the conformance checks work on."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from netsmith.api.experiments import find
+from netsmith.api.network import Network
+from netsmith.core.cards import Card
+from netsmith.core.config import AUTO
+from netsmith.engine import checkpoint
+from netsmith.engine.engine import Engine
+from netsmith.engine.experiment import Experiment
+from netsmith.engine.hook import Hook
+from netsmith.engine.method import Logs
+from netsmith.engine.source import LiveSource
+
+__all__ = ["Cut", "Subject", "weights_sha256"]
+
+_BATCH = 8
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One recipe under test.
+
+    Attributes:
+        name: The recipe, ``name`` or ``name:variant``.
+        config: Its experiment on the twin, with a small batch and few steps.
+        card: Its card.
+    """
+
+    name: str
+    config: Experiment.Config
+    card: Card
+
+    @classmethod
+    def of(cls, name: str, *, steps: int = 6) -> Subject:
+        """Take a recipe of the catalogue and make it small."""
+        found = find(name)
+        changes: dict[str, Any] = {"data.twin": True, "steps": steps, "epochs": 0, "device": "cpu", "workers": 0}
+        changes |= {"evaluate_every": steps, "checkpoint_every": steps, "compile": False, "precision": "fp32"}
+        fields = type(found.config.data).model_fields
+        changes |= {f"data.{name}": _BATCH for name in ("batch", "evaluation_batch") if name in fields}
+        if "teacher_steps" in type(found.config.method).model_fields and found.config.method.teacher_steps:  # type: ignore[attr-defined]
+            changes["method.teacher_steps"] = steps // 2
+        return cls(name, found.config.derive(**changes), found.card or Card(paper="none"))
+
+    def experiment(self, **changes: Any) -> Experiment:
+        """Build it, with some fields changed."""
+        return Experiment(self.config.derive(**changes) if changes else self.config)
+
+    def engine(self, *, path: Path | None = None, hooks: tuple[Hook, ...] = (), **changes: Any) -> Engine:
+        """Build it and its engine."""
+        return Engine(self.experiment(**changes), checkpoints=path, hooks=hooks)
+
+    def network(self, engine: Engine) -> Network:
+        """Return the product as predict, export and serve take it."""
+        method = engine.method
+        return Network(method.product(), method.product_spec(engine.experiment.spec), task=method.task, name="product")
+
+    def losses(self, steps: int, **changes: Any) -> list[float]:
+        """Return the first losses of a run: the golden curve by which a change of numbers is seen."""
+        found: list[float] = []
+
+        class Record(Hook):
+            def after_step(self, engine: Engine, logs: Mapping[str, float]) -> None:  # noqa: ARG002
+                found.append(sum(logs.values()))
+
+        changes = {"steps": steps, "evaluate_every": AUTO, "checkpoint_every": AUTO, **changes}
+        self.engine(hooks=(Record(),), **changes).fit()
+        return found
+
+    def live(self) -> bool:
+        """Say whether its source is a live one."""
+        return isinstance(self.config.data.build(), LiveSource)
+
+
+class Cut(Hook):
+    """Cuts a run as a crash would: an exception after a given step, nothing saved."""
+
+    order = 100
+
+    class Crash(Exception):
+        """The crash."""
+
+    def __init__(self, at: int) -> None:
+        self.at = at
+
+    def after_step(self, engine: Engine, logs: Mapping[str, float]) -> None:  # noqa: ARG002
+        if engine.step == self.at:
+            raise self.Crash
+
+    @classmethod
+    def run(cls, engine: Engine) -> None:
+        """Run until the crash."""
+        try:
+            engine.fit()
+        except cls.Crash:
+            return
+        raise AssertionError("the run was to be cut and was not")
+
+
+def weights_sha256(engine: Engine) -> str:
+    """Return the hash of everything a finished run has learned: parameters, buffers, optimizer."""
+    digest = hashlib.sha256()
+    snapshot = engine.snapshot()
+    tensors: dict[str, Tensor] = dict(snapshot.weights)
+    checkpoint.split_tensors(snapshot.states["method"], "method", tensors)
+    tensors |= snapshot.optimizer
+    for name in sorted(tensors):
+        value = tensors[name].detach().cpu().contiguous()
+        digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
+        digest.update(value.reshape(-1).view(torch.uint8).numpy().tobytes() if value.numel() else b"")
+    return digest.hexdigest()
+
+
+Check = Callable[[Subject, Path], None]
+Step = Callable[[], Logs]

@@ -1,0 +1,1 @@
+"""Chains of experiments: the demo, compression, explanation and report pages."""

@@ -1,0 +1,177 @@
+"""The readers of fixed arrays: splits, order, keys, normalization, preprocessing, twins."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from sklearn.datasets import load_digits
+from sklearn.linear_model import LogisticRegression
+from torch import nn
+from torch.nn import functional as F
+
+from netsmith.core.errors import ConfigError, UnknownNameError
+from netsmith.core.roles import SourceConfig
+from netsmith.core.spec import Spec
+from netsmith.data._splits import draw_splits
+from netsmith.data.digits import Digits
+from netsmith.data.fashion_mnist import FashionMnist
+from netsmith.data.image_folder import ImageFolder
+from netsmith.data.mnist import Mnist
+from netsmith.engine.random import example_keys
+from netsmith.layers.preprocess import Preprocess
+
+TWINS = [Digits.Config(twin=True), Mnist.Config(twin=True), FashionMnist.Config(twin=True), ImageFolder.Config(twin=True)]
+REAL = {"mnist": Mnist, "fashion-mnist": FashionMnist}
+
+
+def whole(source, split):
+    return source.load(split, torch.arange(source.spec.split(split).size))
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return Digits.Config().build()
+
+
+def test_digits_are_those_of_scikit_learn(digits):
+    data = load_digits()
+    sizes = {split.name: split.size for split in digits.spec.splits}
+    assert sizes == {"train": 1439, "dev": 179, "test": 179}
+    values = torch.cat([digits.raw(s, torch.arange(n)) for s, n in sizes.items()])
+    wanted = sorted(map(bytes, data.images.astype(np.uint8).reshape(len(data.images), -1)))
+    assert sorted(map(bytes, values.numpy().reshape(len(values), -1))) == wanted
+    counts = torch.bincount(whole(digits, "test").targets).tolist()
+    assert min(counts) == 17 and max(counts) == 18  # 174 to 183 images of a class, a tenth of each
+
+
+def test_normalization_is_measured_on_train_only(digits):
+    size = digits.spec.split("train").size
+    train = digits.raw("train", torch.arange(size)).double() / 16
+    scale, normalize = digits.spec.inputs.preprocessing
+    assert (scale.low, scale.high) == (0.0, 16.0)
+    assert normalize.mean[0] == pytest.approx(float(train.mean()), abs=1e-6)
+    assert normalize.std[0] == pytest.approx(float(train.std(correction=0)), abs=1e-6)
+    everything = torch.cat([digits.raw(s.name, torch.arange(s.size)) for s in digits.spec.splits]).double() / 16
+    assert abs(normalize.mean[0] - float(everything.mean())) > 1e-6
+
+
+@pytest.mark.parametrize("config", TWINS, ids=lambda c: c.kind_name())
+def test_source_contract(config):
+    source = config.derive(batch=48, evaluation_batch=50).build()
+    size = source.spec.split("train").size
+    order = source.order("train", seed=1, epoch=2)
+    assert [len(b) for b in order] == [48] * (size // 48)  # the last partial batch is dropped
+    assert len(torch.cat(list(order)).unique()) == 48 * (size // 48)
+    again, other = source.order("train", seed=1, epoch=2), source.order("train", seed=1, epoch=3)
+    assert torch.equal(order[0], again[0]) and not torch.equal(order[0], other[0])
+    test = source.order("test", seed=1, epoch=0)
+    assert torch.equal(torch.cat(list(test)), torch.arange(source.spec.split("test").size))
+    batch = source.load("train", order[0])
+    assert batch.inputs.dtype == torch.float32 and batch.inputs.shape[1:] == source.spec.inputs.shape
+    assert batch.targets.dtype == torch.int64 and torch.equal(batch.indices, order[0])
+    assert torch.equal(batch.keys, example_keys(0, order[0]))
+    assert torch.equal(source.load("train", order[0], key=9).keys, example_keys(9, order[0]))
+    model_input = Preprocess(source.spec.inputs)(source.raw("train", order[0]))
+    assert torch.equal(model_input, batch.inputs)
+    assert SourceConfig.load(config.dump()) == config
+    assert Spec.load(source.spec.dump()) == source.spec
+    assert [s.sha256 for s in config.build().spec.splits] == [s.sha256 for s in source.spec.splits]
+    assert len({s.sha256 for s in source.spec.splits}) == 3
+    with pytest.raises(UnknownNameError, match="no split of .* named 'valid'"):
+        source.load("valid", order[0])
+
+
+def test_augmentation_is_keyed_and_only_with_a_key():
+    source = Mnist.Config(twin=True, augment=("crop", {"kind": "noise", "std": 0.1})).build()
+    at = torch.tensor([5, 3, 400])
+    plain, changed = source.load("train", at), source.load("train", at, key=7)
+    assert not torch.equal(plain.inputs, changed.inputs)
+    assert torch.equal(changed.inputs[1:2], source.load("train", at[1:2], key=7).inputs)
+    assert not torch.equal(changed.inputs, source.load("train", at, key=8).inputs)
+    assert torch.equal(plain.inputs, Preprocess(source.spec.inputs)(source.raw("train", at)))
+
+
+def test_splits_keep_each_class_and_do_not_overlap():
+    labels = torch.tensor([0] * 100 + [1] * 20 + [2] * 3 + [3] * 2)
+    parts = draw_splits(labels, {"dev": 0.1, "test": 0.1}, seed=0)
+    assert torch.equal(torch.cat(list(parts.values())).sort().values, torch.arange(125))
+    counts = {name: torch.bincount(labels[at], minlength=4).tolist() for name, at in parts.items()}
+    assert counts == {"train": [80, 16, 1, 2], "dev": [10, 2, 1, 0], "test": [10, 2, 1, 0]}
+    assert torch.equal(parts["dev"], draw_splits(labels, {"dev": 0.1, "test": 0.1}, seed=0)["dev"])
+    assert not torch.equal(parts["dev"], draw_splits(labels, {"dev": 0.1, "test": 0.1}, seed=1)["dev"])
+    with pytest.raises(ConfigError, match="half of the data"):
+        draw_splits(labels, {"dev": 0.3, "test": 0.3}, seed=0)
+
+
+def test_dev_zero_means_no_dev():
+    source = Mnist.Config(twin=True, dev=0.0).build()
+    assert source.splits() == ["train", "test"]
+    assert source.spec.split("train").made == "official"
+
+
+class Small(nn.Module):
+    """Two convolutions: what a twin must be learnable by."""
+
+    def __init__(self, shape, classes):
+        super().__init__()
+        stride = 1 if shape[-1] <= 8 else 2
+        self.first = nn.Conv2d(shape[0], 16, 3, stride=stride, padding=1)
+        self.second = nn.Conv2d(16, 32, 3, stride=2, padding=1)
+        size = -(-shape[-1] // stride)
+        self.last = nn.Linear(32 * (-(-size // 2)) ** 2, classes)
+
+    def forward(self, x):
+        return self.last(self.second(self.first(x).relu()).relu().flatten(1))
+
+
+def cnn_accuracy(source, steps=90):
+    train, test = whole(source, "train"), whole(source, "test")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model = Small(source.spec.inputs.shape, source.spec.outputs.size)
+    parameters = list(model.parameters())
+    moments = [(torch.zeros_like(p), torch.zeros_like(p)) for p in parameters]
+    generator = torch.Generator().manual_seed(0)
+    for step in range(1, steps + 1):
+        at = torch.randint(0, len(train), (64,), generator=generator)
+        gradients = torch.autograd.grad(F.cross_entropy(model(train.inputs[at]), train.targets[at]), parameters)
+        with torch.no_grad():
+            for p, g, (m, v) in zip(parameters, gradients, moments, strict=True):  # Adam
+                m.lerp_(g, 0.1)
+                v.lerp_(g * g, 0.01)
+                p -= 3e-3 * (m / (1 - 0.9**step)) / ((v / (1 - 0.99**step)).sqrt() + 1e-8)
+    with torch.no_grad():
+        return float((model(test.inputs).argmax(1) == test.targets).double().mean())
+
+
+@pytest.mark.parametrize("config", [*TWINS[:2], TWINS[3].derive(image_size=32)], ids=lambda c: c.kind_name())
+def test_twin_needs_more_than_a_linear_model(config):
+    source = config.build()
+    train, test = whole(source, "train"), whole(source, "test")
+    linear = LogisticRegression(C=0.1, max_iter=30, tol=1e-2)
+    step = max(1, train.inputs[0].numel() // 800)
+    flat = [part.inputs.flatten(1)[:, ::step].double().numpy() for part in (train, test)]
+    with pytest.warns() if False else __import__("warnings").catch_warnings():
+        __import__("warnings").simplefilter("ignore")
+        linear.fit(flat[0], train.targets.numpy())
+    linear_accuracy = linear.score(flat[1], test.targets.numpy())
+    network_accuracy = cnn_accuracy(source)
+    assert linear_accuracy <= 0.70, linear_accuracy
+    assert network_accuracy >= 0.90, network_accuracy
+    print(config.kind_name(), linear_accuracy, network_accuracy)
+
+
+@pytest.mark.parametrize("folder", sorted(REAL))
+def test_official_files(folder):
+    base = os.environ.get("NETSMITH_DATA")
+    if not base or not (Path(base) / folder).is_dir():
+        pytest.skip("no official files here")
+    source = REAL[folder].Config().build()
+    assert source.spec.inputs.shape == (1, 28, 28) and source.spec.split("test").size == 10_000
+    assert source.spec.split("train").size + source.spec.split("dev").size == 60_000
+    mean = {"mnist": 0.1307, "fashion-mnist": 0.286}[folder]
+    assert source.spec.inputs.preprocessing[1].mean[0] == pytest.approx(mean, abs=5e-4)
+    counts = torch.bincount(whole(source, "test").targets).tolist()
+    assert counts == {"mnist": [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009], "fashion-mnist": [1000] * 10}[folder]
