@@ -1,4 +1,4 @@
-"""A small world for the tests of core and engine: sources, networks, a task, methods, optimizers; and a forked child."""
+"""A small world for the tests of core and engine: sources, networks, methods, optimizers; and a forked child."""
 
 from __future__ import annotations
 
@@ -81,7 +81,13 @@ class Lbfgs:
         schedule: ScheduleConfig = Constant.Config()
 
         def build(self, parameters: Mapping[str, nn.Parameter]) -> torch.optim.Optimizer:
-            return torch.optim.LBFGS(list(parameters.values()), lr=self.lr, max_iter=self.max_iter)
+            return torch.optim.LBFGS(
+                list(parameters.values()),
+                lr=self.lr,
+                max_iter=self.max_iter,
+                tolerance_grad=1e-12,
+                tolerance_change=1e-16,
+            )
 
 
 # -- networks ---------------------------------------------------------------------------------------------------------
@@ -327,7 +333,7 @@ class Track(LiveSource):
 
     def _move(self, action: Tensor) -> None:
         self.actions.append(action.clone())
-        self.places = 0.9 * self.places + action + 0.3
+        self.places = torch.tanh(0.5 * self.places + action + 0.3)
 
     def episodes(self, act: Act, *, split: str, key: int) -> Iterator[Batch]:
         yield Batch(torch.zeros(4, 1), act(torch.zeros(4, 1), torch.full((4,), 0.5)))

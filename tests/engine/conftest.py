@@ -1,3 +1,5 @@
+import os
+
 import pytest
 import torch
 
@@ -9,3 +11,9 @@ def _one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture(autouse=True)
+def _no_sync(monkeypatch):
+    # What a power failure leaves is not tested here, and a sync costs more than the step it protects.
+    monkeypatch.setattr(os, "fsync", lambda handle: None)

@@ -29,7 +29,7 @@ def template_net():
 def test_activation_maximization_finds_the_template():
     module, left = template_net()
     drawn = activation_maximization(
-        module, [0, 1], start=0.5, shape=(1, 6, 6), generator=generator(), steps=60, blur_every=0, variation=0.0
+        module, [0, 1], start=0.5, shape=(1, 6, 6), generator=generator(), steps=60, blur_every=0, l2=0.0, variation=0.0
     )
     assert torch.allclose(drawn.images[0, 0], left, atol=0.02)
     assert torch.allclose(drawn.images[1, 0], 1 - left, atol=0.02)
@@ -46,14 +46,14 @@ def test_the_priors_hold_the_picture_back():
 
     free = draw()
     assert (free - 0.5).abs().mean() > 0.49
-    assert (draw(l2=2.0) - 0.5).abs().mean() < 0.2  # lambda = 2 balances at 1 / (2 * 2 * 2) = 0.125
-    assert (draw(l2=2.0) - 0.5).abs().mean() > 0.05
+    assert (draw(l2=72.0) - 0.5).abs().mean() < 0.2  # balance: 2 * 72 / 36 pixels * 0.125 = 0.5, the weight
+    assert (draw(l2=72.0) - 0.5).abs().mean() > 0.05
     noise = {"noise": 0.3, "rate": 0.01, "steps": 10}
 
     def roughness(x):
         return (x[..., 1:, :] - x[..., :-1, :]).abs().mean()
 
-    assert roughness(draw(**noise, variation=1.0)) < 0.8 * roughness(draw(**noise))
+    assert roughness(draw(**noise, variation=60.0)) < 0.8 * roughness(draw(**noise))
     assert roughness(draw(**noise, blur_every=2, blur=1.0)) < 0.5 * roughness(draw(**noise))
 
 
@@ -70,6 +70,7 @@ def test_activation_maximization_is_a_function_of_the_seed_and_keeps_the_range(n
             steps=15,
             low=low,
             high=2.0,
+            l2=0.0,
             variation=0.0,
         )
 

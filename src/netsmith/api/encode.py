@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import math
 from collections.abc import Sequence
@@ -17,10 +18,10 @@ from netsmith.core.errors import DataError, UnsupportedError, shorten
 from netsmith.core.extras import require
 from netsmith.core.spec import Inputs
 
-__all__ = ["IMAGE_SUFFIXES", "encode", "open_image", "read_file", "read_lines"]
+__all__ = ["IMAGE_SUFFIXES", "decode_image", "encode", "open_image", "picture_size", "read_file", "read_lines"]
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff")
-_PIXEL_CAP = 64_000_000
+_FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF")
 
 
 def encode(values: Any, inputs: Inputs) -> Tensor:
@@ -73,13 +74,25 @@ def _numbers(values: Any, inputs: Inputs) -> Tensor:
         raise DataError(f"input {int(where[0]) + 1} holds NaN or infinity; expected finite numbers")
     if np.isinf(array).any():
         raise DataError("a row holds infinity; expected finite numbers")
-    low = -math.inf if inputs.low is None else inputs.low
-    high = math.inf if inputs.high is None else inputs.high
+    low, high = _range(inputs)
     if inputs.kind in ("image", "text", "tokens") and array.size and (array.min() < low or array.max() > high):
-        raise DataError(f"expected values in {inputs.low:g}..{inputs.high:g}, got {array.min():g}..{array.max():g}")
+        raise DataError(f"expected values in {low:g}..{high:g}, got {array.min():g}..{array.max():g}")
+    if dtype is np.int64 and (array != np.floor(array)).any():
+        raise DataError("a token is not a whole number; expected positions in the vocabulary")
     if np.abs(array[np.isfinite(array)]).max(initial=0) > np.finfo(np.float32).max:
         raise DataError("a number does not fit into 32 bits")
     return torch.from_numpy(array.astype(dtype))
+
+
+def _range(inputs: Inputs) -> tuple[float, float]:
+    """Return the smallest and the largest raw value; tokens are positions in the vocabulary where there is one."""
+    low = -math.inf if inputs.low is None else inputs.low
+    high = math.inf if inputs.high is None else inputs.high
+    if inputs.kind in ("text", "tokens"):
+        low = max(low, 0)
+        if inputs.vocabulary:
+            high = min(high, len(inputs.vocabulary) - 1)
+    return low, high
 
 
 def _raw_shape(inputs: Inputs) -> tuple[int, ...]:
@@ -93,30 +106,50 @@ def _fits(shape: tuple[int, ...], expected: tuple[int, ...]) -> bool:
 
 
 def open_image(path: Path, inputs: Inputs) -> Tensor:
-    """Read a picture as the raw array ``(C, H, W)`` in the schema's range and size.
+    """Read a picture's file as the raw array ``(C, H, W)`` in the schema's range and size.
 
     Raises:
         DataError: Not a picture, damaged, or with too many pixels.
     """
-    image_module = require("PIL.Image", extra="data")
     if not path.is_file():
         raise DataError("no such file; expected a picture", path)
-    channels, *size = inputs.shape
+    return decode_image(path.read_bytes(), inputs, name=path.name)
+
+
+def picture_size(data: bytes, *, name: str, formats: Sequence[str] = _FORMATS) -> tuple[int, int]:
+    """Return the height and width of a picture as it is shown, from its header alone.
+
+    Raises:
+        DataError: No picture of one of the formats.
+    """
+    image_module = require("PIL.Image", extra="data")
     try:
-        with image_module.open(path) as image:
-            if image.width * image.height > _PIXEL_CAP:
-                raise DataError(f"has {image.width}x{image.height} pixels; expected at most {_PIXEL_CAP}", path)
-            plain = image.convert("L" if channels == 1 else "RGB")
-            if -1 not in size and plain.size != (size[1], size[0]):
-                plain = plain.resize((size[1], size[0]), image_module.Resampling.BILINEAR)
-            pixels = np.asarray(plain, dtype=np.float32)
-    except (OSError, ValueError, SyntaxError, image_module.DecompressionBombError) as error:
-        if isinstance(error, DataError):
-            raise
-        raise DataError(f"not a readable picture: {error}", path) from None
-    if inputs.high is not None and inputs.high != 255:
-        pixels = pixels * (inputs.high / 255)
-    return torch.from_numpy(pixels)[None] if channels == 1 else torch.from_numpy(pixels).permute(2, 0, 1)
+        with image_module.open(io.BytesIO(data), formats=formats) as image:
+            width, height = image.size
+            turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)  # EXIF orientations that lie on their side
+    except Exception:  # Pillow's readers raise anything on damaged data
+        raise DataError(f"not a readable picture; expected {' or '.join(formats)}", name) from None
+    return (width, height) if turned else (height, width)
+
+
+def decode_image(data: bytes, inputs: Inputs, *, name: str) -> Tensor:
+    """Decode a picture as the raw array ``(C, H, W)`` in the schema's range and size, as in training.
+
+    Raises:
+        DataError: Not a picture, damaged, or with too many pixels.
+        UnsupportedError: The network's images have neither 1 nor 3 channels.
+    """
+    from netsmith.data._pictures import decode_picture, read_picture
+
+    channels, *size = inputs.shape
+    if channels not in (1, 3) or len(size) != 2:
+        raise UnsupportedError(f"a picture does not fit inputs of shape {inputs.shape}; give numbers of that shape")
+    if inputs.dtype == "uint8" and -1 not in size:
+        return read_picture(data, inputs, name=name).to(torch.float32)
+    height, width = (s if free == -1 else free for s, free in zip(picture_size(data, name=name), size, strict=True))
+    pixels = decode_picture(data, channels=channels, size=(height, width), name=name).to(torch.float32)
+    low, high = inputs.low or 0.0, 255.0 if inputs.high is None else inputs.high
+    return pixels if (low, high) == (0.0, 255.0) else pixels * ((high - low) / 255) + low
 
 
 def read_file(path: Path, inputs: Inputs) -> tuple[list[str], list[Any]]:

@@ -43,13 +43,14 @@ def predict(path: str, source: str, *, seed: int, count: int, code: str, as_json
         print_json(rows)
         return
     for row in rows:
-        label = row.get("label", row.get("action"))
-        if label is not None and "probabilities" in row:
-            print(f"{row['input']}\t{label}\t{max(row['probabilities'].values()):.4f}")
-        else:
-            print(
-                f"{row['input']}\t{label if label is not None else json.dumps({k: row[k] for k in row if k != 'input'})}"
-            )
+        print(f"{row['input']}\t{_answer(row)}")
+
+
+def _answer(row: dict[str, Any]) -> str:
+    label = row.get("label", row.get("action"))
+    if label is None:
+        return json.dumps({name: value for name, value in row.items() if name != "input"}, ensure_ascii=False)
+    return f"{label}\t{max(row['probabilities'].values()):.4f}" if "probabilities" in row else str(label)
 
 
 def explain(path: str, *, source: str, method: str, count: int, code: str) -> None:

@@ -211,8 +211,8 @@ class Config(BaseModel, metaclass=_ConfigMeta):
 def _freeze(value: Any) -> Any:
     if isinstance(value, list):
         return tuple(_freeze(item) for item in cast("list[Any]", value))
-    if isinstance(value, dict):
-        return {name: _freeze(item) for name, item in cast("dict[Any, Any]", value).items()}
+    if isinstance(value, Mapping):
+        return {name: _freeze(item) for name, item in cast("Mapping[Any, Any]", value).items()}
     return value
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated
@@ -94,7 +95,7 @@ def digest(*parts: Tensor | str) -> str:
 
 def array_part(inputs: Tensor, targets: Tensor, *, made: str = "official", seed: int = 0) -> Part:
     """Return a split whose raw inputs lie in memory."""
-    return Part(lambda at: inputs.index_select(0, at), targets, digest(inputs, targets), made=made, seed=seed)
+    return Part(functools.partial(inputs.index_select, 0), targets, digest(inputs, targets), made=made, seed=seed)
 
 
 def with_dev(inputs: Tensor, labels: Tensor, *, dev: float, seed: int) -> dict[str, Part]:

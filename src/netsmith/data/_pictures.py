@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from netsmith.core.errors import DataError
+from netsmith.core.errors import DataError, shorten
 from netsmith.core.extras import require
 from netsmith.core.spec import Inputs
 
@@ -19,16 +19,21 @@ _FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
 _PIXEL_LIMIT = 50_000_000
 
 
+def _refuse(name: str, problem: str) -> DataError:
+    """Return the error with the name in full: pictures of different classes often share the last part."""
+    return DataError(f"{shorten(name, 100)}: {problem}")
+
+
 def _open(data: bytes, name: str) -> object:
     image_module = require("PIL.Image", extra="data")
     if not data:
-        raise DataError("is empty; expected a picture", name)
+        raise _refuse(name, "is empty; expected a picture")
     image = image_module.open(io.BytesIO(data), formats=_FORMATS)
     width, height = image.size  # from the header: nothing is decoded yet
     if width * height > _PIXEL_LIMIT:
-        raise DataError(f"has {width} x {height} pixels; expected at most {_PIXEL_LIMIT} in all", name)
+        raise _refuse(name, f"has {width} x {height} pixels; expected at most {_PIXEL_LIMIT} in all")
     if min(width, height) < 1:
-        raise DataError(f"has {width} x {height} pixels; expected at least one", name)
+        raise _refuse(name, f"has {width} x {height} pixels; expected at least one")
     return image
 
 
@@ -48,7 +53,7 @@ def is_gray(data: bytes, *, name: str) -> bool:
 
 def _unreadable(error: Exception, name: str) -> DataError:
     what = "is not a picture" if type(error).__name__ == "UnidentifiedImageError" else f"is a damaged picture: {error}"
-    return DataError(f"{what}; expected one of {', '.join(_FORMATS)}", name)
+    return _refuse(name, f"{what}; expected one of {', '.join(_FORMATS)}")
 
 
 def decode_picture(data: bytes, *, channels: int, size: tuple[int, int], name: str) -> Tensor:
@@ -72,7 +77,7 @@ def decode_picture(data: bytes, *, channels: int, size: tuple[int, int], name: s
     try:
         image = require("PIL.ImageOps", extra="data").exif_transpose(_open(data, name))
         if image.mode == "F":
-            raise DataError("holds floating-point pixels; expected 8 or 16 bits per channel", name)
+            raise _refuse(name, "holds floating-point pixels; expected 8 or 16 bits per channel")
         if image.mode.startswith("I"):  # 16 bits
             values = np.clip(np.asarray(image, dtype=np.int64), 0, 65535) // 256
             image = require("PIL.Image", extra="data").fromarray(values.astype(np.uint8))
@@ -106,7 +111,7 @@ def read_picture(data: bytes, inputs: Inputs, *, name: str) -> Tensor:
         DataError: As in :func:`decode_picture`, or a schema that is not of images with 1 or 3 channels.
     """
     if inputs.kind != "image" or len(inputs.shape) != 3 or inputs.shape[0] not in (1, 3) or -1 in inputs.shape:
-        raise DataError(f"a picture does not fit inputs of kind {inputs.kind!r} and shape {inputs.shape}", name)
+        raise _refuse(name, f"a picture does not fit inputs of kind {inputs.kind!r} and shape {inputs.shape}")
     channels, height, width = inputs.shape
     pixels = decode_picture(data, channels=channels, size=(height, width), name=name)
     low, high = inputs.low or 0.0, 255.0 if inputs.high is None else inputs.high

@@ -84,7 +84,8 @@ def describe(source: Source) -> str:
     elif spec.outputs.names:
         facts.insert(0, f"target {shorten(spec.outputs.names[0], 40)!r} (a value)")
     if spec.inputs.kind == "table":
-        facts.append(f"{len(spec.inputs.columns)} columns")
+        count = len(spec.inputs.columns)
+        facts.append(f"{count} column" + "s" * (count != 1))
     drawn = {split.made.removeprefix("seeded ") for split in spec.splits if split.made.startswith("seeded ")}
     if len(drawn) == 1 and all(split.made.startswith("seeded ") for split in spec.splits):
         facts += [f"split {drawn.pop()}", f"seed {spec.splits[0].seed}"]

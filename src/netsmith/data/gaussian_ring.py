@@ -39,6 +39,7 @@ class GaussianRing(Source):
             batch: Points per batch.
             batches: Training batches that make up an epoch.
             evaluation_size: Points in the dev and in the test split.
+            evaluation_batch: Points per dev or test batch.
             twin: The same mixture, with 1,000 evaluation points and 8 batches an epoch.
         """
 
@@ -48,6 +49,7 @@ class GaussianRing(Source):
         batch: PositiveInt = 512
         batches: PositiveInt = 100
         evaluation_size: PositiveInt = 10_000
+        evaluation_batch: PositiveInt = 1_000
 
     def __init__(self, config: GaussianRing.Config) -> None:
         self.config = config
@@ -71,8 +73,9 @@ class GaussianRing(Source):
     def order(self, split: str, *, seed: int, epoch: int) -> Sequence[Tensor]:  # noqa: ARG002
         found = self.spec.split(split)
         assert found is not None
+        batch = self.config.batch if split == "train" else self.config.evaluation_batch
         # Training points are independent draws: an order of their own would add nothing.
-        return cut_batches(found.size, self.config.batch, seed=None, epoch=epoch, drop_last=False)
+        return cut_batches(found.size, batch, seed=None, epoch=epoch, drop_last=False)
 
     def load(self, split: str, indices: Tensor, *, key: int | None = None) -> Batch:
         base = named_key(0 if key is None or split != "train" else key, "gaussian_ring", split)

@@ -88,16 +88,19 @@ def _channels(config: ImageFolder.Config, tree: Tree, files: tuple[str, ...]) ->
     return 1 if all(is_gray(tree.read(name), name=name) for name in files) else 3
 
 
+def _decode(at: Tensor, *, tree: Tree, files: tuple[str, ...], channels: int, size: int) -> Tensor:
+    """Return the pictures at some positions: ``(B, C, size, size)`` uint8."""
+    names = [files[index] for index in at.tolist()]
+    return torch.stack(
+        [decode_picture(tree.read(name), channels=channels, size=(size, size), name=name) for name in names]
+    )
+
+
 def _part(tree: Tree, files: tuple[str, ...], labels: Tensor, *, channels: int, size: int, held: bool) -> Part:
-    def decode(name: str) -> Tensor:
-        return decode_picture(tree.read(name), channels=channels, size=(size, size), name=name)
-
-    def fetch(at: Tensor) -> Tensor:
-        return torch.stack([decode(files[index]) for index in at.tolist()])
-
+    fetch = functools.partial(_decode, tree=tree, files=files, channels=channels, size=size)
     if held:
         return array_part(fetch(torch.arange(len(files))), labels)
-    hashes = [digest(decode(name)) for name in files]
+    hashes = [digest(fetch(at)) for at in torch.arange(len(files)).split(1)]
     return Part(fetch, labels, digest("\n".join(hashes), labels))
 
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 import torch
-from pydantic import Field, PositiveInt
+from pydantic import PositiveInt
 from torch import Tensor
 
 from netsmith.core.keys import key as named_key
@@ -51,7 +51,7 @@ class SineTasks(Source):
         batch: PositiveInt = 25
         batches: PositiveInt = 1_000
         evaluation_tasks: PositiveInt = 1_000
-        evaluation_batch: PositiveInt = Field(default=100)
+        evaluation_batch: PositiveInt = 100
 
     def __init__(self, config: SineTasks.Config) -> None:
         self.config = config

@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from netsmith.core.errors import CheckpointError, ConfigError, InterruptedRun, did_you_mean
+from netsmith.core.errors import CheckpointError, ConfigError, DivergedError, InterruptedRun, did_you_mean
 from netsmith.engine import checkpoint
 from netsmith.engine.batch import Batch
 from netsmith.engine.checkpoint import Snapshot
@@ -240,10 +240,20 @@ class Engine:
         }
 
     def save(self) -> None:
-        """Write a checkpoint; keep the last two and the best."""
+        """Write a checkpoint; keep the last two and the best.
+
+        Raises:
+            DivergedError: A parameter is NaN or infinite (a gradient was, where the loss was not); it is not saved.
+        """
         if self.checkpoints is None or self._saved_at == self.step:
             return
         snapshot = self.snapshot()
+        for name, value in snapshot.weights.items():
+            if not torch.isfinite(value).all():
+                raise DivergedError(
+                    f"the parameter {name} became NaN or infinite before step {self.step}, while the loss was still "
+                    "finite; the last checkpoint is good. Lower the learning rate, warm it up, or clip (clip_norm=1)"
+                )
         if self.ranks.first:
             checkpoint.save(self.checkpoints, snapshot)
             wanted = checkpoint.folders(self.checkpoints)[:2]

@@ -236,18 +236,30 @@ class Updater:
         for player, one in self.players.items():
             for name, parameter in zip(one.names, one.parameters, strict=True):
                 for entry, value in one.optimizer.state.get(parameter, {}).items():
-                    if value is not None:
-                        found[f"{player}/{name}/{entry}"] = torch.as_tensor(value)
+                    if value is None:
+                        continue
+                    if not isinstance(value, (Tensor, int, float)):
+                        raise UnsupportedError(
+                            f"{type(one.optimizer).__name__} keeps {entry!r} as a {type(value).__name__}; a checkpoint "
+                            "holds tensors and numbers: take another optimizer, or keep no checkpoints"
+                        )
+                    found[f"{player}/{name}/{entry}"] = torch.as_tensor(value)
         return found
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
-        """Take back what :meth:`state` returned."""
+        """Take back what :meth:`state` returned, in each parameter's device and memory format."""
         for player, one in self.players.items():
             for name, parameter in zip(one.names, one.parameters, strict=True):
                 prefix = f"{player}/{name}/"
                 entries = {key[len(prefix) :]: value for key, value in state.items() if key.startswith(prefix)}
                 if entries:
                     one.optimizer.state[parameter] = {
-                        entry: value.clone() if entry == "step" else value.to(parameter.device).clone()
+                        entry: value.clone() if entry == "step" else _beside(parameter, value)
                         for entry, value in entries.items()
                     }
+
+
+def _beside(parameter: Tensor, value: Tensor) -> Tensor:
+    if value.shape != parameter.shape:
+        return value.to(parameter.device).clone()
+    return torch.empty_like(parameter, dtype=value.dtype).copy_(value)

@@ -5,8 +5,9 @@ Activation maximization (Simonyan, Vedaldi & Zisserman 2013, arXiv:1312.6034, Eq
 .. math:: \arg\max_I \; S_c(I) - \lambda \lVert I - \bar I \rVert_2^2 - \mu \, TV(I)
 
 with the total variation of Mahendran & Vedaldi 2015 (arXiv:1412.0035) and the occasional Gaussian blur of Yosinski et
-al. 2015 (arXiv:1506.06579) as priors; without them the result is noise that scores well. Our ``l2`` is their
-lambda. The step is normalized to a fixed root mean square per image, so that one rate suits every network.
+al. 2015 (arXiv:1506.06579) as priors; without them the result is noise that scores well. Our ``l2`` is their lambda and
+``variation`` their mu, but both norms are means over the pixels in units of the input's range, so that one weight suits
+every size of picture. The step is normalized to a fixed root mean square per image: one rate suits every network.
 """
 
 from __future__ import annotations
@@ -72,8 +73,8 @@ def activation_maximization(
     steps: int = 200,
     rate: float = 0.05,
     noise: float = 0.05,
-    l2: float = 0.01,
-    variation: float = 0.05,
+    l2: float = 40.0,
+    variation: float = 3.0,
     blur_every: int = 4,
     blur: float = 0.5,
     low: Tensor | float = 0.0,
@@ -84,14 +85,15 @@ def activation_maximization(
     Args:
         module: Returns ``(B, K)`` scores (before the softmax); it is left as found.
         classes: The classes to draw.
-        start: The mean image, or a number: where the climb starts and what the L2 prior pulls toward.
+        start: Where the climb starts and what the L2 prior pulls toward: a number, or better the mean image of the
+            training data, from which the pictures come out most like real ones.
         shape: ``(C, H, W)`` of one input.
         generator: Draws the noise of the start.
         steps: Steps of the climb.
         rate: The root mean square of a step, as a share of ``high - low``; it falls linearly to a tenth.
         noise: The standard deviation of the start's noise, as a share of ``high - low``.
-        l2: Lambda of Eq. 1, on the squared distance summed over pixels, in units of ``high - low``.
-        variation: The weight of the total variation (absolute differences of neighbors, summed).
+        l2: Lambda of Eq. 1: what a mean squared distance of 1 from ``start`` costs, in units of the score.
+        variation: Mu: what a mean absolute difference of 1 between neighbors costs.
         blur_every: Blur after every so many steps; 0 never does. The last tenth is climbed without.
         blur: The standard deviation of the Gaussian blur, pixels.
         low: The least value of an input, a number or broadcastable to ``shape`` (normalized inputs: per channel).
@@ -124,8 +126,8 @@ def activation_maximization(
         for step in range(steps):
             variable = images.detach().requires_grad_(True)
             unit = (variable - center) / extent
-            prior = l2 * unit.square().sum() + variation * _total_variation(variable / extent)
-            objective = _scores(module, variable, wanted) - prior / len(classes)  # Eq. 1
+            prior = l2 * unit.square().mean(dim=(1, 2, 3)) + variation * _total_variation(variable / extent)  # (K,)
+            objective = _scores(module, variable, wanted) - prior  # Eq. 1
             slope = slopes(objective, variable, "the inputs") * extent
             length = slope.square().mean(dim=(1, 2, 3), keepdim=True).sqrt().clamp_min(1e-12)
             pace = rate * (1 - 0.9 * step / steps)
@@ -204,7 +206,10 @@ def _scores(module: nn.Module, images: Tensor, wanted: Tensor) -> Tensor:
 
 
 def _total_variation(images: Tensor) -> Tensor:
-    return (images[..., 1:, :] - images[..., :-1, :]).abs().sum() + (images[..., 1:] - images[..., :-1]).abs().sum()
+    """Return the mean absolute difference of vertical plus that of horizontal neighbors: ``(K,)``."""
+    down = (images[..., 1:, :] - images[..., :-1, :]).abs().flatten(1)
+    right = (images[..., 1:] - images[..., :-1]).abs().flatten(1)
+    return down.sum(1) / max(1, down.shape[1]) + right.sum(1) / max(1, right.shape[1])
 
 
 def _blur(images: Tensor, sigma: float) -> Tensor:

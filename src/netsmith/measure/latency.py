@@ -89,7 +89,7 @@ def paired_latency(
     """
     if not functions or rounds < 1 or inner < 1 or warmup < 0:
         raise UnsupportedError(
-            f"expected at least one function, round and call, got {len(functions)}, {rounds}, {inner} (warm-up {warmup})"
+            f"expected at least one function, round and call, got {len(functions)}, {rounds}, {inner}; warm-up {warmup}"
         )
     times: dict[str, list[list[float]]] = {name: [] for name in functions}
     with _quiet_collector():
@@ -106,7 +106,12 @@ def paired_latency(
 
 
 def onnx_latency(
-    path: str | Path, feeds: Sequence[Any] | Mapping[str, Any], *, threads: int = 1, warmup: int = 20, repeats: int = 100
+    path: str | Path,
+    feeds: Sequence[Any] | Mapping[str, Any],
+    *,
+    threads: int = 1,
+    warmup: int = 20,
+    repeats: int = 100,
 ) -> Latency:
     """Time an ONNX file under ONNX Runtime on the CPU.
 

@@ -39,7 +39,7 @@ class Counter(TorchDispatchMode):
         super().__init__()
         self.total = 0
 
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:  # noqa: ARG002
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Run one operation and add what it multiplies."""
         kwargs = kwargs or {}
         packet = func._overloadpacket
@@ -101,4 +101,3 @@ def count_macs(module: nn.Module, example: Example) -> int:
     with torch.no_grad(), counter:
         clone(*given)
     return int(counter.total)
-

@@ -81,7 +81,7 @@ def layer_table(module: nn.Module, example: Example) -> list[Row]:
         clone(*given)
 
     rows, seen = [], set[int]()
-    types = {name: child for child, name in names.items()}
+    types = dict(module.named_modules())  # the module itself: a move to the meta device unties shared parameters
     for name in [*outputs, *(n for n in types if n not in outputs)]:
         child = types[name]
         parameters = _own_parameters(child, seen)
@@ -98,4 +98,3 @@ def _own_parameters(module: nn.Module, seen: set[int]) -> int:
             seen.add(id(parameter))
             count += parameter.numel()
     return count
-

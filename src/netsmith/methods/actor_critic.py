@@ -61,7 +61,7 @@ def generalized_advantages(
         ``(..., T)``.
     """
     deltas = rewards + gamma * next_values * ~terminated - values  # Eq. 12
-    onward = gamma * gae_lambda * ~(terminated | truncated)
+    onward = gamma * gae_lambda * (~(terminated | truncated)).to(deltas.dtype)
     advantages = torch.empty_like(deltas)
     following = torch.zeros_like(deltas[..., 0])
     for t in range(deltas.shape[-1] - 1, -1, -1):

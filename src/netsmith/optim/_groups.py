@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field
 from torch import nn
@@ -12,7 +12,10 @@ from netsmith.core.errors import ConfigError
 from netsmith.core.roles import OptimizerConfig, ScheduleConfig
 from netsmith.optim.schedules.constant import Constant
 
-__all__ = ["DecayedConfig", "parameter_groups"]
+__all__ = ["Beta", "DecayedConfig", "parameter_groups"]
+
+Beta = Annotated[float, Field(ge=0, lt=1)]
+"""The decay of a running mean."""
 
 
 class DecayedConfig(OptimizerConfig):

@@ -8,7 +8,7 @@ import torch
 from pydantic import Field
 from torch import nn
 
-from netsmith.optim._groups import DecayedConfig, parameter_groups
+from netsmith.optim._groups import Beta, DecayedConfig, parameter_groups
 
 __all__ = ["Adam"]
 
@@ -38,7 +38,7 @@ class Adam(torch.optim.Adam):
         """
 
         lr: float = Field(default=1e-3, gt=0)
-        betas: tuple[float, float] = (0.9, 0.999)
+        betas: tuple[Beta, Beta] = (0.9, 0.999)
         eps: float = Field(default=1e-8, ge=0)
 
     def __init__(self, config: Adam.Config, parameters: Mapping[str, nn.Parameter]) -> None:

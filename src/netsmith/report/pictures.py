@@ -109,7 +109,7 @@ def overlay(image: Any, heat: Any, *, low: float | None = None, high: float | No
 
 def colors(unit: np.ndarray, *, signed: bool = False) -> np.ndarray:
     """Look up numbers in 0..1: ``(...)`` becomes uint8 ``(..., 3)``."""
-    table = colormap(signed=signed)
+    table = colormap(signed=signed, size=257 if signed else 256)  # an odd size has zero in its middle
     return table[np.round(np.clip(unit, 0, 1) * (len(table) - 1)).astype(int)]
 
 
@@ -164,7 +164,7 @@ def _oklab_to_linear(lab: np.ndarray) -> np.ndarray:
 
 
 def _array(values: Any) -> np.ndarray:
-    """A numpy array of doubles; tensors are detached and brought to the CPU."""
+    """Return a numpy array of doubles; tensors are detached and brought to the CPU."""
     if type(values).__module__.partition(".")[0] == "torch":
         values = values.detach().cpu().double().numpy()
     return np.asarray(values, dtype=np.float64)

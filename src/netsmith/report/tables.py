@@ -86,9 +86,15 @@ def _significant(value: float) -> str:
 
 def _prefixed(value: float, units: Sequence[str], base: int) -> str:
     size, place = abs(value), 0
-    while place + 1 < len(units) and round(size, 1 if place else 0) >= base:
+    while place + 1 < len(units) and round(size, 1 if place and size < 100 else 0) >= base:
         size, place = size / base, place + 1
-    number = f"{size:.1f}" if place else f"{size:.0f}" if size == int(size) or size >= 10 else f"{size:.2g}"
+    number = (
+        f"{size:.{0 if round(size, 1) >= 100 else 1}f}"
+        if place
+        else f"{size:.0f}"
+        if size == int(size) or size >= 10
+        else f"{size:.2g}"
+    )
     return f"{'-' if value < 0 else ''}{number} {units[place]}".rstrip()
 
 

@@ -21,10 +21,11 @@ from netsmith.engine.experiment import Experiment
 from netsmith.engine.hook import Hook
 from netsmith.engine.method import Logs
 from netsmith.engine.source import LiveSource
+from netsmith.methods.distillation import Distillation
 
 __all__ = ["Cut", "Subject", "weights_sha256"]
 
-_BATCH = 8
+_BATCH = 6
 
 
 @dataclass(frozen=True)
@@ -54,8 +55,11 @@ class Subject:
         return cls(name, found.config.derive(**changes), found.card or Card(paper="none"))
 
     def experiment(self, **changes: Any) -> Experiment:
-        """Build it, with some fields changed."""
-        return Experiment(self.config.derive(**changes) if changes else self.config)
+        """Build it, with some fields changed; a student whose teacher comes from outside gets an untrained one."""
+        found = Experiment(self.config.derive(**changes) if changes else self.config)
+        if isinstance(found.method, Distillation) and not found.method.config.teacher_steps:
+            found.method.adopt_teacher(found.method.teacher)
+        return found
 
     def engine(self, *, path: Path | None = None, hooks: tuple[Hook, ...] = (), **changes: Any) -> Engine:
         """Build it and its engine."""

@@ -5,11 +5,18 @@ from __future__ import annotations
 import abc
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator
 
 __all__ = ["Part", "Schedule", "in_steps", "warm_up"]
 
-Part = Annotated[int, Field(ge=0)] | Annotated[float, Field(ge=0, le=1)]
+
+def _check(part: float) -> float:
+    if part < 0 or (isinstance(part, float) and part > 1):
+        raise ValueError("an integer counts steps, a float is a fraction of all steps in 0..1")
+    return part
+
+
+Part = Annotated[int | float, AfterValidator(_check)]
 """A number of steps (an integer), or a fraction of all steps (a float in 0..1)."""
 
 

@@ -1,0 +1,38 @@
+"""``demo``, and the table of models that compress prints too."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from netsmith.cli.output import Bar, console, notice, table
+
+__all__ = ["demo", "print_models"]
+
+
+def demo(*, root: str, seed: int) -> None:
+    """Run the journey and print its table."""
+    from netsmith.workflows.demo import run_demo
+
+    bars: list[Bar] = []
+
+    def hooks(label: str) -> list[Bar]:
+        bars.append(Bar(label))
+        return bars[-1:]
+
+    try:
+        found = run_demo(root=root, seed=seed, hooks=hooks, stage=notice, notice=notice)
+    finally:
+        for bar in bars:
+            bar.close()
+    print_models(found.compressed.rows)
+    print(f"\n{found.seconds:.0f} s; page: {found.page}")
+
+
+def print_models(rows: Sequence[Any]) -> None:
+    """Print accuracy, size and speed of exported models, with ratios to the first."""
+    from netsmith.report.run_page import model_table
+    from netsmith.workflows.compression import model_rows
+
+    found = model_table(model_rows(rows))
+    console().print(table(found.headers, found.rows))

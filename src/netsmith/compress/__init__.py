@@ -1,0 +1,1 @@
+"""An existing network into a smaller one: pruning, quantization, factorization; surgery with proof."""

@@ -1,0 +1,208 @@
+"""The state of one trace, which the rules read and write."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from torch import Tensor, nn
+
+from netsmith.compress.graph import FROZEN, Atoms, ChannelGraph, Count, Family, Labels, Remap, Slot
+from netsmith.core.errors import UnsupportedError
+
+__all__ = ["Mark", "State", "along", "frozen"]
+
+
+@dataclass
+class Mark:
+    """What is known of one tensor.
+
+    Attributes:
+        labels: Atoms of its positions.
+        zero: A position is zero wherever its unit is masked, so dropping it changes no sum.
+    """
+
+    labels: Labels
+    zero: bool = True
+
+
+class State:
+    """The state of one trace; rules read and write it.
+
+    Args:
+        module: The copy that runs.
+        original: The module itself, to know which parameters are shared.
+    """
+
+    def __init__(self, module: nn.Module, original: nn.Module) -> None:
+        self.module = module
+        self.atoms = Atoms()
+        self._marks: dict[int, Mark] = {}
+        self._alive: list[Tensor] = []  # so that no id is used twice
+        self._slots: dict[tuple[str, int], tuple[Labels, bool]] = {}
+        self._counts: dict[tuple[str, str], Labels] = {}
+        self._remaps: dict[str, Labels] = {}
+        self._outputs: dict[str, Labels] = {}
+        self.stack: list[str] = []  # names of the modules that are running
+        self._names = _names_of(module, original)
+        self._origins: list[tuple[str, Labels]] = []
+        self._locked: set[str] = set()
+        self.modules = dict(module.named_modules())
+
+    # -- what rules use ---------------------------------------------------------------------------------------------
+
+    @property
+    def place(self) -> str:
+        """Return the name of the module that is running."""
+        return self.stack[-1] if self.stack and self.stack[-1] else type(self.module).__name__
+
+    def name(self, tensor: Any) -> str | None:
+        """Return the name of a parameter or buffer, None for any other tensor."""
+        return self._names.get(id(tensor))
+
+    def mark(self, tensor: Tensor) -> Mark:
+        """Return what is known of a tensor; of a parameter used by itself, labels that let it be cut."""
+        found = self._marks.get(id(tensor))
+        if found is not None:
+            return found
+        name, labels, zero = self.name(tensor), frozen(tensor), False
+        if name is not None:
+            long = [axis for axis, size in enumerate(tensor.shape) if size > 1]
+            if len(long) == 1 and tensor.is_floating_point():
+                axis = long[0]
+                labels, zero = along(self.made(name, axis, tensor.shape[axis]), axis, tensor.dim()), True
+            else:
+                self.lock(name)
+        return self.put(tensor, Mark(labels, zero))
+
+    def cuttable(self, tensor: Tensor) -> bool:
+        """Return whether something of a tensor may be cut, as far as is known."""
+        if self.name(tensor) is not None:
+            return True
+        found = self._marks.get(id(tensor))
+        return found is not None and bool((found.labels != FROZEN).any())
+
+    def returned(self, module: str, tensor: Tensor) -> None:
+        """Note what a module returned."""
+        self._outputs[module] = self.mark(tensor).labels
+
+    def put(self, tensor: Tensor, mark: Mark) -> Mark:
+        """Note what is known of a tensor."""
+        self._marks[id(tensor)] = mark
+        self._alive.append(tensor)
+        return mark
+
+    def slot(self, name: str, axis: int, labels: Labels, *, makes: bool) -> Labels:
+        """Note that an axis of a parameter has these atoms; one that is used again is tied to its first use."""
+        if name in self._locked:
+            self.atoms.freeze(labels)
+        known = self._slots.get((name, axis))
+        if known is None:
+            self._slots[name, axis] = (labels, makes)
+            return labels
+        self.atoms.unite(known[0], labels)
+        self._slots[name, axis] = (known[0], known[1] or makes)
+        return known[0]
+
+    def made(self, name: str, axis: int, size: int, *, repeats: int = 1) -> Labels:
+        """Return the atoms of an axis of a parameter that makes positions: new ones at its first use.
+
+        Args:
+            name: The parameter.
+            axis: The axis.
+            size: Its length.
+            repeats: Groups that must be cut alike: position ``i`` of each has the same atom.
+        """
+        known = self._slots.get((name, axis))
+        if known is not None:
+            return self.slot(name, axis, known[0], makes=True)
+        each = size // repeats
+        atoms = self.atoms.fresh(each) if each > 1 else np.full(1, FROZEN, dtype=np.int64)  # the last one always stays
+        if each > 1:
+            self._origins.append((name.rpartition(".")[0], atoms))
+        return self.slot(name, axis, np.tile(atoms, repeats), makes=True)
+
+    def lock(self, name: str) -> None:
+        """Never cut a parameter: something without a rule for it uses it."""
+        self._locked.add(name)
+        for (known, _), (labels, _) in self._slots.items():
+            if known == name:
+                self.atoms.freeze(labels)
+
+    def count(self, kind: type[nn.Module] | tuple[type[nn.Module], ...], **labels: Labels) -> None:
+        """Note which attributes of the running module, if it is of this kind, count which positions."""
+        name = self.stack[-1] if self.stack else ""
+        if isinstance(self.modules[name], kind):
+            for attribute, atoms in labels.items():
+                self._counts.setdefault((name, attribute), atoms)
+
+    def remap(self, name: str, labels: Labels) -> None:
+        """Note that the values of a buffer point to these positions."""
+        self._remaps.setdefault(name, labels)
+
+    def refuse(self, what: str) -> UnsupportedError:
+        """Return the error that stops the trace at this place."""
+        return UnsupportedError(f"surgery cannot pass {what} in {self.place}; prune before or after it, or protect it")
+
+    def result(self) -> ChannelGraph:
+        """Return the graph, with atoms replaced by units."""
+        roots = self.atoms.roots
+        slots = tuple(Slot(name, axis, roots(labels), makes) for (name, axis), (labels, makes) in self._slots.items())
+        cut = tuple(slot for slot in slots if (slot.units != FROZEN).any())
+        return ChannelGraph(
+            cut,
+            tuple(Count(m, a, roots(labels)) for (m, a), labels in self._counts.items()),
+            tuple(Remap(name, roots(labels)) for name, labels in self._remaps.items()),
+            _families([(name, roots(labels)) for name, labels in self._origins], cut),
+            {name: roots(labels) for name, labels in self._outputs.items()},
+        )
+
+
+def frozen(tensor: Tensor) -> Labels:
+    """Return labels that say: nothing here can be cut."""
+    return np.full((1,) * tensor.dim(), FROZEN, dtype=np.int64)
+
+
+def along(atoms: Labels, axis: int, dims: int) -> Labels:
+    """Return ``(n,)`` atoms as labels of a tensor with ``dims`` axes."""
+    shape = [1] * dims
+    shape[axis] = len(atoms)
+    return atoms.reshape(shape)
+
+
+def _names_of(module: nn.Module, original: nn.Module) -> dict[int, str]:
+    """Return names by id in the copy; a tensor the original shares has its first name everywhere."""
+    first: dict[int, str] = {}
+    held = [*original.named_parameters(remove_duplicate=False), *original.named_buffers(remove_duplicate=False)]
+    canonical = {name: first.setdefault(id(tensor), name) for name, tensor in held}
+    copies = [*module.named_parameters(remove_duplicate=False), *module.named_buffers(remove_duplicate=False)]
+    return {id(tensor): canonical[name] for name, tensor in copies}
+
+
+def _families(origins: list[tuple[str, Labels]], slots: tuple[Slot, ...]) -> tuple[Family, ...]:
+    """Join the units that one layer makes side by side, and the layers that share a unit."""
+    group = list(range(len(origins)))
+    owner: dict[int, int] = {}  # a unit's first origin, in order of appearance
+
+    def find(index: int) -> int:
+        while group[index] != index:
+            index = group[index]
+        return index
+
+    for index, (_, units) in enumerate(origins):
+        for unit in dict.fromkeys(units[units != FROZEN].tolist()):
+            a, b = find(index), find(owner.setdefault(unit, index))
+            group[max(a, b)] = min(a, b)
+    members: dict[int, list[int]] = {}
+    for unit, index in owner.items():
+        members.setdefault(find(index), []).append(unit)
+    makers: dict[int, dict[str, None]] = {}
+    for slot in slots:
+        if slot.makes:
+            for index in {find(owner[unit]) for unit in slot.units[slot.units != FROZEN].tolist()}:
+                makers.setdefault(index, {}).setdefault(slot.tensor.rpartition(".")[0])
+    return tuple(
+        Family(origins[index][0], tuple(makers.get(index, ())), tuple(units))
+        for index, units in sorted(members.items())
+    )

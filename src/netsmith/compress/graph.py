@@ -1,0 +1,161 @@
+"""Which slices of which parameters must be cut together: the result of tracing a network.
+
+Every position along an axis that could be cut carries an *atom* (a number). Positions that an operation ties together
+(the two sides of a residual addition, the input and output of a depthwise convolution) have their atoms united; a
+united set is a *unit*, the smallest thing that can be cut. ``FROZEN`` positions are never cut.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+__all__ = ["FROZEN", "Atoms", "ChannelGraph", "Count", "Family", "Labels", "Remap", "Slot"]
+
+FROZEN = -1
+"""The atom of a position that cannot be cut: an input's, an output's, one that a mixing operation reads."""
+
+Labels = np.ndarray
+"""Atoms of a tensor's positions: as many axes as the tensor, length 1 where the atom does not change along the axis."""
+
+
+class Atoms:
+    """A growing union-find over atoms; atom 0 stands for everything frozen."""
+
+    def __init__(self) -> None:
+        self._parent = np.zeros(1, dtype=np.int64)
+        self._count = 1
+
+    def fresh(self, count: int) -> Labels:
+        """Return ``(count,)`` new atoms, each its own unit."""
+        needed = self._count + count
+        if needed > len(self._parent):
+            grown = np.arange(max(needed, 2 * len(self._parent)), dtype=np.int64)
+            grown[: self._count] = self._parent[: self._count]
+            self._parent = grown
+        self._parent[self._count : needed] = np.arange(self._count, needed)
+        atoms = np.arange(self._count, needed, dtype=np.int64)
+        self._count = needed
+        return atoms
+
+    def find(self, atom: int) -> int:
+        """Return the representative of an atom's unit; 0 if it is frozen."""
+        if atom == FROZEN:
+            return 0
+        parent = self._parent
+        while parent[atom] != atom:
+            parent[atom] = parent[parent[atom]]
+            atom = int(parent[atom])
+        return atom
+
+    def unite(self, a: Labels, b: Labels) -> None:
+        """Tie the positions of two label arrays (broadcast against each other) pairwise."""
+        left, right = np.broadcast_arrays(a, b)
+        pairs = np.unique(np.stack([left.reshape(-1), right.reshape(-1)], axis=1), axis=0)
+        for one, other in pairs.tolist():
+            x, y = self.find(one), self.find(other)
+            if x != y:
+                self._parent[max(x, y)] = min(x, y)  # so that frozen (0) wins
+
+    def freeze(self, labels: Labels) -> None:
+        """Never cut these positions, nor what is tied to them."""
+        self.unite(labels, np.full(1, FROZEN, dtype=np.int64))
+
+    def roots(self, labels: Labels) -> Labels:
+        """Return the representatives, ``FROZEN`` for what is frozen."""
+        unique, inverse = np.unique(labels, return_inverse=True)
+        found = np.array([self.find(int(atom)) for atom in unique], dtype=np.int64)
+        found[found == 0] = FROZEN
+        return found[inverse].reshape(labels.shape)
+
+
+@dataclass(frozen=True)
+class Slot:
+    """One axis of one parameter or buffer whose positions can be cut.
+
+    Attributes:
+        tensor: Full name of the parameter or buffer; of a shared one, the first.
+        axis: The axis.
+        units: ``(length,)`` the unit of each position, or ``FROZEN``.
+        makes: The tensor produces these positions (a filter, a bias, a normalization); otherwise it reads them.
+    """
+
+    tensor: str
+    axis: int
+    units: Labels
+    makes: bool
+
+
+@dataclass(frozen=True)
+class Count:
+    """An attribute that counts positions: ``out_channels``, ``groups``, ``in_features``...
+
+    Attributes:
+        module: Full name of the module.
+        attribute: The attribute's name.
+        units: The units of the positions it counts.
+    """
+
+    module: str
+    attribute: str
+    units: Labels
+
+
+@dataclass(frozen=True)
+class Remap:
+    """A buffer that holds *positions* (the source channels of a shortcut): its values change with the cut too.
+
+    Attributes:
+        tensor: Full name of the buffer; ``-1`` in it means "nothing".
+        units: The units of the positions its values point to.
+    """
+
+    tensor: str
+    units: Labels
+
+
+@dataclass(frozen=True)
+class Family:
+    """Units that stand side by side: the channels of one convolution and all that is tied to it.
+
+    Attributes:
+        name: Module of the first layer that produces them.
+        modules: All modules that produce them.
+        units: Those that may be cut, in the order of the first layer's channels.
+    """
+
+    name: str
+    modules: tuple[str, ...]
+    units: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class ChannelGraph:
+    """What tracing found.
+
+    Attributes:
+        slots: Every axis that can be cut.
+        counts: Attributes that follow.
+        remaps: Buffers of positions that follow.
+        families: Units that belong together.
+        outputs: Units of the output of each leaf module by its name, in the order of their calls; they tell where a
+            proof fails.
+    """
+
+    slots: tuple[Slot, ...]
+    counts: tuple[Count, ...]
+    remaps: tuple[Remap, ...]
+    families: tuple[Family, ...]
+    outputs: Mapping[str, Labels] = field(default_factory=dict)
+
+    def keeps(self, cut: Iterable[int]) -> dict[str, dict[int, tuple[int, ...]]]:
+        """Return, per tensor and axis, the positions that stay when ``cut`` units go; unchanged axes are left out."""
+        gone = np.fromiter(cut, dtype=np.int64)
+        kept: dict[str, dict[int, tuple[int, ...]]] = {}
+        for slot in self.slots:
+            stays = ~np.isin(slot.units, gone)
+            if not stays.all():
+                kept.setdefault(slot.tensor, {})[slot.axis] = tuple(np.flatnonzero(stays).tolist())
+        return kept

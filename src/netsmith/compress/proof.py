@@ -1,0 +1,165 @@
+"""The proof of surgery: the cut network must answer like the original whose cut channels are set to zero."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from netsmith.compress.graph import ChannelGraph, Labels
+from netsmith.core.errors import ProofError, shorten
+from netsmith.core.keys import key
+from netsmith.measure.example import Example, arguments, batch_size, map_tensors, random_like, tensors
+
+__all__ = ["mask_units", "prove_surgery"]
+
+
+def mask_units(module: nn.Module, graph: ChannelGraph, units: set[int]) -> nn.Module:
+    """Return a copy of a network in which units are zero instead of gone.
+
+    Args:
+        module: The network that was traced.
+        graph: What the trace found.
+        units: The units to mask.
+    """
+    masked = copy.deepcopy(module)
+    held = dict(masked.named_parameters()) | dict(masked.named_buffers())
+    positions = {remap.tensor for remap in graph.remaps}
+    with torch.no_grad():
+        for slot in graph.slots:
+            if slot.makes:
+                gone = torch.tensor([unit in units for unit in slot.units.tolist()])
+                tensor = held[slot.tensor].movedim(slot.axis, 0)
+                tensor[gone.to(tensor.device)] = -1 if slot.tensor in positions else 0  # -1: a shortcut without source
+    return masked
+
+
+def prove_surgery(
+    original: nn.Module,
+    pruned: nn.Module,
+    graph: ChannelGraph,
+    units: set[int],
+    example: Example,
+    *,
+    tolerance: float = 1e-5,
+) -> dict[str, Any]:
+    """Compare a cut network with the masked original, on random inputs at the example's batch size and another.
+
+    Both are copied, in evaluation mode and float64 (float32 where a network insists on it).
+
+    Args:
+        original: The network before.
+        pruned: The network after.
+        graph: What the trace of the original found.
+        units: The units that were cut.
+        example: One tensor, a tuple (positional arguments) or a dict of tensors.
+        tolerance: Largest ``max |cut - masked| / max |masked|``.
+
+    Returns:
+        The figures of the proof as JSON values.
+
+    Raises:
+        ProofError: They differ; names the first module whose output does.
+    """
+    size = batch_size(arguments(example))
+    generator = torch.Generator().manual_seed(key(0, "compress", "proof"))
+    masked, cut = mask_units(original, graph, units).eval(), copy.deepcopy(pruned).eval()
+    trials = [random_like(arguments(example), n, generator=generator) for n in (size, size + 1)]
+    precision = "float64"
+    try:
+        wide = copy.deepcopy(masked).double()
+        _run(wide, _double(trials[0]))
+    except RuntimeError:  # the network casts to float32 itself
+        precision = "as found"
+    else:
+        masked, cut, trials = wide, cut.double(), [_double(trial) for trial in trials]
+    sizes, errors = [], []
+    for given in trials:
+        try:
+            expected = _run(masked, given)
+        except (RuntimeError, ValueError, TypeError, IndexError):
+            if sizes:
+                continue  # the original itself takes one batch size only
+            raise
+        try:
+            got = _run(cut, given)
+        except Exception as error:
+            # whatever a layer with wrong shapes raises
+            place = _first_difference(masked, cut, graph, units, given, tolerance)
+            raise ProofError(
+                f"the cut network does not run: {shorten(str(error), 160)} (at {place}); the original is untouched"
+            ) from error
+        error = _error(expected, got)
+        if not error <= tolerance:
+            place = _first_difference(masked, cut, graph, units, given, tolerance)
+            raise ProofError(
+                f"the cut network's answers differ by {error:.1e} relative, not {tolerance:.0e}, first at {place}; "
+                "the original is untouched. Protect that module"
+            )
+        sizes.append(batch_size(given))
+        errors.append(error)
+    return {"batches": sizes, "error": max(errors), "tolerance": tolerance, "precision": precision}
+
+
+def _run(module: nn.Module, given: Any) -> list[Tensor]:
+    with torch.no_grad():
+        return tensors(module(*given))
+
+
+def _double(given: Any) -> Any:
+    return map_tensors(given, lambda t: t.double() if t.is_floating_point() else t)
+
+
+def _error(expected: list[Tensor], got: list[Tensor]) -> float:
+    if [t.shape for t in expected] != [t.shape for t in got]:
+        return float("inf")
+    worst = 0.0
+    for a, b in zip(expected, got, strict=True):
+        a, b = a.double(), b.double()
+        finite = a.isfinite()
+        if not torch.equal(a[~finite].nan_to_num(), b[~finite].nan_to_num()):
+            return float("inf")
+        scale = max(float(a[finite].abs().max()) if finite.any() else 0.0, 1e-30)
+        worst = max(worst, float((a - b)[finite].abs().max()) / scale if finite.any() else 0.0)
+    return worst
+
+
+def _first_difference(
+    masked: nn.Module, cut: nn.Module, graph: ChannelGraph, units: set[int], given: Any, tolerance: float
+) -> str:
+    """Return the first module whose output, at the positions that stayed, is not the same."""
+    expected, got = _outputs(masked, graph, given), _outputs(cut, graph, given)
+    for name, labels in graph.outputs.items():
+        if name in expected and (
+            name not in got or not _error([_stayed(expected[name], labels, units)], [got[name]]) <= tolerance
+        ):
+            return f"{name or 'the network'} ({type(masked.get_submodule(name)).__name__})"
+    return "the output"
+
+
+def _outputs(module: nn.Module, graph: ChannelGraph, given: Any) -> dict[str, Tensor]:
+    found: dict[str, Tensor] = {}
+    handles = [
+        child.register_forward_hook(lambda _, __, output, name=name: found.setdefault(name, output.clone()) and None)
+        for name, child in module.named_modules()
+        if name in graph.outputs
+    ]
+    try:
+        _run(module, given)
+    except Exception:
+        pass  # what ran before it is what is asked for
+    finally:
+        for handle in handles:
+            handle.remove()
+    return found
+
+
+def _stayed(tensor: Tensor, labels: Labels, units: set[int]) -> Tensor:
+    for axis, size in enumerate(labels.shape):
+        if size > 1:
+            rows = labels.swapaxes(0, axis).reshape(size, -1)
+            stays = [place for place, row in enumerate(rows.tolist()) if not all(unit in units for unit in row)]
+            tensor = tensor.index_select(axis, torch.tensor(stays, device=tensor.device))
+    return tensor

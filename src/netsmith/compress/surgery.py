@@ -1,0 +1,294 @@
+"""What a surgery did, as JSON, and how to do it again: a network's class plus the log gives the cut network.
+
+A log holds positions and numbers only. Applying one sets attributes from a literal list and slices parameters; nothing
+in it is ever executed or imported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from netsmith.compress.graph import ChannelGraph
+from netsmith.core.errors import CheckpointError, did_you_mean
+
+__all__ = ["Step", "SurgeryLog", "TensorCut", "apply_surgery", "plan_surgery"]
+
+_FORMAT = 1
+_ATTRIBUTES = frozenset(
+    {
+        "embedding_dim",
+        "groups",
+        "in_channels",
+        "in_features",
+        "num_features",
+        "num_parameters",
+        "out_channels",
+        "out_features",
+    }
+)
+
+
+@dataclass(frozen=True)
+class TensorCut:
+    """What happened to one parameter or buffer.
+
+    Attributes:
+        before: Its shape before.
+        after: Its shape after.
+        kept: By axis, the positions that stayed, in increasing order.
+        values: New values of a buffer that holds positions (a shortcut's sources); None for all others.
+    """
+
+    before: tuple[int, ...]
+    after: tuple[int, ...]
+    kept: Mapping[int, tuple[int, ...]]
+    values: tuple[int, ...] | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the cut as JSON values."""
+        found: dict[str, Any] = {"before": list(self.before), "after": list(self.after)}
+        found["kept"] = {str(axis): list(positions) for axis, positions in self.kept.items()}
+        return found if self.values is None else found | {"values": list(self.values)}
+
+
+@dataclass(frozen=True)
+class Step:
+    """What happened to one module.
+
+    Attributes:
+        module: Its full name; empty for the network itself.
+        attributes: New values of its attributes.
+        tensors: Its own parameters and buffers that were cut, by their names in it.
+    """
+
+    module: str
+    attributes: Mapping[str, int]
+    tensors: Mapping[str, TensorCut]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the step as JSON values."""
+        return {
+            "module": self.module,
+            "attributes": dict(self.attributes),
+            "tensors": {name: cut.to_json() for name, cut in self.tensors.items()},
+        }
+
+
+@dataclass(frozen=True)
+class SurgeryLog:
+    """Everything that turns the original network into the cut one.
+
+    Attributes:
+        steps: In the order to apply them; later ones see the shapes that earlier ones left.
+        proof: What the proof of surgery found, one entry per cut.
+    """
+
+    steps: tuple[Step, ...]
+    proof: tuple[Mapping[str, Any], ...] = field(default=())
+
+    def then(self, later: SurgeryLog) -> SurgeryLog:
+        """Return one log for two surgeries after each other."""
+        return SurgeryLog(self.steps + later.steps, self.proof + later.proof)
+
+    def cut(self, name: str, tensor: Tensor) -> Tensor:
+        """Cut any tensor of a parameter's shape along with it (momentum, a gradient, an average).
+
+        Args:
+            name: Full name of the parameter.
+            tensor: A tensor of the parameter's original shape.
+
+        Raises:
+            CheckpointError: The shapes differ.
+        """
+        for step in self.steps:
+            for own, change in step.tensors.items():
+                if _join(step.module, own) == name:
+                    tensor = _slice(tensor, change, name)
+        return tensor
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the log as JSON values."""
+        return {"format": _FORMAT, "steps": [s.to_json() for s in self.steps], "proof": [dict(p) for p in self.proof]}
+
+    @staticmethod
+    def from_json(value: Any) -> SurgeryLog:
+        """Read a log, trusting nothing.
+
+        Raises:
+            CheckpointError: It is not a surgery log, or names an attribute that surgery never changes.
+        """
+        top = _mapping(value, "the log", {"format", "steps", "proof"})
+        if top.get("format") != _FORMAT:
+            raise CheckpointError(f"expected a surgery log of format {_FORMAT}, got {top.get('format')!r}")
+        steps = []
+        for item in _list(top.get("steps"), "steps"):
+            entry = _mapping(item, "a step", {"module", "attributes", "tensors"})
+            module = entry.get("module")
+            if not isinstance(module, str):
+                raise CheckpointError(f"surgery log: expected a module's name, got {module!r}")
+            attributes = _mapping(entry.get("attributes", {}), "attributes", _ATTRIBUTES)
+            for name, number in attributes.items():
+                if type(number) is not int or number < 1:
+                    raise CheckpointError(f"surgery log: {module}.{name} must be a number above 0, got {number!r}")
+            tensors = {str(n): _read_cut(c) for n, c in _mapping(entry.get("tensors", {}), "tensors", None).items()}
+            steps.append(Step(module, attributes, tensors))
+        proof = tuple(_mapping(p, "proof", None) for p in _list(top.get("proof", []), "proof"))
+        return SurgeryLog(tuple(steps), proof)
+
+
+def plan_surgery(module: nn.Module, graph: ChannelGraph, units: set[int]) -> SurgeryLog:
+    """Return the log of cutting units out of a module; the module is not touched.
+
+    Args:
+        module: The network that was traced.
+        graph: What the trace found.
+        units: The units to cut.
+    """
+    tensors = dict(module.named_parameters()) | dict(module.named_buffers())
+    cuts: dict[str, dict[str, TensorCut]] = {}
+    keeps = graph.keeps(units)
+    values = {remap.tensor: _remapped(tensors[remap.tensor], remap.units, units) for remap in graph.remaps}
+    for name in dict.fromkeys([*keeps, *values]):
+        before, kept = tuple(tensors[name].shape), keeps.get(name, {})
+        after = tuple(len(kept[axis]) if axis in kept else size for axis, size in enumerate(before))
+        new = None
+        if name in values:
+            new = tuple(values[name][place] for place in kept.get(0, range(before[0])))
+            if not kept and list(new) == tensors[name].tolist():
+                continue
+        owner, _, own = name.rpartition(".")
+        cuts.setdefault(owner, {})[own] = TensorCut(before, after, kept, new)
+    attributes: dict[str, dict[str, int]] = {}
+    for count in graph.counts:
+        left = sum(unit not in units for unit in count.units.tolist())
+        if left != len(count.units):
+            attributes.setdefault(count.module, {})[count.attribute] = left
+    order = [name for name, _ in module.named_modules() if name in cuts or name in attributes]
+    return SurgeryLog(tuple(Step(name, attributes.get(name, {}), cuts.get(name, {})) for name in order))
+
+
+def apply_surgery(module: nn.Module, log: SurgeryLog) -> nn.Module:
+    """Cut a network in place as a log says, so that the cut network's weights can be loaded into its class.
+
+    Applied to the network the log was made from, it gives the cut network itself. Parameters keep their type, device
+    and ``requires_grad``; shared ones stay shared.
+
+    Args:
+        module: A network of the original's class and shapes.
+        log: What was done to the original.
+
+    Returns:
+        The same module.
+
+    Raises:
+        CheckpointError: The log does not fit the network; nothing has been changed then.
+    """
+    modules = dict(module.named_modules())
+    # every change is computed, and so checked, before the first is made
+    attributes: dict[tuple[str, str], int] = {}
+    held: dict[str, Tensor] = dict(module.named_parameters()) | dict(module.named_buffers())
+    changed: dict[str, Tensor] = {}
+    for step in log.steps:
+        if step.module not in modules:
+            raise CheckpointError(f"the surgery log names {step.module!r}{did_you_mean(step.module, modules)}")
+        for name, number in step.attributes.items():
+            known = vars(modules[step.module]).get(name)
+            if type(known) is not int or name not in _ATTRIBUTES or number > known:
+                raise CheckpointError(f"the surgery log sets {step.module}.{name} to {number}; it is {known!r}")
+            attributes[step.module, name] = number
+        for own, cut in step.tensors.items():
+            name = _join(step.module, own)
+            if name not in held:
+                raise CheckpointError(f"the surgery log names the tensor {name!r}{did_you_mean(name, held)}")
+            source = changed.get(name, held[name])
+            new = _slice(source.detach(), cut, name)
+            if cut.values is not None:
+                if source.dtype != torch.int64 or source.requires_grad or tuple(new.shape) != (len(cut.values),):
+                    raise CheckpointError(f"the surgery log gives positions for {name}, which holds none")
+                new = torch.tensor(cut.values, dtype=torch.int64, device=source.device)
+            changed[name] = new
+    swap = {id(held[name]): _like(held[name], new) for name, new in changed.items()}
+    for child in modules.values():
+        for tensors in (child._parameters, child._buffers):
+            for own, old in tensors.items():
+                if old is not None and id(old) in swap:
+                    tensors[own] = swap[id(old)]
+    for (name, attribute), number in attributes.items():
+        setattr(modules[name], attribute, number)
+    return module
+
+
+def _like(old: Tensor, new: Tensor) -> Any:
+    return nn.Parameter(new, requires_grad=old.requires_grad) if isinstance(old, nn.Parameter) else new
+
+
+def _join(module: str, own: str) -> str:
+    return f"{module}.{own}" if module else own
+
+
+def _remapped(source: Tensor, pointed: Any, cut: set[int]) -> list[int]:
+    """Return sources in the new numbering; what is gone becomes -1."""
+    new, place = [], 0
+    for unit in pointed.tolist():
+        new.append(-1 if unit in cut else place)
+        place += unit not in cut
+    return [-1 if at < 0 else new[at] for at in source.tolist()]
+
+
+def _slice(tensor: Tensor, cut: TensorCut, name: str) -> Tensor:
+    if tuple(tensor.shape) != cut.before:
+        raise CheckpointError(f"the surgery log expects {name} of shape {cut.before}, got {tuple(tensor.shape)}")
+    for axis, positions in cut.kept.items():
+        if axis >= tensor.dim() or positions[-1] >= cut.before[axis]:
+            raise CheckpointError(f"the surgery log keeps position {positions[-1]} of {name}, shape {cut.before}")
+        tensor = tensor.index_select(axis, torch.tensor(positions, device=tensor.device))
+    if tuple(tensor.shape) != cut.after:
+        raise CheckpointError(f"the surgery log says {cut.after} for {name}, its positions give {tuple(tensor.shape)}")
+    return tensor.clone()
+
+
+def _mapping(value: Any, what: str, known: Any) -> dict[str, Any]:
+    if not isinstance(value, dict) or any(not isinstance(name, str) for name in value):
+        raise CheckpointError(f"surgery log: expected {what} as a JSON object, got {type(value).__name__}")
+    wrong = next((name for name in value if known is not None and name not in known), None)
+    if wrong is not None:
+        raise CheckpointError(f"surgery log: {what} cannot hold {wrong!r}; expected {', '.join(sorted(known))}")
+    return value
+
+
+def _list(value: Any, what: str) -> list[Any]:
+    if not isinstance(value, list):
+        raise CheckpointError(f"surgery log: expected {what} as a JSON list, got {type(value).__name__}")
+    return value
+
+
+def _numbers(value: Any, what: str, least: int) -> tuple[int, ...]:
+    found = _list(value, what)
+    if any(type(number) is not int or number < least for number in found):
+        raise CheckpointError(f"surgery log: {what} must be whole numbers from {least}")
+    return tuple(found)
+
+
+def _read_cut(value: Any) -> TensorCut:
+    entry = _mapping(value, "a tensor", {"before", "after", "kept", "values"})
+    kept = {}
+    for axis, listed in _mapping(entry.get("kept", {}), "kept", None).items():
+        positions = _numbers(listed, "positions", 0)
+        if not positions or any(a >= b for a, b in pairwise(positions)):
+            raise CheckpointError("surgery log: kept positions must increase, and at least one must stay")
+        if not axis.isdecimal() or len(axis) > 2:
+            raise CheckpointError(f"surgery log: expected an axis, got {axis!r}")
+        kept[int(axis)] = positions
+    values = entry.get("values")
+    return TensorCut(
+        _numbers(entry.get("before"), "before", 0),
+        _numbers(entry.get("after"), "after", 0),
+        kept,
+        None if values is None else _numbers(values, "values", -1),
+    )

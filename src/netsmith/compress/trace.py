@@ -1,0 +1,110 @@
+"""Run a network once and note which channels depend on which: the tracer behind all surgery.
+
+The network runs on its example (on the meta device where it can) while every torch function it calls is intercepted.
+Each result gets labels (see :mod:`netsmith.compress.graph`) by the rule of the function; a function without a rule
+stops the trace by name and place. Nothing is assumed about the network's class: only the operations count.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import nn
+from torch.overrides import TorchFunctionMode, resolve_name
+
+from netsmith.compress._state import Mark, State, frozen
+from netsmith.compress.graph import ChannelGraph
+from netsmith.compress.rules import function_rule, module_rule
+from netsmith.measure.example import Example, arguments, tensors
+from netsmith.measure.macs import as_meta
+
+__all__ = ["trace"]
+
+
+def trace(module: nn.Module, example: Example) -> ChannelGraph:
+    """Find which slices of which parameters must be cut together.
+
+    Args:
+        module: Any module; left as found. It is traced in evaluation mode, along the branches the example takes.
+        example: One tensor, a tuple (positional arguments) or a dict of tensors; the batch is axis 0.
+
+    Raises:
+        UnsupportedError: An operation has no rule; it is named with the module it stands in.
+    """
+    clone, given = as_meta(module, example)
+    state = State(clone, module)
+    for tensor in tensors(given):
+        state.put(tensor, Mark(frozen(tensor), zero=False))
+    with torch.no_grad(), _Tracer(state).watching():
+        output = clone(*arguments(given))
+    for tensor in tensors(output):
+        state.atoms.freeze(state.mark(tensor).labels)
+    return state.result()
+
+
+class _Tracer(TorchFunctionMode):
+    """Intercept torch functions and module calls, and label what they return."""
+
+    def __init__(self, state: State) -> None:
+        super().__init__()
+        self.state = state
+        self.paused = 0  # modules that are taken as a whole and are running
+
+    @contextlib.contextmanager
+    def watching(self) -> Iterator[None]:
+        handles = []
+        for name, child in self.state.modules.items():
+            handles.append(child.register_forward_pre_hook(self._enter(name)))
+            handles.append(child.register_forward_hook(self._leave(name), with_kwargs=True))
+        try:
+            with self:
+                yield
+        finally:
+            for handle in handles:
+                handle.remove()
+
+    def _enter(self, name: str) -> Any:
+        def hook(child: nn.Module, _: Any) -> None:
+            self.state.stack.append(name)
+            self.paused += module_rule(child) is not None
+
+        return hook
+
+    def _leave(self, name: str) -> Any:
+        def hook(child: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
+            rule = module_rule(child)
+            if rule is not None:
+                self.paused -= 1
+                if not self.paused:
+                    rule(self.state, child, (args, kwargs), output)
+            self.state.stack.pop()
+            found = tensors(output)
+            if next(child.children(), None) is None and len(found) == 1 and not self.paused:
+                self.state.returned(name, found[0])
+
+        return hook
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        output = func(*args, **(kwargs or {}))
+        if not self.paused:
+            self._called(func, args, dict(kwargs or {}), output)
+        return output
+
+    def _called(self, function: Any, args: Any, kwargs: dict[str, Any], output: Any) -> None:
+        state, made = self.state, tensors(output)
+        name = resolve_name(function) or getattr(function, "__name__", repr(function))
+        rule = function_rule(function)
+        if not made and not name.endswith("__setitem__"):
+            return  # a size, a type, a number
+        if rule is not None:
+            if not args and "input" in kwargs:
+                args = (kwargs.pop("input"),)
+            rule(state, args, kwargs, output)
+        elif any(state.cuttable(t) for t in tensors((args, kwargs))):
+            raise state.refuse(f"the operation {name}")
+        else:  # made of nothing that can be cut: a constant
+            for tensor in made:
+                state.put(tensor, Mark(frozen(tensor), zero=False))

@@ -1,0 +1,1 @@
+"""Generic recipes for the user's own data."""

@@ -1,0 +1,415 @@
+"""Figures as SVG text, drawn by small pure functions: learning curves, confusion matrix, Pareto plot, bars.
+
+They take colors from the page's variables, so they follow light and dark, and fall back to light colors when they stand
+alone (:func:`standalone`). Every label is escaped; the result is well-formed XML.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import math
+from collections.abc import Sequence
+
+from netsmith.core.errors import UserError, shorten
+from netsmith.report._axes import (
+    COLORS,
+    INK,
+    LINE,
+    MUTED,
+    Scale,
+    frame,
+    label,
+    linear_scale,
+    log_scale,
+    number_text,
+    svg,
+    text_width,
+    tick_texts,
+)
+from netsmith.report.markup import element, escape
+from netsmith.report.tables import count_text, milliseconds_text
+
+__all__ = [
+    "Bar",
+    "Curve",
+    "ModelPoint",
+    "bar_chart",
+    "confusion_chart",
+    "line_chart",
+    "pareto_chart",
+    "pareto_front",
+    "standalone",
+]
+
+_MOST_POINTS = 240  # per curve: more than the pixels can tell apart are drawn as mean and range
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Curve:
+    """One line of a chart.
+
+    Attributes:
+        name: Shown in the legend.
+        xs: Positions, usually steps, ascending.
+        ys: Values; those that are not finite are left out.
+        mark: ``"max"`` or ``"min"`` marks that point with its value, ``""`` none.
+    """
+
+    name: str
+    xs: Sequence[float]
+    ys: Sequence[float]
+    mark: str = ""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ModelPoint:
+    """One model of a Pareto plot.
+
+    Attributes:
+        name: Its label.
+        latency_ms: Milliseconds, above 0; further left is better.
+        accuracy: A proportion 0..1; higher is better.
+    """
+
+    name: str
+    latency_ms: float
+    accuracy: float
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Bar:
+    """One bar: its name, its length, and the text at its end."""
+
+    name: str
+    value: float
+    text: str
+
+
+def line_chart(
+    curves: Sequence[Curve],
+    *,
+    title: str,
+    x_label: str = "step",
+    y_label: str = "",
+    log_y: bool = False,
+    percent: bool = False,
+    width: float = 460,
+    height: float = 300,
+) -> str:
+    """Return curves over one axis; long ones are drawn as their local mean in a pale band of their local range.
+
+    Args:
+        curves: At most five are told apart by color.
+        title: Stands above the chart.
+        x_label: The name of the horizontal axis.
+        y_label: The name of the vertical axis.
+        log_y: Logarithmic; values that are not positive are left out.
+        percent: The values are proportions and shown in percent.
+        width: SVG units (pixels at full size).
+        height: SVG units.
+
+    Raises:
+        UserError: A curve with more or fewer ys than xs.
+    """
+    drawn = [_bucket(_clean(curve, log_y)) for curve in curves]
+    parts = [label(0, 14, title, size=14, color=INK, weight=600)]
+    at = 0.0
+    for number, curve in enumerate(curves):
+        color = COLORS[number % len(COLORS)]
+        parts.append(element("rect", x=at, y=29.0, width=14.0, height=3.0, rx=1.5, style=f"fill:{color}"))
+        parts.append(label(at + 20, 35, shorten(curve.name, 32), size=12))
+        at += 38 + text_width(shorten(curve.name, 32), 12)
+    values = [value for points in drawn for point in points for value in point[2:]]
+    if not values:
+        parts.append(label(width / 2, height / 2, "no values", anchor="middle"))
+        return svg("".join(parts), width=width, height=height, title=title)
+    top, bottom = (72.0 if y_label else 56.0), height - (44.0 if x_label else 26.0)
+    cap = 1.0 if percent and max(values) <= 1 else math.inf
+    y = log_scale(values, bottom, top, pad=1.1) if log_y else linear_scale(values, bottom, top, cap=cap)
+    left = 10 + max(text_width(text, 11.5) for text in tick_texts(y, percent=percent))
+    steps = [point[0] for points in drawn for point in points]
+    x = linear_scale(steps, left, width - 14)
+    # The horizontal axis ends with the data, not at the next round number.
+    low, high = min(steps), max(steps)
+    if high > low:
+        x = dataclasses.replace(x, low=low, high=high, ticks=tuple(t for t in x.ticks if low <= t <= high))
+    parts.append(frame(x, y, percent_y=percent, x_label=x_label, y_label=y_label))
+    for number, (curve, points) in enumerate(zip(curves, drawn, strict=True)):
+        if not points:
+            continue
+        color = COLORS[number % len(COLORS)]
+        if any(most > least for _, _, least, most in points):
+            edge = [(x(p[0]), y(p[3])) for p in points] + [(x(p[0]), y(p[2])) for p in reversed(points)]
+            parts.append(element("polygon", points=_path(edge), style=f"fill:{color};fill-opacity:.16"))
+        line = f"fill:none;stroke:{color};stroke-width:2;stroke-linejoin:round;stroke-linecap:round"
+        parts.append(element("polyline", points=_path([(x(p[0]), y(p[1])) for p in points]), style=line))
+        if len(points) == 1:
+            parts.append(element("circle", cx=x(points[0][0]), cy=y(points[0][1]), r=3.0, style=f"fill:{color}"))
+        if curve.mark:
+            parts.append(_mark(_clean(curve, log_y), curve.mark, x, y, color, percent))
+    return svg("".join(parts), width=width, height=height, title=title)
+
+
+def confusion_chart(matrix: Sequence[Sequence[int]], names: Sequence[str], *, title: str) -> str:
+    """Return a heat map of counts: rows are the truth, columns the prediction, the last column is the recall.
+
+    Right answers and mistakes have colors of their own, each by its share of the row (square root, so that a rare
+    mistake shows). Above 24 classes the counts stand in the tooltips only.
+
+    Args:
+        matrix: ``(K, K)`` counts.
+        names: K class names.
+        title: Stands above the chart.
+
+    Raises:
+        UserError: A matrix that is not square, or as many names as do not fit.
+    """
+    count = len(names)
+    if len(matrix) != count or any(len(row) != count for row in matrix) or not count:
+        shape = f"{len(matrix)} rows of {sorted({len(row) for row in matrix})}"
+        raise UserError(f"the matrix has {shape} cells for {count} names; expected K rows of K, K >= 1")
+    cell = min(46.0, max(5.0, (370 if count <= 12 else 780) / count))
+    size = min(12.0, max(7.0, cell * 0.36))
+    shown = [shorten(name, 16) for name in names]
+    longest = max(text_width(name, size) for name in shown)
+    turned = longest > cell - 4
+    named = cell >= 9
+    left = 26 + (longest + 8 if named else 0)
+    top = 54 + ((longest * 0.75 + 10 if turned else size + 8) if named else 0)
+    width, height = left + cell * count + 58, top + cell * count + 8
+    middle = left + cell * count / 2
+    parts = [
+        label(0, 14, title, size=14, color=INK, weight=600),
+        label(middle, 40, "predicted", size=12, anchor="middle"),
+        label(12, top + cell * count / 2, "true", size=12, anchor="middle", rotate=-90),
+    ]
+    if count <= 24:
+        parts.append(label(left + cell * count + 54, top - 8, "recall", size=size, anchor="end"))
+    for number, name in enumerate(shown if named else []):
+        center = left + cell * (number + 0.5)
+        rotate = -45.0 if turned else 0.0
+        anchor = "start" if turned else "middle"
+        parts.append(label(center, top - 8, name, size=size, color=INK, anchor=anchor, rotate=rotate))
+        y = top + cell * (number + 0.5) + size * 0.36
+        parts.append(label(left - 8, y, name, size=size, color=INK, anchor="end"))
+    gap = 1.5 if cell > 12 else 0.5
+    for row, counts in enumerate(matrix):
+        total = sum(counts)
+        for column, value in enumerate(counts):
+            parts.append(
+                _cell(
+                    value / total if total else 0.0,
+                    int(value),
+                    (left + cell * column, top + cell * row, cell - gap),
+                    f"{names[row]} taken for {names[column]}: {value}" if row != column else f"{names[row]}: {value}",
+                    right=row == column,
+                    size=size if count <= 24 else 0.0,
+                )
+            )
+        if count <= 24 and total:
+            y = top + cell * (row + 0.5) + size * 0.36
+            text = (
+                f"{100 * counts[row] / total:.0f} %"
+                if counts[row] in (0, total)
+                else f"{_inner_percent(counts[row], total)} %"
+            )
+            parts.append(label(left + cell * count + 54, y, text, size=size, anchor="end"))
+    return svg("".join(parts), width=width, height=height, title=title)
+
+
+def pareto_front(points: Sequence[ModelPoint]) -> list[int]:
+    """Return the points that no other beats in both latency and accuracy, fastest first (equal ones: the first)."""
+    order = sorted(range(len(points)), key=lambda i: (points[i].latency_ms, -points[i].accuracy, i))
+    front: list[int] = []
+    for index in order:
+        if not front or points[index].accuracy > points[front[-1]].accuracy:
+            front.append(index)
+    return front
+
+
+def pareto_chart(points: Sequence[ModelPoint], *, title: str, width: float = 470, height: float = 420) -> str:
+    """Return accuracy against latency (logarithmic), a marker per model, and the line of those that nothing beats.
+
+    Args:
+        points: Models; a latency that is not positive and finite is refused.
+        title: Stands above the chart.
+        width: SVG units (pixels at full size).
+        height: SVG units.
+
+    Raises:
+        UserError: A latency or accuracy that cannot be drawn.
+    """
+    for point in points:
+        if not (math.isfinite(point.latency_ms) and point.latency_ms > 0 and math.isfinite(point.accuracy)):
+            raise UserError(f"{point.name!r} has latency {point.latency_ms} ms and accuracy {point.accuracy}")
+    parts = [label(0, 14, title, size=14, color=INK, weight=600)]
+    if not points:
+        parts.append(label(width / 2, height / 2, "no models", anchor="middle"))
+        return svg("".join(parts), width=width, height=height, title=title)
+    accuracies = [point.accuracy for point in points]
+    spread = max(max(accuracies) - min(accuracies), 0.002)
+    reach = [min(accuracies) - 0.15 * spread, max(accuracies) + 0.1 * spread]
+    cap = 1.0 if max(accuracies) <= 1 else math.inf
+    y = linear_scale([min(value, cap) for value in reach], height - 46, 62, cap=cap)
+    left = 12 + max(text_width(text, 11.5) for text in tick_texts(y, percent=True))
+    x = log_scale([point.latency_ms for point in points], left, width - 14, pad=1.35)
+    parts.append(frame(x, y, percent_y=True))
+    parts.append(label((left + width) / 2, height - 8, "median latency, ms (logarithmic)", anchor="middle"))
+    parts.append(label(0, 40, "accuracy", size=11.5))
+    front = pareto_front(points)
+    line = f"fill:none;stroke:{COLORS[0]};stroke-width:1.5;stroke-opacity:.55;stroke-dasharray:1 5;stroke-linecap:round"
+    if len(front) > 1:
+        spots = [(x(points[i].latency_ms), y(points[i].accuracy)) for i in front]
+        steps = [spots[0]]
+        for before, after in itertools.pairwise(spots):
+            steps += [(after[0], before[1]), after]  # between two models one still gets the accuracy of the faster
+        parts.append(element("polyline", points=_path(steps), style=line))
+    taken = [(x(p.latency_ms) - 6, y(p.accuracy) - 6, x(p.latency_ms) + 6, y(p.accuracy) + 6) for p in points]
+    others = [index for index in range(len(points)) if index not in front]
+    for index in [*others, *front]:  # the front lies on top
+        point, best = points[index], index in front
+        cx, cy = x(point.latency_ms), y(point.accuracy)
+        fill = COLORS[0] if best else "var(--paper,#fff)"
+        style = f"fill:{fill};stroke:{COLORS[0] if best else MUTED};stroke-width:1.75"
+        tip = f"{point.name}: {100 * point.accuracy:.2f} %, {milliseconds_text(point.latency_ms)}"
+        parts.append(element("circle", element("title", escape(tip)), cx=cx, cy=cy, r=5.5, style=style))
+    for index in [*front, *others]:  # and chooses the place of its labels first
+        point, best = points[index], index in front
+        cx, cy = x(point.latency_ms), y(point.accuracy)
+        name = shorten(point.name, 34)
+        box, anchor = _place(cx, cy, text_width(name, 12.5), taken, (left, 50.0, width, height - 46))
+        taken.append(box)
+        at = {"start": box[0], "end": box[2], "middle": (box[0] + box[2]) / 2}[anchor]
+        color = INK if best else MUTED
+        parts.append(
+            label(at, box[3] - 4, name, size=12.5, anchor=anchor, color=color, weight=500 if best else 400, halo=True)
+        )
+    return svg("".join(parts), width=width, height=height, title=title)
+
+
+def bar_chart(bars: Sequence[Bar], *, title: str, width: float = 460) -> str:
+    """Return horizontal bars from zero, each with its text at the end.
+
+    Args:
+        bars: Values of at least 0, in the order shown; the first keeps the accent color.
+        title: Stands above the chart.
+        width: SVG units (pixels at full size).
+
+    Raises:
+        UserError: A value below 0 or not finite.
+    """
+    for bar in bars:
+        if not (math.isfinite(bar.value) and bar.value >= 0):
+            raise UserError(f"bar {bar.name!r} has value {bar.value}; expected a finite value of at least 0")
+    names = [shorten(bar.name, 28) for bar in bars]
+    left = 10 + max((text_width(name, 12.5) for name in names), default=0)
+    room = width - left - 10 - max((text_width(bar.text, 12) for bar in bars), default=0)
+    most = max((bar.value for bar in bars), default=0) or 1.0
+    parts = [label(0, 14, title, size=14, color=INK, weight=600)]
+    for number, (bar, name) in enumerate(zip(bars, names, strict=True)):
+        y = 34 + 27 * number
+        length = max(2.0, room * bar.value / most)
+        parts.append(label(left - 10, y + 12.5, name, size=12.5, anchor="end", color=INK))
+        style = f"fill:{COLORS[0]};fill-opacity:{1 if number == 0 else 0.62}"
+        parts.append(element("rect", x=left, y=float(y), width=length, height=17.0, rx=3.0, style=style))
+        parts.append(label(left + length + 7, y + 12.5, bar.text, size=12))
+    return svg("".join(parts), width=width, height=34 + 27 * len(bars) + 4, title=title)
+
+
+def standalone(figure: str) -> str:
+    """Return a figure as a file of its own (with the XML namespace and a font)."""
+    start = '<svg xmlns="http://www.w3.org/2000/svg" font-family="system-ui,sans-serif" '
+    return '<?xml version="1.0" encoding="UTF-8"?>\n' + figure.replace("<svg ", start, 1) + "\n"
+
+
+def _clean(curve: Curve, log_y: bool) -> list[tuple[float, float]]:
+    if len(curve.xs) != len(curve.ys):
+        raise UserError(f"curve {curve.name!r} has {len(curve.xs)} xs and {len(curve.ys)} ys; expected as many")
+    pairs = [(float(a), float(b)) for a, b in zip(curve.xs, curve.ys, strict=True)]
+    return [(a, b) for a, b in pairs if math.isfinite(a) and math.isfinite(b) and (b > 0 or not log_y)]
+
+
+def _bucket(points: list[tuple[float, float]]) -> list[tuple[float, float, float, float]]:
+    """Join neighbors to (x, mean, least, most) so that at most ``_MOST_POINTS`` are drawn."""
+    size = -(-len(points) // _MOST_POINTS) or 1
+    joined = []
+    for start in range(0, len(points), size):
+        part = points[start : start + size]
+        ys = [b for _, b in part]
+        # The first and the last bucket reach to the ends of the curve.
+        at = part[0][0] if start == 0 else part[-1][0] if start + size >= len(points) else part[len(part) // 2][0]
+        joined.append((at, sum(ys) / len(ys), min(ys), max(ys)))
+    return joined
+
+
+def _mark(points: list[tuple[float, float]], kind: str, x: Scale, y: Scale, color: str, percent: bool) -> str:
+    at, value = (max if kind == "max" else min)(points, key=lambda point: point[1])
+    cx, cy = x(at), y(value)
+    text = f"{100 * value:.2f} %" if percent else number_text(value)
+    ring = f"fill:var(--paper,#fff);stroke:{color};stroke-width:2"
+    near_end = cx > x.stop - 60
+    above = cy - 10 if cy - 10 > y.stop - 6 else cy + 20
+    return element("circle", cx=cx, cy=cy, r=4.0, style=ring) + label(
+        cx + (4 if near_end else 0),
+        above,
+        text,
+        size=12,
+        weight=600,
+        color=color,
+        anchor="end" if near_end else "middle",
+    )
+
+
+def _cell(rate: float, value: int, place: tuple[float, float, float], tip: str, *, right: bool, size: float) -> str:
+    x, y, edge = place
+    strength = 0.0 if value == 0 else 0.10 + 0.82 * math.sqrt(rate)
+    color = LINE if value == 0 else COLORS[0] if right else COLORS[1]
+    style = f"fill:{color};fill-opacity:{0.35 if value == 0 else round(strength, 3)}"
+    box = element(
+        "rect", element("title", escape(tip)), x=x, y=y, width=edge, height=edge, rx=min(3.0, edge / 8), style=style
+    )
+    if value == 0 or not size:
+        return box
+    text = str(value) if value < 10_000 else count_text(value).replace(" ", "")
+    fitting = min(size, 0.94 * edge / max(0.1, text_width(text, 1)))
+    ink = "var(--on-accent,#fff)" if strength > 0.55 else INK
+    return box + label(x + edge / 2, y + edge / 2 + fitting * 0.36, text, size=fitting, anchor="middle", color=ink)
+
+
+def _inner_percent(part: int, total: int) -> int:
+    """Percent, never 100 or 0 by rounding."""
+    return min(99, max(1, round(100 * part / total)))
+
+
+def _place(
+    cx: float,
+    cy: float,
+    length: float,
+    taken: Sequence[tuple[float, float, float, float]],
+    room: tuple[float, float, float, float],
+) -> tuple[tuple[float, float, float, float], str]:
+    """Choose a place for a label beside its marker: the first that is free, else the one that overlaps least."""
+    offsets = [("start", 10, 0), ("end", -10, 0), ("middle", 0, -18), ("middle", 0, 18)]
+    offsets += [("start", 8, -14), ("start", 8, 14), ("end", -8, -14), ("end", -8, 14)]
+    best, least = None, math.inf
+    for anchor, dx, dy in offsets:
+        begin = cx + dx - {"start": 0, "end": length, "middle": length / 2}[anchor]
+        box = (begin, cy + dy - 8, begin + length, cy + dy + 8)
+        cost = sum(_overlap(box, other) for other in taken)
+        outside = (
+            max(0, room[0] - box[0]) + max(0, box[2] - room[2]) + max(0, room[1] - box[1]) + max(0, box[3] - room[3])
+        )
+        cost += 1000 * outside
+        if cost < least - 1e-9:
+            best, least = (box, anchor), cost
+    assert best is not None
+    return best
+
+
+def _overlap(a: tuple[float, float, float, float], b: tuple[float, float, float, float]) -> float:
+    return max(0.0, min(a[2], b[2]) - max(a[0], b[0])) * max(0.0, min(a[3], b[3]) - max(a[1], b[1]))
+
+
+def _path(points: Sequence[tuple[float, float]]) -> str:
+    return " ".join(f"{a:.2f},{b:.2f}" for a, b in points)

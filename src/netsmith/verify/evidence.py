@@ -1,0 +1,176 @@
+"""Evidence files: figures on real data over seeds, golden losses on the twin, hashes that tell when they are stale."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from netsmith.api.catalogue import source_sha256
+from netsmith.api.experiments import Found, find, read_experiment
+from netsmith.api.run import Run, load, train
+from netsmith.core.errors import ConfigError, NetsmithError, ProofError, RunError
+from netsmith.core.files import read_json, write_json
+from netsmith.core.registry import find_recipe
+from netsmith.engine.experiment import Experiment
+from netsmith.engine.hook import Hook
+from netsmith.engine.run_folder import environment
+from netsmith.verify.subject import Subject
+
+__all__ = ["golden_losses", "learns", "matches_golden", "reproduce", "write_evidence"]
+
+_GOLDEN = 20
+
+
+def golden_losses(name: str) -> list[float]:
+    """Return the first losses of a recipe on its twin; ``[]`` for one without losses."""
+    return [round(value, 10) for value in Subject.of(name, steps=_GOLDEN).losses(_GOLDEN)]
+
+
+def matches_golden(found: Sequence[float], golden: Sequence[float]) -> bool:
+    """Say whether two golden curves agree to a relative 1e-3."""
+    return len(found) == len(golden) and all(
+        abs(a - b) <= 1e-3 * max(abs(a), abs(b), 1e-6) for a, b in zip(found, golden, strict=True)
+    )
+
+
+def learns(name: str) -> dict[str, Any]:
+    """Train a recipe shortly on its twin, with its own settings, and hold it to what its card promises (level 2).
+
+    Raises:
+        ProofError: The figure is not reached.
+    """
+    found = find(name)
+    promise = found.card.learns if found.card else None
+    if promise is None:
+        return {"name": name, "level": 2, "result": "the card promises nothing"}
+    changes: dict[str, Any] = {"data.twin": True, "epochs": 0, "steps": promise.steps, "evaluate_every": promise.steps}
+    if getattr(found.config.method, "teacher_steps", 0):
+        changes["method.teacher_steps"] = promise.steps // 3
+    subject = Subject(name, found.config.derive(**changes), found.card)  # type: ignore[arg-type]
+    engine = subject.engine()
+    engine.fit()
+    split = promise.metric.partition("/")[0]
+    value = engine.evaluate(split)[promise.metric]
+    good = value >= promise.value if promise.direction == "at_least" else value <= promise.value
+    if not good:
+        wanted = promise.direction.replace("_", " ")
+        raise ProofError(
+            f"{name}: {promise.metric} on the twin is {value:.4f} after {promise.steps} steps, "
+            f"expected {wanted} {promise.value:g}"
+        )
+    return {"name": name, "level": 2, "metric": promise.metric, "measured": value, "promised": promise.value}
+
+
+def reproduce(
+    name: str,
+    *,
+    root: str | Path,
+    seeds: Sequence[int] = (),
+    teacher: Callable[[int], str] | None = None,
+    hooks: Callable[[str], Sequence[Hook]] | None = None,
+    notice: Callable[[str], None] = print,
+) -> list[Run]:
+    """Train a recipe on its real data for every seed (level 3); a finished run of the same experiment is used again.
+
+    Args:
+        name: The recipe.
+        root: Where the runs lie.
+        seeds: Seeds; the card's by default.
+        teacher: For a seed, the run folder of the teacher, for a recipe that takes one.
+        hooks: Hooks for each run (a progress bar).
+        notice: Where one-line notices go.
+    """
+    found = find(name)
+    runs = []
+    for seed in seeds or (found.card.seeds if found.card else (0,)):
+        config = found.config.derive(seed=seed)
+        label = f"{found.name}-seed{seed}"
+        done = _finished(Path(root) / label, config)
+        if done is not None:
+            notice(f"{label}: using the finished run")
+            runs.append(load(done, notice=notice))
+            continue
+        sets = {"seed": seed}
+        from_run = teacher(seed) if teacher else ""
+        bars = hooks(label) if hooks else ()
+        runs.append(train(name, sets=sets, root=root, name=label, teacher=from_run, hooks=bars, notice=notice))
+    return runs
+
+
+def _finished(path: Path, config: Experiment.Config) -> Path | None:
+    """Return the folder if it holds a finished run of just this experiment."""
+    try:
+        saved = read_experiment(read_json(path / "experiment.json")).config
+        read_json(path / "evaluation.json")
+    except NetsmithError:
+        return None
+    resolved = ("steps", "evaluate_every", "checkpoint_every")
+    same = config.derive(**{field: getattr(saved, field) for field in resolved})
+    from netsmith.core.spec import Spec
+
+    spec = Spec.load(read_json(path / "schema.json"))
+    try:
+        filled = same.derive(epochs=0).resolve(spec, batches=None).derive(epochs=config.epochs)
+    except ConfigError:
+        return None
+    return path if filled == saved else None
+
+
+def write_evidence(name: str, runs: Sequence[Run], *, command: str, extra: dict[str, Any] | None = None) -> Path:
+    """Write what was measured beside the recipe; the only writer of evidence files.
+
+    Raises:
+        RunError: A run is of another experiment, or a seed occurs twice.
+    """
+    entry, variant = find_recipe(name)
+    found: Found = find(name)
+    values: dict[str, dict[str, float]] = {}
+    data: dict[str, str] = {}
+    config = runs[0].found.config
+    environments = []
+    for run in runs:
+        if run.found.config.derive(seed=config.seed) != config:
+            raise RunError(f"{run.path.name} is of another experiment than {runs[0].path.name}")
+        seed = str(run.found.config.seed)
+        for metric, value in run.figures().items():
+            if value is not None:
+                if seed in values.setdefault(metric, {}):
+                    raise RunError(f"seed {seed} occurs twice")
+                values[metric][seed] = value
+        data = {split.name: split.sha256 for split in run.network.spec.splits}
+        environments.append(read_json(run.path / "environment.json"))
+    measured = {}
+    for metric, by_seed in values.items():
+        numbers = list(by_seed.values())
+        sd = statistics.stdev(numbers) if len(numbers) > 1 else 0.0
+        measured[metric] = {"mean": statistics.fmean(numbers), "sd": sd, "n": len(numbers), "seeds": by_seed}
+    card = found.card
+    holds = bool(card and card.claims) and all(
+        claim.metric in measured and claim.holds(measured[claim.metric]["mean"]) for claim in card.claims
+    )
+    content = {
+        "level": 3 if holds else 2,
+        "config_sha256": config.derive(seed=0).sha256(),
+        "source_sha256": source_sha256(entry),
+        "data_sha256": data,
+        "golden_losses": golden_losses(name),
+        "measured": measured,
+        "claims": [claim.dump() for claim in card.claims] if card else [],
+        "command": command,
+        "date": time.strftime("%Y-%m-%d"),
+        "environment": {
+            key: environments[0][key] for key in ("versions", "system", "processor", "threads", "gpu", "python")
+        },
+        "written_by": environment()["versions"]["netsmith"],
+        **(extra or {}),
+    }
+    file = entry.path.with_name(f"{entry.name}.evidence.json")
+    whole = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {"format": 1, "variants": {}}
+    whole["variants"][variant or "default"] = content
+    whole["variants"] = dict(sorted(whole["variants"].items()))
+    write_json(file, whole)
+    return file

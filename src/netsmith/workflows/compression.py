@@ -1,0 +1,224 @@
+"""Make a run smaller and faster: prune and fine-tune, distil into a student, quantize; one table, measured here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from netsmith.api import training
+from netsmith.api.experiments import Found, find
+from netsmith.core.config import AUTO
+from netsmith.core.errors import ConfigError, UnsupportedError
+from netsmith.core.files import read_json, write_atomic, write_json
+from netsmith.core.registry import find_kind, recipes
+from netsmith.core.roles import ModelConfig
+from netsmith.engine.hook import Hook
+from netsmith.engine.method import Method
+from netsmith.engine.source import Source
+from netsmith.methods.distillation import Distillation
+from netsmith.models.vision.student_net import StudentNet
+from netsmith.report.run_page import ModelRow, RunReport, run_page
+from netsmith.workflows.explanation import Judged, judge
+from netsmith.workflows.pages import charts_of, environment_facts
+from netsmith.workflows.shipping import Shipment, calibration, measure_together, ship
+
+if TYPE_CHECKING:
+    from netsmith.api.run import Run
+
+__all__ = ["Compressed", "compress_run", "model_rows"]
+
+Hooks = Callable[[str], Sequence[Hook]]
+
+
+@dataclass(frozen=True)
+class Compressed:
+    """What came out.
+
+    Attributes:
+        rows: One per exported file, the teacher's first.
+        runs: The runs that were made, by role.
+        page: The page.
+        ratios: Latency of the first row over each row's, paired in one run.
+        judged: The test split with the teacher's answers.
+    """
+
+    rows: tuple[Shipment, ...]
+    runs: Mapping[str, Run]
+    page: Path
+    ratios: Mapping[str, float]
+    judged: Judged
+
+
+def compress_run(
+    run: Run,
+    *,
+    prune: float = 0.5,
+    student: str = "",
+    epochs: int = 0,
+    sets: Mapping[str, Any] | None = None,
+    hooks: Hooks | None = None,
+    notice: Callable[[str], None] = print,
+) -> Compressed:
+    """Compress a run's product in every way that fits and measure all of it together.
+
+    Args:
+        run: A finished run that classifies images or rows of a fixed source.
+        prune: Share of the channels to cut; 0 leaves pruning out.
+        student: A distillation recipe or the kind of the student; a small depthwise network for images by default,
+            ``none`` leaves distillation out.
+        epochs: Epochs of fine-tuning and half those of the student; a quarter of the run's by default.
+        sets: Changes of the student's experiment.
+        hooks: Hooks for each training (a progress bar).
+        notice: Where one-line notices go.
+
+    Raises:
+        UnsupportedError: The run does not classify, or has no fixed data.
+        ProofError: A cut or an export that cannot be proven.
+    """
+    from netsmith.api.run import load
+
+    network, source = run.network, run.engine.source
+    if network.spec.outputs.kind != "classes" or not isinstance(source, Source):
+        raise UnsupportedError(
+            f"compress works on classes of a fixed source; this run answers {network.spec.outputs.kind}"
+        )
+    runs: dict[str, Run] = {"teacher": run}
+    base = _epochs_of(run)
+    tuning = epochs or max(1, base // 4)
+    root = run.path.parent
+
+    def begin(found: Found, role: str, prepare: training.Prepare) -> Run:
+        name = f"{run.path.name}-{role}"
+        more = hooks(role) if hooks else ()
+        return load(training.begin(found, root=root, name=name, hooks=more, prepare=prepare, notice=notice))
+
+    if prune:
+        found = _tuning(run, epochs=tuning)
+        runs["pruned"] = begin(found, "pruned", _pruned(run, ratio=prune, notice=notice))
+    if student != "none":
+        found = _student(run, student, epochs=epochs * 2 or base, sets=sets or {})
+        runs["student"] = begin(found, "student", training.teacher_into(network.module))
+    split = "test" if "test" in source.splits() else "dev"
+    judged = judge(network, source, split)
+    batches = calibration(source)
+    shipped: list[tuple[Shipment, Path]] = []
+    for role, one in runs.items():
+        files = ship(one.network, one.path / "export", name=role, batches=batches, judged=judged, notice=notice)
+        shipped += [(shipment, one.path / shipment.file) for shipment in files]
+    timing = measure_together({s.name: path for s, path in shipped}, judged.raw[:1].float().numpy())
+    rows = tuple(replace(s, latency_ms=timing.latencies[s.name].median) for s, _ in shipped)
+    ratios = {row.name: timing.ratio(rows[0].name, row.name) for row in rows}
+    value = {
+        "format": 1,
+        "teacher": run.path.name,
+        "runs": {role: one.path.name for role, one in runs.items()},
+        "models": [row.to_json() for row in rows],
+        "latency": timing.to_json(),
+        "ratios": ratios,
+        "split": split,
+    }
+    write_json(run.path / "compress.json", value, sync=False)
+    page = _write_page(run, runs, rows)
+    return Compressed(rows, runs, page, ratios, judged)
+
+
+def model_rows(rows: Sequence[Shipment]) -> list[ModelRow]:
+    """Return the rows as the page shows them."""
+    return [ModelRow(r.name, r.accuracy, r.parameters, r.bytes, r.macs, r.latency_ms) for r in rows]
+
+
+def _epochs_of(run: Run) -> int:
+    config = run.found.config
+    return config.epochs or max(1, int(config.steps) // int(config.evaluate_every))
+
+
+def _method_fields(run: Run) -> tuple[ModelConfig, Any]:
+    method = run.found.config.method
+    model, task = getattr(method, "model", None), getattr(method, "task", None)
+    if not isinstance(model, ModelConfig) or task is None:
+        raise UnsupportedError(f"the method {method.kind_name()} has no single model to compress")
+    return model, task
+
+
+def _tuning(run: Run, *, epochs: int) -> Found:
+    """The experiment that fine-tunes a pruned copy with the original as its teacher."""
+    model, task = _method_fields(run)
+    config = run.found.config
+    optimizer = config.optimizers["model"]
+    method = Distillation.Config(model=model, teacher=model, task=task)
+    changed = config.derive(
+        method=method,
+        optimizers={"model": optimizer.derive(lr=optimizer.lr * 0.3)},  # type: ignore[attr-defined]
+        epochs=epochs,
+        steps=AUTO,
+        evaluate_every=AUTO,
+        checkpoint_every=AUTO,
+    )
+    return replace(run.found, config=changed, recipe="")
+
+
+def _pruned(run: Run, *, ratio: float, notice: Callable[[str], None]) -> training.Prepare:
+    from netsmith.compress.prune import prune
+
+    network = run.network
+    example = network.shipped.preprocess(network.example(2))
+
+    def prepare(method: Method) -> Any:
+        assert isinstance(method, Distillation)
+        method.adopt_teacher(network.module)
+        smaller, log = prune(network.module, example, ratio=ratio)
+        method.model = smaller
+        before = sum(p.numel() for p in network.module.parameters())
+        after = sum(p.numel() for p in smaller.parameters())
+        notice(
+            f"pruned {ratio:.0%} of the channels: {before:,} to {after:,} parameters, proven equal to the masked one"
+        )
+        return log.to_json()
+
+    return prepare
+
+
+def _student(run: Run, student: str, *, epochs: int, sets: Mapping[str, Any]) -> Found:
+    """The experiment that distils the run into a student: a recipe's, or a model's of this data."""
+    teacher, task = _method_fields(run)
+    if student in recipes():
+        found = find(student, sets={"method.teacher": teacher.dump(), **sets})
+        if not isinstance(found.config.method, Distillation.Config):
+            raise ConfigError(f"--student {student}: expected a distillation recipe")
+        return found
+    config = run.found.config
+    if student:
+        model = find_kind(ModelConfig, student)()
+    elif run.network.spec.inputs.kind == "image":
+        size = run.network.spec.inputs.shape[-1]
+        channels = (16, 32, 64) if size <= 16 else (16, 32, 64, 96, 128)
+        model = StudentNet.Config(channels=channels, pools=(0, 2)[: max(1, size // 8)], activate_pointwise=True)
+    else:
+        raise ConfigError("--student: name a model for the student; only images have a default")
+    changed = config.derive(
+        method=Distillation.Config(model=model, teacher=teacher, task=task),
+        epochs=epochs,
+        steps=AUTO,
+        evaluate_every=AUTO,
+        checkpoint_every=AUTO,
+    )
+    changed = changed.derive(**dict(sets)) if sets else changed
+    return replace(run.found, config=changed, recipe="")
+
+
+def _write_page(run: Run, runs: Mapping[str, Run], rows: Sequence[Shipment]) -> Path:
+    charts = [chart for role, one in runs.items() for chart in charts_of(one.journal(), name=role)]
+    report = RunReport(
+        title=f"{run.path.name}, compressed",
+        subtitle="Latency: ONNX Runtime, batch 1, one thread, all files timed in turns on this machine.",
+        kicker="netsmith compress",
+        commands=[f"netsmith compress {run.path.name}"],
+        charts=charts,
+        models=model_rows(rows),
+        environment=environment_facts(read_json(run.path / "environment.json")),
+    )
+    file = run.path / "compress.html"
+    write_atomic(file, run_page(report).encode(), sync=False)
+    return file

@@ -1,0 +1,109 @@
+"""The page of a run: what its folder holds, shown for a reader."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from netsmith.core.errors import NetsmithError
+from netsmith.core.files import read_json, write_atomic
+from netsmith.engine.source import Source
+from netsmith.report.figures import Curve
+from netsmith.report.run_page import Chart, Fact, ModelRow, RunReport, run_page
+from netsmith.report.tables import count_text, percent_text
+from netsmith.workflows.explanation import Judged, judge, mistakes_group, picture_groups
+
+if TYPE_CHECKING:
+    from netsmith.api.run import Run
+
+__all__ = ["charts_of", "environment_facts", "report_run"]
+
+
+def charts_of(journal: list[dict[str, Any]], *, name: str = "") -> list[Chart]:
+    """Return the learning curves of a journal: losses on a logarithmic axis, proportions in percent."""
+    names = list(dict.fromkeys(key for line in journal for key in line if key not in ("step", "seconds")))
+    curves = {
+        key: Curve(
+            f"{name} {key}".strip(),
+            [line["step"] for line in journal if line.get(key) is not None],
+            [line[key] for line in journal if line.get(key) is not None],
+            mark="max" if key.endswith("accuracy") else "",
+        )
+        for key in names
+    }
+    losses = [curve for key, curve in curves.items() if key.rpartition("/")[2] == "loss" and curve.xs]
+    shares = [curve for key, curve in curves.items() if key.endswith("accuracy") and curve.xs]
+    others = [curve for key, curve in curves.items() if curve not in losses and curve not in shares and curve.xs]
+    charts = []
+    if losses:
+        positive = all(value > 0 for curve in losses for value in curve.ys)
+        charts.append(Chart("Loss", losses, log_y=positive))
+    if shares:
+        charts.append(Chart("Accuracy", shares, percent=True))
+    charts += [Chart(curve.name, [curve]) for curve in others[:4]]
+    return charts
+
+
+def environment_facts(environment: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return the lines of an environment for a page."""
+    versions = environment.get("versions", {})
+    facts = [
+        (key, environment.get(key)) for key in ("seed", "processor", "cores", "threads", "gpu", "system", "python")
+    ]
+    facts += [(key, versions.get(key)) for key in ("netsmith", "torch", "onnxruntime")]
+    facts += [("commit", environment.get("git"))]
+    return [(key, str(value)) for key, value in facts if value is not None]
+
+
+def report_run(run: Run) -> Path:
+    """Write ``report.html`` of a run; what needs the data is left out where the data is not at hand."""
+    network, figures = run.network, run.figures()
+    facts = [
+        Fact(name, percent_text(v) if name.endswith("accuracy") and v is not None else f"{v:.4g}", "")
+        for name, v in figures.items()
+        if v is not None
+    ][:4]
+    measured = network.measure()
+    facts.append(Fact("parameters", count_text(measured["parameters"]), f"{measured['parameters']:,}"))
+    judged, groups, notes = _judged(run)
+    spec = network.spec
+    card = run.found.card
+    title = card.title if card and card.title else run.found.name
+    report = RunReport(
+        title=title,
+        subtitle=f"{spec.dataset}: {spec.inputs.kind} in, {spec.outputs.kind} out. Run {run.path.name}.",
+        facts=facts,
+        commands=[f"netsmith train {run.found.recipe or run.found.name}", f"netsmith report {run.path.name}"],
+        charts=charts_of(run.journal()),
+        confusion=judged.matrix().tolist() if judged else (),
+        class_names=spec.outputs.names if judged else (),
+        confused=_confused(judged, spec.outputs.names) if judged else (),
+        pictures=groups,
+        models=[ModelRow(run.path.name, figures.get("test/accuracy"), measured["parameters"], None, measured["macs"])],
+        notes=[*(card.deviations if card else ()), *notes],
+        environment=environment_facts(read_json(run.path / "environment.json")),
+    )
+    file = run.path / "report.html"
+    write_atomic(file, run_page(report).encode(), sync=False)
+    return file
+
+
+def _confused(judged: Judged, names: tuple[str, ...]) -> list[tuple[str, str, int, float]]:
+    return [(names[pair.truth], names[pair.prediction], pair.count, pair.rate) for pair in judged.pairs()]
+
+
+def _judged(run: Run) -> tuple[Judged | None, list[Any], list[str]]:
+    """Return the test split with answers, pictures and notes, as far as the data is at hand and the kinds fit."""
+    spec = run.network.spec
+    if spec.outputs.kind != "classes" or spec.inputs.kind != "image":
+        return None, [], []
+    try:
+        source = run.engine.source
+    except NetsmithError as error:
+        return None, [], [f"the data is not at hand, so mistakes and pictures are left out: {error}"]
+    assert isinstance(source, Source)
+    judged = judge(run.network, source, "test" if "test" in source.splits() else "dev")
+    chosen = list(range(0, len(judged.raw), max(1, len(judged.raw) // 4)))[:4]
+    groups, notes = picture_groups(run.network, [f"test {i}" for i in chosen], judged.raw[chosen], judged=judged)
+    mistakes = mistakes_group(run.network, judged)
+    return judged, [*groups, *([mistakes] if mistakes else [])], notes

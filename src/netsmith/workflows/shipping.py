@@ -1,0 +1,154 @@
+"""Ship a network: ONNX with its preprocessing in the graph, a parity proof, int8 where asked, measured here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from netsmith.core.errors import UnsupportedError
+from netsmith.core.files import write_json
+from netsmith.engine.source import Source
+from netsmith.measure.latency import Comparison, paired_latency
+from netsmith.measure.session import open_session, run_session
+
+if TYPE_CHECKING:
+    from netsmith.api.network import Network
+    from netsmith.api.run import Run
+    from netsmith.workflows.explanation import Judged
+
+__all__ = ["Shipment", "accuracy_of", "calibration", "export_run", "measure_together", "ship"]
+
+
+@dataclass(frozen=True)
+class Shipment:
+    """One exported file and what was measured of it.
+
+    Attributes:
+        name: How it is called in tables.
+        file: The ONNX file, relative to its run folder.
+        accuracy: On the test split, under ONNX Runtime; None where the answers are not classes.
+        parameters: Of the network.
+        bytes: Of the file.
+        macs: Multiply-adds per example.
+        latency_ms: Median under ONNX Runtime, batch 1, one thread, this machine.
+        proof: The exporter's or the quantizer's report.
+    """
+
+    name: str
+    file: str
+    accuracy: float | None
+    parameters: int
+    bytes: int
+    macs: int
+    latency_ms: float | None
+    proof: dict[str, Any]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as JSON values."""
+        return asdict(self)
+
+
+def calibration(source: Source, *, count: int = 256, batch: int = 32) -> list[np.ndarray]:
+    """Return raw training examples, plain, for the ranges of int8."""
+    indices = torch.arange(count)
+    split = source.spec.split("train")
+    size = split.size if split else count
+    step = max(1, size // count)
+    chosen = (indices * step)[indices * step < size]
+    return [source.raw("train", part).float().numpy() for part in chosen.split(batch)]  # type: ignore[attr-defined]
+
+
+def accuracy_of(path: Path, judged: Judged, *, batch: int = 256) -> float:
+    """Return the accuracy of an ONNX file on examples with known classes."""
+    session = open_session(path, threads=torch.get_num_threads())
+    right = 0
+    for raw, targets in zip(judged.raw.split(batch), judged.targets.split(batch), strict=True):
+        (logits, *_) = run_session(session, [raw.float().numpy()])
+        right += int((logits.argmax(1) == targets.numpy()).sum())
+    return right / len(judged.targets)
+
+
+def ship(
+    network: Network,
+    folder: Path,
+    *,
+    name: str,
+    batches: Sequence[np.ndarray] = (),
+    judged: Judged | None = None,
+    notice: Callable[[str], None] = print,
+) -> list[Shipment]:
+    """Export a network in full precision, and in int8 where calibration batches are given; prove and judge both.
+
+    Raises:
+        ProofError: The exported graph answers otherwise.
+    """
+    from netsmith.compress.quantize import quantize_onnx
+    from netsmith.measure.macs import count_macs
+    from netsmith.measure.parameters import count_parameters
+
+    folder.mkdir(parents=True, exist_ok=True)
+    plain = folder / "model.onnx"
+    report = network.export(plain)
+    parameters = count_parameters(network.module)
+    macs = count_macs(network.shipped, network.example(1).float())
+    found = []
+
+    def add(label: str, path: Path, proof: dict[str, Any]) -> None:
+        accuracy = accuracy_of(path, judged) if judged is not None else None
+        size = path.stat().st_size
+        found.append(Shipment(label, f"{folder.name}/{path.name}", accuracy, parameters, size, macs, None, proof))
+
+    add(name, plain, report.to_json())
+    if batches:
+        quantized = folder / "model.int8.onnx"
+        result = quantize_onnx(plain, quantized, batches)
+        for warning in result.warnings:
+            notice(warning)
+        add(f"{name} int8", quantized, result.to_json())
+    write_json(folder / "export.json", [shipment.to_json() for shipment in found], sync=False)
+    return found
+
+
+def measure_together(files: Mapping[str, Path], example: np.ndarray) -> Comparison:
+    """Time ONNX files in turns, so that their ratios hold whatever else the machine does; batch 1, one thread."""
+    calls = {}
+    for name, path in files.items():
+        session = open_session(path, threads=1)
+        feed = {session.get_inputs()[0].name: example}
+        calls[name] = _call(session, feed)
+    return paired_latency(calls, rounds=25, inner=20)
+
+
+def _call(session: Any, feed: dict[str, np.ndarray]) -> Callable[[], Any]:
+    return lambda: session.run(None, feed)
+
+
+def export_run(run: Run, output: str | Path | None = None, *, int8: bool = False) -> dict[str, Any]:
+    """Export a run's product; see :meth:`netsmith.api.run.Run.export`.
+
+    Raises:
+        UnsupportedError: int8 of inputs that are not numbers, or of a live source.
+    """
+    network = run.network
+    path = Path(output) if output else run.path / "export" / "model.onnx"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    report = network.export(path)
+    found = {"path": str(path), "export": report.to_json()}
+    labels = {"inputs": network.spec.inputs.dump(), "outputs": network.spec.outputs.dump()}
+    write_json(path.with_suffix(".json"), labels, sync=False)
+    if int8:
+        from netsmith.compress.quantize import quantize_onnx
+
+        source = run.engine.source
+        if not isinstance(source, Source) or network.spec.inputs.kind not in ("image", "table"):
+            raise UnsupportedError(
+                f"int8 is calibrated on images and tables; this run takes {network.spec.inputs.kind}"
+            )
+        target = path.with_suffix(".int8.onnx")
+        found |= {"int8_path": str(target), "int8": quantize_onnx(path, target, calibration(source)).to_json()}
+    return found

@@ -1,0 +1,84 @@
+import pytest
+import torch
+
+from netsmith.core.roles import MethodConfig
+from netsmith.core.spec import Inputs, Outputs, Spec
+from netsmith.engine.batch import Batch
+from netsmith.methods.supervised import Supervised
+from netsmith.models.tabular.mlp import MLP
+from netsmith.models.vision.small_cnn import SmallCNN
+from netsmith.tasks.classify import Classify
+from netsmith.tasks.regress import Regress
+
+SPEC = Spec(dataset="test", inputs=Inputs(kind="table", shape=(2,)), outputs=Outputs(kind="classes", names=("a", "b")))
+
+
+class PlainDescent:
+    """Stands in for the engine: one step of plain gradient descent, and a record of who stepped."""
+
+    def __init__(self, method, rate):
+        self.method, self.rate, self.called = method, rate, []
+
+    def __call__(self, player, loss_function, batch):
+        loss = loss_function(batch)
+        mean = loss.total / loss.weight
+        parameters = list(self.method.players()[player].values())
+        with torch.no_grad():
+            for parameter, gradient in zip(parameters, torch.autograd.grad(mean, parameters), strict=True):
+                parameter -= self.rate * gradient
+        self.called.append(player)
+        return {"loss": mean.item()}
+
+
+def test_softmax_regression_follows_the_gradient_by_hand():
+    config = Supervised.Config(model=MLP.Config(hidden=(), in_features=2, num_outputs=2), task=Classify.Config())
+    torch.manual_seed(0)
+    method = config.build(spec=SPEC).double()
+    x = torch.randn(6, 2, dtype=torch.float64)
+    y = torch.tensor([0, 1, 1, 0, 1, 0])
+    weights = torch.tensor([1.0, 2.0, 0.0, 1.0, 0.5, 1.0], dtype=torch.float64)
+    w, b = method.model.head.weight.detach().clone(), method.model.head.bias.detach().clone()
+    update = PlainDescent(method, rate=0.5)
+    for _ in range(3):
+        method.step(iter([Batch(x, y, weights=weights)]), update)
+        error = (x @ w.T + b).softmax(1) - torch.nn.functional.one_hot(y, 2)  # the gradient of the cross entropy
+        error = error * weights[:, None] / weights.sum()
+        w, b = w - 0.5 * error.T @ x, b - 0.5 * error.sum(0)
+    torch.testing.assert_close(method.model.head.weight.detach(), w, rtol=0, atol=1e-13)
+    torch.testing.assert_close(method.model.head.bias.detach(), b, rtol=0, atol=1e-13)
+    assert update.called == ["model"] * 3
+
+
+def test_each_step_takes_one_fresh_batch_and_lowers_the_loss():
+    config = Supervised.Config(model=MLP.Config(hidden=(8,), in_features=1, num_outputs=1), task=Regress.Config())
+    torch.manual_seed(0)
+    method = config.build(spec=SPEC)
+    x = torch.linspace(-1, 1, 32)[:, None]
+    feed = iter([Batch(x, 2 * x + 1)] * 200)
+    update = PlainDescent(method, rate=0.1)
+    losses = [method.step(feed, update)["loss"] for _ in range(150)]
+    assert losses[0] > 0.5
+    assert losses[-1] < 0.01
+    assert len(list(feed)) == 50
+    metrics = method.metrics()
+    with torch.no_grad():
+        method.evaluate(Batch(x, 2 * x + 1), metrics)
+    assert metrics["r2"].compute() > 0.98
+    assert method.product() is method.model
+
+
+def test_players_state_and_what_may_be_cut():
+    plain = Supervised.Config(model=MLP.Config(in_features=2, num_outputs=2), task="classify")
+    method = plain.build(spec=SPEC)
+    assert set(method.players()) == {"model"}
+    assert all(name.startswith("model.") for name in method.players()["model"])
+    assert method.undecomposable() == ""
+    assert method.state() == {"buffers": {}}
+    normed = Supervised.Config(model=SmallCNN.Config(in_channels=1, num_classes=2), task="classify")
+    assert "batch normalization" in normed.build(spec=SPEC).undecomposable()
+    assert MethodConfig.load(normed.dump()) == normed
+
+
+def test_its_config_names_what_is_missing():
+    with pytest.raises(ValueError, match=r"Supervised\.Config\.task is required"):
+        Supervised.Config(model="mlp")
