@@ -34,10 +34,9 @@ def take(source, count):
 
 
 def same(one, other):
-    pairs = zip(
-        (one.inputs, one.targets, one.keys, one.indices), (other.inputs, other.targets, other.keys, other.indices)
+    return all(
+        torch.equal(getattr(one, name), getattr(other, name)) for name in ("inputs", "targets", "keys", "indices")
     )
-    return all(torch.equal(a, b) for a, b in pairs)
 
 
 def test_every_epoch_sees_every_example_once_in_another_order():
@@ -84,7 +83,7 @@ def test_evaluation_is_plain_in_order_and_shared():
         return [batch.indices.tolist() for batch in batches]
 
     whole = indices(Ranks())
-    assert sum(whole, []) == list(range(240, 300))
+    assert [index for batch in whole for index in batch] == list(range(240, 300))
     shares = []
     for rank in range(2):
         ranks = Ranks()

@@ -208,5 +208,5 @@ def test_other_shapes_and_names_are_refused(tmp_path):
         "checkpoint step-00000008: model.a.weight has shape (3, 3), the network expects (12, 8)"
     )
     snapshot.weights = {"model.z": torch.zeros(1)}
-    with pytest.raises(CheckpointError, match="the network has no parameter 'model.z'; another experiment wrote"):
+    with pytest.raises(CheckpointError, match=r"the network has no parameter 'model\.z'; another experiment wrote"):
         engine.load_weights(snapshot)

@@ -122,6 +122,22 @@ def test_cut_into_micro_batches_the_update_is_the_same():
     assert (weights[0] - weights[2]).abs().max() < 1e-10
 
 
+def test_a_resumed_run_ends_where_an_uncut_one_does():
+    def fresh():
+        return Engine(Experiment(experiment(steps=8, data=CartPole.Config(environments=3, rollout=7, twin=True))))
+
+    uncut, cut, resumed = fresh(), fresh(), fresh()
+    uncut.fit()
+    for step in range(5):
+        cut.updater.begin(step)
+        cut.method.step(cut.feed, cut.updater)
+    cut.step = 5
+    resumed.restore(cut.snapshot())
+    resumed.fit()
+    for mine, theirs in zip(resumed.method.parameters(), uncut.method.parameters(), strict=True):
+        assert torch.equal(mine, theirs)
+
+
 def test_the_return_of_ended_episodes_is_logged():
     engine = Engine(Experiment(experiment(data=CartPole.Config(environments=4, rollout=40, twin=True))))
     engine.updater.begin(0)

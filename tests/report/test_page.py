@@ -146,8 +146,8 @@ def test_anchors_lead_to_their_sections():
 def test_every_color_of_the_light_page_has_a_dark_one():
     style = re.search(r"<style>(.*?)</style>", Page("t").render(), flags=re.DOTALL)[1]
     light, dark = re.findall(r":root\{(.*?)\}", style, flags=re.DOTALL)[:2]
-    colors = {k: v for k, v in re.findall(r"(--[\w-]+):(#\w+)", light)}
-    other = {k: v for k, v in re.findall(r"(--[\w-]+):(#\w+)", dark)}
+    colors = dict(re.findall(r"(--[\w-]+):(#\w+)", light))
+    other = dict(re.findall(r"(--[\w-]+):(#\w+)", dark))
     assert set(colors) == set(other)
     for palette in (colors, other):  # WCAG AA: 4.5 : 1 for text
         for name in ("--ink", "--muted", "--accent", "--series-1", "--series-3", "--series-4"):

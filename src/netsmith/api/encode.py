@@ -21,6 +21,7 @@ from netsmith.core.spec import Inputs
 __all__ = ["IMAGE_SUFFIXES", "decode_image", "encode", "open_image", "picture_size", "read_file", "read_lines"]
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff")
+_PIXEL_CAP = 50_000_000
 _FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF")
 
 
@@ -117,7 +118,7 @@ def open_image(path: Path, inputs: Inputs) -> Tensor:
 
 
 def picture_size(data: bytes, *, name: str, formats: Sequence[str] = _FORMATS) -> tuple[int, int]:
-    """Return the height and width of a picture as it is shown, from its header alone.
+    """Return the height and width of a picture from its header alone; nothing is decoded.
 
     Raises:
         DataError: No picture of one of the formats.
@@ -125,11 +126,22 @@ def picture_size(data: bytes, *, name: str, formats: Sequence[str] = _FORMATS) -
     image_module = require("PIL.Image", extra="data")
     try:
         with image_module.open(io.BytesIO(data), formats=formats) as image:
-            width, height = image.size
-            turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)  # EXIF orientations that lie on their side
+            return image.height, image.width
     except Exception:  # Pillow's readers raise anything on damaged data
         raise DataError(f"not a readable picture; expected {' or '.join(formats)}", name) from None
-    return (width, height) if turned else (height, width)
+
+
+def _shown_size(data: bytes, *, name: str) -> tuple[int, int]:
+    """Return the height and width after the turn that the picture's EXIF asks for."""
+    height, width = picture_size(data, name=name)
+    if height * width > _PIXEL_CAP:
+        raise DataError(f"has {width} x {height} pixels; expected at most {_PIXEL_CAP} in all", name)
+    try:
+        with require("PIL.Image", extra="data").open(io.BytesIO(data), formats=_FORMATS) as image:
+            orientation = image.getexif().get(0x0112, 1)
+    except Exception as error:  # as above: a PNG is decoded to its end for its EXIF
+        raise DataError(f"is a damaged picture: {error}", name) from None
+    return (width, height) if orientation in (5, 6, 7, 8) else (height, width)
 
 
 def decode_image(data: bytes, inputs: Inputs, *, name: str) -> Tensor:
@@ -146,7 +158,7 @@ def decode_image(data: bytes, inputs: Inputs, *, name: str) -> Tensor:
         raise UnsupportedError(f"a picture does not fit inputs of shape {inputs.shape}; give numbers of that shape")
     if inputs.dtype == "uint8" and -1 not in size:
         return read_picture(data, inputs, name=name).to(torch.float32)
-    height, width = (s if free == -1 else free for s, free in zip(picture_size(data, name=name), size, strict=True))
+    height, width = (s if free == -1 else free for s, free in zip(_shown_size(data, name=name), size, strict=True))
     pixels = decode_picture(data, channels=channels, size=(height, width), name=name).to(torch.float32)
     low, high = inputs.low or 0.0, 255.0 if inputs.high is None else inputs.high
     return pixels if (low, high) == (0.0, 255.0) else pixels * ((high - low) / 255) + low

@@ -141,11 +141,15 @@ def _first_difference(
 
 def _outputs(module: nn.Module, graph: ChannelGraph, given: Any) -> dict[str, Tensor]:
     found: dict[str, Tensor] = {}
-    handles = [
-        child.register_forward_hook(lambda _, __, output, name=name: found.setdefault(name, output.clone()) and None)
-        for name, child in module.named_modules()
-        if name in graph.outputs
-    ]
+
+    def note(name: str) -> Any:
+        def hook(_: nn.Module, __: Any, output: Any) -> None:
+            found.setdefault(name, tensors(output)[0].clone())
+
+        return hook
+
+    modules = dict(module.named_modules())
+    handles = [modules[name].register_forward_hook(note(name)) for name in graph.outputs if name in modules]
     try:
         _run(module, given)
     except Exception:

@@ -22,7 +22,7 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
-from netsmith.core.errors import CheckpointError, NetsmithError, RunError
+from netsmith.core.errors import CheckpointError, NetsmithError, RunError, shorten
 from netsmith.core.files import read_json, sha256_of, sync_folder, write_atomic, write_json
 
 __all__ = ["Snapshot", "copy_into", "folders", "keep", "load", "load_latest", "merge_tensors", "save", "split_tensors"]
@@ -62,6 +62,8 @@ def split_tensors(tree: Any, prefix: str, tensors: dict[str, Tensor]) -> Any:
         TypeError: A value that is neither a tensor nor a JSON value.
     """
     if isinstance(tree, Tensor):
+        while prefix in tensors:  # {"a/b": ...} beside {"a": {"b": ...}}
+            prefix += "+"
         tensors[prefix] = tree.detach()
         return {"__tensor__": prefix}
     if isinstance(tree, Mapping):
@@ -158,13 +160,15 @@ def load(folder: Path) -> Snapshot:
     except CheckpointError:
         raise
     except _MALFORMED as error:
-        raise CheckpointError(f"checkpoint {folder.name} is damaged: {error}") from None
+        text = shorten(" ".join(str(error).split()), 200)
+        raise CheckpointError(f"checkpoint {folder.name} is damaged: {text}") from None
 
 
 def _load(folder: Path) -> Snapshot:
     manifest = read_json(folder / "manifest.json", limit=2**20)
     if manifest["format"] != FORMAT:
-        raise CheckpointError(f"checkpoint {folder.name} has format {manifest['format']}; this netsmith reads {FORMAT}")
+        got = shorten(repr(manifest["format"]), 40)
+        raise CheckpointError(f"checkpoint {folder.name} has format {got}; this netsmith reads {FORMAT}")
     if set(manifest["files"]) != set(_FILES):
         raise CheckpointError(f"checkpoint {folder.name} is damaged: its manifest does not list {', '.join(_FILES)}")
     contents: dict[str, bytes] = {}
@@ -179,19 +183,29 @@ def _load(folder: Path) -> Snapshot:
         if sha256_of(path) != wanted["sha256"]:
             raise CheckpointError(f"checkpoint {folder.name} is damaged: {name} does not match its SHA-256")
         contents[name] = path.read_bytes()
-    weights = safetensors.torch.load(contents["weights.safetensors"])
+    weights = _tensors(contents["weights.safetensors"])
     state = json.loads(contents["state.json"])
+    if set(state) != {"format", "step", "facts", "states"} or state["format"] != FORMAT:
+        raise CheckpointError(f"checkpoint {folder.name} is damaged: state.json is not of format {FORMAT}")
     named = _NAME.fullmatch(folder.name)
     if named and int(named[1]) != state["step"]:
-        raise CheckpointError(f"checkpoint {folder.name} is damaged: it holds step {state['step']}")
+        raise CheckpointError(f"checkpoint {folder.name} is damaged: it holds step {shorten(repr(state['step']), 40)}")
     inner = {name: weights.pop(name) for name in list(weights) if name.startswith("state:")}
     return Snapshot(
         step=int(state["step"]),
         weights=weights,
-        optimizer=safetensors.torch.load(contents["optimizer.safetensors"]),
+        optimizer=_tensors(contents["optimizer.safetensors"]),
         states=merge_tensors(state["states"], inner),
         facts=state["facts"],
     )
+
+
+def _tensors(content: bytes) -> dict[str, Tensor]:
+    tensors = safetensors.torch.load(content)
+    header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+    if "__metadata__" in header:  # we write none, so somebody else did
+        raise ValueError("a safetensors file with metadata; expected tensors only")
+    return tensors
 
 
 def load_latest(root: Path) -> tuple[Snapshot, list[str]]:

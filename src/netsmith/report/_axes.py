@@ -84,7 +84,9 @@ def log_scale(values: Sequence[float], start: float, stop: float, *, pad: float 
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     ticks = [step * 10.0**power for power in powers if power % stride == 0 for step in steps]
     inside = tuple(tick for tick in ticks if low * 0.999 <= tick <= high * 1.001)
-    return Scale(low, high, inside or (low, high), True, start, stop)
+    if len(inside) < 2:  # a narrow range has no second 1, 2 or 5: the round numbers of a linear axis
+        inside = tuple(tick for tick in linear_scale([low, high], start, stop, count=4).ticks if low <= tick <= high)
+    return Scale(low, high, inside, True, start, stop)
 
 
 def _round_step(rough: float) -> float:

@@ -1,0 +1,123 @@
+"""Rules for what has weights: the layers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from torch import Tensor, nn
+
+from netsmith.compress._labels import argument, freeze_all, make_constant, named_tensor, only_axis
+from netsmith.compress._shape_rules import mixing
+from netsmith.compress._state import Mark, State, along
+from netsmith.layers.shortcut import PadShortcut
+from netsmith.measure.example import tensors
+
+__all__ = ["batch_norm", "convolution", "embedding", "linear", "mixing_module", "pad_shortcut", "prelu", "transposed"]
+
+_CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+_TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
+
+
+def convolution(state: State, args: Any, kwargs: Any, output: Tensor) -> None:
+    """Plain, grouped and depthwise convolutions of one to three dimensions."""
+    x, weight = args[0], argument(args, kwargs, 1, "weight")
+    bias, groups = argument(args, kwargs, 2, "bias"), argument(args, kwargs, 6, "groups", 1)
+    name, axis = named_tensor(state, weight, "weight"), x.dim() - weight.dim() + 1
+    each = weight.shape[1]
+    if each == 1 and groups > 1:  # depthwise: a channel goes with its filters
+        before = only_axis(state, x, axis, sums=False)
+        after = state.slot(name, 0, np.repeat(before, len(weight) // groups), makes=True)
+        state.count(_CONVOLUTIONS, groups=before)
+    else:
+        before = only_axis(state, x, axis, sums=True)
+        rows = before.reshape(groups, each)
+        state.atoms.unite(rows[:1], rows)  # every group keeps the same number
+        state.slot(name, 1, rows[0], makes=False)
+        after = state.made(name, 0, len(weight), repeats=groups)
+    if bias is not None:
+        state.slot(named_tensor(state, bias, "bias"), 0, after, makes=True)
+    state.count(_CONVOLUTIONS, in_channels=before, out_channels=after)
+    state.put(output, Mark(along(after, axis, output.dim())))
+
+
+def transposed(state: State, args: Any, kwargs: Any, output: Tensor) -> None:
+    """Transposed convolutions; grouped ones keep their channels."""
+    x, weight = args[0], argument(args, kwargs, 1, "weight")
+    bias, groups = argument(args, kwargs, 2, "bias"), argument(args, kwargs, 6, "groups", 1)
+    if groups > 1:
+        mixing(state, args, kwargs, output)
+        return
+    name, axis = named_tensor(state, weight, "weight"), x.dim() - weight.dim() + 1
+    before = state.slot(name, 0, only_axis(state, x, axis, sums=True), makes=False)
+    after = state.made(name, 1, weight.shape[1])
+    if bias is not None:
+        state.slot(named_tensor(state, bias, "bias"), 0, after, makes=True)
+    state.count(_TRANSPOSED, in_channels=before, out_channels=after)
+    state.put(output, Mark(along(after, axis, output.dim())))
+
+
+def linear(state: State, args: Any, kwargs: Any, output: Tensor) -> None:
+    """``x W^T + b`` on the last axis."""
+    x, weight, bias = args[0], argument(args, kwargs, 1, "weight"), argument(args, kwargs, 2, "bias")
+    name = named_tensor(state, weight, "weight")
+    before = state.slot(name, 1, only_axis(state, x, -1, sums=True), makes=False)
+    after = state.made(name, 0, len(weight))
+    if bias is not None:
+        state.slot(named_tensor(state, bias, "bias"), 0, after, makes=True)
+    state.count(nn.Linear, in_features=before, out_features=after)
+    state.put(output, Mark(along(after, output.dim() - 1, output.dim())))
+
+
+def embedding(state: State, args: Any, kwargs: Any, output: Tensor) -> None:
+    """Rows of a table: its columns can be cut."""
+    freeze_all(state, args[0])
+    name = named_tensor(state, argument(args, kwargs, 1, "weight"), "weight")
+    after = state.made(name, 1, output.shape[-1])
+    state.count(nn.Embedding, embedding_dim=after)
+    state.put(output, Mark(along(after, output.dim() - 1, output.dim())))
+
+
+def batch_norm(state: State, args: Any, kwargs: Any, output: Tensor) -> None:
+    """Normalization with stored statistics: channel by channel."""
+    x = args[0]
+    names = ("running_mean", "running_var", "weight", "bias")
+    given = {name: argument(args, kwargs, place, name) for place, name in enumerate(names, start=1)}
+    zero = state.mark(x).zero or given["weight"] is not None
+    channels = only_axis(state, x, 1, sums=False)
+    for role, tensor in given.items():
+        if tensor is not None:
+            # a masked channel has scale, shift and mean 0, so it comes out as zero
+            state.slot(named_tensor(state, tensor, role), 0, channels, makes=role != "running_var")
+    state.count(nn.modules.batchnorm._BatchNorm, num_features=channels)
+    state.put(output, Mark(along(channels, 1, output.dim()), zero))
+
+
+def prelu(state: State, args: Any, kwargs: Any, output: Tensor) -> None:
+    """A slope for each channel."""
+    x, weight = args[0], argument(args, kwargs, 1, "weight")
+    mark, name = state.mark(x), named_tensor(state, weight, "weight")
+    if weight.numel() == 1:
+        state.put(output, mark)
+        return
+    channels = state.slot(name, 0, only_axis(state, x, 1, sums=False), makes=True)
+    state.count(nn.PReLU, num_parameters=channels)
+    state.put(output, Mark(along(channels, 1, output.dim()), mark.zero))
+
+
+def pad_shortcut(state: State, module: nn.Module, given: Any, output: Tensor) -> None:
+    """The shortcut without parameters, whose sources follow the cut."""
+    assert isinstance(module, PadShortcut)
+    before = only_axis(state, tensors(given)[0], 1, sums=True)
+    name = state.name(module.source)
+    assert name is not None
+    # an outgoing channel may go on its own: its source is not cut with it, only no longer read
+    after = state.made(name, 0, len(module.source))
+    state.remap(name, before)
+    state.put(output, Mark(along(after, 1, output.dim())))
+
+
+def mixing_module(state: State, module: nn.Module, given: Any, output: Any) -> None:
+    """A module taken as a whole, whose channels all depend on each other."""
+    freeze_all(state, (given, list(module.parameters())))
+    make_constant(state, output)

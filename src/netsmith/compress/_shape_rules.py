@@ -1,0 +1,254 @@
+"""Rules for what has no weights: arithmetic, shapes, pooling, joining and taking apart."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from netsmith.compress._labels import argument, freeze_all, make_constant, uniform, varying
+from netsmith.compress._state import Mark, State
+from netsmith.compress.graph import FROZEN, Labels
+from netsmith.measure.example import map_tensors, tensors
+
+__all__ = [
+    "assignment",
+    "chunking",
+    "concatenate",
+    "elementwise",
+    "glu",
+    "indexing",
+    "mixing",
+    "padding",
+    "pooling",
+    "reduction",
+    "reshaping",
+    "splitting",
+    "summation",
+]
+
+
+def elementwise(state: State, function: Any, same: bool, args: Any, kwargs: Any, output: Any) -> None:
+    """Position by position, with broadcasting."""
+    if kwargs.get("out") is not None:
+        raise state.refuse("an operation that writes into out=")
+    operands = tensors((args, kwargs))
+    made = tensors(output)
+    if len(operands) > 1 and any(t is made[0] and t._base is not None for t in operands):
+        raise state.refuse("an in-place operation on a view")
+    if same:
+        state.put(made[0], state.mark(operands[0]))
+        return
+    labels = _merge(state, operands, made[0])
+    state.put(made[0], Mark(labels, _stays_zero(state, function, args, kwargs)))
+
+
+def _merge(state: State, operands: list[Tensor], output: Tensor) -> Labels:
+    """Return the labels of operands that are broadcast against each other, and tie what meets."""
+    dims = output.dim()
+    sizes = [(1,) * (dims - t.dim()) + tuple(t.shape) for t in operands]
+    found = [state.mark(t).labels for t in operands]
+    labels = [a.reshape((1,) * (dims - a.ndim) + a.shape) for a in found]
+    axes = sorted({axis for a in labels for axis in varying(a)})
+    if not axes:
+        return np.full((1,) * dims, FROZEN, dtype=np.int64)
+    met = []
+    for size, a in zip(sizes, labels, strict=True):
+        spans = [size[axis] > 1 for axis in axes]
+        if all(spans):
+            met.append(a)
+        elif any(spans):  # an outer product: two units would meet in one position
+            met = []
+            break
+    if len({tuple(varying(a)) for a in met if varying(a)}) != 1:
+        for a in labels:
+            state.atoms.freeze(a)
+        return np.full((1,) * dims, FROZEN, dtype=np.int64)
+    for a in met[1:]:
+        state.atoms.unite(met[0], a)
+    return next(a for a in met if varying(a))
+
+
+def _stays_zero(state: State, function: Any, args: Any, kwargs: Any) -> bool:
+    """Return whether the result is zero wherever the masked operands are, by trying it on numbers."""
+
+    def probe(tensor: Tensor) -> Tensor:
+        if tensor.dtype == torch.bool:
+            return torch.tensor([True, False, True, False])
+        values = [0.0] * 4 if state.mark(tensor).zero else [-1.3, 0.7, 2.1, 0.0]
+        return torch.tensor(values, dtype=torch.float64 if tensor.is_floating_point() else torch.int64)
+
+    try:
+        result = function(*map_tensors(args, probe), **map_tensors(kwargs, probe))
+    except (RuntimeError, TypeError, ValueError):
+        return False
+    return bool((result == 0).all())
+
+
+def reshaping(state: State, function: Any, args: Any, kwargs: Any, output: Tensor) -> None:
+    """The same numbers in another shape: the function itself says where each goes."""
+    x = args[0]
+    mark = state.mark(x)
+    whole = torch.from_numpy(np.broadcast_to(mark.labels, tuple(x.shape)).copy())
+    labels = uniform(function(whole, *args[1:], **kwargs).numpy())
+    *others, last = varying(labels) or [0]
+    for axis in others:  # an axis that was split: every part loses the same positions
+        first = np.take(labels, [0], axis=axis)
+        state.atoms.unite(first, labels)
+        labels = first
+    assert varying(labels) in ([], [last])
+    state.put(output, Mark(labels, mark.zero))
+
+
+def pooling(state: State, args: Any, kwargs: Any, output: Any) -> None:  # noqa: ARG001
+    mark = state.mark(args[0])
+    if any(axis > 1 for axis in varying(mark.labels)):
+        mixing(state, args, {}, output)
+        return
+    for tensor in tensors(output):  # values, and the indices of return_indices
+        state.put(tensor, mark)
+
+
+def mixing(state: State, args: Any, kwargs: Any, output: Any) -> None:
+    """Every result depends on every position: nothing that goes in can be cut."""
+    freeze_all(state, (args, kwargs))
+    make_constant(state, output)
+
+
+def reduction(state: State, args: Any, kwargs: Any, output: Any, *, sums: bool = False) -> None:
+    """Over axes that cannot be cut, position by position; else everything in must stay."""
+    x = args[0]
+    mark = state.mark(x)
+    axis = argument(args, kwargs, 1, "dim", kwargs.get("axis"))
+    keep = bool(argument(args, kwargs, 2, "keepdim", False))
+    if isinstance(axis, Tensor):
+        raise state.refuse("torch.max of two tensors (use torch.maximum)")
+    axes = range(x.dim()) if axis is None else [axis] if isinstance(axis, int) else list(axis)
+    gone = {a % x.dim() for a in axes}
+    if gone & set(varying(mark.labels)):
+        if not (sums and mark.zero):
+            state.atoms.freeze(mark.labels)
+        make_constant(state, output)
+        return
+    labels = mark.labels
+    if not keep:
+        labels = labels.reshape([size for a, size in enumerate(labels.shape) if a not in gone])
+    for tensor in tensors(output):
+        state.put(tensor, Mark(labels, mark.zero))
+
+
+def summation(state: State, args: Any, kwargs: Any, output: Any) -> None:
+    """A sum loses nothing with positions that are zero."""
+    reduction(state, args, kwargs, output, sums=True)
+
+
+def concatenate(state: State, args: Any, kwargs: Any, output: Tensor) -> None:
+    """Side by side on one axis."""
+    parts = list(argument(args, kwargs, 0, "tensors"))
+    axis = int(argument(args, kwargs, 1, "dim", kwargs.get("axis", 0))) % output.dim()
+    marks = [state.mark(t) for t in parts]
+    zero = all(mark.zero or (mark.labels == FROZEN).all() for mark in marks)
+    others = {a for mark in marks for a in varying(mark.labels)} - {axis}
+    if not others:
+        pieces = [
+            np.broadcast_to(mark.labels, [t.shape[axis] if a == axis else 1 for a in range(t.dim())])
+            for mark, t in zip(marks, parts, strict=True)
+        ]
+        state.put(output, Mark(uniform(np.concatenate(pieces, axis=axis)), zero))
+    elif any(axis in varying(mark.labels) for mark in marks):
+        mixing(state, parts, {}, output)
+    else:
+        for mark in marks[1:]:
+            state.atoms.unite(marks[0].labels, mark.labels)
+        labels = next(mark.labels for mark in marks if varying(mark.labels))
+        state.put(output, Mark(labels, all(mark.zero for mark in marks)))
+
+
+def chunking(state: State, args: Any, kwargs: Any, output: Any) -> None:
+    """Equal parts, counted from the length itself."""
+    x, count = args[0], int(argument(args, kwargs, 1, "chunks"))
+    axis = int(argument(args, kwargs, 2, "dim", 0)) % x.dim()
+    mark = state.mark(x)
+    if axis not in varying(mark.labels):
+        for tensor in output:
+            state.put(tensor, mark)
+        return
+    if x.shape[axis] % count or set(varying(mark.labels)) != {axis}:
+        mixing(state, args, {}, output)
+        return
+    pieces = np.split(mark.labels, count, axis=axis)
+    for piece, tensor in zip(pieces, output, strict=True):
+        state.atoms.unite(pieces[0], piece)  # every part keeps the same number
+        state.put(tensor, Mark(piece, mark.zero))
+
+
+def splitting(state: State, args: Any, kwargs: Any, output: Any) -> None:
+    """Parts whose sizes are written in the code."""
+    x = args[0]
+    axis = int(argument(args, kwargs, 2, "dim", 0)) % x.dim()
+    mark = state.mark(x)
+    if axis in varying(mark.labels):  # sizes are written in the code and would not follow
+        mixing(state, (x,), {}, output)
+        return
+    for tensor in output:
+        state.put(tensor, mark)
+
+
+def indexing(state: State, args: Any, kwargs: Any, output: Tensor) -> None:  # noqa: ARG001
+    x, index = args
+    mark = state.mark(x)
+    index = index if isinstance(index, tuple) else (index,)
+    if not all(i is None or i is Ellipsis or isinstance(i, (int, slice)) for i in index):
+        mixing(state, args, {}, output)
+        return
+    used = sum(1 for i in index if i is not None and i is not Ellipsis)
+    if Ellipsis not in index:
+        index = (*index, Ellipsis)
+    at = index.index(Ellipsis)
+    index = (*index[:at], *[slice(None)] * (x.dim() - used), *index[at + 1 :])
+    changing, shape, axis = set(varying(mark.labels)), [], 0
+    for i in index:
+        if i is None:
+            shape.append(1)
+            continue
+        whole = isinstance(i, slice) and i.indices(x.shape[axis]) == (0, x.shape[axis], 1)
+        if axis in changing and not whole:  # numbers in the code would not follow the cut
+            mixing(state, (x,), {}, output)
+            return
+        if isinstance(i, slice):
+            shape.append(mark.labels.shape[axis])
+        axis += 1
+    state.put(output, Mark(mark.labels.reshape(shape), mark.zero))
+
+
+def assignment(state: State, args: Any, kwargs: Any, output: Any) -> None:  # noqa: ARG001
+    if all(state.name(t) is None and (state.mark(t).labels == FROZEN).all() for t in tensors(args)):
+        return
+    raise state.refuse("an assignment to a part of a tensor")
+
+
+def padding(state: State, args: Any, kwargs: Any, output: Tensor) -> None:
+    """More positions on axes that cannot be cut."""
+    x, widths = args[0], list(argument(args, kwargs, 1, "pad"))
+    mode, value = argument(args, kwargs, 2, "mode", "constant"), argument(args, kwargs, 3, "value", None)
+    mark = state.mark(x)
+    padded = {x.dim() - 1 - place // 2 for place, width in enumerate(widths) if width}
+    if padded & set(varying(mark.labels)):  # the number of new positions is written in the code
+        mixing(state, (x,), {}, output)
+        return
+    state.put(output, Mark(mark.labels, mark.zero and (mode != "constant" or not value)))
+
+
+def glu(state: State, args: Any, kwargs: Any, output: Tensor) -> None:
+    """One half times the sigmoid of the other."""
+    x = args[0]
+    axis = int(argument(args, kwargs, 1, "dim", -1)) % x.dim()
+    mark = state.mark(x)
+    if set(varying(mark.labels)) != {axis}:
+        mixing(state, (x,), {}, output)
+        return
+    value, gate = np.split(mark.labels, 2, axis=axis)
+    state.atoms.unite(value, gate)
+    state.put(output, Mark(value, mark.zero))

@@ -1,0 +1,65 @@
+"""A request that fits a schema: what the page and the command line show."""
+
+from __future__ import annotations
+
+import base64
+import struct
+import zlib
+from typing import Any
+
+from netsmith.core.spec import Inputs
+
+__all__ = ["example_body"]
+
+
+def example_body(inputs: Inputs, *, texts: bool, pictures: bool) -> dict[str, Any]:
+    """Return a small body of a request.
+
+    Args:
+        inputs: The schema's inputs.
+        texts: Whether an example is given as a text.
+        pictures: Whether an example may be given as a picture in base64.
+    """
+    if inputs.kind == "none":
+        return {"seed": 0, "count": 4}
+    if inputs.kind == "table" and inputs.columns:
+        return {"inputs": [_row(inputs)]}
+    if texts:
+        return {"inputs": [" ".join(inputs.vocabulary[2:10]) or "an example"]}
+    if pictures:
+        height, width = (32 if size == -1 else min(size, 32) for size in inputs.shape[1:])
+        return {"inputs": [base64.b64encode(_sample_png(height, width)).decode()]}
+    value: Any = 0.0
+    if inputs.kind in ("text", "tokens"):
+        value = 1 if len(inputs.vocabulary) != 1 else 0
+    elif inputs.low is not None:
+        value = max(0.0, inputs.low)
+    for size in reversed(inputs.shape):
+        value = [value] * (8 if size == -1 else size)
+    return {"inputs": [value]}
+
+
+def _row(inputs: Inputs) -> dict[str, Any]:
+    """Return the first category of each column of text and the training mean of each column of numbers."""
+    mean = next((step.mean for step in inputs.preprocessing if step.name == "normalize"), ())
+    row: dict[str, Any] = {}
+    at = 0
+    for position, name in enumerate(inputs.columns):
+        texts = inputs.categories[position] if inputs.categories else ()
+        row[name] = texts[0] if texts else float(f"{mean[at]:.4g}") if mean else 0.0
+        at += len(texts) or 1
+    return row
+
+
+def _sample_png(height: int, width: int) -> bytes:
+    """Return a gray PNG with a bright middle; written by hand, since an example must not need Pillow."""
+    top, left = height // 4, width // 4
+    dark = bytes(width)
+    bright = bytes(left) + b"\xff" * (width - 2 * left) + bytes(left)
+    rows = (b"\x00" + (bright if top <= row < height - top else dark) for row in range(height))
+    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)  # 8 bits, gray
+    parts = ((b"IHDR", header), (b"IDAT", zlib.compress(b"".join(rows), 9)), (b"IEND", b""))
+    chunks = (
+        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data)) for name, data in parts
+    )
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)

@@ -1,0 +1,76 @@
+"""Every recipe passes every conformance check or declares the gap; a check runs in a child of one warm parent."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from netsmith.core.cards import card_of, variants_of
+from netsmith.core.registry import recipes
+from netsmith.export.onnx import export_onnx
+from netsmith.verify.checks import CHECKS, run_check
+
+NAMES = [
+    name
+    for recipe, entry in recipes().items()
+    for name in (recipe, *(f"{recipe}:{variant}" for variant in variants_of(entry)))
+]
+_SECONDS: dict[str, float] = {}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _warm() -> Iterator[None]:
+    """Import what the checks need once, in the parent: a child then starts in milliseconds."""
+    for module in ("sklearn.datasets", "gymnasium"):
+        __import__(module)
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)  # a forked child may not use the parent's thread pool
+    with tempfile.TemporaryDirectory() as folder:  # the first export of a process builds the exporter's tables
+        network = torch.nn.Sequential(torch.nn.Conv2d(1, 2, 3), torch.nn.ReLU())
+        export_onnx(network, torch.zeros(2, 1, 8, 8), Path(folder) / "warm.onnx")
+    yield
+    torch.set_num_threads(before)
+    if _SECONDS:
+        slow = sorted(_SECONDS.items(), key=lambda item: -item[1])
+        print("\nseconds per recipe: " + ", ".join(f"{name} {seconds:.1f}" for name, seconds in slow))
+
+
+def _in_child(name: str, check: str) -> str:
+    """Run one check in a forked child and return its result, or the traceback after ``FAILED``."""
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder) / "result"
+        child = os.fork()
+        if child == 0:
+            try:
+                text = run_check(name, check, Path(folder) / "check")
+            except BaseException:
+                text = "FAILED\n" + traceback.format_exc()
+            report.write_text(text, encoding="utf-8")
+            os._exit(0)
+        os.waitpid(child, 0)
+        return report.read_text(encoding="utf-8") if report.exists() else "FAILED\nthe child died"
+
+
+@pytest.mark.parametrize("check", CHECKS)
+@pytest.mark.parametrize("name", NAMES)
+def test_conforms(name: str, check: str) -> None:
+    begin = time.perf_counter()
+    result = _in_child(name, check)
+    _SECONDS[name] = _SECONDS.get(name, 0.0) + time.perf_counter() - begin
+    assert result == "passed" or result.startswith("gap: "), f"{name}: {check}: {result}"
+
+
+def test_gaps_name_existing_checks_and_are_few() -> None:
+    gaps = 0
+    for name in NAMES:
+        known = card_of(name).known_gaps
+        assert set(known) <= set(CHECKS), f"{name} declares gaps for unknown checks {sorted(set(known) - set(CHECKS))}"
+        gaps += len(known)
+    assert gaps <= 0.1 * len(NAMES) * len(CHECKS)
