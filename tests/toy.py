@@ -204,7 +204,9 @@ class Duel(Method):
         logs: Logs = {}
         for _ in range(self.config.critic_steps):
             batch = next(feed)
-            self.seen += len(batch)
+            count = torch.tensor(len(batch))
+            update.sum_ranks([count])
+            self.seen += count
             logs |= update("critic", self.critic_loss, batch)
         logs |= update("model", self.model_loss, next(feed))
         self.baseline = 0.9 * self.baseline + 0.1 * logs["model/loss"]

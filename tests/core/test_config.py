@@ -285,9 +285,12 @@ def test_text_names_the_class_and_only_what_differs():
 
 
 def test_build_gives_the_config_itself():
-    config = Deep.Config(note="x")
+    config = Deep.Config(note="x", depth=3)
     assert config.build().config is config
     assert Deep.Config.builds() is Deep
+
+    with pytest.raises(ConfigError, match="Deep.Config.depth is left to the data .'auto'.; set it, or build it through"):
+        Deep.Config().build()
 
     class Inner:
         class Config(ModelConfig):

@@ -9,9 +9,9 @@ import sys
 import time
 
 import pytest
-import toy
 import torch
 
+import toy
 from netsmith.engine import checkpoint
 from netsmith.engine.checkpoint import Snapshot
 

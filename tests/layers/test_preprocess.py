@@ -100,10 +100,10 @@ def test_table_categories_become_one_hot():
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ({"age": 1, "color": "red"}, "row 2 has no column 'height'"),
+        ({"age": 1, "color": "red"}, "row 2: has no column 'height'"),
         (
             {"age": 1, "color": "red", "height": 1, "hight": 2},
-            "row 2 has a column 'hight' unknown to training; did you mean",
+            "row 2: has a column 'hight' unknown to training; did you mean",
         ),
         ({"age": "old", "color": "red", "height": 1}, "row 2: column 'age' holds 'old', expected a number"),
         ({"age": math.nan, "color": "red", "height": 1}, "row 2: column 'age' holds nan, which is empty"),

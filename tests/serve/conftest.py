@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from netsmith.api.network import Network
 from netsmith.core.spec import Inputs, Outputs, Spec, Step
+from netsmith.serve.app import make_app
 from netsmith.tasks.classify import Classify
 from netsmith.tasks.control import Control
 from netsmith.tasks.generate import Generate
@@ -30,16 +31,16 @@ def image_network(shape: tuple[int, ...] = (1, 8, 8), *, high: float = 16.0) -> 
 
 
 def table_network() -> Network:
-    step = Step(name="normalize", mean=(40.0, 0.0, 0.0, 2.5), std=(10.0, 1.0, 1.0, 0.5))
+    step = Step(name="normalize", mean=(40.0, 0.0, 0.0, 0.0, 2.5), std=(10.0, 1.0, 1.0, 1.0, 0.5))
     inputs = Inputs(
         kind="table",
-        shape=(4,),
+        shape=(5,),
         columns=("age", "model_config", "__class__ \n'"),
-        categories=((), ("red", "blue"), ()),
+        categories=((), ("", "red", "blue"), ()),
         preprocessing=(step,),
     )
     outputs = Outputs(kind="classes", names=("no", "yes"), size=2)
-    return Network(nn.Linear(4, 2), Spec(dataset="rows", inputs=inputs, outputs=outputs), task=classify(), name="rows")
+    return Network(nn.Linear(5, 2), Spec(dataset="rows", inputs=inputs, outputs=outputs), task=classify(), name="rows")
 
 
 class MeanOfWords(nn.Module):
@@ -152,6 +153,17 @@ class Client:
 
     def predict(self, body: Any, **headers: str) -> httpx.Response:
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
-        return self.request(
-            "POST", "/predict", content=content, headers={"content-type": "application/json"} | headers
-        )
+        return self.request("POST", "/predict", content=content, headers={"content-type": "application/json"} | headers)
+
+
+@pytest.fixture(scope="session")
+def clients(networks: dict[str, Network]) -> dict[str, Client]:
+    return {name: Client(make_app(network, batch_limit=5)) for name, network in networks.items()}
+
+
+@pytest.fixture(scope="session")
+def client_of() -> Callable[..., Client]:
+    def make(network: Network, **limits: Any) -> Client:
+        return Client(make_app(network, **limits))
+
+    return make

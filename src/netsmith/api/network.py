@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -111,15 +111,19 @@ class Network:
             return [{"values": row} for row in output.reshape(len(output), -1).tolist()]
         return self.task.decode(output, self.spec.outputs)
 
-    def export(self, path: str | Path) -> Any:
+    def export(self, path: str | Path, *, exporter: Literal["auto", "dynamo", "torchscript"] = "auto") -> Any:
         """Export preprocessing and network to one ONNX file, with a parity proof under ONNX Runtime.
+
+        Args:
+            path: The file.
+            exporter: torch's exporter; ``auto`` takes dynamo's, and the older one where it fails.
 
         Raises:
             ProofError: The exported graph does not give the same answers.
         """
         from netsmith.export.onnx import export_onnx
 
-        return export_onnx(self.shipped, self.example(2), Path(path))
+        return export_onnx(self.shipped, self.example(2), Path(path), exporter=exporter)
 
     def measure(self) -> dict[str, Any]:
         """Return parameters, bytes, multiply-adds and this machine's median latency in PyTorch (batch 1)."""

@@ -37,9 +37,11 @@ def print_json(value: Any) -> None:
 
 def table(headers: Sequence[str], rows: Sequence[Sequence[str]], *, title: str = "") -> Table:
     """Return a table; every column but the first is right-aligned."""
-    found = Table(title=title or None, title_justify="left", header_style="bold", box=None, pad_edge=False)
+    found = Table(
+        title=title or None, title_justify="left", header_style="bold", box=None, pad_edge=False, padding=(0, 1, 0, 0)
+    )
     for number, header in enumerate(headers):
-        found.add_column(header, justify="left" if number == 0 else "right")
+        found.add_column(header, justify="left" if number == 0 else "right", no_wrap=True)
     for row in rows:
         found.add_row(*row)
     return found

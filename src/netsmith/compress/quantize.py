@@ -172,8 +172,8 @@ def _warning(products: bool | None) -> str:
     if products:
         return ""
     return (
-        "this CPU has no int8 dot products (VNNI): int8 may be slower than fp32 here, and weights were limited to 7 bits "
-        "so that sums do not overflow"
+        "this CPU has no int8 dot products (VNNI): int8 may be slower than fp32 here, and weights were limited to 7 "
+        "bits so that sums do not overflow"
     )
 
 

@@ -10,17 +10,19 @@ import importlib
 import json
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, ClassVar, Generic, Literal, NamedTuple, Self, TypeVar, cast
+from typing import Any, ClassVar, Generic, Literal, NamedTuple, Self, TypeVar, cast, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, model_validator
 from pydantic_core import PydanticCustomError, core_schema
 
 from netsmith.core.errors import ConfigError, did_you_mean, shorten
 
-__all__ = ["AUTO", "Auto", "Config", "FrozenMap"]
+__all__ = ["AUTO", "Auto", "Config", "FrozenMap", "may_be_auto"]
 
 Auto = Literal["auto"]
 AUTO: Auto = "auto"
+
+_FILLED = ("model", "task", "method", "hook")  # the roles whose AUTO fields an Experiment fills from the data
 
 _Value = TypeVar("_Value")
 
@@ -149,7 +151,18 @@ class Config(BaseModel, metaclass=_ConfigMeta):
         return cast("type[Any]", target)
 
     def build(self, *parts: Any, **named_parts: Any) -> Any:
-        """Build the object this config describes; the config itself is its first argument."""
+        """Build the object this config describes; the config itself is its first argument.
+
+        Raises:
+            ConfigError: A field that the data decides is still AUTO; ``Experiment.resolve`` fills it.
+        """
+        if self.role in _FILLED:
+            for name, field in type(self).model_fields.items():
+                if getattr(self, name) == AUTO and may_be_auto(field.annotation):
+                    raise ConfigError(
+                        f"{type(self).__qualname__}.{name} is left to the data ({AUTO!r}); set it, or build it through "
+                        "an Experiment, which fills it"
+                    )
         return self.builds()(self, *parts, **named_parts)
 
     def __repr_name__(self) -> str:
@@ -206,6 +219,11 @@ class Config(BaseModel, metaclass=_ConfigMeta):
     def to_json(self) -> str:
         """Return the dump as canonical JSON: sorted keys, no spaces; the text that is hashed."""
         return json.dumps(self.dump(), sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def may_be_auto(annotation: Any) -> bool:
+    """Say whether a field of this type may be left to the data (``int | Auto``)."""
+    return any(get_args(choice) == (AUTO,) for choice in get_args(annotation))
 
 
 def _freeze(value: Any) -> Any:
@@ -284,7 +302,7 @@ def _find_kind(base: type[Config], kind: Any, context: Any) -> type[Config]:
 def _explain(cls: type[Any], error: ValidationError) -> ConfigError:
     """One line for the first problem: where, what was expected, what came."""
     first = error.errors(include_url=False)[0]
-    place = ".".join([cls.__qualname__, *(str(part) for part in first["loc"])])
+    place = ".".join([cls.__qualname__, *_fields_of(first["loc"])])
     more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
     if first["type"] == "extra_forbidden":
         name = str(first["loc"][-1])
@@ -298,6 +316,14 @@ def _explain(cls: type[Any], error: ValidationError) -> ConfigError:
         return ConfigError(f"{place}: {message}{more}")
     message = message[:1].lower() + message[1:]
     return ConfigError(f"{place}: {message} (got {shorten(repr(first['input']), 80)}){more}")
+
+
+def _fields_of(location: tuple[int | str, ...]) -> list[str]:
+    """Return a place without pydantic's names for the choices of a union (``steps.int`` is ``steps``)."""
+    parts = [str(part) for part in location]
+    while len(parts) > 1 and (parts[-1] in ("int", "float", "str", "bool") or parts[-1].startswith("literal[")):
+        parts.pop()
+    return parts
 
 
 def _owner_of(cls: type[Any], location: tuple[int | str, ...]) -> list[str]:

@@ -81,7 +81,7 @@ class DataError(UserError):
     def __init__(self, problem: str, path: str | Path | None = None, row: int | None = None) -> None:
         place = "" if path is None else shorten(Path(path).name, 60)
         if row is not None:
-            place += f", row {row}"
+            place += f", row {row}" if place else f"row {row}"
         text = f"{place}: {problem}" if place else problem
         super().__init__(shorten(" ".join(text.split()), 240))
 

@@ -140,20 +140,20 @@ def _vocabulary(texts: list[str], step: Step, *, size: int, least: int) -> tuple
 
 
 def _twin_grid() -> Grid:
-    """Make texts whose label is the parity of two marked words: no weighted sum of word counts tells the classes."""
+    """Make texts whose label is the order of two neighboring words: counts of words are the same for both classes."""
     count = 640
     generator = torch.Generator().manual_seed(named_key(0, "twin", "text_table"))
     filler = [f"word{number}" for number in range(40)]
-    marks = (("calm", "quiet", "still"), ("loud", "wild", "stormy")), (("sea", "lake"), ("hill", "wood"))
+    pairs = (("calm", "sea"), ("wild", "wood"), ("quiet", "hill"))
     texts: list[str] = []
     labels: list[str] = []
     for _ in range(count):
-        draw = torch.randint(0, 2**31, (20,), generator=generator).tolist()
-        first, second = draw[0] % 2, draw[1] % 2
+        draw = torch.randint(0, 2**31, (16,), generator=generator).tolist()
         words = [filler[number % len(filler)] for number in draw[4 : 8 + draw[2] % 8]]
-        for group, side, number in ((0, first, draw[16]), (1, second, draw[17])):
-            choices = marks[group][side]
-            words.insert(draw[18 + group] % (len(words) + 1), choices[number % len(choices)])
+        pair = pairs[draw[1] % len(pairs)]
+        turned = draw[0] % 2 == 1
+        place = draw[3] % (len(words) + 1)
+        words[place:place] = reversed(pair) if turned else pair
         texts.append(" ".join(words))
-        labels.append("same" if first == second else "mixed")
+        labels.append("turned" if turned else "plain")
     return Grid(name="twin", columns=("text", "label"), cells=(texts, labels), rows=list(range(2, count + 2)))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import torch
 from pydantic import Field, model_validator
 
-from netsmith.core.config import AUTO, Auto, FrozenMap
+from netsmith.core.config import AUTO, Auto, FrozenMap, may_be_auto
 from netsmith.core.config import Config as BaseConfig
 from netsmith.core.errors import ConfigError
 from netsmith.core.keys import key
@@ -153,7 +153,7 @@ def _fill(config: Any, facts: dict[str, Any], path: str, dataset: str) -> Any:
     changes: dict[str, Any] = {}
     for name, field in type(config).model_fields.items():
         value, place = getattr(config, name), f"{path}.{name}"
-        if any(get_args(choice) == (AUTO,) for choice in get_args(field.annotation)):
+        if may_be_auto(field.annotation):
             if value == AUTO:
                 if name not in facts:
                     raise ConfigError(f"{place} is left to the data, but {dataset} does not decide it; set {place}")

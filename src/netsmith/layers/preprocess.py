@@ -84,7 +84,8 @@ class Preprocess(nn.Module):
     def _image(self, raw: Tensor) -> Tensor:
         channels = self.inputs.shape[0]
         gray = any(step.name == "gray" for step in self.steps)
-        if raw.dim() != 4 or raw.shape[1] not in ({1, 3} if gray else {channels}):
+        # A tracing exporter gives sizes as tensors; what it traces is proven against this module afterwards.
+        if raw.dim() != 4 or int(raw.shape[1]) not in ({1, 3} if gray else {channels}):
             raise DataError(f"expected images of shape (batch, {channels}, height, width), got {tuple(raw.shape)}")
         x = raw.to(torch.float32)  # (B, C, H, W)
         for index, step in enumerate(self.steps):
@@ -92,17 +93,18 @@ class Preprocess(nn.Module):
                 x = scale(x, step)
             elif step.name == "normalize":
                 x = normalize(x, getattr(self, f"mean_{index}"), getattr(self, f"std_{index}"))
-            elif step.name == "gray" and x.shape[1] == 3:
+            elif step.name == "gray" and int(x.shape[1]) == 3:
                 x = _LUMA[0] * x[:, 0:1] + _LUMA[1] * x[:, 1:2] + _LUMA[2] * x[:, 2:3]
-            elif step.name == "resize" and tuple(x.shape[2:]) != step.size:
+            elif step.name == "resize" and tuple(map(int, x.shape[2:])) != step.size:
                 x = F.interpolate(x, size=step.size, mode="bilinear", align_corners=False, antialias=True)
-        if tuple(x.shape[2:]) != self.inputs.shape[1:] and -1 not in self.inputs.shape:
-            raise DataError(f"expected images of {self.inputs.shape[1:]} pixels, got {tuple(x.shape[2:])}; resize them")
+        pixels = tuple(map(int, x.shape[2:]))
+        if pixels != self.inputs.shape[1:] and -1 not in self.inputs.shape:
+            raise DataError(f"expected images of {self.inputs.shape[1:]} pixels, got {pixels}; resize them")
         return x
 
     def _table(self, raw: Tensor) -> Tensor:
         columns = len(self.inputs.columns) or self.inputs.shape[0]
-        if raw.dim() != 2 or raw.shape[1] != columns:
+        if raw.dim() != 2 or int(raw.shape[1]) != columns:
             raise DataError(f"expected rows of shape (batch, {columns}), got {tuple(raw.shape)}")
         x = raw.to(torch.float32)  # (B, F)
         if any(self.inputs.categories):

@@ -118,6 +118,8 @@ def encode_rows(
     missing: Literal["refuse", "mean"] = "refuse",
     unknown: Literal["refuse", "zeros"] = "refuse",
     ignore: Collection[str] = (),
+    at: Sequence[int] | None = None,
+    path: str | Path | None = None,
 ) -> Tensor:
     """Turn rows (one mapping each, by column name) into the raw array that ``Preprocess`` takes.
 
@@ -127,6 +129,8 @@ def encode_rows(
         missing: What to do with an empty number, as in :func:`encode_column`.
         unknown: What to do with an unknown category, as in :func:`encode_column`.
         ignore: Names that may be there and are not used (the target, an identifier).
+        at: The row of each in its file, for messages; 1, 2, ... by default.
+        path: The file, for messages.
 
     Returns:
         ``(B, F)`` float32, one number per column.
@@ -138,23 +142,22 @@ def encode_rows(
     if inputs.kind != "table" or not inputs.columns:
         raise ConfigError(f"rows need a schema of kind 'table' with column names, got kind {inputs.kind!r}")
     known, ignored = set(inputs.columns), set(ignore)
-    for number, row in enumerate(rows, start=1):
+    numbers = at if at is not None else range(1, len(rows) + 1)
+    for number, row in zip(numbers, rows, strict=True):
         if not isinstance(row, Mapping):
-            raise DataError(f"row {number}: expected values by column name, got {type(row).__name__}")
+            raise DataError(f"expected values by column name, got {type(row).__name__}", path, number)
         lacking = next((name for name in inputs.columns if name not in row), None)
         if lacking is not None:
-            raise DataError(
-                f"row {number} has no column {shorten(lacking, 60)!r}{did_you_mean(lacking, map(str, row))}"
-            )
+            near = did_you_mean(lacking, map(str, row))
+            raise DataError(f"has no column {shorten(lacking, 60)!r}{near}", path, number)
         surplus = next((str(name) for name in row if name not in known and name not in ignored), None)
         if surplus is not None:
-            raise DataError(
-                f"row {number} has a column {shorten(surplus, 60)!r} unknown to training{did_you_mean(surplus, known)}"
-            )
+            near = did_you_mean(surplus, known)
+            raise DataError(f"has a column {shorten(surplus, 60)!r} unknown to training{near}", path, number)
     result = torch.empty(len(rows), len(inputs.columns))
     for column, name in enumerate(inputs.columns):
         categories = inputs.categories[column] if inputs.categories else ()
         cells = [row[name] for row in rows]
-        numbers = encode_column(cells, name, categories=categories, missing=missing, unknown=unknown)
-        result[:, column] = torch.tensor(numbers, dtype=torch.float64).to(torch.float32)
+        values = encode_column(cells, name, categories=categories, rows=at, path=path, missing=missing, unknown=unknown)
+        result[:, column] = torch.tensor(values, dtype=torch.float64).to(torch.float32)
     return result

@@ -96,6 +96,8 @@ class ActorCritic(Method):
             gae_lambda: 1 for n-step returns, less for lower variance.
             value_coefficient: Weight of the value's squared error.
             entropy_coefficient: Weight of the policy's entropy, in nats.
+            reward_scale: Factor on rewards while learning (figures stay as they are): a critic starts near 0 and is
+                slow to reach values in the hundreds, and until then every action looks better than expected.
         """
 
         model: ModelConfig
@@ -104,6 +106,7 @@ class ActorCritic(Method):
         gae_lambda: float = Field(default=1.0, ge=0, le=1)
         value_coefficient: float = Field(default=0.5, ge=0)
         entropy_coefficient: float = Field(default=0.0, ge=0)
+        reward_scale: float = Field(default=1.0, gt=0)
 
     model: _PolicyAndValue
 
@@ -143,7 +146,7 @@ class ActorCritic(Method):
         values = self.model.value(inputs["observations"])  # (E, T)
         with torch.no_grad():
             advantages = generalized_advantages(
-                targets["rewards"],
+                self.config.reward_scale * targets["rewards"],
                 values,
                 self.model.value(inputs["next_observations"]),
                 terminated=targets["terminated"],

@@ -23,6 +23,7 @@ h1{margin:0;font-size:clamp(1.7rem,5vw,2.4rem);line-height:1.15;letter-spacing:-
 h2{margin:2.4rem 0 .6rem;font-size:1.15rem}
 p{margin:.6rem 0 0;color:var(--muted)}
 dl{display:grid;grid-template-columns:minmax(6rem,max-content) 1fr;gap:.35rem 1.6rem;margin:1.6rem 0 0}
+a{color:var(--accent)}
 dt{color:var(--muted)}
 dd{margin:0}
 label{display:block;margin:0 0 .4rem;color:var(--muted);font-size:.9rem}

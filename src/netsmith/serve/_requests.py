@@ -169,6 +169,7 @@ class Requests:
             note = "A number; null where it is missing." if missing else "A number."
             if texts:
                 kind = Annotated[str, Field(max_length=_CELL_LIMIT)]
+                kind = kind | None if "" in texts else kind  # training saw empty cells
                 note = f"One of {len(texts)} texts that training saw; another one counts as none of them."
             elif missing:
                 kind = kind | None
@@ -218,9 +219,8 @@ class Requests:
         if kind == "missing":
             *before, name = path
             near = did_you_mean(str(name), map(str, value)) if before and value else ""
-            return (
-                f"{_place(before)}the key {shorten(str(name), 60)!r} is missing{near or f'; expected {{{self._keys()}}}'}"
-            )
+            near = near or f"; expected {{{self._keys()}}}"
+            return f"{_place(before)}the key {shorten(str(name), 60)!r} is missing{near}"
         if kind in ("too_short", "too_long"):
             least, most = limits.get("min_length"), limits.get("max_length")
             shape = self._inputs.shape[1:] if "plane" in first["loc"] else self._inputs.shape
@@ -241,6 +241,7 @@ _WANTED = {
     "int_type": "a whole number",
     "int_from_float": "a whole number",
     "string_type": "a text",
+    "string_unicode": "Unicode text",
     "list_type": "a list",
     "dict_type": "an object",
     "model_type": "an object",

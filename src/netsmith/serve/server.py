@@ -8,6 +8,7 @@ import shlex
 import socket
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from netsmith.api.network import Network
 from netsmith.core.errors import UserError
@@ -22,11 +23,17 @@ _CURL_LIMIT = 2_000
 
 def curl_example(network: Network, url: str) -> str:
     """Return a line for a shell that asks for a prediction; it fits the network's schema."""
-    body = json.dumps(Requests(network, Limits()).example)
+    example = Requests(network, Limits()).example
+    body = json.dumps(example)
     start = f"curl -s {url}predict -H 'Content-Type: application/json'"
-    if len(body) > _CURL_LIMIT:  # too long for a line: many zeros, better made where they are needed
-        shape = [1, *(8 if size == -1 else size for size in network.spec.inputs.shape)]
-        code = f"import torch; print('{{\"inputs\":', torch.ones({shape}, dtype=int).tolist(), '}}')"
+    if len(body) > _CURL_LIMIT:  # too long for a line: many equal numbers, better made where they are needed
+        value: Any = example["inputs"]
+        sizes: list[int] = []
+        while isinstance(value, list):
+            sizes.insert(0, len(value))
+            value = value[0]
+        made = f"functools.reduce(lambda row, size: [row] * size, {sizes}, {value})"
+        code = f"import functools; print('{{\"inputs\":', {made}, '}}')"
         return f"python -c {shlex.quote(code)} | {start} -d @-"
     return f"{start} -d {shlex.quote(body)}"
 

@@ -194,7 +194,9 @@ def export_matches(subject: Subject, folder: Path) -> None:
     """The ONNX file answers as the product does, at two batch sizes."""
     engine = subject.engine(steps=2)
     engine.fit()
-    subject.network(engine).export(folder / "product.onnx")
+    subject.network(engine).export(
+        folder / "product.onnx", exporter="torchscript"
+    )  # seconds faster; the proof is the same
 
 
 CHECKS: dict[str, Callable[[Subject, Path], None]] = {

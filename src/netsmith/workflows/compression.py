@@ -193,8 +193,13 @@ def _student(run: Run, student: str, *, epochs: int, sets: Mapping[str, Any]) ->
         model = find_kind(ModelConfig, student)()
     elif run.network.spec.inputs.kind == "image":
         size = run.network.spec.inputs.shape[-1]
-        channels = (16, 32, 64) if size <= 16 else (16, 32, 64, 96, 128)
-        model = StudentNet.Config(channels=channels, pools=(0, 2)[: max(1, size // 8)], activate_pointwise=True)
+        small = size <= 16
+        model = StudentNet.Config(
+            channels=(32, 64, 64, 96) if small else (32, 32, 64, 64, 64, 64, 128, 128, 128),
+            pools=(0,) if small else (1, 5),
+            activation="relu",  # two fifths faster than ReLU6 under ONNX Runtime
+            activate_pointwise=True,
+        )
     else:
         raise ConfigError("--student: name a model for the student; only images have a default")
     changed = config.derive(

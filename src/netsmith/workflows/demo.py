@@ -58,7 +58,7 @@ def run_demo(
     bars = hooks("teacher") if hooks else ()
     teacher = train("cnn_digits", sets={"seed": seed}, root=root, name="demo", hooks=bars, notice=notice)
     stage("2/4 compress: prune and fine-tune, distil into a student, quantize, export, measure")
-    found = compress_run(teacher, prune=0.5, sets={"epochs": 30}, epochs=6, hooks=hooks, notice=notice)
+    found = compress_run(teacher, prune=0.5, sets={"epochs": 35}, epochs=8, hooks=hooks, notice=notice)
     stage("3/4 explain: why does the teacher decide as it does?")
     judged, network = found.judged, teacher.network
     chosen = _shown(found)

@@ -107,8 +107,8 @@ def ship(
     if batches:
         quantized = folder / "model.int8.onnx"
         result = quantize_onnx(plain, quantized, batches)
-        for warning in result.warnings:
-            notice(warning)
+        if result.warning:
+            notice(result.warning)
         add(f"{name} int8", quantized, result.to_json())
     write_json(folder / "export.json", [shipment.to_json() for shipment in found], sync=False)
     return found

@@ -34,14 +34,16 @@ def test_a_block_costs_one_over_n_plus_one_ninth():
     [
         {"channels": (4, 6, 8), "pools": (0, 2)},
         {"channels": (4, 6), "pools": (), "stem_stride": 2, "activate_pointwise": True},
+        {"channels": (4, 6, 8), "pools": (1,), "activation": "relu", "activate_pointwise": True},
     ],
 )
 def test_it_computes_what_it_says(fields):
     model = build(**fields).double()
     w = dict(model.named_parameters())
+    activation = F.relu if fields.get("activation") == "relu" else F.relu6
 
     def norm(y, name):
-        return F.relu6(F.batch_norm(y, None, None, w[f"{name}.weight"], w[f"{name}.bias"], training=True))
+        return activation(F.batch_norm(y, None, None, w[f"{name}.weight"], w[f"{name}.bias"], training=True))
 
     x = torch.randn(3, 1, 11, 13, dtype=torch.float64)
     y = norm(F.conv2d(x, w["stem.conv.weight"], stride=fields.get("stem_stride", 1), padding=1), "stem.norm")

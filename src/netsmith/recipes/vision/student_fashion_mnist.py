@@ -40,7 +40,9 @@ VARIANTS = {
 
 experiment = Experiment.Config(
     method=Distillation.Config(
-        model=StudentNet.Config(channels=(16, 32, 64, 96, 128), pools=(0, 2), activate_pointwise=True),
+        model=StudentNet.Config(
+            channels=(32, 32, 64, 64, 64, 64, 128, 128, 128), pools=(1, 5), activation="relu", activate_pointwise=True
+        ),
         teacher=CifarResNet.Config(depth=20),
         task=Classify.Config(),
         temperature=4.0,
