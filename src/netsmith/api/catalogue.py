@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from netsmith.core.cards import Card, card_of, variants_of
 from netsmith.core.errors import UnknownNameError
 from netsmith.core.registry import Entry, find_recipe, recipes, sizes
 
-__all__ = ["evidence_of", "list_recipes", "show"]
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from netsmith.core.roles import ModelConfig
+    from netsmith.measure.parameters import Row
+
+__all__ = ["evidence_of", "list_recipes", "row_json", "show", "source_sha256", "systems"]
 
 
 def list_recipes() -> list[dict[str, Any]]:
@@ -20,6 +26,16 @@ def list_recipes() -> list[dict[str, Any]]:
             full = f"{name}:{variant}" if variant else name
             found.append(_row(full, entry, variant))
     return found
+
+
+def systems() -> list[dict[str, Any]]:
+    """Return the catalogue's recipes with the state of their evidence; no torch is imported for it.
+
+    Example:
+        >>> [system["name"] for system in systems() if system["family"] == "tabular"][:1]
+        ['mlp_digits']
+    """
+    return list_recipes()
 
 
 def _row(name: str, entry: Entry, variant: str) -> dict[str, Any]:
@@ -108,14 +124,11 @@ def _show_recipe(name: str) -> dict[str, Any]:
     real = find(name).config
     row |= {"kind": "recipe", "deviations": list(found.card.deviations) if found.card else []}
     row |= {"experiment": real.dump(), "inputs": network.spec.inputs.dump(), "outputs": network.spec.outputs.dump()}
+    row["counted_on"] = f"{experiment.spec.dataset}, {network.spec.inputs.kind} of {list(network.spec.inputs.shape)}"
     return row | _counted(network.module, network.shipped.preprocess(network.example(1)))
 
 
 def _show_model(name: str) -> dict[str, Any]:
-    import importlib
-
-    import torch
-
     from netsmith.core.config import AUTO
     from netsmith.core.registry import config_in
     from netsmith.core.roles import ModelConfig
@@ -129,20 +142,27 @@ def _show_model(name: str) -> dict[str, Any]:
     facts |= {"vocab_size": 1000, "max_length": 64}
     assumed = {key: facts[key] for key in facts if getattr(config, key, None) == AUTO}
     config = config.derive(**assumed)
-    module = importlib.import_module(entry.module)
-    found: dict[str, Any] = {"kind": "model", "name": name, "file": entry.name, "doc": entry.doc}
-    found |= {"config": config.dump(), "assumed": assumed, "module": module.__name__}
+    found: dict[str, Any] = {"kind": "model", "name": name, "file": entry.name, "family": entry.path.parent.name}
+    found |= {"doc": entry.doc, "config": config.dump(), "assumed": assumed}
     network = config.build().eval()
-    if "in_channels" in type(config).model_fields:
-        size = getattr(config, "image_size", 32)
-        example = torch.zeros(1, config.in_channels, size, size)  # type: ignore[attr-defined]
-    elif "vocab_size" in type(config).model_fields:
-        example = torch.ones(1, 64, dtype=torch.int64)
-    elif "in_features" in type(config).model_fields:
-        example = torch.zeros(1, config.in_features)  # type: ignore[attr-defined]
-    else:
+    example = _example(config)
+    if example is None:
         return found | {"parameters": sum(p.numel() for p in network.parameters()), "macs": None, "layers": []}
     return found | _counted(network, example)
+
+
+def _example(config: ModelConfig) -> Tensor | None:
+    """Return an input of the form that a model's config speaks of, or None where it speaks of none."""
+    import torch
+
+    fields = config.dump()
+    if "in_channels" in fields:
+        size = fields.get("image_size", 32)
+        return torch.zeros(1, fields["in_channels"], size, size)
+    if "vocab_size" in fields:
+        return torch.ones(1, fields.get("max_length", 64), dtype=torch.int64)
+    width = fields.get("in_features", fields.get("latent_size"))
+    return None if width is None else torch.zeros(1, width)
 
 
 def _counted(module: Any, example: Any) -> dict[str, Any]:
@@ -152,8 +172,11 @@ def _counted(module: Any, example: Any) -> dict[str, Any]:
     return {
         "parameters": sum(p.numel() for p in module.parameters()),
         "macs": sum(row.macs for row in rows),
-        "layers": [
-            {"name": r.name, "type": r.type, "output": list(r.output), "parameters": r.parameters, "macs": r.macs}
-            for r in rows
-        ],
+        "layers": [row_json(row) for row in rows],
     }
+
+
+def row_json(row: Row) -> dict[str, Any]:
+    """Return a row of a layer table as JSON values; the output's shape is that of one example."""
+    output = list(row.output[1:])
+    return {"name": row.name, "type": row.type, "output": output, "parameters": row.parameters, "macs": row.macs}

@@ -2,66 +2,102 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from netsmith.core.config import Config
 from netsmith.core.errors import DataError, UnsupportedError, shorten
 from netsmith.core.extras import require
 from netsmith.core.spec import Inputs
+from netsmith.data._files import read_capped
+from netsmith.data._listing import is_picture
+from netsmith.data._pictures import decode_picture, read_picture
+from netsmith.data._tables import Grid, parse_table
+from netsmith.data.table import Table
+from netsmith.layers.rows import encode_rows, read_number
+from netsmith.layers.tokenize import encode as encode_texts
 
-__all__ = ["IMAGE_SUFFIXES", "decode_image", "encode", "open_image", "picture_size", "read_file", "read_lines"]
+__all__ = [
+    "Missing", "Rows", "as_batches", "decode_image", "encode", "missing_policy", "open_image", "picture_size",
+    "read_bytes", "read_file",
+]  # fmt: skip
 
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff")
+Missing = Literal["refuse", "mean"]
+_FILE_CAP = 2**28
 _PIXEL_CAP = 50_000_000
 _FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF")
 
 
-def encode(values: Any, inputs: Inputs) -> Tensor:
+class Rows(list):
+    """Examples that remember the file and the rows they came from, so that messages can name them."""
+
+    def __init__(self, values: Sequence[Any], *, path: str, at: Sequence[int]) -> None:
+        super().__init__(values)
+        self.path = path
+        self.at = list(at)
+
+
+def missing_policy(data: Config) -> Missing:
+    """Return what a run does with an empty number, as its data's config says."""
+    return data.missing if isinstance(data, Table.Config) else "refuse"
+
+
+def encode(values: Any, inputs: Inputs, *, missing: Missing = "refuse") -> Tensor:
     """Return the raw batch for some values.
 
     Args:
         values: A tensor or array with a batch axis, or a list of examples: images as nested lists or arrays
-            ``(C, H, W)`` (or ``(H, W)``) or file paths, texts, rows by column name, lists of numbers.
+            ``(C, H, W)`` (or ``(H, W)``), file paths or the bytes of a picture, texts, rows by column name, lists of
+            numbers.
         inputs: The schema's inputs.
+        missing: An empty number in a table: ``refuse`` it, or take the training ``mean``.
 
     Raises:
         DataError: A value of another kind, shape or range; its position is named.
         UnsupportedError: A kind of input that has no such form.
     """
-    if isinstance(values, (str, bytes, dict)):
+    if isinstance(values, (str, bytes, dict, Path)):
         values = [values]
+    array = isinstance(values, (Tensor, np.ndarray))
+    if not isinstance(values, (list, tuple)) and not (array and values.ndim):
+        raise DataError(f"expected a list of examples or an array with a batch axis, got {type(values).__name__}")
     if not len(values):
         raise DataError("nothing to predict: the list of inputs is empty")
-    if inputs.kind == "text" and isinstance(values[0], str):
-        from netsmith.layers.tokenize import encode as encode_texts
-
+    first = values[0]
+    if inputs.kind == "text" and isinstance(first, str):
         return encode_texts(list(values), inputs)
-    if inputs.kind == "table" and isinstance(values[0], dict):
-        from netsmith.layers.rows import encode_rows
-
-        return encode_rows(list(values), inputs, missing="mean", unknown="zeros")
-    if inputs.kind == "image" and isinstance(values[0], (str, Path)):
-        return torch.stack([open_image(Path(value), inputs) for value in values])
+    if inputs.kind == "table" and isinstance(first, dict):
+        at, path = (values.at, values.path) if isinstance(values, Rows) else (None, None)
+        return encode_rows(list(values), inputs, missing=missing, unknown="zeros", at=at, path=path)
+    if inputs.kind == "image" and isinstance(first, (str, Path, bytes)):
+        return torch.stack([_picture(value, inputs, number) for number, value in enumerate(values, start=1)])
     if inputs.kind in ("graph", "set", "audio"):
-        raise UnsupportedError(f"inputs of kind {inputs.kind!r} cannot be given as plain values yet; use a file")
-    return _numbers(values, inputs)
+        raise UnsupportedError(f"inputs of kind {inputs.kind!r} cannot be given as plain values yet")
+    return _numbers(values, inputs, missing=missing)
 
 
-def _numbers(values: Any, inputs: Inputs) -> Tensor:
+def _picture(value: Any, inputs: Inputs, number: int) -> Tensor:
+    if isinstance(value, bytes):
+        return decode_image(value, inputs, name=f"picture {number}")
+    if not isinstance(value, (str, Path)):
+        raise DataError(f"picture {number}: expected a path or bytes, got {type(value).__name__}")
+    return open_image(Path(value), inputs)
+
+
+def _numbers(values: Any, inputs: Inputs, *, missing: Missing) -> Tensor:
     dtype = np.int64 if inputs.kind in ("text", "tokens") else np.float32
     try:
         array = np.asarray(values.tolist() if isinstance(values, Tensor) else values, dtype=np.float64)
     except (TypeError, ValueError, OverflowError):
-        shown = shorten(repr(values[0] if len(values) else values), 60)
+        shown = shorten(" ".join(repr(values[0]).split()), 60)
         raise DataError(f"expected {inputs.kind} inputs as numbers of one shape, got {shown}") from None
     expected = _raw_shape(inputs)
     if array.ndim == len(expected) and _fits(array.shape, expected):
@@ -70,11 +106,11 @@ def _numbers(values: Any, inputs: Inputs) -> Tensor:
         array = array[:, None]
     if array.ndim != len(expected) + 1 or not _fits(array.shape[1:], expected):
         raise DataError(f"expected inputs of shape (batch, {', '.join(map(str, expected))}), got {array.shape}")
-    if not np.isfinite(array).all() and inputs.kind != "table":
-        where = np.argwhere(~np.isfinite(array))[0]
-        raise DataError(f"input {int(where[0]) + 1} holds NaN or infinity; expected finite numbers")
-    if np.isinf(array).any():
-        raise DataError("a row holds infinity; expected finite numbers")
+    bad = np.isinf(array) if inputs.kind == "table" and missing == "mean" else ~np.isfinite(array)
+    if bad.any():
+        where = int(np.argwhere(bad)[0][0]) + 1
+        raise DataError(f"input {where} holds NaN or infinity; expected finite numbers")
+    _check_categories(array, inputs)
     low, high = _range(inputs)
     if inputs.kind in ("image", "text", "tokens") and array.size and (array.min() < low or array.max() > high):
         raise DataError(f"expected values in {low:g}..{high:g}, got {array.min():g}..{array.max():g}")
@@ -83,6 +119,15 @@ def _numbers(values: Any, inputs: Inputs) -> Tensor:
     if np.abs(array[np.isfinite(array)]).max(initial=0) > np.finfo(np.float32).max:
         raise DataError("a number does not fit into 32 bits")
     return torch.from_numpy(array.astype(dtype))
+
+
+def _check_categories(array: np.ndarray, inputs: Inputs) -> None:
+    """Refuse a number in a column of texts that is no position among its texts (-1 is one never seen)."""
+    for column, texts in enumerate(inputs.categories):
+        given = array[:, column]
+        if texts and not (np.isin(given, np.arange(-1, len(texts))) | np.isnan(given)).all():
+            name = shorten(inputs.columns[column], 40)
+            raise DataError(f"column {name!r} holds texts; expected a position from 0 to {len(texts) - 1}, or its text")
 
 
 def _range(inputs: Inputs) -> tuple[float, float]:
@@ -112,9 +157,7 @@ def open_image(path: Path, inputs: Inputs) -> Tensor:
     Raises:
         DataError: Not a picture, damaged, or with too many pixels.
     """
-    if not path.is_file():
-        raise DataError("no such file; expected a picture", path)
-    return decode_image(path.read_bytes(), inputs, name=path.name)
+    return decode_image(read_capped(path, limit=_FILE_CAP), inputs, name=path.name)
 
 
 def picture_size(data: bytes, *, name: str, formats: Sequence[str] = _FORMATS) -> tuple[int, int]:
@@ -151,8 +194,6 @@ def decode_image(data: bytes, inputs: Inputs, *, name: str) -> Tensor:
         DataError: Not a picture, damaged, or with too many pixels.
         UnsupportedError: The network's images have neither 1 nor 3 channels.
     """
-    from netsmith.data._pictures import decode_picture, read_picture
-
     channels, *size = inputs.shape
     if channels not in (1, 3) or len(size) != 2:
         raise UnsupportedError(f"a picture does not fit inputs of shape {inputs.shape}; give numbers of that shape")
@@ -164,8 +205,18 @@ def decode_image(data: bytes, inputs: Inputs, *, name: str) -> Tensor:
     return pixels if (low, high) == (0.0, 255.0) else pixels * ((high - low) / 255) + low
 
 
-def read_file(path: Path, inputs: Inputs) -> tuple[list[str], list[Any]]:
-    """Read what to predict from a file or a folder: pictures, or a CSV/TSV/JSONL/text file.
+def as_batches(raw: Tensor, size: int) -> Sequence[Tensor]:
+    """Cut a raw batch into pieces of at most ``size``."""
+    return raw.split(size)
+
+
+def read_file(path: Path, inputs: Inputs, *, text: str = "") -> tuple[list[str], list[Any]]:
+    """Read what to predict from a file or a folder.
+
+    Args:
+        path: A picture or a folder of them, a CSV, TSV, JSONL or Parquet table, JSON, or a text per line.
+        inputs: The schema's inputs.
+        text: The column of text, where the run names one.
 
     Returns:
         A name for each example, and the examples as :func:`encode` takes them.
@@ -174,72 +225,113 @@ def read_file(path: Path, inputs: Inputs) -> tuple[list[str], list[Any]]:
         DataError: Nothing there that fits the schema.
     """
     if path.is_dir():
-        files = sorted(file for file in path.rglob("*") if file.suffix.lower() in IMAGE_SUFFIXES and file.is_file())
-        if inputs.kind != "image" or not files:
-            raise DataError(
-                f"expected a folder of pictures for {inputs.kind} inputs, found {len(files)} pictures", path
-            )
-        return [str(file.relative_to(path)) for file in files], [str(file) for file in files]
-    if not path.is_file():
-        raise DataError("no such file or folder", path)
-    if path.suffix.lower() in IMAGE_SUFFIXES:
+        files = sorted(file for file in path.rglob("*") if is_picture(file.name) and file.is_file())
         if inputs.kind != "image":
-            raise DataError(f"is a picture; this network takes {inputs.kind} inputs", path)
-        return [path.name], [str(path)]
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise DataError(f"not UTF-8 text (byte {error.start}); save it as UTF-8", path) from None
-    return read_lines(text, inputs, name=path.name)
+            raise DataError(f"is a folder; this network takes {inputs.kind} inputs: give a file", path)
+        if not files:
+            raise DataError("holds no pictures", path)
+        return [str(file.relative_to(path)) for file in files], [str(file) for file in files]
+    data = read_capped(path, limit=_FILE_CAP)
+    if is_picture(path.name) and inputs.kind != "image":
+        raise DataError(f"is a picture; this network takes {inputs.kind} inputs", path)
+    return read_bytes(data, inputs, name=path.name, text=text)
 
 
-def read_lines(text: str, inputs: Inputs, *, name: str = "stdin") -> tuple[list[str], list[Any]]:
-    """Read examples from text: JSON lines, rows of CSV or TSV with a header for tables, else one example per line.
+def read_bytes(data: bytes, inputs: Inputs, *, name: str = "stdin", text: str = "") -> tuple[list[str], list[Any]]:
+    """Read examples from the contents of a file, or from what came through a pipe (a name without an ending).
 
     Raises:
         DataError: A line that does not fit; its number is named.
     """
-    lines = [line for line in text.splitlines() if line.strip()]
-    if not lines:
-        raise DataError("no examples: the input is empty", name)
-    if name.endswith((".csv", ".tsv")) or (inputs.kind == "table" and not lines[0].lstrip().startswith(("{", "["))):
-        delimiter = "\t" if "\t" in lines[0] else ","
-        header, *rows = list(csv.reader(lines, delimiter=delimiter))
-        for number, row in enumerate(rows, start=2):
-            if len(row) != len(header):
-                raise DataError(f"has {len(row)} cells, expected {len(header)}", name, number)
-        if inputs.kind == "table" and inputs.columns:
-            known = set(inputs.columns)
-            values: list[Any] = [
-                {column: cell for column, cell in zip(header, row, strict=True) if column in known} for row in rows
-            ]
-        else:
-            values = [_row_value(row, header, inputs, name, number) for number, row in enumerate(rows, start=2)]
-        return [str(number) for number in range(1, len(rows) + 1)], values
-    values = []
-    for number, line in enumerate(lines, start=1):
-        if inputs.kind == "text" and not line.lstrip().startswith(("{", "[", '"')):
-            values.append(line)
-            continue
-        try:
-            value = json.loads(line)
-        except ValueError as error:
-            raise DataError(f"not JSON: {error}", name, number) from None
-        if isinstance(value, dict) and inputs.kind != "table":
-            value = value.get("text", value.get("inputs", value.get("input")))
-        values.append(value)
-    return [str(number) for number in range(1, len(values) + 1)], values
-
-
-def _row_value(row: list[str], header: list[str], inputs: Inputs, name: str, number: int) -> Any:
-    if inputs.kind == "text":
-        return row[header.index("text")] if "text" in header else row[0]
+    suffix = Path(name).suffix.lower()
+    if inputs.kind == "image" and (is_picture(name) or (not suffix and data[:1] not in (b"", b"[", b"{", b" "))):
+        return [name], [data]
+    rows = inputs.kind == "table" and bool(inputs.columns)
+    if suffix == ".parquet":
+        return _cells(parse_table(data, name), inputs, text=text)
     try:
-        return np.asarray([float(cell) for cell in row]).reshape(_raw_shape(inputs)).tolist()
-    except ValueError:
-        raise DataError(f"expected {math.prod(_raw_shape(inputs))} numbers", name, number) from None
+        lines = data.decode("utf-8-sig").split("\n")
+    except UnicodeDecodeError as error:
+        raise DataError(f"is not UTF-8 text (byte {error.start + 1}); save it as UTF-8", name) from None
+    filled = [(number, line.strip()) for number, line in enumerate(lines, start=1) if line.strip()]
+    if not filled:
+        raise DataError("is empty; expected examples", name)
+    head = filled[0][1][0]
+    if suffix in (".csv", ".tsv") or (rows and suffix not in (".json", ".jsonl", ".ndjson") and head not in "[{"):
+        return _cells(parse_table(data, name if suffix in (".csv", ".tsv") else f"{name}.csv"), inputs, text=text)
+    if rows and head == "{" and suffix != ".json":
+        return _cells(parse_table(data, name if suffix in (".jsonl", ".ndjson") else f"{name}.jsonl"), inputs)
+    if suffix == ".json":
+        whole = _parsed(data.decode("utf-8-sig"), name, None)
+        found = [(number, value) for number, value in enumerate(whole if isinstance(whole, list) else [whole], start=1)]
+    elif inputs.kind == "text" and not (suffix in (".jsonl", ".ndjson") or (not suffix and head in '{"')):
+        found = filled
+    else:
+        found = [(number, _parsed(line, name, number)) for number, line in filled]
+    values = [_inside(value, inputs, name, number) for number, value in found]
+    return [f"row {number}" for number, _ in found], Rows(values, path=name, at=[number for number, _ in found])
 
 
-def as_batches(raw: Tensor, size: int) -> Sequence[Tensor]:
-    """Cut a raw batch into pieces of at most ``size``."""
-    return raw.split(size)
+def _parsed(text: str, name: str, row: int | None) -> Any:
+    try:
+        return json.loads(text, parse_constant=_refuse)
+    except (ValueError, RecursionError) as error:
+        problem = "nested too deeply" if isinstance(error, RecursionError) else error
+        raise DataError(f"is not JSON: {problem}", name, row) from None
+
+
+def _refuse(text: str) -> Any:
+    raise ValueError(f"{text} is not a JSON number")
+
+
+def _inside(value: Any, inputs: Inputs, name: str, row: int) -> Any:
+    """Return the example within ``{"text": ...}`` or ``{"inputs": ...}``."""
+    if isinstance(value, dict) and inputs.kind != "table":
+        key = next((key for key in ("text", "inputs", "input") if key in value), None)
+        if key is None:
+            raise DataError("has no key 'text' or 'inputs'", name, row)
+        value = value[key]
+    if inputs.kind == "text" and not isinstance(value, (str, list)):
+        raise DataError(f"holds {type(value).__name__}; expected a text", name, row)
+    return value
+
+
+def _cells(grid: Grid, inputs: Inputs, *, text: str = "") -> tuple[list[str], list[Any]]:
+    """Return the examples of a table: by column name, its texts, or each row's numbers."""
+    if inputs.kind == "table" and inputs.columns:
+        known = [column for column in grid.columns if column in inputs.columns]
+        cells = [grid.column(column) for column in known]
+        values: list[Any] = [dict(zip(known, row, strict=True)) for row in zip(*cells, strict=True)]
+        values = values or [{} for _ in grid.rows]
+    elif inputs.kind == "text":
+        column = next((c for c in (text, "text") if c in grid.columns), grid.columns[0])
+        if column not in (text, "text") and len(grid.columns) > 1:
+            columns = ", ".join(map(repr, grid.columns[:8]))
+            raise DataError(f"has the columns {columns}; expected one named {text or 'text'!r}", grid.name, 1)
+        values = grid.column(column)
+        for value, row in zip(values, grid.rows, strict=True):
+            if not isinstance(value, str) or not value.strip():
+                raise DataError(f"the column {column!r} holds {shorten(repr(value), 40)}, no text", grid.name, row)
+    else:
+        return _numeric(grid, inputs)
+    return [f"row {row}" for row in grid.rows], Rows(values, path=grid.name, at=grid.rows)
+
+
+def _numeric(grid: Grid, inputs: Inputs) -> tuple[list[str], list[Any]]:
+    shape = _raw_shape(inputs)
+    count = math.prod(shape)
+    if count < 0 or len(grid.columns) != count:
+        wanted = f"{count} columns, a number each" if count >= 0 else "JSON lines: the examples have a free length"
+        raise DataError(f"has {len(grid.columns)} columns; expected {wanted}", grid.name, 1)
+    table = list(zip(*grid.cells, strict=True))
+    at = list(grid.rows)
+    if all(read_number(name) is not None for name in grid.columns):  # no header: its first row are numbers too
+        table, at = [grid.columns, *table], [1, *at]
+    values = []
+    for row, cells in zip(at, table, strict=True):
+        numbers = [read_number(cell) for cell in cells]
+        bad = next((cell for cell, number in zip(cells, numbers, strict=True) if number is None), None)
+        if None in numbers:
+            raise DataError(f"holds {shorten(repr(bad), 40)}; expected numbers", grid.name, row)
+        values.append(np.asarray(numbers, dtype=np.float64).reshape(shape).tolist())
+    return [f"row {row}" for row in at], Rows(values, path=grid.name, at=at)

@@ -7,23 +7,26 @@ import importlib
 import importlib.util
 import inspect
 import json
+import os
 import sys
+import traceback
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from netsmith.core.cards import Card, card_of, variants_of
 from netsmith.core.config import Config
-from netsmith.core.errors import ConfigError, RunError, shorten
+from netsmith.core.errors import ConfigError, NetsmithError, RunError, shorten
 from netsmith.core.files import read_json
 from netsmith.core.registry import find_recipe, literals
 from netsmith.engine.experiment import Experiment
 
-__all__ = ["Code", "Found", "find", "load_code", "parse_sets", "read_experiment"]
+__all__ = ["Code", "Found", "find", "load_code", "parse_sets", "read_experiment", "wanted_code", "write_form"]
 
 FORMAT = 1
+_EXPECTED = "expected {'format': 1, 'name': ..., 'experiment': {...}}"
 
 
 @dataclass(frozen=True)
@@ -32,12 +35,14 @@ class Code:
 
     Attributes:
         path: The file.
-        sha256: Its hash; verbs load a run's code only from a file of the same hash.
+        source: Its contents as they were executed.
+        sha256: Their hash; verbs load a run's code only from a file of the same hash.
         kinds: The configs it defines, by (role, kind).
         module: The imported module.
     """
 
     path: Path
+    source: bytes
     sha256: str
     kinds: Mapping[tuple[str, str], type[Config]]
     module: ModuleType
@@ -62,11 +67,11 @@ class Found:
     code: Code | None = None
 
 
-def find(target: str, *, sets: Mapping[str, Any] | None = None, code: str | Path | None = None) -> Found:
+def find(target: str | Path, *, sets: Mapping[str, Any] | None = None, code: str | Path | None = None) -> Found:
     """Find an experiment and apply changes.
 
     Args:
-        target: ``resnet20_cifar10``, ``resnet20_cifar10:56``, ``./mine.py``, or ``runs/x/experiment.json``.
+        target: ``resnet20_cifar10``, ``resnet20_cifar10:56``, ``./mine.py``, ``runs/x/experiment.json`` or ``runs/x``.
         sets: Changes by dotted path.
         code: The user's recipe file a JSON experiment was made from.
 
@@ -75,17 +80,19 @@ def find(target: str, *, sets: Mapping[str, Any] | None = None, code: str | Path
         ConfigError: The file holds no experiment, or a change does not fit.
         RunError: The JSON file is missing or malformed.
     """
-    path = Path(target)
-    if path.suffix == ".py":
-        found = _from_file(path)
-    elif path.suffix == ".json" or path.is_dir():
+    path, text = Path(target), str(target)
+    if path.suffix == ".json" or path.is_dir():
         file = path / "experiment.json" if path.is_dir() else path
-        found = read_experiment(read_json(file), code=load_code(Path(code)) if code else None)
+        found = read_experiment(read_json(file), code=code)
+    elif code:
+        raise ConfigError("--code belongs to a run that was made from your own file; a recipe needs none")
+    elif path.suffix == ".py":
+        found = _from_file(path)
+    elif os.sep in text:
+        raise RunError(f"{shorten(text, 120)} does not exist; expected a recipe's name, a .py file or a run folder")
     else:
-        found = _from_catalogue(target)
-    if sets:
-        found = Found(found.name, found.recipe, found.config.derive(**sets), found.card, found.code)
-    return found
+        found = _from_catalogue(text)
+    return replace(found, config=found.config.derive(**sets)) if sets else found
 
 
 def _from_catalogue(target: str) -> Found:
@@ -111,67 +118,109 @@ def _experiment_in(module: ModuleType, path: Path) -> Experiment.Config:
     return config
 
 
-def load_code(path: Path) -> Code:
-    """Import the user's own recipe file (this runs it: it is the user's).
+def load_code(path: str | Path, *, sha256: str = "") -> Code:
+    """Run the user's own recipe file as a module; exactly the bytes that are hashed are executed.
+
+    Args:
+        path: The file.
+        sha256: The hash it must have; nothing is executed where it has another. Empty for any.
 
     Raises:
-        ConfigError: It does not exist or fails to import.
+        ConfigError: It does not exist or fails.
+        RunError: It has another hash.
     """
-    if not path.is_file():
-        raise ConfigError(f"no recipe file {path}; expected a Python file that defines experiment")
-    sha = hashlib.sha256(path.read_bytes()).hexdigest()
-    name = f"netsmith_code_{sha[:12]}"
+    path = Path(path)
+    try:
+        source = path.read_bytes()
+    except OSError as error:
+        raise ConfigError(
+            f"cannot read the recipe file {shorten(str(path), 120)}: {error.strerror}; expected a Python file that "
+            "defines experiment"
+        ) from None
+    found = hashlib.sha256(source).hexdigest()
+    if sha256 and found != sha256:
+        raise RunError(
+            f"{path.name} has SHA-256 {found[:12]}..., the run was made from {sha256[:12]}...; nothing was executed. "
+            "Give the same file (the run folder keeps a copy, code.py)"
+        )
+    name = f"netsmith_code_{found[:12]}"
     module = sys.modules.get(name)
     if module is None:
-        spec = importlib.util.spec_from_file_location(name, path)
-        assert spec is not None
-        assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[name] = module
-        try:
-            spec.loader.exec_module(module)
-        except Exception as error:
-            del sys.modules[name]
-            raise ConfigError(
-                f"{path.name} failed to import: {type(error).__name__}: {shorten(str(error), 300)}"
-            ) from error
+        module = _execute(source, name, path)
     kinds: dict[tuple[str, str], type[Config]] = {}
     for _, owner in inspect.getmembers(module, inspect.isclass):
         config = owner.__dict__.get("Config") if owner.__module__ == name else None
         if isinstance(config, type) and issubclass(config, Config) and config.role:
             kinds[config.role, config.kind_name()] = config
-    return Code(path, sha, kinds, module)
+    return Code(path, source, found, kinds, module)
 
 
-def read_experiment(value: Any, *, code: Code | None = None) -> Found:
+def _execute(source: bytes, name: str, path: Path) -> ModuleType:
+    module = ModuleType(name)
+    module.__file__ = str(path)
+    sys.modules[name] = module  # classes find their config's owner through their module
+    try:
+        exec(compile(source, str(path), "exec"), module.__dict__)
+    except (Exception, SystemExit) as error:
+        del sys.modules[name]
+        lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
+        line = lines[-1] if lines else getattr(error, "lineno", None)
+        place = f"{path.name}, line {line}" if line else path.name
+        what = str(error) if isinstance(error, NetsmithError) else f"{type(error).__name__}: {error}"
+        raise ConfigError(f"{place}: {shorten(' '.join(what.split()), 300)}") from error
+    return module
+
+
+def wanted_code(value: Any) -> str:
+    """Return the hash of the user's file that an experiment in JSON form was made from, ``""`` for none.
+
+    Raises:
+        RunError: Not of the documented form.
+    """
+    if not isinstance(value, dict) or value.get("format") != FORMAT or not isinstance(value.get("experiment"), dict):
+        raise RunError(f"not an experiment file: {_EXPECTED}, got {_shown(value)}")
+    wanted = value.get("code")
+    if wanted is None:
+        return ""
+    if not isinstance(wanted, dict) or not isinstance(wanted.get("sha256"), str) or not wanted["sha256"]:
+        raise RunError(f"not an experiment file: code must name a sha256, got {_shown(wanted)}")
+    return wanted["sha256"]
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, dict):
+        return "an object with the keys " + shorten(", ".join(map(repr, list(value)[:8])), 80)
+    return shorten(repr(value), 80) if not isinstance(value, list) else f"a list of {len(value)}"
+
+
+def read_experiment(value: Any, *, code: str | Path | None = None) -> Found:
     """Read the JSON form a run wrote.
+
+    Args:
+        value: JSON values.
+        code: The user's recipe file it was made from; executed only where its hash is the one the run names.
 
     Raises:
         RunError: Not of the documented form, or it needs the user's own code (``code``) of a certain hash.
         ConfigError: A kind or a value is unknown; nothing in it is ever imported by path.
     """
-    expected = "expected {'format': 1, 'name': ..., 'experiment': {...}}"
-    if not isinstance(value, dict) or value.get("format") != FORMAT or not isinstance(value.get("experiment"), dict):
-        raise RunError(f"not an experiment file: {expected}, got {shorten(json.dumps(value), 80)}")
-    wanted = value.get("code")
-    if wanted is not None:
-        if not isinstance(wanted, dict) or not isinstance(wanted.get("sha256"), str):
-            raise RunError(f"not an experiment file: code must name a sha256, got {shorten(json.dumps(wanted), 80)}")
-        if code is None:
-            raise RunError(
-                f"this run was made from the user's own file {shorten(str(wanted.get('file')), 60)!r}; "
-                "say that it may be run: --code FILE"
-            )
-        if code.sha256 != wanted["sha256"]:
-            has, made = code.sha256[:12], wanted["sha256"][:12]
-            raise RunError(
-                f"{code.path.name} has SHA-256 {has}..., the run was made from {made}...; "
-                "give the same file (the run folder keeps a copy)"
-            )
-    config = Experiment.Config.load(value["experiment"], kinds=code.kinds if code else None)
+    sha256 = wanted_code(value)
+    if sha256 and not code:
+        file = value["code"].get("file")
+        raise RunError(
+            f"this run was made from your own file {shorten(str(file), 60)!r} and needs it: --code FILE (it will be "
+            "executed; the run folder keeps a copy, code.py)"
+        )
+    if code and not sha256:
+        raise ConfigError("--code belongs to a run that was made from your own file; this one was not")
     name, recipe = value.get("name"), value.get("recipe", "")
-    if not isinstance(name, str) or not isinstance(recipe, str):
-        raise RunError(f"not an experiment file: {expected}, got name {shorten(repr(name), 60)}")
+    if not isinstance(name, str) or not name or not isinstance(recipe, str):
+        raise RunError(f"not an experiment file: {_EXPECTED}, got name {_shown(name)}")
+    loaded = load_code(code, sha256=sha256) if code else None
+    try:
+        config = Experiment.Config.load(value["experiment"], kinds=loaded.kinds if loaded else None)
+    except RecursionError:
+        raise RunError("not an experiment file: its values are nested too deeply") from None
     card = None
     if recipe:
         try:
@@ -180,7 +229,7 @@ def read_experiment(value: Any, *, code: Code | None = None) -> Found:
             raise
         except ValueError:
             card = None  # the catalogue no longer has this recipe; the run is whole without it
-    return Found(name, recipe, config, card, code)
+    return Found(name, recipe, config, card, loaded)
 
 
 def write_form(found: Found, config: Experiment.Config) -> dict[str, Any]:
@@ -192,6 +241,9 @@ def write_form(found: Found, config: Experiment.Config) -> dict[str, Any]:
 def parse_sets(texts: list[str]) -> dict[str, Any]:
     """Read ``a.b=value`` texts; a value is JSON where it parses as JSON, else a string.
 
+    Raises:
+        ConfigError: No ``=``, the same path twice, or NaN or infinity.
+
     Example:
         >>> parse_sets(["steps=10", "data.augment=[]", "select=dev/accuracy"])
         {'steps': 10, 'data.augment': [], 'select': 'dev/accuracy'}
@@ -199,10 +251,19 @@ def parse_sets(texts: list[str]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for text in texts:
         path, equals, value = text.partition("=")
-        if not equals or not path.strip():
+        path = path.strip()
+        if not equals or not path:
             raise ConfigError(f"--set {shorten(text, 60)!r}: expected path=value, for example --set seed=1")
+        if path in found:
+            raise ConfigError(f"--set {shorten(path, 60)} is given twice; give it once")
         try:
-            found[path.strip()] = json.loads(value)
-        except ValueError:
-            found[path.strip()] = value
+            found[path] = json.loads(value, parse_constant=_refuse)
+        except ConfigError as error:
+            raise ConfigError(f"--set {shorten(text, 60)!r}: {error}") from None
+        except (ValueError, RecursionError):
+            found[path] = value
     return found
+
+
+def _refuse(text: str) -> Any:
+    raise ConfigError(f"{text} is not a number that a setting can have")

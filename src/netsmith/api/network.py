@@ -10,14 +10,17 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from netsmith.api.encode import as_batches, encode
-from netsmith.core.errors import UnsupportedError
+from netsmith.api.encode import Missing, as_batches, encode
+from netsmith.core.errors import DataError, UnsupportedError
 from netsmith.core.spec import Inputs, Outputs, Spec
 from netsmith.engine.random import example_keys, keyed_normal
 from netsmith.engine.task import Task
 from netsmith.layers.preprocess import Preprocess
 
 __all__ = ["Network", "Shipped", "from_module"]
+
+_PICTURES = 256
+_OTHER_FLOATS = (torch.float64, torch.float16, torch.bfloat16)
 
 
 class Shipped(nn.Module):
@@ -41,16 +44,26 @@ class Network:
         spec: Its schema.
         task: What its answers mean, or None for plain values.
         name: A name for files and pages.
+        missing: What an empty number in a table becomes: it is refused, or takes the training mean.
 
     Attributes:
         shipped: Preprocessing and network in one module, in evaluation mode: what is exported and served.
     """
 
-    def __init__(self, module: nn.Module, spec: Spec, *, task: Task | None = None, name: str = "network") -> None:
+    def __init__(
+        self,
+        module: nn.Module,
+        spec: Spec,
+        *,
+        task: Task | None = None,
+        name: str = "network",
+        missing: Missing = "refuse",
+    ) -> None:
         self.module = module.eval()
         self.spec = spec
         self.task = task
         self.name = name
+        self.missing = missing
         self.shipped = Shipped(self.module, spec.inputs).eval()
 
     def landmarks(self) -> dict[str, str]:
@@ -87,7 +100,7 @@ class Network:
 
     def encode(self, values: Any) -> Tensor:
         """Return the raw batch for some values; see :func:`netsmith.api.encode.encode`."""
-        return encode(values, self.spec.inputs)
+        return encode(values, self.spec.inputs, missing=self.missing)
 
     def __call__(self, raw: Tensor, *, batch: int = 256) -> Tensor:
         """Return the outputs for a raw batch."""
@@ -103,7 +116,21 @@ class Network:
         Raises:
             DataError: The values do not fit the schema.
         """
+        pictures = self.spec.inputs.kind == "image" and isinstance(values, list) and len(values) > _PICTURES
+        if pictures and isinstance(values[0], (str, Path, bytes)):  # decoded a few at a time
+            parts = [values[start : start + _PICTURES] for start in range(0, len(values), _PICTURES)]
+            return [prediction for part in parts for prediction in self.predict(part)]
         return self.decode(self(self.encode(values)))
+
+    def sample(self, count: int = 1, *, seed: int = 0) -> list[dict[str, Any]]:
+        """Return samples of a generator; the same seed gives the same ones.
+
+        Raises:
+            UnsupportedError: The network takes inputs; see :meth:`predict`.
+        """
+        if self.spec.inputs.kind != "none":
+            raise UnsupportedError(f"{self.name} takes {self.spec.inputs.kind} inputs; only a generator draws samples")
+        return self.decode(self(self.noise(count, seed=seed)))
 
     def decode(self, output: Tensor) -> list[dict[str, Any]]:
         """Return readable predictions for outputs, wherever they were computed."""
@@ -163,16 +190,29 @@ def from_module(
         name: A name for files and pages; the class's by default.
 
     Raises:
-        UnsupportedError: The network does not return one tensor with the batch first.
+        UnsupportedError: The network does not return one tensor with the batch first, or is not on the CPU in
+            single precision.
+        DataError: The example does not fit the network.
 
     Example:
         >>> network = from_module(nn.Linear(4, 2), torch.zeros(1, 4), classes=("no", "yes"))
         >>> network.predict([[0.0, 0.0, 0.0, 0.0]])[0]["label"] in ("no", "yes")
         True
     """
+    tensors = [example, *module.parameters(), *module.buffers()]
+    odd = next((t for t in tensors if t.device.type != "cpu" or t.dtype in _OTHER_FLOATS), None)
+    if odd is not None:
+        raise UnsupportedError(
+            f"expected a module and an example on the CPU in float32, got {odd.dtype} on {odd.device}; "
+            "give module.float().cpu() and an example of the same kind"
+        )
     module.eval()
-    with torch.no_grad():
-        output = module(example)
+    try:
+        with torch.no_grad():
+            output = module(example)
+    except (RuntimeError, ValueError, TypeError, IndexError) as error:
+        first = str(error).strip().partition("\n")[0]
+        raise DataError(f"the module does not take an example of shape {tuple(example.shape)}: {first}") from error
     if not isinstance(output, Tensor) or output.shape[:1] != example.shape[:1]:
         found = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
         raise UnsupportedError(f"expected a module that returns one tensor with the batch first, got {found}")

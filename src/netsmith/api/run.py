@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from netsmith.api import training
-from netsmith.api.catalogue import list_recipes
-from netsmith.api.experiments import Found, find
+from netsmith.api.encode import missing_policy
+from netsmith.api.experiments import Found, find, wanted_code
 from netsmith.api.network import Network
-from netsmith.core.errors import RunError, UnsupportedError
-from netsmith.core.files import read_json
+from netsmith.api.own_data import with_data
+from netsmith.core.errors import ConfigError, DataError, RunError
+from netsmith.core.files import read_json, sha256_of
 from netsmith.core.spec import Spec
+from netsmith.data import _sniff
 from netsmith.engine.engine import Engine
 from netsmith.engine.experiment import Experiment
 from netsmith.engine.hook import Hook
 from netsmith.engine.hooks.journal import read_journal
 from netsmith.engine.method import Method
 from netsmith.engine.run_folder import RunFolder
+from netsmith.engine.source import LiveSource, Source
+from netsmith.measure.macs import count_macs
 
-__all__ = ["Run", "compare", "load", "plan", "resume", "systems", "train"]
+__all__ = ["Run", "compare", "load", "prepared", "resume", "teaching", "train"]
 
 
 class Run:
@@ -61,14 +63,30 @@ class Run:
     @cached_property
     def network(self) -> Network:
         """The product with its schema: what predict, explain, export and serve take."""
-        _, spec, method = self._rebuilt
-        return Network(method.product(), method.product_spec(spec), task=method.task, name=self.path.name)
+        found, spec, method = self._rebuilt
+        product = method.product_spec(spec)
+        return Network(
+            method.product(), product, task=method.task, name=self.path.name, missing=missing_policy(found.config.data)
+        )
 
     @cached_property
     def engine(self) -> Engine:
-        """An engine on the run's data with the chosen weights; needs the data."""
-        experiment = Experiment(self.found.config.derive(device="cpu"))
-        experiment.method = self.method
+        """An engine on the run's data with the chosen weights.
+
+        Raises:
+            RunError: The data is not at hand, or no longer what the run was trained on.
+        """
+        found, spec, method = self._rebuilt
+        try:
+            source = found.config.data.build()
+        except (ConfigError, DataError) as error:
+            raise RunError(
+                f"{self.path.name} needs its data for this, and it is not at hand ({error}); predict, export, serve "
+                "and explain --input work without"
+            ) from None
+        experiment = Experiment(found.config.derive(device="cpu"), source=source)
+        training.same_data(experiment, spec)
+        experiment.method = method
         return Engine(experiment)
 
     def figures(self) -> dict[str, float | None]:
@@ -112,6 +130,14 @@ class Run:
 
         return compress_run(self, **settings)
 
+    def resume(self, *, hooks: Sequence[Hook] = ()) -> Run:
+        """Go on where the run was cut; it ends bit for bit as if it had not been."""
+        return resume(self.path, code=self.code or "", hooks=hooks, notice=self.notice)
+
+    def compare(self, *others: Run) -> dict[str, Any]:
+        """Return this run beside others: figures, sizes, and where their experiments differ; see :func:`compare`."""
+        return compare([self, *others])
+
     def export(self, output: str | Path | None = None, *, int8: bool = False) -> dict[str, Any]:
         """Export to ONNX with a parity proof; also quantize to int8 where asked."""
         from netsmith.workflows.shipping import export_run
@@ -132,7 +158,7 @@ class Run:
 
 
 def train(
-    target: str,
+    target: str | Path,
     *,
     sets: Mapping[str, Any] | None = None,
     data: str | Path = "",
@@ -163,25 +189,36 @@ def train(
     Example:
         >>> run = train("mlp_digits", sets={"data.twin": True, "epochs": 1}, root=tmp)  # doctest: +SKIP
     """
-    found = _prepared(target, sets=sets, data=data, code=code, notice=notice)
-    prepare = training.teacher_into(load(teacher, notice=notice).network.module) if teacher else None
-    path = training.begin(found, root=root, name=name, hooks=hooks, prepare=prepare, notice=notice)
+    found, source = prepared(target, sets=sets, data=data, code=code, notice=notice)
+    prepare = teaching(teacher, notice=notice)
+    path = training.begin(found, root=root, name=name, source=source, hooks=hooks, prepare=prepare, notice=notice)
     return Run(path, code=found.code.path if found.code else "", notice=notice)
 
 
-def _prepared(
-    target: str, *, sets: Mapping[str, Any] | None, data: str | Path, code: str | Path, notice: Callable[[str], None]
-) -> Found:
+def teaching(teacher: str | Path, *, notice: Callable[[str], None]) -> training.Prepare | None:
+    """Return what puts a run's product into a distillation as its teacher, or None for no teacher."""
+    return training.teacher_into(load(teacher, notice=notice).network.module) if teacher else None
+
+
+def prepared(
+    target: str | Path,
+    *,
+    sets: Mapping[str, Any] | None,
+    data: str | Path,
+    code: str | Path,
+    notice: Callable[[str], None],
+) -> tuple[Found, Source | LiveSource | None]:
+    """Find an experiment, put in the user's data (read once, and said how), and change it."""
     found = find(target, code=code or None)
     if data:
-        found = training.with_data(found, data)
+        found = with_data(found, data)
     if sets:
-        found = Found(found.name, found.recipe, found.config.derive(**sets), found.card, found.code)
-    if data:
-        from netsmith.data import _sniff
-
-        notice(_sniff.describe(found.config.data.build()))
-    return found
+        found = replace(found, config=found.config.derive(**sets))
+    if not data:
+        return found, None
+    source = found.config.data.build()
+    notice(_sniff.describe(source))
+    return found, source
 
 
 def resume(
@@ -201,66 +238,15 @@ def load(path: str | Path, *, code: str | Path = "", notice: Callable[[str], Non
     return Run(path, code=code, notice=notice)
 
 
-def systems() -> list[dict[str, Any]]:
-    """Return the catalogue's recipes with the state of their evidence; imports no torch of its own."""
-    return list_recipes()
+def compare(paths: Sequence[str | Path | Run], *, codes: Sequence[str | Path] = ()) -> dict[str, Any]:
+    """Return runs side by side: figures, parameters, multiply-adds, bytes, and where their experiments differ.
 
-
-def plan(
-    target: str, *, sets: Mapping[str, Any] | None = None, data: str | Path = "", code: str | Path = ""
-) -> dict[str, Any]:
-    """Return what training would take: layers, parameters, MACs, memory, time; a few steps are measured, none kept."""
-    from netsmith.measure.parameters import layer_table
-
-    lines: list[str] = []
-    found = _prepared(target, sets=sets, data=data, code=code, notice=lines.append)
-    experiment = Experiment(found.config)
-    engine = Engine(experiment)
-    method = experiment.method
-    network = Network(method.product(), method.product_spec(experiment.spec), task=method.task)
-    rows = layer_table(network.module, network.shipped.preprocess(network.example(1)))
-    engine.method.train()
-    times = []
-    for step in range(4):
-        begin = time.perf_counter()
-        engine.updater.begin(step)
-        try:
-            engine.method.step(engine.feed, engine.updater)
-        except UnsupportedError:
-            raise
-        times.append(time.perf_counter() - begin)
-    step_seconds = sorted(times[1:])[1]
-    owned = [p for parameters in method.players().values() for p in parameters.values()]
-    state = sum(t.numel() * t.element_size() for t in engine.updater.state().values())
-    memory = sum(2 * p.numel() * p.element_size() for p in owned) + state
-    split = experiment.spec.split("train")
-    size = f"{split.size:,} training examples" if split else "a live source"
-    lines.append(
-        f"{experiment.spec.dataset}: {size}, inputs {experiment.spec.inputs.kind} {experiment.spec.inputs.shape}"
-    )
-    return {
-        "data": lines,
-        "layers": [
-            {"name": r.name, "type": r.type, "output": list(r.output), "parameters": r.parameters, "macs": r.macs}
-            for r in rows
-        ],
-        "parameters": sum(p.numel() for p in network.module.parameters()),
-        "macs": sum(r.macs for r in rows),
-        "memory_bytes": memory,
-        "steps": int(experiment.config.steps),
-        "step_ms": 1000 * step_seconds,
-        "eta_seconds": step_seconds * int(experiment.config.steps),
-        "threads": torch.get_num_threads(),
-    }
-
-
-def compare(paths: Sequence[str | Path]) -> dict[str, Any]:
-    """Return runs side by side: figures, parameters, multiply-adds, bytes, and where their experiments differ."""
-    from netsmith.measure.macs import count_macs
-
+    Args:
+        paths: Runs or their folders.
+        codes: The users' recipe files that some of the runs were made from; each run takes the one of its hash.
+    """
     rows, dumps = [], []
-    for path in paths:
-        run = load(path)
+    for run in [path if isinstance(path, Run) else _with_code(path, codes) for path in paths]:
         network = run.network
         finished = (run.path / "evaluation.json").is_file()
         rows.append(
@@ -276,6 +262,13 @@ def compare(paths: Sequence[str | Path]) -> dict[str, Any]:
     names = sorted({name for dump in dumps for name in dump})
     differs = {n: [d.get(n) for d in dumps] for n in names if len({repr(d.get(n)) for d in dumps}) > 1}
     return {"runs": rows, "differs": differs}
+
+
+def _with_code(path: str | Path, codes: Sequence[str | Path]) -> Run:
+    folder = RunFolder.open(Path(path))
+    sha256 = wanted_code(folder.read("experiment.json"))
+    fitting = [code for code in codes if sha256 and Path(code).is_file() and sha256_of(Path(code)) == sha256]
+    return load(path, code=fitting[0] if fitting else "")
 
 
 def _flat(value: Any, prefix: str = "") -> dict[str, Any]:

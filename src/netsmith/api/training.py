@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from netsmith.api.experiments import Found, find, load_code, read_experiment, write_form
-from netsmith.core.errors import CheckpointError, RunError
+from netsmith.api.experiments import Found, read_experiment, write_form
+from netsmith.api.own_data import check
+from netsmith.core.errors import (
+    CheckpointError,
+    DivergedError,
+    InterruptedRun,
+    MissingExtraError,
+    RunError,
+    UserError,
+    shorten,
+)
 from netsmith.core.files import write_atomic
 from netsmith.core.spec import Spec
 from netsmith.engine import checkpoint
@@ -24,27 +34,20 @@ from netsmith.engine.hooks.journal import Journal
 from netsmith.engine.method import Method
 from netsmith.engine.ranks import Ranks
 from netsmith.engine.run_folder import RunFolder, environment
+from netsmith.engine.source import LiveSource, Source
 
-__all__ = ["Prepare", "begin", "continue_run", "product_step", "rebuild", "with_data"]
+__all__ = [
+    "Prepare",
+    "begin",
+    "continue_run",
+    "product_step",
+    "rebuild",
+    "same_data",
+    "teacher_into",
+]
 
 Prepare = Callable[[Method], Any]
 """Changes a fresh method before training (puts in a teacher, prunes the model); returns the surgery log or None."""
-
-
-def with_data(found: Found, data: str | Path) -> Found:
-    """Replace an experiment's data by the user's own, keeping batch sizes, augmentation and sizes."""
-    from netsmith.data import _sniff
-
-    old = found.config.data
-    fields = type(old).model_fields
-    new = _sniff.sniff(Path(data))
-    kept = {
-        name: getattr(old, name)
-        for name in type(new).model_fields
-        if name in fields and name in ("batch", "evaluation_batch", "augment", "image_size", "max_length")
-    }
-    config = found.config.derive(data=new.derive(**kept) if kept else new)
-    return Found(found.name, found.recipe, config, found.card, found.code)
 
 
 def begin(
@@ -52,6 +55,7 @@ def begin(
     *,
     root: str | Path = "runs",
     name: str = "",
+    source: Source | LiveSource | None = None,
     hooks: Sequence[Hook] = (),
     prepare: Prepare | None = None,
     log_every: int = 0,
@@ -63,24 +67,62 @@ def begin(
         found: What to run.
         root: Where run folders lie.
         name: The run's name; the experiment's by default. A number is added where the name is taken.
+        source: The experiment's data where it is already read.
         hooks: More hooks (progress).
         prepare: A change of the fresh method; what it did travels with the checkpoints, so a resume is exact.
         log_every: Steps between journal lines; 0 for about 200 lines.
         notice: Where one-line notices go.
     """
+    name = _plain_name(name or found.name)
     ranks = Ranks()
-    experiment = Experiment(found.config)
+    experiment = Experiment(found.config, source=source)
+    check(experiment)
     surgery = prepare(experiment.method) if prepare else None
-    folder = RunFolder.create(Path(root), name or found.name) if ranks.first else None
+    folder = RunFolder.create(Path(root), name) if ranks.first else None
     path = Path(ranks.from_first(str(folder.path) if folder else ""))
     steps = int(experiment.config.steps)
-    if folder:
-        _write_start(folder, found, experiment, log_every or max(1, steps // 200))
-    engine = _engine(experiment, path, hooks=hooks, ranks=ranks, surgery=surgery)
-    if prepare:
-        engine.save()  # what was put in from outside must be there for a resume
-    _finish(engine, folder, path, notice)
+    with _owned(folder, path, new=True):
+        if folder:
+            _write_start(folder, found, experiment, log_every or max(1, steps // 200))
+        engine = _engine(experiment, path, hooks=hooks, ranks=ranks, surgery=surgery)
+        if prepare:
+            engine.save()  # what was put in from outside must be there for a resume
+        _finish(engine, folder, path, notice)
     return path
+
+
+def _plain_name(name: str) -> str:
+    """Return a run's name if it is the name of one folder.
+
+    Raises:
+        RunError: It leads elsewhere, or holds what a file name should not.
+    """
+    if name.startswith((".", "-")) or not name.isprintable() or set(name) & set('/\\:*?"<>|') or len(name) > 100:
+        raise RunError(
+            f"a run cannot be named {shorten(repr(name), 60)}; expected a plain folder name of at most 100 characters "
+            "(--root says where run folders lie)"
+        )
+    return name
+
+
+@contextlib.contextmanager
+def _owned(folder: RunFolder | None, path: Path, *, new: bool) -> Iterator[None]:
+    """Give the lock back in the end; say how to go on; leave no new folder behind in which nothing was learned."""
+    try:
+        yield
+    except (UserError, MissingExtraError):
+        if folder and new and not checkpoint.folders(path / "checkpoints"):
+            shutil.rmtree(path, ignore_errors=True)
+        raise
+    except DivergedError as error:
+        raise DivergedError(f"{error} (run folder: {path})") from None
+    except InterruptedRun as error:
+        raise InterruptedRun(f"{error}; go on with: netsmith resume {path}") from None
+    except KeyboardInterrupt:
+        raise InterruptedRun(f"interrupted; go on with: netsmith resume {path}") from None
+    finally:
+        if folder:
+            folder.release()
 
 
 def _write_start(folder: RunFolder, found: Found, experiment: Experiment, log_every: int) -> None:
@@ -89,7 +131,7 @@ def _write_start(folder: RunFolder, found: Found, experiment: Experiment, log_ev
     about = {"seed": experiment.config.seed, "log_every": log_every, "started": time.strftime("%Y-%m-%d")}
     folder.write("environment.json", environment(about))
     if found.code:
-        shutil.copyfile(found.code.path, folder.path / "code.py")
+        write_atomic(folder.path / "code.py", found.code.source)
     if experiment.spec.inputs.vocabulary:
         (folder.path / "vocab").mkdir()
         words = "\n".join(json.dumps(word, ensure_ascii=False) for word in experiment.spec.inputs.vocabulary) + "\n"
@@ -122,27 +164,50 @@ def continue_run(
     folder = RunFolder.open(path)
     if ranks.first:
         folder.own()
-    if (path / "evaluation.json").exists():
-        raise RunError(f"{path.name} is finished; to go on longer, train {path}/experiment.json --set steps=...")
-    found = read_experiment(folder.read("experiment.json"), code=load_code(Path(code)) if code else None)
-    experiment = Experiment(found.config)
-    if experiment.spec != folder.spec():
-        raise RunError("the data is no longer what the run was started on (its schema or hashes differ)")
-    try:
-        snapshot, notices = checkpoint.load_latest(path / "checkpoints")
-    except CheckpointError as error:
-        if any((path / "checkpoints").glob("step-*")):
-            raise
-        snapshot, notices = None, [f"{error}; starting from the beginning"]
-    for line in notices:
-        notice(line)
-    surgery = snapshot.states.get("surgery") if snapshot else None
-    _operate(experiment.method, surgery)
-    engine = _engine(experiment, path, hooks=hooks, ranks=ranks, surgery=surgery)
-    if snapshot:
-        engine.restore(snapshot)
-    _finish(engine, folder if ranks.first else None, path, notice)
+    with _owned(folder if ranks.first else None, path, new=False):
+        if (path / "evaluation.json").exists():
+            raise RunError(
+                f"{path} is finished; there is nothing to resume. To go on longer, start anew: netsmith train {path} "
+                "--set epochs=..."
+            )
+        found = read_experiment(folder.read("experiment.json"), code=code)
+        experiment = Experiment(found.config)
+        same_data(experiment, folder.spec())
+        snapshot = None
+        if checkpoint.folders(path / "checkpoints"):
+            snapshot, notices = checkpoint.load_latest(path / "checkpoints")
+            for line in notices:
+                notice(line)
+        else:
+            notice(f"{path.name} has no checkpoint yet; starting from the beginning")
+        surgery = snapshot.states.get("surgery") if snapshot else None
+        _operate(experiment.method, surgery)
+        engine = _engine(experiment, path, hooks=hooks, ranks=ranks, surgery=surgery)
+        if snapshot:
+            engine.restore(snapshot)
+        _finish(engine, folder if ranks.first else None, path, notice)
     return path
+
+
+def same_data(experiment: Experiment, saved: Spec) -> None:
+    """Refuse data that is not what a run was started on.
+
+    Raises:
+        RunError: The schema or the hash of a split differs; the first difference is named.
+    """
+    new = experiment.spec
+    if new == saved:
+        return
+    for split in saved.splits:
+        other = new.split(split.name)
+        if other is None or other.size != split.size:
+            now = "is gone" if other is None else f"has {other.size}"
+            raise RunError(
+                f"the data is no longer what the run was trained on: the split {split.name} had {split.size} examples "
+                f"and {now}"
+            )
+    what = "its contents" if new.inputs == saved.inputs and new.outputs == saved.outputs else "its schema"
+    raise RunError(f"the data is no longer what the run was trained on: {what} changed")
 
 
 def _finish(engine: Engine, folder: RunFolder | None, path: Path, notice: Callable[[str], None]) -> None:
@@ -161,8 +226,6 @@ def _finish(engine: Engine, folder: RunFolder | None, path: Path, notice: Callab
     finally:
         for line in engine.notices[told:]:
             notice(line)
-        if folder:
-            folder.release()
     if folder:
         step = engine.best[1] if engine.best is not None else engine.step
         figures = {name: value if math.isfinite(value) else None for name, value in found.items()}
@@ -194,7 +257,7 @@ def rebuild(
     """
     path = Path(path)
     folder = RunFolder.open(path)
-    found = read_experiment(folder.read("experiment.json"), code=load_code(Path(code)) if code else None)
+    found = read_experiment(folder.read("experiment.json"), code=code)
     spec = folder.spec()
     step = product_step(path)
     snapshot = None
@@ -204,9 +267,13 @@ def rebuild(
         except CheckpointError as error:
             notice(f"{error}; using another one")
     if snapshot is None:
+        if not checkpoint.folders(path / "checkpoints"):
+            raise RunError(f"{path.name} has no checkpoint yet; learn first: netsmith resume {path}")
         snapshot, notices = checkpoint.load_latest(path / "checkpoints")
         for line in notices:
             notice(line)
+        if step is None:
+            notice(f"{path.name} is not finished; using its checkpoint of step {snapshot.step}")
     experiment = Experiment(found.config, spec=spec)
     _operate(experiment.method, snapshot.states.get("surgery"))
     checkpoint.copy_into(experiment.method, snapshot.weights, what=f"checkpoint step-{snapshot.step:08d}")
@@ -250,8 +317,3 @@ def teacher_into(teacher: torch.nn.Module) -> Prepare:
         adopt(teacher)
 
     return put
-
-
-def find_and_begin(target: str, **named: Any) -> Path:
-    """Find an experiment by name and run it."""
-    return begin(find(target), **named)

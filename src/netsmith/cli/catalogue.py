@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from netsmith.cli.output import LAYER_HEADERS, layer_rows, print_json, say, table
+
 __all__ = ["list_", "show"]
+
+_SIGNS = {"at_least": ">=", "at_most": "<=", "equal": "="}
 
 
 def list_(*, as_json: bool) -> None:
@@ -13,7 +17,7 @@ def list_(*, as_json: bool) -> None:
 
     rows = list_recipes()
     if as_json:
-        _print_json(rows)
+        print_json(rows)
         return
     counts: dict[str, int] = {}
     for row in rows:
@@ -23,18 +27,17 @@ def list_(*, as_json: bool) -> None:
     print(f"{len(rows)} recipes: {', '.join(f'{counts.get(s, 0)} {s}' for s in order)}; {gaps} with known gaps\n")
     width = max((len(row["name"]) for row in rows), default=0)
     for row in rows:
-        print(f"{row['name']:<{width}}  {row['status']:<11} level {row['level']}  {_claims(row)}")
+        say(f"{row['name']:<{width}}  {row['status']:<11} level {row['level']}  {_claims(row['claims']) or row['title']}")
     print("\nnetsmith show NAME tells more; netsmith train NAME trains it.")
 
 
-def _claims(row: dict[str, Any]) -> str:
+def _claims(claims: list[dict[str, Any]]) -> str:
     parts = []
-    for claim in row["claims"]:
-        sign = {"at_least": ">=", "at_most": "<=", "equal": "="}[claim["direction"]]
+    for claim in claims:
         measured = claim["measured"]
         found = f" (measured {measured['mean']:.4g} +- {measured['sd']:.2g}, n={measured['n']})" if measured else ""
-        parts.append(f"{claim['metric']} {sign} {claim['value']:g}{found}")
-    return "; ".join(parts) or row["title"]
+        parts.append(f"{claim['metric']} {_SIGNS[claim['direction']]} {claim['value']:g}{found}")
+    return "; ".join(parts)
 
 
 def show(name: str, *, as_json: bool) -> None:
@@ -43,35 +46,22 @@ def show(name: str, *, as_json: bool) -> None:
 
     found = catalogue.show(name)
     if as_json:
-        _print_json(found)
+        print_json(found)
         return
-    print(f"{found['name']} ({found['kind']}): {found.get('title') or found.get('doc')}")
+    say(f"{found['name']} ({found['kind']}): {found.get('title') or found.get('doc')}")
     if found["kind"] == "recipe":
-        print(f"paper: {found['paper']}\nevidence: level {found['level']}, {found['status']}")
+        say(f"paper: {found['paper']}")
+        say(f"evidence: level {found['level']}, {found['status']}")
         for claim in found["claims"]:
-            print(f"claim: {_claims({'claims': [claim], 'title': ''})} [{claim['source']}]")
+            say(f"claim: {_claims([claim])} [{claim['source']}]")
         for line in found["deviations"]:
-            print(f"deviation: {line}")
+            say(f"deviation: {line}")
         for check, reason in found["gaps"].items():
-            print(f"known gap: {check}: {reason}")
+            say(f"known gap: {check}: {reason}")
+        say(f"counted on: {found['counted_on']}")
     elif found["assumed"]:
-        print("assumed: " + ", ".join(f"{key}={value}" for key, value in found["assumed"].items()))
-    print()
-    from netsmith.cli.output import console, table
-
-    rows = [
-        [r["name"] or "(network)", r["type"], "x".join(map(str, r["output"])), f"{r['parameters']:,}", f"{r['macs']:,}"]
-        for r in found.get("layers", [])
-    ]
-    if rows:
-        console().print(table(["layer", "type", "output", "parameters", "multiply-adds"], rows))
+        say("assumed: " + ", ".join(f"{key}={value}" for key, value in found["assumed"].items()))
+    if found["layers"]:
+        print(f"\n{table(LAYER_HEADERS, layer_rows(found['layers']))}")
     macs = f"{found['macs']:,}" if found["macs"] is not None else "not counted"
     print(f"\n{found['parameters']:,} parameters, {macs} multiply-adds per example")
-
-
-def _print_json(value: Any) -> None:
-    import json
-    import sys
-
-    json.dump(value, sys.stdout, indent=2, ensure_ascii=False, allow_nan=False)
-    sys.stdout.write("\n")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from netsmith.cli.output import Bar, console, notice, table
+from netsmith.cli.output import notice, say, table
+from netsmith.cli.progress import Bars
 
 __all__ = ["demo", "print_models"]
 
@@ -14,19 +15,11 @@ def demo(*, root: str, seed: int) -> None:
     """Run the journey and print its table."""
     from netsmith.workflows.demo import run_demo
 
-    bars: list[Bar] = []
-
-    def hooks(label: str) -> list[Bar]:
-        bars.append(Bar(label))
-        return bars[-1:]
-
-    try:
-        found = run_demo(root=root, seed=seed, hooks=hooks, stage=notice, notice=notice)
-    finally:
-        for bar in bars:
-            bar.close()
+    with Bars() as bars:
+        found = run_demo(root=root, seed=seed, hooks=bars, stage=notice, notice=notice)
     print_models(found.compressed.rows)
-    print(f"\n{found.seconds:.0f} s; page: {found.page}")
+    say("")
+    say(f"{found.seconds:.0f} s; page: {found.page}")
 
 
 def print_models(rows: Sequence[Any]) -> None:
@@ -35,4 +28,4 @@ def print_models(rows: Sequence[Any]) -> None:
     from netsmith.workflows.compression import model_rows
 
     found = model_table(model_rows(rows))
-    console().print(table(found.headers, found.rows))
+    print(table(found.headers, found.rows))

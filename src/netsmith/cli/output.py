@@ -1,96 +1,75 @@
-"""What a person sees: tables, progress bars, JSON for programs."""
+"""What a person sees besides progress: one-line notices, tables, JSON for programs."""
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
-from rich.table import Table
+__all__ = ["LAYER_HEADERS", "layer_rows", "notice", "plain", "print_json", "say", "table"]
 
-from netsmith.engine.hook import Hook
-
-if TYPE_CHECKING:
-    from netsmith.engine.engine import Engine
-
-__all__ = ["Bar", "console", "notice", "print_json", "table"]
+LAYER_HEADERS = ("layer", "type", "output", "parameters", "multiply-adds")
 
 
-def console(*, error: bool = False) -> Console:
-    """Return a console on stdout, or on stderr for what is not the answer."""
-    return Console(stderr=error, highlight=False, soft_wrap=True)
+def plain(text: str) -> str:
+    """Return a text without what a terminal would obey: names in data may hold anything."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
+def say(text: str) -> None:
+    """Print one line of the answer."""
+    print(plain(text))
 
 
 def notice(text: str) -> None:
     """Print one line that is not the answer."""
-    print(text, file=sys.stderr)
+    print(plain(text), file=sys.stderr)
 
 
 def print_json(value: Any) -> None:
-    """Print JSON on stdout, nothing else."""
-    json.dump(value, sys.stdout, indent=2, ensure_ascii=False, allow_nan=False)
-    sys.stdout.write("\n")
+    """Print JSON on stdout, nothing else; in ASCII, so that any terminal and pipe takes it."""
+    print(json.dumps(value, indent=2, allow_nan=False))
 
 
-def table(headers: Sequence[str], rows: Sequence[Sequence[str]], *, title: str = "") -> Table:
-    """Return a table; every column but the first is right-aligned."""
-    found = Table(
-        title=title or None, title_justify="left", header_style="bold", box=None, pad_edge=False, padding=(0, 1, 0, 0)
-    )
-    for number, header in enumerate(headers):
-        found.add_column(header, justify="left" if number == 0 else "right", no_wrap=True)
-    for row in rows:
-        found.add_row(*row)
-    return found
+def table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a table whose columns are right-aligned but the first; never cut, however narrow the terminal.
+
+    Example:
+        >>> print(table(["figure", "value"], [["loss", "0.25"], ["accuracy", "1.00"]]))
+        figure    value
+        loss       0.25
+        accuracy   1.00
+    """
+    lines = [[plain(cell) for cell in row] for row in (headers, *rows)]
+    widths = [max(map(_width, column)) for column in zip(*lines, strict=True)]
+    shown = []
+    for line in lines:
+        gaps = [width - _width(cell) for cell, width in zip(line, widths, strict=True)]
+        cells = [line[0] + " " * gaps[0], *(" " * gap + cell for cell, gap in zip(line[1:], gaps[1:], strict=True))]
+        shown.append("  ".join(cells).rstrip())
+    return "\n".join(shown)
 
 
-class Bar(Hook):
-    """A progress bar with the loss, the newest dev figure and the time that remains."""
+def _width(text: str) -> int:
+    """Return how many columns a terminal gives a text."""
+    if text.isascii():
+        return len(text)
+    import unicodedata
 
-    order = 95
+    wide = sum(unicodedata.east_asian_width(char) in "WF" for char in text)
+    return len(text) + wide - sum(bool(unicodedata.combining(char)) for char in text)
 
-    def __init__(self, label: str) -> None:
-        self.label = label
-        self._figures = ""
-        self._progress: Progress | None = None
-        self._task: TaskID | None = None
 
-    def start(self, engine: Engine) -> None:
-        columns = (
-            TextColumn("[bold]{task.description}"),
-            BarColumn(bar_width=24),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[figures]}"),
-            TextColumn("ETA"),
-            TimeRemainingColumn(compact=True),
-        )
-        self._progress = Progress(*columns, console=console(error=True), transient=False)
-        self._progress.start()
-        steps = int(engine.config.steps)
-        self._task = self._progress.add_task(self.label, total=steps, completed=engine.step, figures="")
-
-    def after_step(self, engine: Engine, logs: Mapping[str, float]) -> None:
-        if self._progress is None or self._task is None:
-            return
-        if engine.step % 5 and engine.step != int(engine.config.steps):  # drawing every step would cost more than it
-            return
-        text = "  ".join(f"{name} {value:.4f}" for name, value in list(logs.items())[:2])
-        self._progress.update(self._task, completed=engine.step, figures=f"{text}{self._figures}")
-
-    def evaluate(self, engine: Engine, run: Callable[[], dict[str, float]]) -> dict[str, float]:  # noqa: ARG002
-        found = run()
-        name, value = next(iter(found.items()))
-        self._figures = f"  {name} {value:.4f}"
-        return found
-
-    def end(self, engine: Engine) -> None:  # noqa: ARG002
-        self.close()
-
-    def close(self) -> None:
-        """Leave the terminal as it was, also after an error."""
-        if self._progress is not None:
-            self._progress.stop()
-            self._progress = None
+def layer_rows(layers: Sequence[dict[str, Any]]) -> list[list[str]]:
+    """Return the rows of a layer table."""
+    return [
+        [
+            row["name"] or "(network)",
+            row["type"],
+            "x".join(map(str, row["output"])),
+            f"{row['parameters']:,}",
+            f"{row['macs']:,}",
+        ]
+        for row in layers
+    ]

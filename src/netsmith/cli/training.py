@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import Any
 
-from netsmith.cli.output import Bar, console, notice, print_json, table
+from netsmith.cli.output import LAYER_HEADERS, layer_rows, notice, print_json, say, table
+from netsmith.cli.progress import Bars
 
 __all__ = ["resume", "train"]
 
@@ -23,18 +25,19 @@ def train(
     as_json: bool,
 ) -> None:
     """Train, or say what training would take."""
-    from netsmith.api import run as api
     from netsmith.api.experiments import parse_sets
 
     changes = parse_sets(sets)
     if dry_run:
-        plan = api.plan(target, sets=changes, data=data, code=code)
-        print_json(plan) if as_json else _print_plan(plan)
+        from netsmith.api.planning import plan
+
+        found = plan(target, sets=changes, data=data, teacher=teacher, code=code)
+        print_json(found) if as_json else _print_plan(found)
         return
-    quiet = os.environ.get("RANK", "0") != "0"
-    bar = Bar(target.rpartition("/")[2])
-    try:
-        run = api.train(
+    from netsmith.api.run import train as start
+
+    with Bars() as bars:
+        run = start(
             target,
             sets=changes,
             data=data,
@@ -42,48 +45,55 @@ def train(
             name=name,
             root=root,
             code=code,
-            hooks=[bar],
-            notice=notice,
+            hooks=bars(target.rstrip("/").rpartition("/")[2]),
+            notice=_notice(),
         )
-    finally:
-        bar.close()
-    if not quiet:
-        _print_result(run, as_json=as_json)
+    _print_result(run, as_json=as_json)
 
 
-def resume(path: str, *, code: str) -> None:
+def resume(path: str, *, code: str, as_json: bool) -> None:
     """Resume a run."""
-    from netsmith.api import run as api
+    from netsmith.api.run import resume as go_on
 
-    bar = Bar(path.rstrip("/").rpartition("/")[2])
-    try:
-        run = api.resume(path, code=code, hooks=[bar], notice=notice)
-    finally:
-        bar.close()
-    if os.environ.get("RANK", "0") == "0":
-        _print_result(run, as_json=False)
+    with Bars() as bars:
+        run = go_on(path, code=code, hooks=bars(path.rstrip("/").rpartition("/")[2]), notice=_notice())
+    _print_result(run, as_json=as_json)
+
+
+def _first_rank() -> bool:
+    return os.environ.get("RANK", "0") == "0"
+
+
+def _notice() -> Callable[[str], None]:
+    return notice if _first_rank() else lambda _: None
 
 
 def _print_result(run: Any, *, as_json: bool) -> None:
+    if not _first_rank():
+        return
     figures = run.figures()
     if as_json:
         print_json({"run": str(run.path), "figures": figures})
         return
-    rows = [[name, "-" if value is None else f"{value:.4f}"] for name, value in figures.items()]
-    console().print(table(["figure", "value"], rows))
-    print(f"\nrun: {run.path}\nnext: netsmith explain {run.path}")
+    print(table(["figure", "value"], [[n, "-" if value is None else f"{value:.4f}"] for n, value in figures.items()]))
+    say("")
+    say(f"run: {run.path}")
+    say(f"next: netsmith explain {run.path}")
 
 
 def _print_plan(plan: dict[str, Any]) -> None:
     for line in plan["data"]:
-        print(line)
-    rows = [
-        [r["name"] or "(network)", r["type"], "x".join(map(str, r["output"])), f"{r['parameters']:,}", f"{r['macs']:,}"]
-        for r in plan["layers"]
-    ]
-    console().print(table(["layer", "type", "output", "parameters", "multiply-adds"], rows))
+        say(line)
+    print(table(LAYER_HEADERS, layer_rows(plan["layers"])))
     print(f"parameters  {plan['parameters']:,}")
     print(f"MACs        {plan['macs']:,} per example")
     print(f"memory      {plan['memory_bytes'] / 2**20:.1f} MiB for weights, gradients and optimizer")
     print(f"steps       {plan['steps']:,}")
-    print(f"ETA         {plan['eta_seconds']:.0f} s ({plan['step_ms']:.1f} ms per step, measured on 3 steps)")
+    print(f"ETA         {_duration(plan['eta_seconds'])} ({plan['step_ms']:.1f} ms per step, measured on a few steps)")
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60} min"
