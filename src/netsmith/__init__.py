@@ -1,7 +1,26 @@
 """netsmith: train, explain, compress, ship and verify neural networks of every classic family.
 
-The verbs are few: :func:`train`, :func:`load` and :func:`from_module`; what they return has the others as methods.
-:func:`systems` lists the catalogue.
+Four names; what they return has the other verbs as methods. The command line merely calls them.
+
+- :func:`train` trains a recipe, your own recipe file or an ``experiment.json`` in a new run folder::
+
+    run = netsmith.train("mlp_digits", sets={"epochs": 5})
+    run = netsmith.train("table_classifier", data="patients.csv")
+
+- :func:`load` opens a run folder; nothing but the folder is needed to predict, explain, export and serve::
+
+    run = netsmith.load("runs/table_classifier")
+    run.predict([{"age": 63, "sex": "f"}])
+    run.explain("new.csv"); run.export("model.onnx"); run.compress(prune=0.5); run.report()
+
+- :func:`from_module` takes any ``nn.Module`` with an example input::
+
+    network = netsmith.from_module(module, torch.zeros(1, 3, 32, 32), classes=("cat", "dog"))
+    network.predict([image]); network.export("model.onnx"); network.measure()
+
+- :func:`systems` lists the catalogue with the state of its evidence::
+
+    [system["name"] for system in netsmith.systems() if system["status"] == "reproduced"]
 """
 
 from __future__ import annotations
@@ -9,13 +28,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from netsmith.api.catalogue import systems
     from netsmith.api.network import from_module
-    from netsmith.api.run import load, systems, train
+    from netsmith.api.run import load, train
 
 __all__ = ["from_module", "load", "systems", "train"]
 __version__ = "0.1.0"
 
-_HOMES = {"from_module": "network", "load": "run", "systems": "run", "train": "run"}
+_HOMES = {"from_module": "network", "load": "run", "systems": "catalogue", "train": "run"}
 
 
 def __getattr__(name: str) -> Any:
@@ -28,4 +48,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+    return [*__all__, "__doc__", "__version__"]

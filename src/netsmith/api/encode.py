@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from netsmith.core.config import Config
+from netsmith.core.config import AUTO, Config
 from netsmith.core.errors import DataError, UnsupportedError, shorten
 from netsmith.core.extras import require
 from netsmith.core.spec import Inputs
@@ -22,12 +22,13 @@ from netsmith.data._listing import is_picture
 from netsmith.data._pictures import decode_picture, read_picture
 from netsmith.data._tables import Grid, parse_table
 from netsmith.data.table import Table
+from netsmith.data.text_table import TextTable
 from netsmith.layers.rows import encode_rows, read_number
 from netsmith.layers.tokenize import encode as encode_texts
 
 __all__ = [
     "Missing", "Rows", "as_batches", "decode_image", "encode", "missing_policy", "open_image", "picture_size",
-    "read_bytes", "read_file",
+    "read_bytes", "read_file", "text_column",
 ]  # fmt: skip
 
 Missing = Literal["refuse", "mean"]
@@ -48,6 +49,11 @@ class Rows(list):
 def missing_policy(data: Config) -> Missing:
     """Return what a run does with an empty number, as its data's config says."""
     return data.missing if isinstance(data, Table.Config) else "refuse"
+
+
+def text_column(data: Config) -> str:
+    """Return the column that holds a run's texts where its data's config names one, else ``""``."""
+    return "" if not isinstance(data, TextTable.Config) or data.text == AUTO else data.text
 
 
 def encode(values: Any, inputs: Inputs, *, missing: Missing = "refuse") -> Tensor:

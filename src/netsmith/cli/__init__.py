@@ -9,18 +9,21 @@ __all__ = ["main"]
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command line and return its exit code: 0 ok, 1 our bug, 2 bad input, 3 missing extra, 4 diverged,
-    5 proof or verification failed, 130 interrupted.
-    """
-    from netsmith.cli.app import app
+    """Run the command line and return its exit code.
 
+    0 ok, 1 our bug, 2 bad input, 3 missing extra, 4 diverged, 5 proof or verification failed, 130 interrupted.
+    """
     try:
+        from netsmith.cli.app import app
+
         result = app(args=arguments, standalone_mode=False)
+        sys.stdout.flush()
     except KeyboardInterrupt:
         _say("interrupted")
         return 130
     except BrokenPipeError:
-        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - the reader went away; nothing is left to be said
+        # The reader went away; nothing is left to be said, also not when the interpreter flushes at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:
         return _explain(error)
@@ -30,7 +33,9 @@ def main(arguments: list[str] | None = None) -> int:
 def _explain(error: Exception) -> int:
     usage = getattr(error, "format_message", None)
     if callable(usage):  # a usage error of the command-line library
-        _say(str(usage()))
+        context = getattr(error, "ctx", None)
+        hint = f"; see: {context.command_path} --help" if context is not None else ""
+        _say(f"{str(usage()).rstrip('.')}{hint}")
         return 2
     if type(error).__name__ in ("Exit", "Abort"):
         return int(getattr(error, "exit_code", 130))
@@ -39,6 +44,12 @@ def _explain(error: Exception) -> int:
     if isinstance(error, NetsmithError):
         _say(str(error))
         return error.exit_code
+    if isinstance(error, MemoryError) or "can't allocate memory" in str(error):
+        _say("not enough memory; take a smaller batch (--set data.batch=...) or a smaller network")
+        return 2
+    if isinstance(error, OSError) and error.filename is not None:
+        _say(f"{error.filename}: {error.strerror or error}")
+        return 2
     import traceback
 
     traceback.print_exception(error)
@@ -47,4 +58,6 @@ def _explain(error: Exception) -> int:
 
 
 def _say(text: str) -> None:
-    print(f"netsmith: {text}", file=sys.stderr)
+    from netsmith.cli.output import plain
+
+    print(f"netsmith: {plain(' '.join(text.split()))}", file=sys.stderr)

@@ -42,7 +42,7 @@ def _main(
 
 @app.command("list")
 def list_(json: bool = _JSON) -> None:
-    """List the catalogue's recipes with the state of their evidence."""
+    """List the recipes with the state of their evidence."""
     from netsmith.cli import catalogue
 
     catalogue.list_(as_json=json)
@@ -53,7 +53,7 @@ def show(
     name: str = typer.Argument(..., help="A recipe or a model, for example resnet20_fashion_mnist."),
     json: bool = _JSON,
 ) -> None:
-    """Show one recipe or model: card, claims, layer table, parameters, multiply-adds."""
+    """Show a recipe or model: claims, layers, parameters, MACs."""
     from netsmith.cli import catalogue
 
     catalogue.show(name, as_json=json)
@@ -61,7 +61,7 @@ def show(
 
 @app.command()
 def train(
-    experiment: str = typer.Argument(..., help="A recipe's name, a recipe file (.py), or an experiment.json."),
+    experiment: str = typer.Argument(..., help="A recipe's name, a recipe file (.py), an experiment.json or a run."),
     set_: list[str] = _SET,
     data: str = typer.Option("", "--data", help="Your own data: a folder, an archive or a table.", metavar="PATH"),
     teacher: str = typer.Option("", "--teacher", help="A run that teaches (distillation recipes).", metavar="RUN"),
@@ -90,11 +90,14 @@ def train(
 
 
 @app.command()
-def resume(run: str = _RUN, code: str = _CODE) -> None:
-    """Go on with a run that was cut; it ends bit for bit as if it had not been."""
+def resume(run: str = _RUN, code: str = _CODE, json: bool = _JSON) -> None:
+    """Go on with a run that was cut, as if it had not been.
+
+    It ends bit for bit as the uninterrupted run, on the same machine, torch and thread count.
+    """
     from netsmith.cli import training
 
-    training.resume(run, code=code)
+    training.resume(run, code=code, as_json=json)
 
 
 @app.command()
@@ -113,13 +116,13 @@ def evaluate(
 @app.command()
 def predict(
     run: str = _RUN,
-    source: str = typer.Argument("-", help="A file, a folder of pictures, a CSV/JSONL table, or - for stdin."),
-    seed: int = typer.Option(0, "--seed", help="The seed of a generator's noise."),
-    count: int = typer.Option(1, "--count", help="How many samples a generator makes.", min=1, max=100_000),
+    source: str = typer.Argument("", help="A file, a folder of pictures, a CSV or JSONL table; - or nothing: stdin."),
+    seed: int = typer.Option(None, "--seed", help="The seed of a generator's noise; 0 by default.", min=0),
+    count: int = typer.Option(None, "--count", help="How many samples a generator makes.", min=1, max=100_000),
     code: str = _CODE,
     json: bool = _JSON,
 ) -> None:
-    """Predict from a run folder alone."""
+    """Predict from a run folder alone; its data is not needed."""
     from netsmith.cli import verbs
 
     verbs.predict(run, source, seed=seed, count=count, code=code, as_json=json)
@@ -149,7 +152,10 @@ def compress(
     code: str = _CODE,
     json: bool = _JSON,
 ) -> None:
-    """Make a run smaller and faster: prune, distil, quantize; measured under ONNX Runtime on this machine."""
+    """Make a run smaller and faster: prune, distil, quantize.
+
+    Everything that comes out is measured under ONNX Runtime on this machine.
+    """
     from netsmith.cli import verbs
 
     verbs.compress(run, prune=prune, student=student, epochs=epochs, sets=set_, code=code, as_json=json)
@@ -163,7 +169,10 @@ def export(
     code: str = _CODE,
     json: bool = _JSON,
 ) -> None:
-    """Export to ONNX, preprocessing included, with a proof that it answers the same."""
+    """Export to ONNX, with a proof that it answers the same.
+
+    The preprocessing is part of the file.
+    """
     from netsmith.cli import verbs
 
     verbs.export(run, output=output, int8=int8, code=code, as_json=json)
@@ -176,7 +185,7 @@ def serve(
     host: str = typer.Option("127.0.0.1", "--host", help="Address to listen on."),
     code: str = _CODE,
 ) -> None:
-    """Serve a run over HTTP, with a schema generated from it."""
+    """Serve a run over HTTP; the schema comes from the run."""
     from netsmith.cli import verbs
 
     verbs.serve(run, host=host, port=port, code=code)
@@ -185,12 +194,15 @@ def serve(
 @app.command()
 def compare(
     runs: list[str] = typer.Argument(..., help="Run folders.", metavar="RUN..."),
+    code: list[str] = typer.Option(
+        [], "--code", help="Your recipe files that runs were made from. Repeatable.", metavar="FILE"
+    ),
     json: bool = _JSON,
 ) -> None:
-    """Compare runs: figures, parameters, multiply-adds, size; what differs in their experiments."""
+    """Compare runs: figures, sizes, and the settings that differ."""
     from netsmith.cli import verbs
 
-    verbs.compare(runs, as_json=json)
+    verbs.compare(runs, codes=code, as_json=json)
 
 
 @app.command()
@@ -222,11 +234,15 @@ def verify(
 
 
 @data_app.command("check")
-def data_check(path: str = typer.Argument(..., help="A folder, an archive or a table."), json: bool = _JSON) -> None:
-    """Count examples and classes, find duplicates across splits and unreadable files."""
+def data_check(
+    path: str = typer.Argument(..., help="A folder, an archive or a table."),
+    target: str = typer.Option("", "--target", help="The column to predict, for a table.", metavar="COLUMN"),
+    json: bool = _JSON,
+) -> int:
+    """Find unreadable files, duplicates across splits, imbalance."""
     from netsmith.cli import verbs
 
-    verbs.data_check(path, as_json=json)
+    return verbs.data_check(path, target=target, as_json=json)
 
 
 @app.command()
@@ -234,7 +250,7 @@ def demo(
     root: str = _ROOT,
     seed: int = typer.Option(0, "--seed", help="The seed of the whole journey."),
 ) -> None:
-    """Run the whole journey on real handwritten digits in under two minutes, offline."""
+    """Run the whole journey on real digits, in two minutes, offline."""
     from netsmith.cli import journey
 
     journey.demo(root=root, seed=seed)

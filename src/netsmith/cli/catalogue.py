@@ -27,7 +27,9 @@ def list_(*, as_json: bool) -> None:
     print(f"{len(rows)} recipes: {', '.join(f'{counts.get(s, 0)} {s}' for s in order)}; {gaps} with known gaps\n")
     width = max((len(row["name"]) for row in rows), default=0)
     for row in rows:
-        say(f"{row['name']:<{width}}  {row['status']:<11} level {row['level']}  {_claims(row['claims']) or row['title']}")
+        say(
+            f"{row['name']:<{width}}  {row['status']:<11} level {row['level']}  {_claims(row['claims']) or row['title']}"
+        )
     print("\nnetsmith show NAME tells more; netsmith train NAME trains it.")
 
 

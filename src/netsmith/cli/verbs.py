@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from netsmith.cli.output import console, notice, print_json, table
+from netsmith.cli.output import notice, print_json, say, table
+
+if TYPE_CHECKING:
+    from netsmith.api.run import Run
 
 __all__ = ["compare", "compress", "data_check", "evaluate", "explain", "export", "predict", "report", "serve"]
 
@@ -20,37 +23,55 @@ def evaluate(path: str, *, split: str, code: str, as_json: bool) -> None:
     if as_json:
         print_json(found)
         return
-    console().print(table(["figure", "value"], [[name, f"{value:.4f}"] for name, value in found.items()]))
+    print(table(["figure", "value"], [[name, f"{value:.4f}"] for name, value in found.items()]))
 
 
-def predict(path: str, source: str, *, seed: int, count: int, code: str, as_json: bool) -> None:
+def predict(path: str, source: str, *, seed: int | None, count: int | None, code: str, as_json: bool) -> None:
     """Print one prediction per example."""
-    from netsmith.api import encode
     from netsmith.api.run import load
+    from netsmith.core.errors import UnsupportedError
 
-    network = load(path, code=code, notice=notice).network
-    inputs = network.spec.inputs
-    if inputs.kind == "none":
-        names, predictions = [f"seed {seed}, {n}" for n in range(count)], network.sample(count, seed=seed)
+    run = load(path, code=code, notice=notice)
+    kind = run.network.spec.inputs.kind
+    if kind == "none":
+        if source:
+            raise UnsupportedError(f"{run.path.name} makes samples and takes no input; leave {source!r} out")
+        number, amount = seed or 0, count or 1
+        names = [f"seed {number}, {n}" for n in range(1, amount + 1)]
+        predictions = run.network.sample(amount, seed=number)
     else:
-        if source == "-":
-            names, values = encode.read_lines(sys.stdin.read(), inputs)
-        else:
-            names, values = encode.read_file(Path(source), inputs)
-        predictions = network.predict(values)
+        given = "--seed" if seed is not None else "--count" if count is not None else ""
+        if given:
+            raise UnsupportedError(f"{given} is for generators; {run.path.name} takes {kind} inputs")
+        names, values = _read(run, source)
+        predictions = run.predict(values)
     rows = [{"input": name, **prediction} for name, prediction in zip(names, predictions, strict=True)]
     if as_json:
         print_json(rows)
         return
     for row in rows:
-        print(f"{row['input']}\t{_answer(row)}")
+        print("\t".join(_cells(row)))
 
 
-def _answer(row: dict[str, Any]) -> str:
-    label = row.get("label", row.get("action"))
+def _read(run: Run, source: str) -> tuple[list[str], list[Any]]:
+    from netsmith.api.encode import read_bytes, read_file, text_column
+
+    inputs, column = run.network.spec.inputs, text_column(run.found.config.data)
+    if source not in ("", "-"):
+        return read_file(Path(source), inputs, text=column)
+    if sys.stdin.isatty():
+        notice("reading from the terminal; end with Ctrl-D")
+    return read_bytes(sys.stdin.buffer.read(), inputs, text=column)
+
+
+def _cells(row: dict[str, Any]) -> list[str]:
+    from netsmith.cli.output import plain
+
+    name, label = plain(row["input"]), row.get("label", row.get("action"))
     if label is None:
-        return json.dumps({name: value for name, value in row.items() if name != "input"}, ensure_ascii=False)
-    return f"{label}\t{max(row['probabilities'].values()):.4f}" if "probabilities" in row else str(label)
+        return [name, json.dumps({key: value for key, value in row.items() if key != "input"})]
+    best = [f"{max(row['probabilities'].values()):.4f}"] if row.get("probabilities") else []
+    return [name, plain(str(label)), *best]
 
 
 def explain(path: str, *, source: str, method: str, count: int, code: str) -> None:
@@ -59,8 +80,9 @@ def explain(path: str, *, source: str, method: str, count: int, code: str) -> No
 
     found = load(path, code=code, notice=notice).explain(source or None, method=method, count=count)
     for line in found.notes:
-        print(line)
-    print(f"\npage: {found.page}")
+        say(line)
+    say("")
+    say(f"page: {found.page}")
 
 
 def compress(path: str, *, prune: float, student: str, epochs: int, sets: list[str], code: str, as_json: bool) -> None:
@@ -68,14 +90,19 @@ def compress(path: str, *, prune: float, student: str, epochs: int, sets: list[s
     from netsmith.api.experiments import parse_sets
     from netsmith.api.run import load
     from netsmith.cli.journey import print_models
+    from netsmith.cli.progress import Bars
 
     run = load(path, code=code, notice=notice)
-    found = run.compress(prune=prune, student=student, epochs=epochs, sets=parse_sets(sets), notice=notice)
+    with Bars() as bars:
+        found = run.compress(
+            prune=prune, student=student, epochs=epochs, sets=parse_sets(sets), hooks=bars, notice=notice
+        )
     if as_json:
         print_json([row.to_json() for row in found.rows])
         return
     print_models(found.rows)
-    print(f"\npage: {found.page}")
+    say("")
+    say(f"page: {found.page}")
 
 
 def export(path: str, *, output: str, int8: bool, code: str, as_json: bool) -> None:
@@ -86,64 +113,97 @@ def export(path: str, *, output: str, int8: bool, code: str, as_json: bool) -> N
     if as_json:
         print_json(found)
         return
-    rows = [
-        [name, json.dumps(value) if isinstance(value, (dict, list)) else str(value)] for name, value in found.items()
-    ]
-    console().print(table(["export", ""], rows))
+    proof = found["export"]
+    worst = max(parity["error"] for parity in proof["parity"])
+    batches = ", ".join(str(parity["batch"]) for parity in proof["parity"])
+    say(f"file: {found['path']} ({proof['bytes']:,} bytes, ONNX opset {proof['opset']}, any batch size)")
+    say(
+        f"proof: answers differ by at most {worst:.1e} relative at batches of {batches} ({proof['tolerance']:g} allowed)"
+    )
+    if "int8" in found:
+        say(f"int8: {found['int8_path']} ({Path(found['int8_path']).stat().st_size:,} bytes)")
 
 
 def serve(path: str, *, host: str, port: int, code: str) -> None:
     """Serve until interrupted."""
     from netsmith.api.run import load
-    from netsmith.serve.server import serve as start
 
-    start(load(path, code=code, notice=notice).network, host=host, port=port)
+    load(path, code=code, notice=notice).serve(host=host, port=port)
 
 
-def compare(paths: list[str], *, as_json: bool) -> None:
-    """Print runs side by side."""
+def compare(paths: list[str], *, codes: list[str], as_json: bool) -> None:
+    """Print runs side by side: a column each."""
     from netsmith.api.run import compare as compare_runs
 
-    found = compare_runs(paths)
+    found = compare_runs(paths, codes=codes)
     if as_json:
         print_json(found)
         return
-    names = list(dict.fromkeys(name for row in found["runs"] for name in row["figures"]))
-    headers = ["run", *names, "parameters", "MACs", "kB"]
-    rows = []
-    for row in found["runs"]:
-        figures = [_number(row["figures"].get(name)) for name in names]
-        macs = "-" if row["macs"] is None else f"{row['macs']:,}"
-        rows.append([row["run"], *figures, f"{row['parameters']:,}", macs, f"{row['bytes'] / 1000:,.0f}"])
-    console().print(table(headers, rows))
-    for path, values in found["differs"].items():
-        print(f"{path}: {' | '.join(map(str, values))}")
+    runs = found["runs"]
+    names = list(dict.fromkeys(name for row in runs for name in row["figures"]))
+    rows = [[name, *(_number(row["figures"].get(name)) for row in runs)] for name in names]
+    rows.append(["parameters", *(f"{row['parameters']:,}" for row in runs)])
+    rows.append(["multiply-adds", *("-" if row["macs"] is None else f"{row['macs']:,}" for row in runs)])
+    rows.append(["bytes", *(f"{row['bytes']:,}" for row in runs)])
+    print(table(["", *(row["run"] for row in runs)], rows))
+    if found["differs"]:
+        print("\ndiffering settings")
+        rows = [[path, *(_setting(value) for value in values)] for path, values in found["differs"].items()]
+        print(table(["", *(row["run"] for row in runs)], rows))
 
 
 def _number(value: Any) -> str:
     return "-" if value is None else f"{value:.4f}"
 
 
+def _setting(value: Any) -> str:
+    from netsmith.core.errors import shorten
+
+    return "-" if value is None else shorten(value if isinstance(value, str) else json.dumps(value), 40)
+
+
 def report(path: str, *, code: str) -> None:
     """Write the page of a run."""
     from netsmith.api.run import load
 
-    print(f"page: {load(path, code=code, notice=notice).report()}")
+    say(f"page: {load(path, code=code, notice=notice).report()}")
 
 
-def data_check(path: str, *, as_json: bool) -> None:
-    """Print what is in a data set and what is wrong with it."""
+def data_check(path: str, *, target: str, as_json: bool) -> int:
+    """Print what is in a data set and what is wrong with it; the exit code is 2 where something is."""
     from netsmith.data import _check
 
-    found = _check.check(Path(path))
+    found = _check.check(Path(path), target=target or "auto")
     if as_json:
         print_json(found)
-        return
-    for name, value in found.items():
-        if isinstance(value, (list, dict)):
-            print(f"{name}: {len(value)}")
-            lines = value.items() if isinstance(value, dict) else enumerate(value, start=1)
-            for key, item in list(lines)[:20]:
-                print(f"  {key}: {item}")
-        else:
-            print(f"{name}: {value}")
+    else:
+        _print_check(found)
+    return 0 if found["ok"] else 2
+
+
+def _print_check(found: dict[str, Any]) -> None:
+    if found["read_as"]:
+        say(found["read_as"])
+    counts = list(dict.fromkeys(name for split in found["splits"].values() for name in split["classes"]))
+    if found["splits"]:
+        headers = ["", *found["splits"]]
+        rows = [["examples", *(f"{split['examples']:,}" for split in found["splits"].values())]]
+        for name in counts[:40]:
+            shown = [f"{split['classes'].get(name, 0):,}" for split in found["splits"].values()]
+            rows.append([f"  {name}" if len(name) <= 40 else f"  {name[:37]}...", *shown])
+        print(table(headers, rows))
+        if len(counts) > 40:
+            say(f"  ... and {len(counts) - 40} more classes")
+    if found["imbalance"] is not None:
+        say(f"imbalance: the largest class has {found['imbalance']:g} times the examples of the smallest")
+    for item in found["unreadable"][:20]:
+        say(f"unreadable: {item['problem']}")
+    if len(found["unreadable"]) > 20:
+        say(f"unreadable: {len(found['unreadable']) - 20} more; --json names all")
+    for group in found["duplicates"][:20]:
+        say("in more than one split: " + "; ".join(f"{item['split']} {item['example']}" for item in group))
+    if found["num_duplicates"] > 20:
+        say(f"in more than one split: {found['num_duplicates'] - 20} more examples")
+    for problem in found["problems"]:
+        say(f"problem: {problem}")
+    say("ok" if found["ok"] else "not ok")

@@ -6,7 +6,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from netsmith.cli.output import Bar, notice, print_json
+from netsmith.cli.output import notice, print_json
+from netsmith.cli.progress import Bars
 
 __all__ = ["verify"]
 
@@ -85,17 +86,8 @@ def _reproduces(name: str, *, seeds: str, root: str) -> dict[str, Any]:
     from netsmith.verify.evidence import reproduce, write_evidence
 
     chosen = tuple(int(part) for part in seeds.split(",")) if seeds else ()
-    bars: list[Bar] = []
-
-    def hooks(label: str) -> list[Bar]:
-        bars.append(Bar(label))
-        return bars[-1:]
-
-    try:
-        runs = reproduce(name, root=root, seeds=chosen, hooks=hooks, notice=notice)
-    finally:
-        for bar in bars:
-            bar.close()
+    with Bars() as bars:
+        runs = reproduce(name, root=root, seeds=chosen, hooks=bars, notice=notice)
     numbers = f" --seeds {seeds}" if seeds else ""
     file = write_evidence(name, runs, command=f"netsmith verify {name} --level 3{numbers}")
     notice(f"{name}: evidence written to {file.name}")

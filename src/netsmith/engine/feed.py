@@ -27,9 +27,9 @@ class _Loads(Dataset[Any]):
     def __init__(self, source: Source) -> None:
         self.source = source
 
-    def __getitems__(self, item: tuple[int, Tensor]) -> Batch | _Failure:
+    def __getitems__(self, item: tuple[int, Any]) -> Batch | _Failure:
         try:
-            return self.source.load("train", item[1], key=item[0])
+            return self.source.load("train", torch.from_numpy(item[1]), key=item[0])
         except NetsmithError as error:
             return _Failure(type(error), str(error))
 
@@ -104,10 +104,13 @@ class MapFeed:
         return self.move(batch)
 
     def _start(self) -> DataLoader[Any]:
-        def places() -> Iterator[tuple[int, Tensor]]:
+        def places() -> Iterator[tuple[int, Any]]:
+            # Arrays, not tensors: those would travel through shared memory, served by a thread of this process, and a
+            # process forked from this one later would wait for that thread for ever.
             position = self.position
             while True:
-                yield self._at(position)
+                base, indices = self._at(position)
+                yield base, indices.numpy()
                 position += 1
 
         return DataLoader(
@@ -126,10 +129,10 @@ class MapFeed:
 class _Endless:
     """An iterable of index batches that starts at the feed's position."""
 
-    def __init__(self, places: Callable[[], Iterator[tuple[int, Tensor]]]) -> None:
+    def __init__(self, places: Callable[[], Iterator[tuple[int, Any]]]) -> None:
         self.places = places
 
-    def __iter__(self) -> Iterator[tuple[int, Tensor]]:
+    def __iter__(self) -> Iterator[tuple[int, Any]]:
         return self.places()
 
 
