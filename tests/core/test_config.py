@@ -289,7 +289,7 @@ def test_build_gives_the_config_itself():
     assert config.build().config is config
     assert Deep.Config.builds() is Deep
 
-    with pytest.raises(ConfigError, match="Deep.Config.depth is left to the data .'auto'.; set it, or build it through"):
+    with pytest.raises(ConfigError, match=r"Deep\.Config\.depth is left to the data .'auto'.; set it, or build"):
         Deep.Config().build()
 
     class Inner:

@@ -59,11 +59,14 @@ def test_five_hundred_kills_while_saving(tmp_path):
         hear, tell = os.pipe()
         child = toy.fork(lambda start=safe, tell=tell: write_on(tmp_path, start, tell))
         os.close(tell)
+        told = b""
+        for _ in range(draw.randrange(3)):
+            told += os.read(hear, 8)
         wait_for_start(tmp_path, safe + 1, hear)
-        time.sleep(draw.random() * 2 * duration)
+        time.sleep(draw.random() * 3 * duration)
         os.kill(child, signal.SIGKILL)
         assert toy.wait(child) == -signal.SIGKILL
-        told = heard(hear)
+        told = steps(told, hear)
         found, notices = checkpoint.load_latest(tmp_path)
         assert whole(found)
         assert notices == []
@@ -74,7 +77,7 @@ def test_five_hundred_kills_while_saving(tmp_path):
         saved += len(told)
         safe = found.step
     assert unfinished > KILLS / 5  # the kills did hit in the midst of saving
-    assert saved > KILLS / 5
+    assert saved > KILLS / 2
     checkpoint.keep(tmp_path, checkpoint.folders(tmp_path)[:2])
     assert len(list(tmp_path.iterdir())) == 2
 
@@ -88,8 +91,7 @@ def wait_for_start(root, step, hear):
         time.sleep(0.0002)
 
 
-def heard(hear):
-    content = b""
+def steps(content, hear):
     while piece := os.read(hear, 65536):
         content += piece
     os.close(hear)

@@ -4,6 +4,7 @@ from torch import nn
 
 from netsmith.core.roles import MethodConfig
 from netsmith.data.cartpole import CartPole
+from netsmith.engine.batch import Batch
 from netsmith.engine.engine import Engine
 from netsmith.engine.experiment import Experiment
 from netsmith.engine.random import example_keys, keyed_uniform
@@ -93,6 +94,21 @@ def test_loss_agrees_with_a_plain_loop_in_float64():
     expected = torch.autograd.grad(total / 40, list(method.parameters()))
     for mine, theirs in zip(gradient, expected, strict=True):
         torch.testing.assert_close(mine, theirs, rtol=1e-8, atol=1e-12)
+
+
+def test_scaling_rewards_scales_what_the_critic_learns():
+    engine = Engine(Experiment(experiment(precision="fp64")))
+    batch, method = next(engine.feed), engine.method
+
+    def critic_gradient(config, rewards):
+        method.config = config
+        loss = method.rollout_loss(Batch(batch.inputs, batch.targets | {"rewards": rewards}))
+        return torch.autograd.grad(loss.total, method.model.critic[-1].bias)[0]
+
+    rewards = batch.targets["rewards"]
+    scaled = critic_gradient(CONFIG.derive(reward_scale=0.05), rewards)
+    torch.testing.assert_close(scaled, critic_gradient(CONFIG, 0.05 * rewards), rtol=1e-12, atol=0)
+    assert (scaled - critic_gradient(CONFIG, rewards)).abs() > 1
 
 
 def test_actions_follow_the_policy_and_their_noise():

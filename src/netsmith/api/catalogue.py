@@ -13,9 +13,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from netsmith.core.roles import ModelConfig
+    from netsmith.core.spec import Spec
     from netsmith.measure.parameters import Row
 
-__all__ = ["evidence_of", "list_recipes", "row_json", "show", "source_sha256", "systems"]
+__all__ = ["described", "evidence_of", "list_recipes", "row_json", "show", "source_sha256", "systems"]
 
 
 def list_recipes() -> list[dict[str, Any]]:
@@ -124,7 +125,7 @@ def _show_recipe(name: str) -> dict[str, Any]:
     real = find(name).config
     row |= {"kind": "recipe", "deviations": list(found.card.deviations) if found.card else []}
     row |= {"experiment": real.dump(), "inputs": network.spec.inputs.dump(), "outputs": network.spec.outputs.dump()}
-    row["counted_on"] = f"{experiment.spec.dataset}, {network.spec.inputs.kind} of {list(network.spec.inputs.shape)}"
+    row["counted_for"] = described(network.spec)
     return row | _counted(network.module, network.shipped.preprocess(network.example(1)))
 
 
@@ -174,6 +175,16 @@ def _counted(module: Any, example: Any) -> dict[str, Any]:
         "macs": sum(row.macs for row in rows),
         "layers": [row_json(row) for row in rows],
     }
+
+
+def described(spec: Spec) -> str:
+    """Return one line on what goes in and what comes out.
+
+    Example:
+        ``image 1x28x28 in, 10 classes out``
+    """
+    shape = "x".join("?" if size == -1 else str(size) for size in spec.inputs.shape)
+    return f"{spec.inputs.kind} {shape} in, {spec.outputs.size or len(spec.outputs.names)} {spec.outputs.kind} out"
 
 
 def row_json(row: Row) -> dict[str, Any]:

@@ -84,17 +84,18 @@ def encode(values: Any, inputs: Inputs, *, missing: Missing = "refuse") -> Tenso
         at, path = (values.at, values.path) if isinstance(values, Rows) else (None, None)
         return encode_rows(list(values), inputs, missing=missing, unknown="zeros", at=at, path=path)
     if inputs.kind == "image" and isinstance(first, (str, Path, bytes)):
-        return torch.stack([_picture(value, inputs, number) for number, value in enumerate(values, start=1)])
+        name = values.path if isinstance(values, Rows) else ""
+        return torch.stack([_picture(value, inputs, name or f"picture {n}") for n, value in enumerate(values, start=1)])
     if inputs.kind in ("graph", "set", "audio"):
         raise UnsupportedError(f"inputs of kind {inputs.kind!r} cannot be given as plain values yet")
     return _numbers(values, inputs, missing=missing)
 
 
-def _picture(value: Any, inputs: Inputs, number: int) -> Tensor:
+def _picture(value: Any, inputs: Inputs, name: str) -> Tensor:
     if isinstance(value, bytes):
-        return decode_image(value, inputs, name=f"picture {number}")
+        return decode_image(value, inputs, name=name)
     if not isinstance(value, (str, Path)):
-        raise DataError(f"picture {number}: expected a path or bytes, got {type(value).__name__}")
+        raise DataError(f"{name}: expected a path or bytes, got {type(value).__name__}")
     return open_image(Path(value), inputs)
 
 
@@ -238,8 +239,10 @@ def read_file(path: Path, inputs: Inputs, *, text: str = "") -> tuple[list[str],
             raise DataError("holds no pictures", path)
         return [str(file.relative_to(path)) for file in files], [str(file) for file in files]
     data = read_capped(path, limit=_FILE_CAP)
-    if is_picture(path.name) and inputs.kind != "image":
-        raise DataError(f"is a picture; this network takes {inputs.kind} inputs", path)
+    if is_picture(path.name):
+        if inputs.kind != "image":
+            raise DataError(f"is a picture; this network takes {inputs.kind} inputs", path)
+        return [path.name], [str(path)]
     return read_bytes(data, inputs, name=path.name, text=text)
 
 
@@ -251,7 +254,7 @@ def read_bytes(data: bytes, inputs: Inputs, *, name: str = "stdin", text: str = 
     """
     suffix = Path(name).suffix.lower()
     if inputs.kind == "image" and (is_picture(name) or (not suffix and data[:1] not in (b"", b"[", b"{", b" "))):
-        return [name], [data]
+        return [name], Rows([data], path=name, at=[1])
     rows = inputs.kind == "table" and bool(inputs.columns)
     if suffix == ".parquet":
         return _cells(parse_table(data, name), inputs, text=text)

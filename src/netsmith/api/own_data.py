@@ -6,16 +6,20 @@ from dataclasses import replace
 from pathlib import Path
 
 from netsmith.api.experiments import Found
-from netsmith.core.errors import ConfigError, did_you_mean, shorten
+from netsmith.core.config import AUTO
+from netsmith.core.errors import ConfigError, DataError, did_you_mean, shorten
+from netsmith.core.roles import SourceConfig
 from netsmith.data import _sniff
 from netsmith.data._columns import TableFields
 from netsmith.data._tables import TABLE_SUFFIXES
 from netsmith.data.image_folder import ImageFolder
+from netsmith.data.text_table import TextTable
 from netsmith.engine.experiment import Experiment
 
-__all__ = ["check", "with_data"]
+__all__ = ["check", "reads_own_data", "with_data"]
 
 _KEPT = ("batch", "evaluation_batch", "dev", "split_seed", "augment", "image_size", "max_length")
+_TEXT_OR_TABLE = ("text_table", "table")
 _GENERIC = {
     "image_folder": ("pictures", "image_classifier"),
     "text_table": ("texts", "text_classifier"),
@@ -23,33 +27,42 @@ _GENERIC = {
 }
 
 
-def with_data(found: Found, data: str | Path) -> Found:
-    """Replace an experiment's data by the user's own, keeping batch sizes, augmentation and sizes.
+def reads_own_data(config: SourceConfig) -> bool:
+    """Say whether a source reads the user's files: then the recipe is a generic one."""
+    return isinstance(config, (ImageFolder.Config, TableFields))
 
-    A generic recipe keeps its own reader, so that ``text_classifier`` reads a table as texts whatever else is in it.
+
+def with_data(found: Found, data: str | Path) -> Found:
+    """Replace an experiment's data by the user's own.
+
+    A generic recipe keeps its own reader and all its settings; another one keeps batch sizes, augmentation and sizes.
 
     Raises:
         DataError: Nothing known lies there.
         ConfigError: A generic recipe for another kind of data; the right one is named.
     """
     old, place = found.config.data, Path(data)
-    if isinstance(old, TableFields) and place.suffix.lower() in TABLE_SUFFIXES and not place.is_dir():
-        new = old.derive(path=str(data), twin=False)
-        return replace(found, config=found.config.derive(data=new))
-    new = _sniff.sniff(place)
-    own = next((family for family in (ImageFolder.Config, TableFields) if isinstance(old, family)), None)
-    if own is not None and not isinstance(new, own):
-        what, right = _GENERIC[new.kind_name()]
-        raise ConfigError(
-            f"{place.name} holds {what}, which {found.name} does not take; try: netsmith train {right} "
-            f"--data {shorten(str(data), 80)}"
-        )
-    if own is not None:
-        new = old.derive(path=str(data), twin=False)
-    else:
+    if not reads_own_data(old):
+        new = _sniff.sniff(place)
         shared = [name for name in _KEPT if name in type(new).model_fields and name in type(old).model_fields]
         new = new.derive(**{name: getattr(old, name) for name in shared})
-    return replace(found, config=found.config.derive(data=new))
+        return replace(found, config=found.config.derive(data=new))
+    wanted = old.kind_name()
+    try:
+        got = _sniff.sniff(place, target=old.target if isinstance(old, TableFields) else AUTO).kind_name()
+    except DataError:
+        if not isinstance(old, TableFields) or place.suffix.lower() not in TABLE_SUFFIXES:
+            raise
+        got = wanted  # free text beside other columns: the recipe says which of the two readings is meant
+    named = isinstance(old, TextTable.Config) and old.text != AUTO
+    if got != wanted and not (got == "table" and named):
+        what, right = _GENERIC[got]
+        column = ", or name the column of text: --set data.text=COLUMN" if (wanted, got) == _TEXT_OR_TABLE else ""
+        raise ConfigError(
+            f"{place.name} holds {what}, which {found.name} does not take; try: netsmith train {right} "
+            f"--data {shorten(str(data), 80)}{column}"
+        )
+    return replace(found, config=found.config.derive(data=old.derive(path=str(data), twin=False)))
 
 
 def check(experiment: Experiment) -> None:

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from netsmith.api.catalogue import row_json
+from netsmith.api.catalogue import described, row_json
 from netsmith.api.network import Network
 from netsmith.api.own_data import check
 from netsmith.api.run import prepared, teaching
-from netsmith.core.spec import Outputs
 from netsmith.engine.engine import Engine
 from netsmith.engine.experiment import Experiment
 from netsmith.measure.parameters import layer_table
@@ -47,8 +46,7 @@ def plan(
     state = sum(t.numel() * t.element_size() for t in engine.updater.state().values())
     split = spec.split("train")
     size = f"{split.size:,} training examples" if split and split.size else "a live source"
-    into, out = network.spec.inputs, network.spec.outputs
-    lines.append(f"{spec.dataset}: {size}; {into.kind} {_form(into.shape)} in, {_outputs_text(out)} out")
+    lines.append(f"{spec.dataset}: {size}; {described(network.spec)}")
     return {
         "data": lines,
         "layers": [row_json(row) for row in rows],
@@ -73,11 +71,3 @@ def _time_steps(engine: Engine) -> float:
         times.append(time.perf_counter() - begin)
     engine.feed.close()
     return statistics.median(times[1:] or times)
-
-
-def _form(shape: Sequence[int]) -> str:
-    return "x".join("?" if size == -1 else str(size) for size in shape) or "()"
-
-
-def _outputs_text(outputs: Outputs) -> str:
-    return f"{outputs.size or len(outputs.names)} {outputs.kind}"

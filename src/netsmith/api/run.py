@@ -12,7 +12,7 @@ from netsmith.api import training
 from netsmith.api.encode import missing_policy
 from netsmith.api.experiments import Found, find, wanted_code
 from netsmith.api.network import Network
-from netsmith.api.own_data import with_data
+from netsmith.api.own_data import reads_own_data, with_data
 from netsmith.core.errors import ConfigError, DataError, RunError
 from netsmith.core.files import read_json, sha256_of
 from netsmith.core.spec import Spec
@@ -210,10 +210,13 @@ def prepared(
 ) -> tuple[Found, Source | LiveSource | None]:
     """Find an experiment, put in the user's data (read once, and said how), and change it."""
     found = find(target, code=code or None)
-    if data:
+    own = reads_own_data(found.config.data)
+    if data and not own:
         found = with_data(found, data)
     if sets:
         found = replace(found, config=found.config.derive(**sets))
+    if data and own:  # what was set says how to read it (the target's column, the text's)
+        found = with_data(found, data)
     if not data:
         return found, None
     source = found.config.data.build()

@@ -26,6 +26,7 @@ from netsmith.core.errors import (
 )
 from netsmith.core.files import write_atomic
 from netsmith.core.spec import Spec
+from netsmith.data.text_table import TextTable
 from netsmith.engine import checkpoint
 from netsmith.engine.engine import Engine
 from netsmith.engine.experiment import Experiment
@@ -77,6 +78,8 @@ def begin(
     ranks = Ranks()
     experiment = Experiment(found.config, source=source)
     check(experiment)
+    if isinstance(experiment.source, TextTable):  # predict must find the same column in other tables
+        experiment.config = experiment.config.derive(**{"data.text": experiment.source.text_column})
     surgery = prepare(experiment.method) if prepare else None
     folder = RunFolder.create(Path(root), name) if ranks.first else None
     path = Path(ranks.from_first(str(folder.path) if folder else ""))

@@ -16,7 +16,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         from netsmith.cli.app import app
 
-        result = app(args=arguments, standalone_mode=False)
+        result = app(args=arguments, prog_name="netsmith", standalone_mode=False)
         sys.stdout.flush()
     except KeyboardInterrupt:
         _say("interrupted")
@@ -31,14 +31,20 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _explain(error: Exception) -> int:
+    if type(error).__name__ == "NoArgsIsHelpError":  # its message is the whole help
+        print(error, file=sys.stderr)
+        return 2
     usage = getattr(error, "format_message", None)
     if callable(usage):  # a usage error of the command-line library
         context = getattr(error, "ctx", None)
         hint = f"; see: {context.command_path} --help" if context is not None else ""
         _say(f"{str(usage()).rstrip('.')}{hint}")
         return 2
-    if type(error).__name__ in ("Exit", "Abort"):
-        return int(getattr(error, "exit_code", 130))
+    if type(error).__name__ == "Abort":  # what typer makes of Ctrl-C
+        _say("interrupted")
+        return 130
+    if type(error).__name__ == "Exit":
+        return int(getattr(error, "exit_code", 1))
     from netsmith.core.errors import NetsmithError
 
     if isinstance(error, NetsmithError):

@@ -27,9 +27,8 @@ def list_(*, as_json: bool) -> None:
     print(f"{len(rows)} recipes: {', '.join(f'{counts.get(s, 0)} {s}' for s in order)}; {gaps} with known gaps\n")
     width = max((len(row["name"]) for row in rows), default=0)
     for row in rows:
-        say(
-            f"{row['name']:<{width}}  {row['status']:<11} level {row['level']}  {_claims(row['claims']) or row['title']}"
-        )
+        text = _claims(row["claims"]) or row["title"]
+        say(f"{row['name']:<{width}}  {row['status']:<11} level {row['level']}  {text}")
     print("\nnetsmith show NAME tells more; netsmith train NAME trains it.")
 
 
@@ -60,7 +59,7 @@ def show(name: str, *, as_json: bool) -> None:
             say(f"deviation: {line}")
         for check, reason in found["gaps"].items():
             say(f"known gap: {check}: {reason}")
-        say(f"counted on: {found['counted_on']}")
+        say(f"counted for: {found['counted_for']}")
     elif found["assumed"]:
         say("assumed: " + ", ".join(f"{key}={value}" for key, value in found["assumed"].items()))
     if found["layers"]:

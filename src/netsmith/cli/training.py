@@ -78,7 +78,7 @@ def _print_result(run: Any, *, as_json: bool) -> None:
     print(table(["figure", "value"], [[n, "-" if value is None else f"{value:.4f}"] for n, value in figures.items()]))
     say("")
     say(f"run: {run.path}")
-    say(f"next: netsmith explain {run.path}")
+    say(f"next: netsmith {'explain' if run.network.spec.outputs.kind == 'classes' else 'report'} {run.path}")
 
 
 def _print_plan(plan: dict[str, Any]) -> None:

@@ -68,6 +68,9 @@ def _cells(row: dict[str, Any]) -> list[str]:
     from netsmith.cli.output import plain
 
     name, label = plain(row["input"]), row.get("label", row.get("action"))
+    values = row.get("values")
+    if label is None and isinstance(values, dict):
+        return [name, *(f"{plain(key)}={value:.6g}" for key, value in values.items())]
     if label is None:
         return [name, json.dumps({key: value for key, value in row.items() if key != "input"})]
     best = [f"{max(row['probabilities'].values()):.4f}"] if row.get("probabilities") else []
@@ -117,9 +120,8 @@ def export(path: str, *, output: str, int8: bool, code: str, as_json: bool) -> N
     worst = max(parity["error"] for parity in proof["parity"])
     batches = ", ".join(str(parity["batch"]) for parity in proof["parity"])
     say(f"file: {found['path']} ({proof['bytes']:,} bytes, ONNX opset {proof['opset']}, any batch size)")
-    say(
-        f"proof: answers differ by at most {worst:.1e} relative at batches of {batches} ({proof['tolerance']:g} allowed)"
-    )
+    allowed = f"{proof['tolerance']:g} allowed"
+    say(f"proof: answers differ by at most {worst:.1e} relative at batches of {batches} ({allowed})")
     if "int8" in found:
         say(f"int8: {found['int8_path']} ({Path(found['int8_path']).stat().st_size:,} bytes)")
 

@@ -30,6 +30,9 @@ class TextTable(FixedSource):
     The vocabulary is fitted on the training part: the most frequent tokens first (ties by letter), after 0 for padding
     and 1 for unknown. Inputs are ``(B, max_length)`` int64, cut and padded on the right.
 
+    Attributes:
+        text_column: The column that holds the texts.
+
     Raises:
         ConfigError: No ``path`` and no ``twin``, or a pattern that is not a regular expression.
         DataError: A damaged file, an empty text; names the row.
@@ -84,6 +87,7 @@ class TextTable(FixedSource):
         }
         dataset = Path(config.path).name or "text_table"
         super().__init__(config, spec=Spec(dataset=dataset, inputs=inputs, outputs=target.outputs), parts=parts)
+        self.text_column = column
         self._texts = {split: take(texts[source], where) for split, (source, where) in at.items()}
 
     def texts(self, split: str, indices: Tensor) -> list[str]:

@@ -10,7 +10,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from netsmith.core.errors import ConfigError
+from netsmith.core.errors import ConfigError, shorten
 from netsmith.core.roles import MethodConfig, ModelConfig, TaskConfig
 from netsmith.core.spec import Spec
 from netsmith.engine.batch import Batch
@@ -127,7 +127,9 @@ class Distillation(Method):
             self.teacher.load_state_dict(weights)
         except RuntimeError as error:
             problem = " ".join(str(error).split())
-            raise ConfigError(f"the teacher's weights do not fit {self.config.teacher!r}: {problem}") from None
+            raise ConfigError(
+                f"the teacher's weights do not fit {self.config.teacher!r}: {shorten(problem, 160)}"
+            ) from None
         self.adopted = True
 
     @property
@@ -152,12 +154,13 @@ class Distillation(Method):
     def step(self, feed: Feed, update: Update) -> Logs:
         if self.steps_taken < self.config.teacher_steps:
             logs = update("teacher", self._teacher_loss, next(feed))
-        elif self.teaching:
+        elif self.teaching or self.config.alpha == 0:  # alone, the student needs no teacher
             self.teacher.eval()
             logs = update("model", self._student_loss, next(feed))
         else:
             raise ConfigError(
-                "the teacher has no weights: call adopt_teacher(trained), or set teacher_steps to train it in this run"
+                "the teacher has no weights: give a finished run with --teacher RUN (in Python: adopt_teacher), or set "
+                "method.teacher_steps to train it in this run"
             )
         self.steps_taken += 1
         return logs
@@ -166,12 +169,12 @@ class Distillation(Method):
         return self.task.loss(self.teacher(batch.inputs), batch.targets, batch.weights)
 
     def _student_loss(self, batch: Batch) -> Loss:
-        with torch.no_grad():
-            teacher_logits = self.teacher(batch.inputs)
         logits = self.model(batch.inputs)
         hard = self.task.loss(logits, batch.targets, batch.weights)
         if self.config.alpha == 0:
             return hard
+        with torch.no_grad():
+            teacher_logits = self.teacher(batch.inputs)
         # In at least single precision: autocast would otherwise difference logarithms in bfloat16.
         wide = torch.promote_types(logits.dtype, torch.float32)
         soft = weighted(

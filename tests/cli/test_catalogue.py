@@ -1,0 +1,143 @@
+import json
+import subprocess
+import sys
+
+import pytest
+
+from netsmith.core.cards import variants_of
+from netsmith.core.registry import models, recipes
+
+
+def test_list_has_every_recipe_and_variant(netsmith):
+    code, out, err = netsmith("list")
+    assert (code, err) == (0, "")
+    names = {line.split()[0] for line in out.splitlines() if " level " in line}
+    every = {*recipes(), *(f"{name}:{v}" for name, entry in recipes().items() for v in variants_of(entry))}
+    assert names == every
+    head = out.splitlines()[0]
+    assert head.startswith(f"{len(every)} recipes: ")
+    assert all(word in head for word in ("reproduced", "short", "stale", "unverified", "with known gaps"))
+
+
+def test_list_json_is_the_contract(netsmith):
+    code, out, _ = netsmith("list --json")
+    rows = json.loads(out)
+    assert code == 0
+    assert len(rows) >= len(recipes())
+    for row in rows:
+        assert {"name", "level", "status", "claims"} <= row.keys()
+        assert row["level"] in (0, 1, 2, 3)
+        assert row["status"] in ("reproduced", "short", "stale", "unverified")
+        for claim in row["claims"]:
+            assert {"metric", "value", "tolerance", "measured"} <= claim.keys()
+            measured = claim["measured"]
+            assert measured is None or set(measured) == {"mean", "sd", "n"}
+    lenet = next(row for row in rows if row["name"] == "lenet5_mnist")
+    claim = lenet["claims"][0]
+    assert (claim["metric"], claim["value"]) == ("test/accuracy", 0.992)
+
+
+@pytest.mark.parametrize("name", sorted(recipes()))
+def test_show_a_recipe(netsmith, name):
+    code, out, err = netsmith(f"show {name} --json")
+    found = json.loads(out)
+    assert (code, err) == (0, "")
+    assert (found["name"], found["kind"]) == (name, "recipe")
+    assert found["parameters"] == sum(row["parameters"] for row in found["layers"])
+    assert found["macs"] == sum(row["macs"] for row in found["layers"]) > 0
+    assert found["experiment"]["data"]["twin"] is False
+
+
+@pytest.mark.parametrize("name", sorted(models()))
+def test_show_a_model(netsmith, name):
+    code, out, _ = netsmith(f"show {name} --json")
+    found = json.loads(out)
+    assert code == 0
+    assert (found["name"], found["kind"]) == (name, "model")
+    assert found["parameters"] == sum(row["parameters"] for row in found["layers"])
+    assert found["macs"] > 0
+
+
+def test_show_knows_lenet_by_heart(netsmith):
+    code, out, _ = netsmith("show lenet5_mnist")
+    assert code == 0
+    assert "61,706 parameters, 416,520 multiply-adds per example" in out
+    assert "claim: test/accuracy >= 0.992 [0.8 % error with distortions, Fig. 9]" in out
+    assert "image 1x28x28 in, 10 classes out" in out
+
+
+def test_show_names_a_size_and_a_variant(netsmith):
+    assert netsmith("show resnet20").out.startswith("resnet20 (model)")
+    assert "alone" in netsmith("show distilled_mnist:alone").out.splitlines()[0]
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        ("show lenet5_mnst", "no recipe or model named 'lenet5_mnst'; did you mean 'lenet5_mnist'"),
+        ("show distilled_mnist:alon", "no variant of distilled_mnist named 'alon'; did you mean 'alone'?"),
+        ("lst", "No such command 'lst'. Did you mean 'list'?"),
+        ("list --jsn", "No such option: --jsn"),
+        ("show", "Missing argument 'name'; see: "),
+        ("data chek .", "No such command 'chek'. Did you mean 'check'?"),
+    ],
+)
+def test_unknown_names(netsmith, command, message):
+    found = netsmith(command)
+    assert found.code == 2
+    assert message in found.line
+
+
+@pytest.mark.parametrize("arguments", [[], ["data"]])
+def test_no_verb_shows_the_help(netsmith, arguments):
+    code, out, err = netsmith(" ".join(arguments))
+    assert code == 2
+    assert "Commands:" in out + err
+    assert "netsmith: " not in err
+
+
+_CHECK = """
+import json, sys
+before = set(sys.modules)
+from netsmith.cli import main
+code = main({arguments!r})
+found = {{name.partition(".")[0] for name in sys.modules}} - set(sys.stdlib_module_names)
+print(json.dumps([code, sorted(found)]), file=sys.stderr)
+"""
+
+
+def _modules(*arguments: str) -> set[str]:
+    result = subprocess.run(
+        [sys.executable, "-c", _CHECK.format(arguments=list(arguments))], capture_output=True, text=True, check=True
+    )
+    code, found = json.loads(result.stderr.splitlines()[-1])
+    assert code == 0
+    return set(found)
+
+
+def test_help_imports_the_standard_library_and_typer_only():
+    beside = {"__main__", "_distutils_hack", "annotated_doc", "shellingham", "netsmith", "typer", "click"}
+    ours = {name for name in _modules("--help") if not name.startswith("__editable__")}
+    assert ours <= beside | {"_virtualenv", "sitecustomize"}, ours - beside
+
+
+def test_list_imports_no_torch():
+    found = _modules("list", "--json")
+    assert not found & {"torch", "numpy", "rich"}
+
+
+def test_help_fits_the_screen(netsmith):
+    code, out, _ = netsmith("--help")
+    assert code == 0
+    assert "..." not in out.partition("Commands:")[2]
+    assert out.startswith("Usage: netsmith [OPTIONS] COMMAND")
+    assert max(map(len, out.splitlines())) <= 80
+    verbs = [line.split()[0] for line in out.partition("Commands:\n")[2].splitlines()]
+    wanted = "list show train resume evaluate predict explain compress export serve compare report verify demo data"
+    assert " ".join(verbs) == wanted
+
+
+def test_version(netsmith):
+    import netsmith as package
+
+    assert netsmith("--version")[:2] == (0, f"netsmith {package.__version__}\n")
