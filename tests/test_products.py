@@ -49,7 +49,7 @@ def test_equal_answers_from_the_folder_alone(kind: str, tmp_path: Path, monkeypa
     report = run.export()
     (output, *_) = run_session(open_session(report["path"]), [raw.numpy()])
     exported = network.decode(torch.from_numpy(np.asarray(output)))
-    columns = network.spec.inputs.columns
+    columns = network.spec.inputs.columns if network.spec.inputs.kind == "table" else ()
     rows = [dict(zip(columns, row, strict=True)) for row in raw.tolist()] if columns else raw.tolist()
     body = json.dumps({"inputs": rows}).encode()
 

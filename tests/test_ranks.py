@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from ranks_worker import train
 from safetensors.torch import load_file
+
+from ranks_worker import train
 
 MLP = {"kind": "mlp", "hidden": [16]}
 CASES = {

@@ -28,8 +28,9 @@ def start(command: str) -> int:
     """Start a command in a forked child (it need not import torch again); its stderr goes to a file."""
 
     def work() -> int:
-        sys.stdout = sys.stderr = Path(f"{os.getpid()}.err").open("w", buffering=1)
-        return main(command.split())
+        with Path(f"{os.getpid()}.err").open("w", buffering=1) as file:
+            sys.stdout = sys.stderr = file
+            return main(command.split())
 
     return fork(work)
 

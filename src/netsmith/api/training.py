@@ -221,7 +221,7 @@ def _finish(engine: Engine, folder: RunFolder | None, path: Path, notice: Callab
     try:
         engine.fit()
         if engine.best is not None and engine.best[1] != engine.step:
-            engine.load_weights(checkpoint.load(path / "checkpoints" / f"step-{engine.best[1]:08d}"))
+            engine.use(checkpoint.load(path / "checkpoints" / f"step-{engine.best[1]:08d}"))
         splits = [name for name in ("dev", "test") if name in engine.source.splits()]
         found: dict[str, float] = {}
         for split in splits:

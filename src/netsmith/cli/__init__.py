@@ -19,14 +19,17 @@ def main(arguments: list[str] | None = None) -> int:
         result = app(args=arguments, prog_name="netsmith", standalone_mode=False)
         sys.stdout.flush()
     except KeyboardInterrupt:
-        _say("interrupted")
-        return 130
+        result = 130
+    except SystemExit as error:  # typer's own end for a reader that went away
+        return error.code if isinstance(error.code, int) else 1
     except BrokenPipeError:
         # The reader went away; nothing is left to be said, also not when the interpreter flushes at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:
         return _explain(error)
+    if result == 130:  # typer, too, makes this of Ctrl-C; a run that was stopped has said more itself
+        _say("interrupted")
     return result if isinstance(result, int) else 0
 
 
@@ -40,10 +43,7 @@ def _explain(error: Exception) -> int:
         hint = f"; see: {context.command_path} --help" if context is not None else ""
         _say(f"{str(usage()).rstrip('.')}{hint}")
         return 2
-    if type(error).__name__ == "Abort":  # what typer makes of Ctrl-C
-        _say("interrupted")
-        return 130
-    if type(error).__name__ == "Exit":
+    if type(error).__name__ in ("Exit", "Abort"):
         return int(getattr(error, "exit_code", 1))
     from netsmith.core.errors import NetsmithError
 

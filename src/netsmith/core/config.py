@@ -113,7 +113,11 @@ class Config(BaseModel, metaclass=_ConfigMeta):
         if not isinstance(value, Mapping):
             return handler(value)
         fields = {str(name): _freeze(item) for name, item in cast("Mapping[Any, Any]", value).items()}
-        if "kind" not in fields or not cls.role:
+        if not cls.role:
+            return handler(fields)
+        if "kind" not in fields:
+            if cls._is_role_base():  # the base alone describes nothing that could be built
+                raise PydanticCustomError("kind", "a {want} config needs its kind, a name", {"want": cls.role})
             return handler(fields)
         kind = fields.pop("kind")
         if cls._is_role_base():

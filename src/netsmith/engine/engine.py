@@ -95,6 +95,9 @@ class Engine:
         self.step = 0
         self.history: list[tuple[int, dict[str, float]]] = []
         self.notices: list[str] = []
+        reason = self.method.undecomposable() if self.ranks.world > 1 else ""
+        if reason:
+            self.notices.append(f"{self.ranks.world} processes: {reason}; each process uses its own share's statistics")
         self.best: tuple[float, int] | None = None
         self._stop_reason = ""
         self._saved_at = -1
@@ -292,6 +295,15 @@ class Engine:
         changed = [f"{name} was {was.get(name)}, is {now[name]}" for name in now if was.get(name) != now[name]]
         if changed:
             self.notices.append(f"resumed, but not bit for bit: {'; '.join(changed)}")
+
+    def use(self, snapshot: Snapshot) -> None:
+        """Take a snapshot's product for use, not for more training: weights, and what hooks make of them (averages)."""
+        self.load_weights(snapshot)
+        with torch.no_grad():
+            for hook in self.hooks:
+                if hook.name in snapshot.states["hooks"] and type(hook).apply is not Hook.apply:
+                    hook.restore(snapshot.states["hooks"][hook.name])
+                    hook.apply(self)
 
     def load_weights(self, snapshot: Snapshot) -> None:
         """Take the networks' weights and buffers of a snapshot, nothing else."""

@@ -11,9 +11,12 @@ from typing import Any
 
 import torch
 
+from netsmith.api.catalogue import evidence_of
+from netsmith.api.experiments import find
 from netsmith.core.config import FrozenMap
 from netsmith.core.errors import ProofError, UnsupportedError
 from netsmith.core.keys import key
+from netsmith.core.registry import find_recipe
 from netsmith.engine import checkpoint
 from netsmith.engine.batch import Batch
 from netsmith.engine.experiment import Experiment
@@ -199,6 +202,23 @@ def export_matches(subject: Subject, folder: Path) -> None:
     )  # seconds faster; the proof is the same
 
 
+def evidence_is_fresh(subject: Subject, folder: Path) -> None:  # noqa: ARG001
+    """Committed figures belong to this recipe and this code: the config's hash and 20 golden losses still match."""
+    from netsmith.verify.evidence import golden_losses, matches_golden
+
+    entry, variant = find_recipe(subject.name)
+    evidence = evidence_of(entry, variant)
+    if not evidence:
+        return
+    config = find(subject.name).config.derive(seed=0)
+    _need(
+        evidence["config_sha256"] == config.sha256(), "the recipe has changed since its evidence; run verify --level 3"
+    )
+    golden = evidence["golden_losses"]
+    losses = golden_losses(subject.name)
+    _need(matches_golden(losses, golden), f"the first losses are {losses[:3]}, the evidence says {golden[:3]}")
+
+
 CHECKS: dict[str, Callable[[Subject, Path], None]] = {
     check.__name__: check
     for check in (
@@ -213,6 +233,7 @@ CHECKS: dict[str, Callable[[Subject, Path], None]] = {
         overfits_one_batch,
         accumulation,
         export_matches,
+        evidence_is_fresh,
     )
 }
 """Every check by name; a card's ``known_gaps`` names those its recipe cannot pass."""

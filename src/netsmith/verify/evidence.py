@@ -154,7 +154,7 @@ def write_evidence(name: str, runs: Sequence[Run], *, command: str, extra: dict[
     )
     content = {
         "level": 3 if holds else 2,
-        "config_sha256": config.derive(seed=0).sha256(),
+        "config_sha256": found.config.derive(seed=0).sha256(),
         "source_sha256": source_sha256(entry),
         "data_sha256": data,
         "golden_losses": golden_losses(name),

@@ -88,18 +88,23 @@ class Subject:
 
 
 class Cut(Hook):
-    """Cuts a run as a crash would: an exception after a given step, nothing saved."""
+    """Cuts a run as a crash would, by an exception: after a given step, or just after the checkpoint of that step."""
 
     order = 100
 
     class Crash(Exception):
         """The crash."""
 
-    def __init__(self, at: int) -> None:
+    def __init__(self, at: int, *, after_save: bool = False) -> None:
         self.at = at
+        self.after_save = after_save
 
     def after_step(self, engine: Engine, logs: Mapping[str, float]) -> None:  # noqa: ARG002
-        if engine.step == self.at:
+        if not self.after_save and engine.step == self.at:
+            raise self.Crash
+
+    def before_step(self, engine: Engine) -> None:
+        if self.after_save and engine.step == self.at:
             raise self.Crash
 
     @classmethod

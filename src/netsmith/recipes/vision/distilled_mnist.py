@@ -17,7 +17,7 @@ CARD = {
         {"metric": "test/accuracy", "value": 0.973, "tolerance": 0.0, "source": "netsmith: above the student alone"},
     ],
     "deviations": [
-        "the teacher is a small CNN, trained in the same run for its first 800 of 5,340 steps, not two layers of 1,200 units",
+        "the teacher is a small CNN, trained in the first 800 steps of the run, not two layers of 1,200 units",
         "the student has one hidden layer of 32 units, not two of 800; T = 4 and alpha = 0.9 in place of T = 20",
     ],
     "learns": {"metric": "dev/accuracy", "value": 0.9, "steps": 400},
