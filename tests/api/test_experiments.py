@@ -123,7 +123,8 @@ def test_the_verbs_take_the_code(mine, capsys):
         ("\n\nraise RuntimeError('a\\nb' * 400)\n", "own.py, line 3: RuntimeError: a b"),
         (MINE.replace("epochs=1", "epoch=1"), "Experiment.Config has no field 'epoch'; did you mean 'epochs'?"),
         ("\0", "own.py"),
-        (MINE.replace("num_classes: int", "num_classes: inty"), "own.py, line 16: NameError: name 'inty' is not defined"),
+        (MINE.replace("num_classes: int", "num_classes: inty"), "own.py, line 20: NameError: name 'inty' is not"),
+        ("from __future__ import annotations\n" + MINE.replace("epochs=1", "steps=0"), "steps must be at least 1"),
     ],
 )  # fmt: skip
 def test_a_recipe_file_that_fails_is_one_line(text, message, capsys):

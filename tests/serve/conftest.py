@@ -40,7 +40,13 @@ def table_network() -> Network:
         preprocessing=(step,),
     )
     outputs = Outputs(kind="classes", names=("no", "yes"), size=2)
-    return Network(nn.Linear(5, 2), Spec(dataset="rows", inputs=inputs, outputs=outputs), task=classify(), name="rows")
+    return Network(
+        nn.Linear(5, 2),
+        Spec(dataset="rows", inputs=inputs, outputs=outputs),
+        task=classify(),
+        name="rows",
+        missing="mean",
+    )
 
 
 class MeanOfWords(nn.Module):

@@ -160,7 +160,7 @@ def _execute(source: bytes, name: str, path: Path) -> ModuleType:
     module.__file__ = str(path)
     sys.modules[name] = module  # classes find their config's owner through their module
     try:
-        exec(compile(source, str(path), "exec"), module.__dict__)
+        exec(compile(source, str(path), "exec", dont_inherit=True), module.__dict__)
     except (Exception, SystemExit) as error:
         del sys.modules[name]
         lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]

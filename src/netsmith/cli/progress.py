@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Bar", "Bars"]
 
+_BAR = 16
+
 
 class Bar(Hook):
     """A progress bar with the loss, the newest dev figure and the time that remains."""
@@ -24,22 +26,25 @@ class Bar(Hook):
 
     def __init__(self, label: str) -> None:
         self.label = plain(label)
-        self._figures = ""
+        self._figures: list[str] = []
+        self._room = 0
         self._progress: Progress | None = None
         self._task: TaskID | None = None
 
     def start(self, engine: Engine) -> None:
         columns = (
             TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=24),
+            BarColumn(bar_width=_BAR),
             MofNCompleteColumn(),
             TextColumn("{task.fields[figures]}", markup=False),
             TextColumn("ETA"),
             TimeRemainingColumn(compact=True),
         )
-        self._progress = Progress(*columns, console=Console(stderr=True, highlight=False), transient=False)
-        self._progress.start()
+        console = Console(stderr=True, highlight=False)
         steps = int(engine.config.steps)
+        self._room = max(0, console.width - len(self.label) - _BAR - 2 * len(str(steps)) - len("/  ETA 0:00:00     "))
+        self._progress = Progress(*columns, console=console, transient=False)
+        self._progress.start()
         self._task = self._progress.add_task(self.label, total=steps, completed=engine.step, figures="")
 
     def after_step(self, engine: Engine, logs: Mapping[str, float]) -> None:
@@ -47,13 +52,15 @@ class Bar(Hook):
             return
         if engine.step % 5 and engine.step != int(engine.config.steps):  # drawing every step would cost more than it
             return
-        text = "  ".join(f"{name} {value:.4f}" for name, value in list(logs.items())[:2])
-        self._progress.update(self._task, completed=engine.step, figures=f"{text}{self._figures}")
+        shown = [f"{name} {value:.4f}" for name, value in list(logs.items())[:2]] + self._figures
+        while shown and len("  ".join(shown)) > self._room:  # the counts and the time left matter more
+            shown.pop()
+        self._progress.update(self._task, completed=engine.step, figures="  ".join(shown))
 
     def evaluate(self, engine: Engine, run: Callable[[], dict[str, float]]) -> dict[str, float]:  # noqa: ARG002
         found = run()
         name, value = next(iter(found.items()))
-        self._figures = f"  {name} {value:.4f}"
+        self._figures = [f"{name} {value:.4f}"]
         return found
 
     def end(self, engine: Engine) -> None:  # noqa: ARG002

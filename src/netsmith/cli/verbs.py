@@ -55,10 +55,13 @@ def predict(path: str, source: str, *, seed: int | None, count: int | None, code
 
 def _read(run: Run, source: str) -> tuple[list[str], list[Any]]:
     from netsmith.api.encode import read_bytes, read_file, text_column
+    from netsmith.core.errors import DataError
 
     inputs, column = run.network.spec.inputs, text_column(run.found.config.data)
     if source not in ("", "-"):
         return read_file(Path(source), inputs, text=column)
+    if sys.stdin is None:
+        raise DataError("stdin is closed; give a file")
     if sys.stdin.isatty():
         notice("reading from the terminal; end with Ctrl-D")
     return read_bytes(sys.stdin.buffer.read(), inputs, text=column)

@@ -161,7 +161,7 @@ class Requests:
     def _row(self) -> type[BaseModel]:
         """Return the model of a row; columns may have any name, so they are aliases."""
         inputs = self._inputs
-        missing = any(step.name == "normalize" for step in inputs.preprocessing)  # it fills in the training mean
+        missing = self._network.missing == "mean"  # as the run was trained
         fields: dict[str, Any] = {}
         for position, name in enumerate(inputs.columns):
             texts = inputs.categories[position] if inputs.categories else ()
