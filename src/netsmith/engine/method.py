@@ -63,12 +63,12 @@ class Method(nn.Module, abc.ABC):
         norms = batch_norms(self)
         return f"batch normalization ({norms[0]}) couples the examples of a batch" if norms else ""
 
-    def act(self, observations: Any, noise: Tensor) -> Tensor:  # noqa: ARG002
+    def act(self, observations: Any, noise: Tensor | None) -> Tensor:  # noqa: ARG002
         """Choose actions for a live source.
 
         Args:
             observations: One observation per environment.
-            noise: ``(B,)`` keyed uniform numbers, the only randomness an action may use.
+            noise: ``(B,)`` keyed uniform numbers, the only randomness an action may use; None acts greedily.
         """
         raise UnsupportedError(f"{type(self).__name__} does not act; use a source with a fixed set of examples")
 

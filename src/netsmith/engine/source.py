@@ -15,8 +15,8 @@ from netsmith.engine.batch import Batch
 
 __all__ = ["Act", "LiveSource", "Source", "cut_batches"]
 
-Act = Callable[[Any, Tensor], Tensor]
-"""``act(observations, noise) -> actions``: see :meth:`netsmith.engine.method.Method.act`."""
+Act = Callable[[Any, Tensor | None], Tensor]
+"""``act(observations, noise) -> actions``, greedy without noise: see :meth:`netsmith.engine.method.Method.act`."""
 
 
 class Source(abc.ABC):

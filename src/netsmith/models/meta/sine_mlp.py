@@ -16,9 +16,8 @@ __all__ = ["SineMlp"]
 class SineMlp(nn.Module):
     """Regress a curve from its argument with two hidden layers of 40 units and ReLU.
 
-    Weights start from a normal distribution of deviation 0.01 cut at two deviations, biases from zero, as in the
-    authors' code, where ``initialization`` is ``truncated_normal``; the default is torch's own, which learns faster at
-    the start and reaches the same error.
+    The authors' code draws the weights from a normal distribution of deviation 0.01 cut at two deviations and starts
+    biases from zero; ``truncated_normal`` does the same, the default is torch's own initialization.
 
     Shapes:
         ``(..., in_features)`` to ``(..., num_outputs)``.

@@ -6,7 +6,7 @@ from netsmith.methods.adversarial import Adversarial
 from netsmith.models.generative.mlp_discriminator import MlpDiscriminator
 from netsmith.models.generative.mlp_generator import MlpGenerator
 from netsmith.optim.adam import Adam
-from netsmith.optim.schedules.linear import Linear
+from netsmith.optim.schedules.cosine import Cosine
 from netsmith.tasks.generate import Generate, ring
 
 CARD = {
@@ -25,17 +25,17 @@ CARD = {
 
 experiment = Experiment.Config(
     method=Adversarial.Config(
-        generator=MlpGenerator.Config(latent_size=16, hidden=(128, 128)),
+        generator=MlpGenerator.Config(latent_size=8, hidden=(128, 128)),
         discriminator=MlpDiscriminator.Config(hidden=(128, 128)),
         task=Generate.Config(centers=ring(8, radius=2.0), sd=0.02),
-        latent_size=16,
-        r1=0.1,
+        latent_size=8,
+        r1=0.005,
     ),
-    data=GaussianRing.Config(batch=512),
+    data=GaussianRing.Config(batch=256),
     optimizers={
-        "generator": Adam.Config(lr=1e-3, betas=(0.5, 0.99), schedule=Linear.Config(final=0.01)),
-        "discriminator": Adam.Config(lr=1e-3, betas=(0.5, 0.99), schedule=Linear.Config(final=0.01)),
+        "generator": Adam.Config(lr=2e-3, betas=(0.5, 0.999), schedule=Cosine.Config()),
+        "discriminator": Adam.Config(lr=2e-3, betas=(0.5, 0.999), schedule=Cosine.Config()),
     },
-    steps=10_000,
-    evaluate_every=1_000,
+    steps=8_000,
+    evaluate_every=2_000,
 )

@@ -5,6 +5,7 @@ from netsmith.engine.experiment import Experiment
 from netsmith.methods.maml import MAML
 from netsmith.models.meta.sine_mlp import SineMlp
 from netsmith.optim.adam import Adam
+from netsmith.optim.schedules.linear import Linear
 from netsmith.tasks.few_shot_regress import FewShotRegress
 
 CARD = {
@@ -13,28 +14,34 @@ CARD = {
     "claims": [
         {
             "metric": "test/mse_after_1",
-            "value": 0.8,
+            "value": 0.83,
             "tolerance": 0.0,
             "direction": "at_most",
-            "source": "netsmith: a third of the jointly trained net's error; the paper's figure 3 shows curves",
+            "source": "netsmith: a third of the error of maml_sine:joint; the paper shows curves",
         },
     ],
-    "deviations": ["the exported product is the start; adapt it first with method.adapt(support, targets)"],
+    "deviations": [
+        "Adam at 2e-3 falling to 0, an inner rate of 0.02 and 10,000 steps, in place of 1e-3, 0.01 and 70,000",
+        "the exported product is the start; adapt it first with method.adapt(support, targets)",
+    ],
 }
 
 VARIANTS = {
     "joint": {
-        "set": {"method.inner_steps": 0},
+        "set": {"method.inner_steps": 0, "method.inner_lr": 0.01, "steps": 3000, "evaluate_every": 1500},
         "title": "The sine net, trained jointly",
         "claims": [],
-        "deviations": ["the control: the same net trained on all tasks at once, then one gradient step on ten points"],
+        "deviations": [
+            "the control: the same net trained on all tasks at once, then one gradient step on ten points",
+            "its step size was chosen on dev among 0.005 .. 0.2, so that the control is as good as it can be",
+        ],
     },
 }
 
 experiment = Experiment.Config(
-    method=MAML.Config(model=SineMlp.Config(hidden=(40, 40)), task=FewShotRegress.Config(), inner_lr=0.01),
+    method=MAML.Config(model=SineMlp.Config(hidden=(40, 40)), task=FewShotRegress.Config(), inner_lr=0.02),
     data=SineTasks.Config(shots=10, queries=10, batch=25),
-    optimizers={"model": Adam.Config(lr=1e-3)},
-    steps=20_000,
-    evaluate_every=5_000,
+    optimizers={"model": Adam.Config(lr=2e-3, schedule=Linear.Config())},
+    steps=10_000,
+    evaluate_every=2_500,
 )
