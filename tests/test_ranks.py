@@ -12,6 +12,9 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from netsmith.engine.engine import Engine
+from netsmith.engine.ranks import Ranks
+from netsmith.verify.subject import Subject
 from ranks_worker import train
 
 MLP = {"kind": "mlp", "hidden": [16]}
@@ -46,3 +49,11 @@ def test_two_processes_learn_what_one_learns(kind: str, two_ranks: Path) -> None
         assert torch.equal(first[name], second[name]), f"{name} differs between the ranks"
         error = float((first[name] - wanted).abs().max()) if wanted.numel() else 0.0
         assert error <= 1e-10, f"{name} differs by {error:.1e} from the one process"
+
+
+def test_batch_statistics_per_rank_are_told() -> None:
+    ranks = Ranks()
+    ranks.world = 2  # the engine is only built, nothing is sent
+    engine = Engine(Subject.of("cnn_digits").experiment(), ranks=ranks)
+    assert [line for line in engine.notices if "batch normalization" in line and "2 processes" in line]
+    assert not Engine(Subject.of("mlp_digits").experiment(), ranks=ranks).notices

@@ -46,6 +46,14 @@ def test_a_variant_and_a_run_folder_as_targets(netsmith):
     assert Path("runs/third/evaluation.json").read_bytes() == Path("runs/again/evaluation.json").read_bytes()
 
 
+def test_a_recipes_name_means_the_recipe_beside_a_folder_of_that_name(netsmith):
+    assert netsmith(f"train mlp_digits {TWIN} --root . --set seed=3").code == 0
+    assert netsmith(f"train mlp_digits {TWIN} --root .").code == 0
+    assert netsmith("train ./mlp_digits --root .").code == 0
+    files = [Path(f"mlp_digits{number}/experiment.json") for number in ("", "-2", "-3")]
+    assert [json.loads(file.read_text())["experiment"]["seed"] for file in files] == [3, 0, 3]
+
+
 def test_set_takes_nested_json_and_text(netsmith):
     sets = ["--set", "method.model.hidden=[7, 5]", "--set", "method.model.activation=tanh"]
     code, out, _ = netsmith(f"train mlp_digits {TWIN} --dry-run --json", *sets)

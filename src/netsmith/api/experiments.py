@@ -20,7 +20,7 @@ from netsmith.core.cards import Card, card_of, variants_of
 from netsmith.core.config import Config
 from netsmith.core.errors import ConfigError, NetsmithError, RunError, shorten
 from netsmith.core.files import read_json
-from netsmith.core.registry import find_recipe, literals
+from netsmith.core.registry import find_recipe, literals, recipes
 from netsmith.engine.experiment import Experiment
 
 __all__ = ["Code", "Found", "find", "load_code", "parse_sets", "read_experiment", "wanted_code", "write_form"]
@@ -81,7 +81,8 @@ def find(target: str | Path, *, sets: Mapping[str, Any] | None = None, code: str
         RunError: The JSON file is missing or malformed.
     """
     path, text = Path(target), str(target)
-    if path.suffix == ".json" or path.is_dir():
+    known = isinstance(target, str) and target.partition(":")[0] in recipes()  # ./NAME means a folder of that name
+    if path.suffix == ".json" or (path.is_dir() and not known):
         file = path / "experiment.json" if path.is_dir() else path
         found = read_experiment(read_json(file), code=code)
     elif code:

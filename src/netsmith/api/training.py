@@ -114,7 +114,7 @@ def _owned(folder: RunFolder | None, path: Path, *, new: bool) -> Iterator[None]
     try:
         yield
     except (UserError, MissingExtraError):
-        if folder and new and not checkpoint.folders(path / "checkpoints"):
+        if folder and new and not any(int(p.name[5:]) for p in checkpoint.folders(path / "checkpoints")):
             shutil.rmtree(path, ignore_errors=True)
         raise
     except DivergedError as error:
