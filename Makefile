@@ -14,7 +14,7 @@ demo: $(VENV)/.demo
 	$(VENV)/bin/netsmith demo
 
 test: $(VENV)/.test lint
-	$(VENV)/bin/python -m pytest
+	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest --numprocesses auto --dist loadfile
 
 lint: $(VENV)/.test
 	$(VENV)/bin/ruff check src tests benchmarks
