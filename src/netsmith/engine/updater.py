@@ -196,8 +196,8 @@ class Updater:
             return value
         where = self._first_bad(loss_function, piece, place)
         raise DivergedError(
-            f"the loss became {value} at step {self.step}, {where}; nothing was updated and the last checkpoint is "
-            "good. Lower the learning rate, warm it up, or clip (clip_norm=1)"
+            f"the loss became {value} at step {self.step}, {where}; nothing was updated, and what was "
+            "saved is good. Lower the learning rate, warm it up, or clip (clip_norm=1)"
         )
 
     def _first_bad(self, loss_function: Callable[[Batch], Loss], piece: Batch, place: tuple[int, int]) -> str:

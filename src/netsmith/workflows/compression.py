@@ -92,7 +92,8 @@ def compress_run(
     def begin(found: Found, role: str, prepare: training.Prepare) -> Run:
         name = f"{run.path.name}-{role}"
         more = hooks(role) if hooks else ()
-        return load(training.begin(found, root=root, name=name, hooks=more, prepare=prepare, notice=notice))
+        path = training.begin(found, root=root, name=name, hooks=more, prepare=prepare, notice=notice)
+        return load(path, code=run.code or "" if found.code else "", notice=notice)
 
     if prune:
         found = _tuning(run, epochs=tuning)

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from netsmith.api.encode import encode, read_file
+from netsmith.api.encode import read_file, text_column
 from netsmith.core.errors import ConfigError, UnsupportedError, did_you_mean, shorten
 from netsmith.core.files import write_atomic
 from netsmith.engine.source import Source
@@ -139,6 +139,8 @@ def explain_run(run: Run, source: Any = None, *, method: str = "", count: int = 
     if kind == "image":
         return _explain_images(run, network, source, wanted, count, folder, page)
     if kind in ("text", "tokens", "table"):
+        if method not in ("", "all", "integrated_gradients", "integrated-gradients"):
+            raise UnsupportedError(f"method {method!r} does not apply to {kind} inputs; integrated_gradients does")
         return _explain_rows(run, network, source, count, folder, page)
     raise UnsupportedError(f"explain works on images, texts and tables; this run takes {kind} inputs")
 
@@ -159,9 +161,12 @@ def _subtitle(network: Network) -> str:
 
 def _examples(run: Run, source: Any, count: int) -> tuple[list[str], Tensor, Judged | None]:
     if source is not None:
-        inputs = run.network.spec.inputs
-        names, values = read_file(Path(source), inputs) if isinstance(source, (str, Path)) else ([], source)
-        raw = encode(values, inputs)[:count]
+        names: list[str] = []
+        if isinstance(source, (str, Path)):
+            network = run.network
+            text = text_column(run.found.config.data)
+            names, source = read_file(Path(source), network.spec.inputs, text=text)
+        raw = run.network.encode(source)[:count]
         return (names or [str(number) for number in range(1, len(raw) + 1)])[:count], raw, None
     data = run.engine.source
     if not isinstance(data, Source):

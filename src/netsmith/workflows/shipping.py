@@ -135,20 +135,18 @@ def export_run(run: Run, output: str | Path | None = None, *, int8: bool = False
         UnsupportedError: int8 of inputs that are not numbers, or of a live source.
     """
     network = run.network
+    source = run.engine.source if int8 else None  # looked for first: exporting takes seconds
+    if int8 and (not isinstance(source, Source) or network.spec.inputs.kind not in ("image", "table")):
+        raise UnsupportedError(f"int8 is calibrated on images and tables; this run takes {network.spec.inputs.kind}")
     path = Path(output) if output else run.path / "export" / "model.onnx"
     path.parent.mkdir(parents=True, exist_ok=True)
     report = network.export(path)
     found = {"path": str(path), "export": report.to_json()}
     labels = {"inputs": network.spec.inputs.dump(), "outputs": network.spec.outputs.dump()}
     write_json(path.with_suffix(".json"), labels, sync=False)
-    if int8:
+    if isinstance(source, Source):
         from netsmith.compress.quantize import quantize_onnx
 
-        source = run.engine.source
-        if not isinstance(source, Source) or network.spec.inputs.kind not in ("image", "table"):
-            raise UnsupportedError(
-                f"int8 is calibrated on images and tables; this run takes {network.spec.inputs.kind}"
-            )
         target = path.with_suffix(".int8.onnx")
         found |= {"int8_path": str(target), "int8": quantize_onnx(path, target, calibration(source)).to_json()}
     return found
