@@ -150,7 +150,10 @@ def write_evidence(name: str, runs: Sequence[Run], *, command: str, extra: dict[
         measured[metric] = {"mean": statistics.fmean(numbers), "sd": sd, "n": len(numbers), "seeds": by_seed}
     card = found.card
     holds = bool(card and card.claims) and all(
-        claim.metric in measured and claim.holds(measured[claim.metric]["mean"]) for claim in card.claims
+        claim.metric in measured
+        and measured[claim.metric]["n"] >= len(card.seeds)
+        and claim.holds(measured[claim.metric]["mean"])
+        for claim in card.claims
     )
     content = {
         "level": 3 if holds else 2,
