@@ -68,12 +68,14 @@ def _row(name: str, entry: Entry, variant: str) -> dict[str, Any]:
 
 
 def _status(card: Card, evidence: dict[str, Any], entry: Entry) -> str:
-    """Return ``reproduced``, ``short``, ``stale``, or ``unverified``."""
+    """Return ``reproduced``, ``short``, ``stale``, ``unverified``, or ``measured`` where nothing is claimed."""
     measured = evidence.get("measured", {})
     if not measured:
         return "unverified"
     if evidence.get("source_sha256") not in (None, source_sha256(entry)):
         return "stale"
+    if not card.claims:
+        return "measured"  # a control: figures without a claim
     if any(measured.get(claim.metric, {}).get("n", 0) < len(card.seeds) for claim in card.claims):
         return "unverified"  # some seeds have not been run yet
     return "reproduced" if all(claim.holds(measured[claim.metric]["mean"]) for claim in card.claims) else "short"

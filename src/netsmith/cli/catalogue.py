@@ -23,7 +23,7 @@ def list_(*, as_json: bool) -> None:
     for row in rows:
         counts[row["status"]] = counts.get(row["status"], 0) + 1
     gaps = sum(bool(row["gaps"]) for row in rows)
-    order = ("reproduced", "short", "stale", "unverified")
+    order = ("reproduced", "measured", "short", "stale", "unverified")
     print(f"{len(rows)} recipes: {', '.join(f'{counts.get(s, 0)} {s}' for s in order)}; {gaps} with known gaps\n")
     width = max((len(row["name"]) for row in rows), default=0)
     for row in rows:
