@@ -43,7 +43,7 @@ experiment = Experiment.Config(
     ),
     data=Mnist.Config(batch=128, dev=0.05),
     optimizers={
-        "teacher": Adam.Config(lr=2e-3),
+        "teacher": Adam.Config(lr=4e-3, schedule=Window.Config(schedule=Cosine.Config(), stop=1 / 3)),
         "model": Adam.Config(lr=2e-3, schedule=Window.Config(schedule=Cosine.Config(), start=1 / 3)),
     },
     epochs=12,
