@@ -40,8 +40,8 @@ def config_round_trip(subject: Subject, folder: Path) -> None:
 
 
 def predicts(subject: Subject, folder: Path) -> None:  # noqa: ARG001
-    """After a step the product answers with numbers; predictions are plain JSON with the schema's names."""
-    engine = subject.engine(steps=1)
+    """After a few steps the product answers with numbers; predictions are plain JSON with the schema's names."""
+    engine = subject.engine(steps=3)
     engine.fit()
     network = subject.network(engine)
     raw = network.example(3)
