@@ -41,7 +41,7 @@ VARIANTS = {
 experiment = Experiment.Config(
     method=Distillation.Config(
         model=StudentNet.Config(
-            channels=(32, 32, 64, 64, 64, 64, 128, 128, 128), pools=(1, 5), activation="relu", activate_pointwise=True
+            channels=(32, 64, 64, 64, 64, 128, 128, 128), pools=(0, 4), activation="relu", activate_pointwise=True
         ),
         teacher=CifarResNet.Config(depth=20),
         task=Classify.Config(),
@@ -50,6 +50,6 @@ experiment = Experiment.Config(
     ),
     data=FashionMnist.Config(batch=128, dev=0.05, augment=(Crop.Config(padding=2), Flip.Config())),
     optimizers={"model": AdamW.Config(lr=4e-3, weight_decay=0.02, schedule=OneCycle.Config(peak=0.25))},
-    epochs=16,
+    epochs=10,
     memory_format="channels_last",
 )
