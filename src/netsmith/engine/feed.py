@@ -84,6 +84,8 @@ class MapFeed:
             self._key = key(self.seed, "augment", epoch)
             self._epoch = epoch
         indices = self._order[position % length]
+        if self.ranks.world == 1:
+            return self._key, indices
         start, stop = self.ranks.share(len(indices))
         return self._key, indices[start:stop]
 

@@ -44,7 +44,7 @@ class UpdaterSettings:
 def seed_default_generator(value: int) -> None:
     """Seed torch's default generators (dropout and the like) on every device in use."""
     torch.default_generator.manual_seed(value)
-    if torch.cuda.is_available():
+    if torch.cuda.is_initialized():
         torch.cuda.manual_seed(value)
 
 
@@ -101,6 +101,10 @@ class Updater:
         self.settings = settings
         self.ranks = ranks
         self.players = {name: _Player(parameters, optimizers[name]) for name, parameters in players.items()}
+        # One player that owns all there is needs no list of whose gradients to compute: torch is quicker without.
+        owned = {id(parameter) for one in self.players.values() for parameter in one.parameters}
+        trained = {id(parameter) for parameter in method.parameters() if parameter.requires_grad}
+        self._alone = len(self.players) == 1 and trained <= owned
         self.step = 0
         self._calls = 0
 
@@ -140,14 +144,19 @@ class Updater:
         pieces = batch.split(self.settings.micro_batches)
         if len(pieces) == 1 and self.ranks.world == 1:
             loss = self._forward(loss_function, pieces[0], (call, 0))
-            mean = loss.total / loss.weight
-            value = self._check(mean.item(), loss_function, pieces[0], (call, 0))
-            mean.backward(inputs=one.parameters)
+            weight = float(loss.weight)
+            value = loss.total.item() / weight if weight else math.nan
+            self._check(value, loss_function, pieces[0], (call, 0))
+            # The factor goes in as the gradient of the total: a division in the graph would cost two more operations.
+            loss.total.backward(loss.total.new_full((), 1 / weight), inputs=self._owners(one))
         else:
             value = self._accumulate(one, loss_function, pieces, call)
         if self.settings.clip_norm:
             nn.utils.clip_grad_norm_(one.parameters, self.settings.clip_norm)
         return value
+
+    def _owners(self, one: _Player) -> list[nn.Parameter] | None:
+        return None if self._alone else one.parameters
 
     def _accumulate(
         self, one: _Player, loss_function: Callable[[Batch], Loss], pieces: list[Batch], call: int
@@ -159,7 +168,7 @@ class Updater:
             weight += float(loss.weight)
             if self.ranks.world == 1:  # with several ranks the sum is checked, so that all of them stop together
                 self._check(total, loss_function, piece, (call, number))
-            loss.total.backward(inputs=one.parameters)
+            loss.total.backward(inputs=self._owners(one))
         # A parameter that no piece and no rank used keeps no gradient: the optimizer must pass it over, as it does
         # where the batch is not cut (weight decay and momentum would move it otherwise).
         used = [float(parameter.grad is not None) for parameter in one.parameters]

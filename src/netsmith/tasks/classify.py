@@ -50,8 +50,10 @@ class Classify(Task):
         output = full(output)
         if target.is_floating_point():
             target = target.to(output.dtype)
-        losses = F.cross_entropy(output, target, reduction="none", label_smoothing=self.config.label_smoothing)
-        return weighted(losses, weights)
+        smoothing = self.config.label_smoothing
+        if weights is None:  # summed by the same kernel: of a small network's step that is a measurable part
+            return Loss(F.cross_entropy(output, target, reduction="sum", label_smoothing=smoothing), float(len(output)))
+        return weighted(F.cross_entropy(output, target, reduction="none", label_smoothing=smoothing), weights)
 
     def metrics(self) -> dict[str, Metric]:
         return {
