@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file
 
+from netsmith.core.files import sha256_of
 from netsmith.engine.engine import Engine
 from netsmith.engine.ranks import Ranks
 from netsmith.verify.subject import Subject
@@ -57,3 +60,61 @@ def test_batch_statistics_per_rank_are_told() -> None:
     engine = Engine(Subject.of("cnn_digits").experiment(), ranks=ranks)
     assert [line for line in engine.notices if "batch normalization" in line and "2 processes" in line]
     assert not Engine(Subject.of("mlp_digits").experiment(), ranks=ranks).notices
+
+
+def torchrun(*arguments: str, cwd: Path) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "netsmith"]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(
+        [*command, *arguments], cwd=cwd, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+
+
+def rank_process(parent: int, rank: int) -> int:
+    """Return the process of a rank among the children of torchrun."""
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            ours = int((folder / "stat").read_text().rsplit(")", 1)[1].split()[1]) == parent
+            if ours and f"RANK={rank}".encode() in (folder / "environ").read_bytes().split(b"\0"):
+                return int(folder.name)
+        except OSError:
+            continue  # it has ended meanwhile
+    raise AssertionError(f"torchrun has no rank {rank}")
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="finds the rank's process in /proc")
+def test_a_killed_rank_and_a_restart_end_with_the_same_weights(tmp_path: Path) -> None:
+    steps = 200
+    sets = {"data.twin": "true", "epochs": "0", "steps": str(steps), "evaluate_every": str(steps)}
+    sets |= {"checkpoint_every": "20", "data.batch": "16"}
+    arguments = [
+        "train",
+        "mlp_digits",
+        *(part for name, value in sets.items() for part in ("--set", f"{name}={value}")),
+    ]
+
+    def last(name: str) -> int:
+        saved = (tmp_path / "runs" / name / "checkpoints").glob("step-*/manifest.json")
+        return max((int(file.parent.name[5:]) for file in saved), default=0)
+
+    whole = torchrun(*arguments, "--name", "whole", cwd=tmp_path)
+    output, _ = whole.communicate(timeout=120)
+    assert whole.returncode == 0, output[-3000:]
+
+    cut = torchrun(*arguments, "--name", "cut", cwd=tmp_path)
+    until = time.monotonic() + 60
+    while last("cut") < 40 and time.monotonic() < until:
+        time.sleep(0.005)
+    os.kill(rank_process(cut.pid, 1), signal.SIGKILL)
+    output, _ = cut.communicate(timeout=120)
+    assert cut.returncode != 0
+    assert 40 <= last("cut") < steps, output[-3000:]
+
+    again = torchrun("resume", "runs/cut", cwd=tmp_path)
+    output, _ = again.communicate(timeout=120)
+    assert again.returncode == 0, output[-3000:]
+    weights = [
+        sha256_of(tmp_path / f"runs/{name}/checkpoints/step-{steps:08d}/weights.safetensors")
+        for name in ("whole", "cut")
+    ]
+    assert weights[0] == weights[1]

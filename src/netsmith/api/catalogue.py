@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import statistics
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from netsmith.core.cards import Card, card_of, variants_of
+from netsmith.core.cards import Card, Claim, card_of, variants_of
 from netsmith.core.errors import UnknownNameError
 from netsmith.core.registry import Entry, find_recipe, recipes, sizes
 
@@ -16,7 +18,17 @@ if TYPE_CHECKING:
     from netsmith.core.spec import Spec
     from netsmith.measure.parameters import Row
 
-__all__ = ["described", "evidence_of", "list_recipes", "row_json", "show", "source_sha256", "systems"]
+__all__ = [
+    "claim_figures",
+    "described",
+    "evidence_of",
+    "list_recipes",
+    "row_json",
+    "show",
+    "source_sha256",
+    "summary",
+    "systems",
+]
 
 
 def list_recipes() -> list[dict[str, Any]]:
@@ -42,43 +54,55 @@ def systems() -> list[dict[str, Any]]:
 def _row(name: str, entry: Entry, variant: str) -> dict[str, Any]:
     card = card_of(entry, variant)
     evidence = evidence_of(entry, variant)
-    claims = []
-    for claim in card.claims:
-        measured = evidence.get("measured", {}).get(claim.metric)
-        claims.append(
-            {
-                "metric": claim.metric,
-                "value": claim.value,
-                "tolerance": claim.tolerance,
-                "direction": claim.direction,
-                "source": claim.source,
-                "measured": {key: measured[key] for key in ("mean", "sd", "n")} if measured else None,
-            }
-        )
+    claims = [{**claim.dump(), "measured": claim_figures(claim, entry, evidence)} for claim in card.claims]
+    status = _status(card, evidence, entry, [claim["measured"] for claim in claims])
     return {
         "name": name,
         "title": card.title or entry.doc,
         "family": entry.path.parent.name,
         "paper": card.paper,
-        "level": int(evidence.get("level", 0)),
-        "status": _status(card, evidence, entry),
+        "level": 3 if status == "reproduced" else 2 if evidence else 0,
+        "status": status,
         "claims": claims,
         "gaps": dict(card.known_gaps),
     }
 
 
-def _status(card: Card, evidence: dict[str, Any], entry: Entry) -> str:
+def claim_figures(claim: Claim, entry: Entry, evidence: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return mean, deviation and number of seeds of what a claim is about; None where nobody has measured it.
+
+    Args:
+        claim: The claim.
+        entry: The recipe whose claim it is.
+        evidence: What was measured of it.
+    """
+    theirs: dict[str, float] = {}
+    if claim.against:
+        other = f"{entry.name}{claim.against}" if claim.against.startswith(":") else claim.against
+        theirs = evidence_of(*find_recipe(other)).get("measured", {}).get(claim.metric, {}).get("seeds", {})
+    ours = evidence.get("measured", {}).get(claim.metric, {}).get("seeds", {})
+    numbers = claim.figures(ours, theirs)
+    return summary(numbers) if numbers else None
+
+
+def summary(numbers: Sequence[float]) -> dict[str, Any]:
+    """Return mean, standard deviation (0 of one number) and count."""
+    sd = statistics.stdev(numbers) if len(numbers) > 1 else 0.0
+    return {"mean": statistics.fmean(numbers), "sd": sd, "n": len(numbers)}
+
+
+def _status(card: Card, evidence: dict[str, Any], entry: Entry, found: Sequence[dict[str, Any] | None]) -> str:
     """Return ``reproduced``, ``short``, ``stale``, ``unverified``, or ``measured`` where nothing is claimed."""
-    measured = evidence.get("measured", {})
-    if not measured:
+    if not evidence.get("measured"):
         return "unverified"
     if evidence.get("source_sha256") not in (None, source_sha256(entry)):
         return "stale"
     if not card.claims:
         return "measured"  # a control: figures without a claim
-    if any(measured.get(claim.metric, {}).get("n", 0) < len(card.seeds) for claim in card.claims):
+    if any(figures is None or figures["n"] < len(card.seeds) for figures in found):
         return "unverified"  # some seeds have not been run yet
-    return "reproduced" if all(claim.holds(measured[claim.metric]["mean"]) for claim in card.claims) else "short"
+    pairs = zip(card.claims, found, strict=True)
+    return "reproduced" if all(figures and claim.holds(figures["mean"]) for claim, figures in pairs) else "short"
 
 
 def source_sha256(entry: Entry) -> str:

@@ -37,7 +37,10 @@ def _claims(claims: list[dict[str, Any]]) -> str:
     for claim in claims:
         measured = claim["measured"]
         found = f" (measured {measured['mean']:.4g} +- {measured['sd']:.2g}, n={measured['n']})" if measured else ""
-        parts.append(f"{claim['metric']} {_SIGNS[claim['direction']]} {claim['value']:g}{found}")
+        what = claim["metric"]
+        if claim["against"]:
+            what += f" {'-' if claim['between'] == 'difference' else '/'} that of {claim['against']}"
+        parts.append(f"{what} {_SIGNS[claim['direction']]} {claim['value']:g}{found}")
     return "; ".join(parts)
 
 

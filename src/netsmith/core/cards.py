@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, Literal, cast
 
 from pydantic import model_validator
@@ -12,28 +15,33 @@ from netsmith.core.registry import Entry, find_recipe
 
 __all__ = ["GAP_REASONS", "Card", "Claim", "Learns", "card_of", "variants_of"]
 
-GAP_REASONS: dict[str, str] = {
-    "batch_statistics": "batch normalization in training couples the examples of a batch",
-    "closed_form": "the learner counts or solves; there is no gradient and no loss curve",
-    "live_source": "data come from an environment that answers actions; there is no fixed batch to overfit or split",
-    "latent_input": "the product takes noise, not user data",
-    "no_export": "the product contains an operation that ONNX cannot express",
-    "no_feature_map": "there is no spatial feature map to look at",
-    "adversarial_game": "a game has no loss that must fall",
-    "inner_loop": "a task's loss contains a gradient step of its own",
-}
+GAP_REASONS: Mapping[str, str] = MappingProxyType(
+    {
+        "batch_statistics": "batch normalization in training couples the examples of a batch",
+        "closed_form": "the learner counts or solves; there is no gradient and no loss curve",
+        "live_source": "data come from an environment that answers actions; no fixed batch to overfit or split",
+        "latent_input": "the product takes noise, not user data",
+        "no_export": "the product contains an operation that ONNX cannot express",
+        "no_feature_map": "there is no spatial feature map to look at",
+        "adversarial_game": "a game has no loss that must fall",
+        "inner_loop": "a task's loss contains a gradient step of its own",
+    }
+)
 """The closed list of reasons a gap may give."""
 
 
 class Claim(Config):
-    """One figure a recipe is held to.
+    """One figure a recipe is held to: its own, or its own beside another recipe's.
 
     Attributes:
-        metric: Split and metric, for example ``test/accuracy``.
+        metric: Split and metric, for example ``test/accuracy``; ``onnx/...`` is measured of the exported files.
         value: The claimed figure, in the metric's unit.
         tolerance: How far below (or above, where lower is better) the measured mean may lie.
         source: Where the figure comes from: a table of the paper, or ``netsmith`` for a target of our own.
         direction: ``at_least`` (higher is better), ``at_most``, or ``equal``.
+        against: Another recipe (``:variant`` for one of the same file): the claim is then on what lies between the
+            two, paired by seed; ``""`` for a claim on the figure itself.
+        between: ``difference`` (ours less theirs) or ``ratio`` (ours over theirs).
     """
 
     metric: str
@@ -41,6 +49,22 @@ class Claim(Config):
     tolerance: float
     source: str
     direction: Literal["at_least", "at_most", "equal"] = "at_least"
+    against: str = ""
+    between: Literal["difference", "ratio"] = "difference"
+
+    def figures(self, ours: Mapping[str, float], theirs: Mapping[str, float]) -> list[float]:
+        """Return what the claim is about, a figure per seed.
+
+        Args:
+            ours: The metric by seed.
+            theirs: The metric of the recipe it stands against, by seed; seeds that only one of them has are left out.
+        """
+        if not self.against:
+            return list(ours.values())
+        pairs = [(value, theirs[seed]) for seed, value in ours.items() if seed in theirs]
+        if self.between == "difference":
+            return [a - b for a, b in pairs]
+        return [a / b if b else math.nan for a, b in pairs]
 
     def holds(self, measured: float) -> bool:
         """Whether a measured mean satisfies the claim."""
@@ -78,6 +102,8 @@ class Card(Config):
         known_gaps: Conformance checks it cannot pass, each with a reason of :data:`GAP_REASONS`.
         seeds: Seeds of the evidence.
         learns: What it must reach on its twin.
+        teacher: The recipe whose run of the same seed teaches it, where it takes a teacher from outside; its evidence
+            then compares the exported files of both.
     """
 
     title: str = ""
@@ -87,6 +113,7 @@ class Card(Config):
     known_gaps: FrozenMap[str] = FrozenMap[str]()
     seeds: tuple[int, ...] = (0, 1, 2)
     learns: Learns | None = None
+    teacher: str = ""
 
     @model_validator(mode="after")
     def _check(self) -> Card:

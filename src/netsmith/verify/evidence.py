@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from netsmith.api.catalogue import source_sha256
+from netsmith.api.catalogue import source_sha256, summary
 from netsmith.api.experiments import Found, find, read_experiment
 from netsmith.api.run import Run, load, train
 from netsmith.core.errors import ConfigError, NetsmithError, ProofError, RunError
@@ -70,17 +69,17 @@ def reproduce(
     *,
     root: str | Path,
     seeds: Sequence[int] = (),
-    teacher: Callable[[int], str] | None = None,
     hooks: Callable[[str], Sequence[Hook]] | None = None,
     notice: Callable[[str], None] = print,
 ) -> list[Run]:
     """Train a recipe on its real data for every seed (level 3); a finished run of the same experiment is used again.
 
+    A recipe whose card names a teacher is taught by that recipe's run of the same seed, trained first if need be.
+
     Args:
         name: The recipe.
         root: Where the runs lie.
         seeds: Seeds; the card's by default.
-        teacher: For a seed, the run folder of the teacher, for a recipe that takes one.
         hooks: Hooks for each run (a progress bar).
         notice: Where one-line notices go.
     """
@@ -95,7 +94,10 @@ def reproduce(
             runs.append(load(done, notice=notice))
             continue
         sets = {"seed": seed}
-        from_run = teacher(seed) if teacher else ""
+        from_run: str | Path = ""
+        if found.card and found.card.teacher:
+            (taught,) = reproduce(found.card.teacher, root=root, seeds=(seed,), hooks=hooks, notice=notice)
+            from_run = taught.path
         bars = hooks(label) if hooks else ()
         runs.append(train(name, sets=sets, root=root, name=label, teacher=from_run, hooks=bars, notice=notice))
     return runs
@@ -120,8 +122,16 @@ def _finished(path: Path, config: Experiment.Config) -> Path | None:
     return path if filled == saved else None
 
 
-def write_evidence(name: str, runs: Sequence[Run], *, command: str, extra: dict[str, Any] | None = None) -> Path:
+def write_evidence(
+    name: str, runs: Sequence[Run], *, command: str, shipped: Mapping[int, Mapping[str, float]] | None = None
+) -> Path:
     """Write what was measured beside the recipe; the only writer of evidence files.
+
+    Args:
+        name: The recipe.
+        runs: A finished run per seed.
+        command: The command that makes them.
+        shipped: By seed, figures of the exported files (:func:`netsmith.verify.shipped.beside_teacher`).
 
     Raises:
         RunError: A run is of another experiment, or a seed occurs twice.
@@ -136,27 +146,17 @@ def write_evidence(name: str, runs: Sequence[Run], *, command: str, extra: dict[
         if run.found.config.derive(seed=config.seed) != config:
             raise RunError(f"{run.path.name} is of another experiment than {runs[0].path.name}")
         seed = str(run.found.config.seed)
-        for metric, value in run.figures().items():
+        more = (shipped or {}).get(run.found.config.seed, {})
+        for metric, value in {**run.figures(), **more}.items():
             if value is not None:
                 if seed in values.setdefault(metric, {}):
                     raise RunError(f"seed {seed} occurs twice")
                 values[metric][seed] = value
         data = {split.name: split.sha256 for split in run.network.spec.splits}
         environments.append(read_json(run.path / "environment.json"))
-    measured = {}
-    for metric, by_seed in values.items():
-        numbers = list(by_seed.values())
-        sd = statistics.stdev(numbers) if len(numbers) > 1 else 0.0
-        measured[metric] = {"mean": statistics.fmean(numbers), "sd": sd, "n": len(numbers), "seeds": by_seed}
+    measured = {metric: {**summary(list(seeds.values())), "seeds": seeds} for metric, seeds in values.items()}
     card = found.card
-    holds = bool(card and card.claims) and all(
-        claim.metric in measured
-        and measured[claim.metric]["n"] >= len(card.seeds)
-        and claim.holds(measured[claim.metric]["mean"])
-        for claim in card.claims
-    )
     content = {
-        "level": 3 if holds else 2,
         "config_sha256": found.config.derive(seed=0).sha256(),
         "source_sha256": source_sha256(entry),
         "data_sha256": data,
@@ -169,7 +169,6 @@ def write_evidence(name: str, runs: Sequence[Run], *, command: str, extra: dict[
             key: environments[0][key] for key in ("versions", "system", "processor", "threads", "gpu", "python")
         },
         "written_by": environment()["versions"]["netsmith"],
-        **(extra or {}),
     }
     file = entry.path.with_name(f"{entry.name}.evidence.json")
     whole = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {"format": 1, "variants": {}}

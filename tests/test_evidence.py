@@ -1,0 +1,115 @@
+"""Evidence: what a status says of claims and figures, and how a student is measured beside its teacher."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import netsmith
+from netsmith.api.catalogue import list_recipes, source_sha256
+from netsmith.core import registry
+from netsmith.core.errors import NetsmithError
+from netsmith.verify import evidence
+from netsmith.verify.shipped import beside_teacher
+
+RECIPE = """
+CARD = {
+    "paper": "P",
+    "seeds": (0, 1),
+    "claims": [
+        {
+            "metric": "test/accuracy", "value": 0.01, "tolerance": 0.0, "source": "s",
+            "against": ":alone", "between": "BETWEEN",
+        }
+    ],
+}
+VARIANTS = {"alone": {"set": {}, "claims": [], "deviations": ["the control"]}}
+"""
+
+
+def status(tmp_path: Path, ours: dict[str, float], theirs: dict[str, float], *, between: str = "difference") -> Any:
+    file = tmp_path / "recipes" / "family" / "net.py"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(RECIPE.replace("BETWEEN", between))
+    hashed = source_sha256(registry.recipes()["net"])
+    written = {
+        name: {"source_sha256": hashed, "measured": {"test/accuracy": {"seeds": seeds}}}
+        for name, seeds in (("default", ours), ("alone", theirs))
+        if seeds
+    }
+    file.with_name("net.evidence.json").write_text(json.dumps({"format": 1, "variants": written}))
+    ours_row, alone_row = list_recipes()
+    assert alone_row["status"] == ("measured" if theirs else "unverified")
+    (claim,) = ours_row["claims"]
+    return ours_row["status"], ours_row["level"], claim["measured"]
+
+
+def test_a_claim_against_another_recipe_is_paired_by_seed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "_PACKAGE", tmp_path)
+    found = status(tmp_path, {"0": 0.95, "1": 0.93}, {"1": 0.91, "0": 0.92})
+    assert found[:2] == ("reproduced", 3)
+    assert found[2] == {"mean": pytest.approx(0.025), "sd": pytest.approx(0.005 * 2**0.5), "n": 2}
+    assert status(tmp_path, {"0": 0.95, "1": 0.93}, {"1": 0.94, "0": 0.945})[:2] == ("short", 2)
+    # A seed that only one of them has is no pair, and a claim needs every seed of its card.
+    assert status(tmp_path, {"0": 0.95, "1": 0.93}, {"1": 0.9, "2": 0.1})[0] == "unverified"
+    assert status(tmp_path, {"0": 0.95, "1": 0.93}, {}) == ("unverified", 2, None)
+    assert status(tmp_path, {}, {"0": 0.9}) == ("unverified", 0, None)
+    ratio = status(tmp_path, {"0": 0.5, "1": 0.25}, {"0": 1.0, "1": 1.0}, between="ratio")
+    assert ratio[2]["mean"] == pytest.approx(0.375)
+
+
+def test_a_changed_recipe_is_stale(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "_PACKAGE", tmp_path)
+    assert status(tmp_path, {"0": 0.95, "1": 0.93}, {"0": 0.9, "1": 0.9})[0] == "reproduced"
+    file = tmp_path / "recipes" / "family" / "net.py"
+    file.write_text(file.read_text() + "\n# changed\n")
+    assert [row["status"] for row in list_recipes()] == ["stale", "stale"]
+
+
+def test_a_student_is_taught_by_its_cards_teacher(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, int, str]] = []
+
+    class Stopped(Exception):
+        """Stands in for hours of training."""
+
+    class Trained:
+        path = tmp_path / "resnet20_fashion_mnist-seed2"
+
+    def train(target: str, *, sets: dict[str, Any], teacher: str | Path, **_: Any) -> Trained:
+        asked.append((target, sets["seed"], str(teacher)))
+        if target == "student_fashion_mnist":
+            raise Stopped
+        return Trained()
+
+    monkeypatch.setattr(evidence, "train", train)
+    with pytest.raises(Stopped):
+        evidence.reproduce("student_fashion_mnist", root=tmp_path, seeds=(2,))
+    assert asked == [
+        ("resnet20_fashion_mnist", 2, ""),
+        ("student_fashion_mnist", 2, str(Trained.path)),
+    ]
+
+
+def test_a_network_beside_itself_loses_and_gains_nothing(tmp_path: Path) -> None:
+    run = netsmith.train("mlp_digits", sets={"epochs": 2}, root=tmp_path, notice=lambda _: None)
+    found = beside_teacher(run, run, notice=lambda _: None)
+    assert found["onnx/accuracy"] == pytest.approx(run.figures()["test/accuracy"], abs=0.006)  # one image is 0.0056
+    assert found["onnx/lost"] == 0
+    assert found["onnx/smaller"] == 1
+    assert 0.5 < found["onnx/faster"] < 2
+    assert found["onnx_int8/smaller"] > 1
+    assert found["onnx_int8/lost"] == pytest.approx(found["onnx/accuracy"] - found["onnx_int8/accuracy"])
+
+
+def test_a_run_of_another_experiment_is_no_evidence(tmp_path: Path) -> None:
+    first, second = (
+        netsmith.train("mlp_digits", sets={"epochs": epochs}, root=tmp_path, name=f"e{epochs}", notice=lambda _: None)
+        for epochs in (1, 2)
+    )
+    with pytest.raises(NetsmithError, match="e2 is of another experiment than e1"):
+        evidence.write_evidence("mlp_digits", [first, second], command="none")
+    with pytest.raises(NetsmithError, match="seed 0 occurs twice"):
+        evidence.write_evidence("mlp_digits", [first, first], command="none")
