@@ -23,7 +23,7 @@ from netsmith.serve.app import make_app
 SETS = {"data.twin": True, "epochs": 0, "steps": 4, "evaluate_every": 4, "checkpoint_every": 4}
 RECIPES = {
     "supervised": ("mlp_digits", {}),
-    "distillation": ("distilled_mnist", {"method.teacher_steps": 2}),
+    "distillation": ("distilled_mnist", {"method.teacher_steps": 2, "optimizers.teacher": {"kind": "adam"}}),
     "adversarial": ("gan_gaussians", {}),
     "meta": ("maml_sine", {}),
     "reinforcement": ("a2c_cartpole", {}),

@@ -23,7 +23,10 @@ from ranks_worker import train
 MLP = {"kind": "mlp", "hidden": [16]}
 CASES = {
     "supervised": ("mlp_digits", {}),
-    "distillation": ("distilled_mnist", {"method.teacher": MLP, "method.teacher_steps": 2}),
+    "distillation": (
+        "distilled_mnist",
+        {"method.teacher": MLP, "method.teacher_steps": 2, "optimizers.teacher": {"kind": "adam"}},
+    ),
     "adversarial": ("gan_gaussians", {}),
     "meta": ("maml_sine", {}),
     "reinforcement": ("a2c_cartpole", {}),

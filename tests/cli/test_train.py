@@ -34,7 +34,7 @@ def test_train_json_is_json_alone(netsmith):
 
 
 def test_a_variant_and_a_run_folder_as_targets(netsmith):
-    sets = "--set data.twin=true --set epochs=0 --set steps=4 --set method.teacher_steps=2"
+    sets = "--set data.twin=true --set epochs=0 --set steps=4"
     assert netsmith(f"train distilled_mnist:alone {sets}").code == 0
     saved = json.loads(Path("runs/distilled_mnist-alone/experiment.json").read_text())
     assert saved["recipe"] == "distilled_mnist:alone"

@@ -17,6 +17,11 @@ def test_it_learns():
     assert [step for step, _ in engine.history] == list(range(8, 81, 8))
 
 
+def test_too_many_loader_processes_are_refused():
+    with pytest.raises(ConfigError, match=r"^workers=5000: expected at most \d+ loader processes on this machine$"):
+        toy.engine(toy.config(workers=5000))
+
+
 def test_the_last_step_is_always_evaluated():
     engine = toy.engine(toy.config(steps=11, epochs=0, evaluate_every=4))
     engine.fit()

@@ -150,11 +150,11 @@ class Run:
 
         return report_run(self)
 
-    def serve(self, *, host: str = "127.0.0.1", port: int = 8000) -> None:
-        """Serve the product over HTTP until interrupted."""
+    def serve(self, *, host: str = "127.0.0.1", port: int = 8000, allowed_hosts: Sequence[str] = ()) -> None:
+        """Serve the product over HTTP until interrupted; see :func:`netsmith.serve.server.serve`."""
         from netsmith.serve.server import serve
 
-        serve(self.network, host=host, port=port)
+        serve(self.network, host=host, port=port, allowed_hosts=allowed_hosts)
 
 
 def train(

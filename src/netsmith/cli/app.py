@@ -183,12 +183,15 @@ def serve(
     run: str = _RUN,
     port: int = typer.Option(8000, "--port", min=0, max=65535),
     host: str = typer.Option("127.0.0.1", "--host", help="Address to listen on."),
+    allow_host: list[str] = typer.Option(
+        [], "--allow-host", help="A name clients know this server by (a proxy's). Repeatable.", metavar="NAME"
+    ),
     code: str = _CODE,
 ) -> None:
     """Serve a run over HTTP; the schema comes from the run."""
     from netsmith.cli import verbs
 
-    verbs.serve(run, host=host, port=port, code=code)
+    verbs.serve(run, host=host, port=port, allowed_hosts=allow_host, code=code)
 
 
 @app.command()

@@ -129,11 +129,11 @@ def export(path: str, *, output: str, int8: bool, code: str, as_json: bool) -> N
         say(f"int8: {found['int8_path']} ({Path(found['int8_path']).stat().st_size:,} bytes)")
 
 
-def serve(path: str, *, host: str, port: int, code: str) -> None:
+def serve(path: str, *, host: str, port: int, allowed_hosts: list[str], code: str) -> None:
     """Serve until interrupted."""
     from netsmith.api.run import load
 
-    load(path, code=code, notice=notice).serve(host=host, port=port)
+    load(path, code=code, notice=notice).serve(host=host, port=port, allowed_hosts=allowed_hosts)
 
 
 def compare(paths: list[str], *, codes: list[str], as_json: bool) -> None:

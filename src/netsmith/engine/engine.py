@@ -28,6 +28,8 @@ from netsmith.engine.updater import Updater, UpdaterSettings
 
 __all__ = ["Engine"]
 
+_MOST_WORKERS = 16
+
 
 class Engine:
     """Runs an experiment: learns, evaluates, saves; resumes where it was, bit for bit.
@@ -57,6 +59,9 @@ class Engine:
         config = experiment.config
         if experiment.source is None:
             raise ConfigError("this experiment was opened without its data; training needs the data")
+        most = max(_MOST_WORKERS, os.cpu_count() or 1)  # each is a process with this one's memory
+        if config.workers > most:
+            raise ConfigError(f"workers={config.workers}: expected at most {most} loader processes on this machine")
         self.experiment = experiment
         self.config = config
         self.source = experiment.source

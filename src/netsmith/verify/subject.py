@@ -50,8 +50,6 @@ class Subject:
         changes |= {"evaluate_every": steps, "checkpoint_every": steps, "compile": False, "precision": "fp32"}
         fields = type(found.config.data).model_fields
         changes |= {f"data.{name}": _BATCH for name in ("batch", "evaluation_batch") if name in fields}
-        if "teacher_steps" in type(found.config.method).model_fields and found.config.method.teacher_steps:  # type: ignore[attr-defined]
-            changes["method.teacher_steps"] = steps // 2
         return cls(name, found.config.derive(**changes), found.card or Card(paper="none"))
 
     def experiment(self, **changes: Any) -> Experiment:
