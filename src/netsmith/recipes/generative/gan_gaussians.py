@@ -21,6 +21,7 @@ CARD = {
         "Adam with a falling rate in place of gradient descent with momentum",
     ],
     "known_gaps": {"overfits_one_batch": "adversarial_game"},
+    "learns": {"metric": "test/modes", "value": 3, "steps": 1000},
 }
 
 experiment = Experiment.Config(
