@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -86,7 +87,7 @@ def rank_process(parent: int, rank: int) -> int:
 
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="finds the rank's process in /proc")
-def test_a_killed_rank_and_a_restart_end_with_the_same_weights(tmp_path: Path) -> None:
+def test_an_interrupted_run_and_a_killed_rank_end_with_the_same_weights(tmp_path: Path) -> None:
     steps = 200
     sets = {"data.twin": "true", "epochs": "0", "steps": str(steps), "evaluate_every": str(steps)}
     sets |= {"checkpoint_every": "20", "data.batch": "16"}
@@ -96,28 +97,34 @@ def test_a_killed_rank_and_a_restart_end_with_the_same_weights(tmp_path: Path) -
         *(part for name, value in sets.items() for part in ("--set", f"{name}={value}")),
     ]
 
-    def last(name: str) -> int:
-        saved = (tmp_path / "runs" / name / "checkpoints").glob("step-*/manifest.json")
-        return max((int(file.parent.name[5:]) for file in saved), default=0)
+    def saved(name: str) -> list[int]:
+        found = (tmp_path / "runs" / name / "checkpoints").glob("step-*/manifest.json")
+        return sorted((int(file.parent.name[5:]) for file in found), reverse=True) or [0]
+
+    def stop(run: subprocess.Popen[str], *, after: int, how: Callable[[], None]) -> str:
+        until = time.monotonic() + 90
+        while saved("cut")[0] < after and time.monotonic() < until:
+            time.sleep(0.002)
+        how()
+        output, _ = run.communicate(timeout=120)
+        assert run.returncode != 0
+        assert after <= saved("cut")[0] < steps, output[-3000:]
+        return output
 
     whole = torchrun(*arguments, "--name", "whole", cwd=tmp_path)
     output, _ = whole.communicate(timeout=120)
     assert whole.returncode == 0, output[-3000:]
 
-    cut = torchrun(*arguments, "--name", "cut", cwd=tmp_path)
-    until = time.monotonic() + 60
-    while last("cut") < 40 and time.monotonic() < until:
-        time.sleep(0.005)
-    os.kill(rank_process(cut.pid, 1), signal.SIGKILL)
-    output, _ = cut.communicate(timeout=120)
-    assert cut.returncode != 0
-    assert 40 <= last("cut") < steps, output[-3000:]
+    run = torchrun(*arguments, "--name", "cut", cwd=tmp_path)
+    output = stop(run, after=20, how=lambda: run.send_signal(signal.SIGINT))
+    assert "the state is saved" in output
+    assert "netsmith resume runs/cut" in output
 
-    again = torchrun("resume", "runs/cut", cwd=tmp_path)
-    output, _ = again.communicate(timeout=120)
-    assert again.returncode == 0, output[-3000:]
-    weights = [
-        sha256_of(tmp_path / f"runs/{name}/checkpoints/step-{steps:08d}/weights.safetensors")
-        for name in ("whole", "cut")
-    ]
-    assert weights[0] == weights[1]
+    run = torchrun("resume", "runs/cut", cwd=tmp_path)
+    stop(run, after=80, how=lambda: os.kill(rank_process(run.pid, 1), signal.SIGKILL))
+
+    run = torchrun("resume", "runs/cut", cwd=tmp_path)
+    output, _ = run.communicate(timeout=120)
+    assert run.returncode == 0, output[-3000:]
+    files = [tmp_path / f"runs/{name}/checkpoints/step-{steps:08d}/weights.safetensors" for name in ("whole", "cut")]
+    assert sha256_of(files[0]) == sha256_of(files[1])

@@ -138,7 +138,7 @@ class Engine:
                     for call in after:
                         call(self, logs)
                     self._periodic(steps)
-                    if interrupted:
+                    if self.ranks.any(bool(interrupted)):
                         self.save()
                         raise InterruptedRun(f"stopped at step {self.step} of {steps}; the state is saved")
             finally:

@@ -47,6 +47,14 @@ class Ranks:
         for tensor, part in zip(tensors, parts, strict=True):
             tensor.copy_(part.view_as(tensor))
 
+    def any(self, flag: bool) -> bool:
+        """Say whether the flag is set on some rank, so that all of them act on it in the same step."""
+        if self.world == 1:
+            return flag
+        count = torch.tensor([float(flag)], device="cuda" if dist.get_backend() == "nccl" else "cpu")
+        dist.all_reduce(count)
+        return bool(count.item())
+
     def gather(self, value: Any) -> list[Any]:
         """Return the values of all ranks, in order."""
         if self.world == 1:
