@@ -150,6 +150,8 @@ def test_decoding_of_unusual_pictures():
     assert decoded(saved(turned, exif=exif)).tolist() == [[[255, 255], [0, 0]]]
     digits = Inputs(kind="image", shape=(1, 2, 2), dtype="uint8", low=0.0, high=16.0)
     assert read_picture(saved(turned), digits, name="x").tolist() == [[[0, 0], [16, 16]]]
+    with pytest.raises(DataError, match="the schema wants -1 to 1"):
+        read_picture(saved(turned), digits.derive(low=-1.0, high=1.0), name="x")
 
 
 ROWS = [

@@ -3,10 +3,12 @@ import pytest
 import torch
 from torch import nn
 
+from netsmith.api.experiments import find
 from netsmith.core.errors import ConfigError
 from netsmith.core.roles import MethodConfig
 from netsmith.core.spec import Inputs, Outputs, Spec
 from netsmith.engine.batch import Batch
+from netsmith.engine.experiment import Experiment
 from netsmith.methods.distillation import Distillation, distillation_loss, soft_target_losses
 from netsmith.models.tabular.mlp import MLP
 from netsmith.models.vision.small_cnn import SmallCNN
@@ -195,3 +197,14 @@ def test_its_config_survives_json():
     assert MethodConfig.load(config.dump()) == config
     with pytest.raises(ConfigError, match="temperature"):
         build(temperature=0.0)
+
+
+def test_a_run_that_would_never_teach_is_refused():
+    assert build(teacher_steps=3).config.problem(4) == ""
+    assert build(teacher_steps=3).config.problem(3) == "teacher_steps=3 leaves no step of 3 to the student"
+    with pytest.raises(ConfigError, match="leaves no step of 4 to the student"):
+        Experiment(
+            find("distilled_mnist").config.derive(
+                **{"data.twin": True, "epochs": 0, "steps": 4, "method.teacher_steps": 9}
+            )
+        )

@@ -40,7 +40,8 @@ def _claims(claims: list[dict[str, Any]]) -> str:
         what = claim["metric"]
         if claim["against"]:
             what += f" {'-' if claim['between'] == 'difference' else '/'} that of {claim['against']}"
-        parts.append(f"{what} {_SIGNS[claim['direction']]} {claim['value']:g}{found}")
+        slack = f" within {claim['tolerance']:g}" if claim["tolerance"] else ""
+        parts.append(f"{what} {_SIGNS[claim['direction']]} {claim['value']:g}{slack}{found}")
     return "; ".join(parts)
 
 

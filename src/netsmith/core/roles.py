@@ -41,6 +41,10 @@ class MethodConfig(Config):
     role: ClassVar[str] = "method"
     room: ClassVar[str] = "methods"
 
+    def problem(self, steps: int) -> str:  # noqa: ARG002
+        """Return why a run of so many steps could not end well, ``""`` if it can."""
+        return ""
+
 
 class SourceConfig(Config):
     """Where batches come from.

@@ -117,4 +117,6 @@ def read_picture(data: bytes, inputs: Inputs, *, name: str) -> Tensor:
     low, high = inputs.low or 0.0, 255.0 if inputs.high is None else inputs.high
     if (low, high) == (0.0, 255.0):
         return pixels
+    if not 0 <= low < high <= 255:
+        raise _refuse(name, f"a picture has whole values from 0 to 255; the schema wants {low:g} to {high:g}")
     return (pixels.to(torch.float32) / 255 * (high - low) + low).round().to(torch.uint8)

@@ -114,6 +114,9 @@ class Experiment:
                     )
                 changes["steps"] = wanted
             steps = changes.get("steps", self.steps)
+            problem = self.method.problem(int(steps))
+            if problem:
+                raise ConfigError(problem)
             if self.evaluate_every == AUTO:
                 changes["evaluate_every"] = min(batches or steps, steps)
             if self.checkpoint_every == AUTO:

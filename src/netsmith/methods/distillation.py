@@ -97,6 +97,12 @@ class Distillation(Method):
         alpha: float = Field(default=0.9, ge=0, le=1)
         teacher_steps: int = Field(default=0, ge=0)
 
+        def problem(self, steps: int) -> str:
+            """Return why the student would never be taught."""
+            if 0 < steps <= self.teacher_steps:
+                return f"teacher_steps={self.teacher_steps} leaves no step of {steps} to the student"
+            return ""
+
     def __init__(self, config: Distillation.Config, *, spec: Spec) -> None:  # noqa: ARG002
         super().__init__()
         self.config = config
