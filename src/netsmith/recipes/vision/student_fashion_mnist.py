@@ -1,7 +1,5 @@
 """A student of depthwise-separable blocks, distilled from a ResNet-20: the small model of the main journey."""
 
-from netsmith.data.augment.crop import Crop
-from netsmith.data.augment.flip import Flip
 from netsmith.data.fashion_mnist import FashionMnist
 from netsmith.engine.experiment import Experiment
 from netsmith.methods.distillation import Distillation
@@ -30,6 +28,7 @@ CARD = {
     "deviations": [
         "train it with --teacher RUN, a finished run of resnet20_fashion_mnist",
         "T = 4, alpha = 0.9; the paper has no figure for this data",
+        "no crops or flips: in ten epochs they cost so small a network more than they give (chosen on dev)",
     ],
     "learns": {"metric": "dev/accuracy", "value": 0.9, "steps": 200},
 }
@@ -46,15 +45,13 @@ VARIANTS = {
 
 experiment = Experiment.Config(
     method=Distillation.Config(
-        model=StudentNet.Config(
-            channels=(32, 64, 64, 64, 64, 128, 128, 128), pools=(0, 4), activation="relu", activate_pointwise=True
-        ),
+        model=StudentNet.Config(channels=(32, 64, 96, 128, 128, 128), pools=(1, 3), activation="relu"),
         teacher=CifarResNet.Config(depth=20),
         task=Classify.Config(),
         temperature=4.0,
         alpha=0.9,
     ),
-    data=FashionMnist.Config(batch=128, dev=0.05, augment=(Crop.Config(padding=2), Flip.Config())),
+    data=FashionMnist.Config(batch=128, dev=0.05),
     optimizers={"model": AdamW.Config(lr=4e-3, weight_decay=0.02, schedule=OneCycle.Config(peak=0.25))},
     epochs=10,
     memory_format="channels_last",
