@@ -93,6 +93,19 @@ def test_a_student_is_taught_by_its_cards_teacher(tmp_path: Path, monkeypatch: p
     ]
 
 
+def test_a_finished_run_is_used_and_a_cut_one_goes_on(tmp_path: Path) -> None:
+    said: list[str] = []
+    (whole,) = evidence.reproduce("naive_bayes_digits", root=tmp_path, seeds=(0,), notice=said.append)
+    (again,) = evidence.reproduce("naive_bayes_digits", root=tmp_path, seeds=(0,), notice=said.append)
+    assert again.path == whole.path
+    (whole.path / "evaluation.json").unlink()
+    (resumed,) = evidence.reproduce("naive_bayes_digits", root=tmp_path, seeds=(0,), notice=said.append)
+    assert resumed.path == whole.path
+    assert resumed.figures() == again.figures()
+    lines = [line for line in said if line.startswith("naive_bayes_digits-seed0: ")]
+    assert [line.split(": ")[1] for line in lines] == ["using the finished run", "going on with the run that was cut"]
+
+
 def test_a_network_beside_itself_loses_and_gains_nothing(tmp_path: Path) -> None:
     run = netsmith.train("mlp_digits", sets={"epochs": 2}, root=tmp_path, notice=lambda _: None)
     found = beside_teacher(run, run, notice=lambda _: None)

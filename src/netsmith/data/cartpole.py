@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -12,7 +12,7 @@ from pydantic import PositiveInt
 from netsmith.core.errors import ConfigError
 from netsmith.core.extras import require
 from netsmith.core.keys import key as named_key
-from netsmith.core.roles import SourceConfig
+from netsmith.core.roles import Batches, SourceConfig
 from netsmith.core.spec import Inputs, Outputs, Spec, Split
 from netsmith.engine.batch import Batch
 from netsmith.engine.random import example_keys, keyed_uniform
@@ -45,8 +45,10 @@ class CartPole(LiveSource):
             environments: Number of environments that run side by side.
             rollout: Steps per environment and batch.
             evaluation_episodes: Whole episodes of an evaluation.
-            twin: The same environment with episodes of 30 steps at most, 10 of them for evaluation.
+            twin: The same environment with episodes of 150 steps at most, 10 of them for evaluation.
         """
+
+        gives: ClassVar[Batches] = "rollouts"
 
         environments: PositiveInt = 8
         rollout: PositiveInt = 16
@@ -55,7 +57,7 @@ class CartPole(LiveSource):
     def __init__(self, config: CartPole.Config) -> None:
         self.config = config
         self._gymnasium = require("gymnasium", extra="rl")
-        self._longest = 30 if config.twin else 500
+        self._longest = 150 if config.twin else 500
         self._evaluation_episodes = 10 if config.twin else config.evaluation_episodes
         self._round = 0
         self._saved: dict[int, dict[str, Any]] = {}

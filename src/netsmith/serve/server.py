@@ -52,6 +52,8 @@ def serve(network: Network, *, host: str = "127.0.0.1", port: int = 8000, allowe
         UserError: The address is not of this machine, or the port is taken.
         MissingExtraError: The extra ``serve`` is not installed.
     """
+    if not host:
+        raise UserError("--host is empty; expected an address of this machine, for example 127.0.0.1")
     uvicorn = require("uvicorn", extra="serve")
     names = [*LOOPBACK, *allowed_hosts, *_names(host)]
     app = make_app(network, allowed_hosts=tuple(dict.fromkeys(names)))

@@ -10,11 +10,12 @@ from typing import Any
 
 from netsmith.api.catalogue import source_sha256, summary
 from netsmith.api.experiments import Found, find, read_experiment
-from netsmith.api.run import Run, load, train
+from netsmith.api.run import Run, load, resume, train
 from netsmith.api.training import teacher_into
-from netsmith.core.errors import ConfigError, NetsmithError, ProofError, RunError
+from netsmith.core.errors import NetsmithError, ProofError, RunError
 from netsmith.core.files import read_json, write_json
 from netsmith.core.registry import find_recipe
+from netsmith.core.spec import Spec
 from netsmith.engine.engine import Engine
 from netsmith.engine.experiment import Experiment
 from netsmith.engine.hook import Hook
@@ -102,38 +103,35 @@ def reproduce(
     for seed in seeds or (found.card.seeds if found.card else (0,)):
         config = found.config.derive(seed=seed)
         label = f"{found.name}-seed{seed}"
-        done = _finished(Path(root) / label, config)
-        if done is not None:
-            notice(f"{label}: using the finished run")
-            runs.append(load(done, notice=notice))
+        path = Path(root) / label
+        bars = hooks(label) if hooks else ()
+        if _is_of(path, config):
+            if (path / "evaluation.json").is_file():
+                notice(f"{label}: using the finished run")
+                runs.append(load(path, notice=notice))
+            else:
+                notice(f"{label}: going on with the run that was cut")
+                runs.append(resume(path, hooks=bars, notice=notice))
             continue
         sets = {"seed": seed}
         from_run: str | Path = ""
         if found.card and found.card.teacher:
             (taught,) = reproduce(found.card.teacher, root=root, seeds=(seed,), hooks=hooks, notice=notice)
             from_run = taught.path
-        bars = hooks(label) if hooks else ()
         runs.append(train(name, sets=sets, root=root, name=label, teacher=from_run, hooks=bars, notice=notice))
     return runs
 
 
-def _finished(path: Path, config: Experiment.Config) -> Path | None:
-    """Return the folder if it holds a finished run of just this experiment."""
+def _is_of(path: Path, config: Experiment.Config) -> bool:
+    """Say whether a folder holds a run of just this experiment, finished or not."""
     try:
         saved = read_experiment(read_json(path / "experiment.json")).config
-        read_json(path / "evaluation.json")
+        spec = Spec.load(read_json(path / "schema.json"))
+        resolved = ("steps", "evaluate_every", "checkpoint_every")
+        same = config.derive(**{field: getattr(saved, field) for field in resolved})
+        return same.derive(epochs=0).resolve(spec, batches=None).derive(epochs=config.epochs) == saved
     except NetsmithError:
-        return None
-    resolved = ("steps", "evaluate_every", "checkpoint_every")
-    same = config.derive(**{field: getattr(saved, field) for field in resolved})
-    from netsmith.core.spec import Spec
-
-    spec = Spec.load(read_json(path / "schema.json"))
-    try:
-        filled = same.derive(epochs=0).resolve(spec, batches=None).derive(epochs=config.epochs)
-    except ConfigError:
-        return None
-    return path if filled == saved else None
+        return False
 
 
 def write_evidence(
@@ -155,7 +153,8 @@ def write_evidence(
     values: dict[str, dict[str, float]] = {}
     data: dict[str, str] = {}
     config = runs[0].found.config
-    environments = []
+    environments: list[dict[str, Any]] = []
+    code: dict[str, str] = {}
     for run in runs:
         if run.found.config.derive(seed=config.seed) != config:
             raise RunError(f"{run.path.name} is of another experiment than {runs[0].path.name}")
@@ -168,6 +167,7 @@ def write_evidence(
                 values[metric][seed] = value
         data = {split.name: split.sha256 for split in run.network.spec.splits}
         environments.append(read_json(run.path / "environment.json"))
+        code[seed] = environments[-1].get("git") or "not recorded"
     measured = {metric: {**summary(list(seeds.values())), "seeds": seeds} for metric, seeds in values.items()}
     card = found.card
     content = {
@@ -178,6 +178,7 @@ def write_evidence(
         "measured": measured,
         "claims": [claim.dump() for claim in card.claims] if card else [],
         "command": command,
+        "code": code,
         "date": time.strftime("%Y-%m-%d"),
         "environment": {
             key: environments[0][key] for key in ("versions", "system", "processor", "threads", "gpu", "python")

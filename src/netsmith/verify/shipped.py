@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from netsmith.core.errors import UnsupportedError
 from netsmith.engine.source import Source
 from netsmith.workflows.explanation import judge
-from netsmith.workflows.shipping import calibration, measure_together, ship
+from netsmith.workflows.shipping import as_fed, calibration, measure_together, ship
 
 if TYPE_CHECKING:
     from netsmith.api.run import Run
@@ -46,7 +46,7 @@ def beside_teacher(student: Run, teacher: Run, *, notice: Callable[[str], None] 
             path = Path(folder) / role
             shipments = ship(run.network, path, name=role, batches=batches, judged=judged, notice=notice)
             files |= {shipment.name: (shipment, path.parent / shipment.file) for shipment in shipments}
-        timing = measure_together({name: path for name, (_, path) in files.items()}, judged.raw[:1].float().numpy())
+        timing = measure_together({name: path for name, (_, path) in files.items()}, as_fed(judged.raw[:1]))
     base = files["teacher"][0]
     assert base.accuracy is not None
     found: dict[str, float] = {}

@@ -22,10 +22,13 @@ from netsmith.models.vision.student_net import StudentNet
 from netsmith.report.run_page import ModelRow, RunReport, run_page
 from netsmith.workflows.explanation import Judged, judge
 from netsmith.workflows.pages import charts_of, environment_facts
-from netsmith.workflows.shipping import Shipment, calibration, measure_together, ship
+from netsmith.workflows.shipping import Shipment, as_fed, calibration, measure_together, ship
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from netsmith.api.run import Run
+    from netsmith.compress.surgery import SurgeryLog
 
 __all__ = ["Compressed", "compress_run", "model_rows"]
 
@@ -66,14 +69,16 @@ def compress_run(
     Args:
         run: A finished run that classifies images or rows of a fixed source.
         prune: Share of the channels to cut; 0 leaves pruning out.
-        student: A distillation recipe or the kind of the student; a small depthwise network for images by default,
-            ``none`` leaves distillation out.
-        epochs: Epochs of fine-tuning and half those of the student; a quarter of the run's by default.
+        student: A distillation recipe (it brings the network, the loss and the optimizer; the data are the run's) or
+            the kind of the student; a small depthwise network for images by default, ``none`` leaves distillation out.
+        epochs: Epochs of fine-tuning and half those of the student; by default a quarter of the run's, and for the
+            student its recipe's or the run's.
         sets: Changes of the student's experiment.
         hooks: Hooks for each training (a progress bar).
         notice: Where one-line notices go.
 
     Raises:
+        ConfigError: ``sets`` without a student to change.
         UnsupportedError: The run does not classify, or has no fixed data.
         ProofError: A cut or an export that cannot be proven.
     """
@@ -84,9 +89,10 @@ def compress_run(
         raise UnsupportedError(
             f"compress works on classes of a fixed source; this run answers {network.spec.outputs.kind}"
         )
+    if student == "none" and sets:
+        raise ConfigError(f"--set {next(iter(sets))}: it changes the student's experiment, and --student none has none")
     runs: dict[str, Run] = {"teacher": run}
-    base = _epochs_of(run)
-    tuning = epochs or max(1, base // 4)
+    tuning = epochs or max(1, _epochs_of(run) // 4)
     root = run.path.parent
 
     def begin(found: Found, role: str, prepare: training.Prepare) -> Run:
@@ -95,20 +101,23 @@ def compress_run(
         path = training.begin(found, root=root, name=name, hooks=more, prepare=prepare, notice=notice)
         return load(path, code=run.code or "" if found.code else "", notice=notice)
 
-    if prune:
-        found = _tuning(run, epochs=tuning)
-        runs["pruned"] = begin(found, "pruned", _pruned(run, ratio=prune, notice=notice))
+    cut = _cut(run, ratio=prune, notice=notice) if prune else None
+    if cut:
+        runs["pruned"] = begin(_tuning(run, epochs=tuning), "pruned", _pruned(run, cut))
     if student != "none":
-        found = _student(run, student, epochs=epochs * 2 or base, sets=sets or {})
+        found = _student(run, student, epochs=epochs * 2, sets=sets or {})
         runs["student"] = begin(found, "student", training.teacher_into(network.module))
     split = "test" if "test" in source.splits() else "dev"
     judged = judge(network, source, split)
-    batches = calibration(source)
+    numbers = network.spec.inputs.kind in ("image", "table")
+    if not numbers:
+        notice(f"int8 is left out: it is calibrated on images and tables, this run takes {network.spec.inputs.kind}")
+    batches = calibration(source) if numbers else ()
     shipped: list[tuple[Shipment, Path]] = []
     for role, one in runs.items():
         files = ship(one.network, one.path / "export", name=role, batches=batches, judged=judged, notice=notice)
         shipped += [(shipment, one.path / shipment.file) for shipment in files]
-    timing = measure_together({s.name: path for s, path in shipped}, judged.raw[:1].float().numpy())
+    timing = measure_together({s.name: path for s, path in shipped}, as_fed(judged.raw[:1]))
     rows = tuple(replace(s, latency_ms=timing.latencies[s.name].median) for s, _ in shipped)
     ratios = {row.name: timing.ratio(rows[0].name, row.name) for row in rows}
     value = {
@@ -160,22 +169,27 @@ def _tuning(run: Run, *, epochs: int) -> Found:
     return replace(run.found, config=changed, recipe="")
 
 
-def _pruned(run: Run, *, ratio: float, notice: Callable[[str], None]) -> training.Prepare:
+def _cut(run: Run, *, ratio: float, notice: Callable[[str], None]) -> tuple[nn.Module, SurgeryLog] | None:
+    """Prune a copy of the product; None, and one line, where nothing of it can be cut."""
     from netsmith.compress.prune import prune
 
     network = run.network
-    example = network.shipped.preprocess(network.example(2))
+    try:
+        smaller, log = prune(network.module, network.shipped.preprocess(network.example(2)), ratio=ratio)
+    except UnsupportedError as error:
+        notice(f"pruning is left out: {error}")
+        return None
+    before = sum(p.numel() for p in network.module.parameters())
+    after = sum(p.numel() for p in smaller.parameters())
+    notice(f"pruned {ratio:.0%} of the channels: {before:,} to {after:,} parameters, proven equal to the masked one")
+    return smaller, log
 
+
+def _pruned(run: Run, cut: tuple[nn.Module, SurgeryLog]) -> training.Prepare:
     def prepare(method: Method) -> Any:
         assert isinstance(method, Distillation)
-        method.adopt_teacher(network.module)
-        smaller, log = prune(network.module, example, ratio=ratio)
-        method.model = smaller
-        before = sum(p.numel() for p in network.module.parameters())
-        after = sum(p.numel() for p in smaller.parameters())
-        notice(
-            f"pruned {ratio:.0%} of the channels: {before:,} to {after:,} parameters, proven equal to the masked one"
-        )
+        method.adopt_teacher(run.network.module)
+        method.model, log = cut
         return log.to_json()
 
     return prepare
@@ -185,10 +199,12 @@ def _student(run: Run, student: str, *, epochs: int, sets: Mapping[str, Any]) ->
     """The experiment that distils the run into a student: a recipe's, or a model's of this data."""
     teacher, task = _method_fields(run)
     if student in recipes():
-        found = find(student, sets={"method.teacher": teacher.dump(), **sets})
+        found = find(student)
         if not isinstance(found.config.method, Distillation.Config):
             raise ConfigError(f"--student {student}: expected a distillation recipe")
-        return found
+        changes: dict[str, Any] = {"method.teacher": teacher.dump(), "data": run.found.config.data.dump()}
+        changes |= {"seed": run.found.config.seed} | ({"epochs": epochs, "steps": AUTO} if epochs else {}) | dict(sets)
+        return replace(found, config=found.config.derive(**changes))
     config = run.found.config
     if student:
         model = find_kind(ModelConfig, student)()
@@ -205,7 +221,7 @@ def _student(run: Run, student: str, *, epochs: int, sets: Mapping[str, Any]) ->
         raise ConfigError("--student: name a model for the student; only images have a default")
     changed = config.derive(
         method=Distillation.Config(model=model, teacher=teacher, task=task),
-        epochs=epochs,
+        epochs=epochs or _epochs_of(run),
         steps=AUTO,
         evaluate_every=AUTO,
         checkpoint_every=AUTO,
@@ -220,7 +236,7 @@ def _write_page(run: Run, runs: Mapping[str, Run], rows: Sequence[Shipment]) -> 
         title=f"{run.path.name}, compressed",
         subtitle="Latency: ONNX Runtime, batch 1, one thread, all files timed in turns on this machine.",
         kicker="netsmith compress",
-        commands=[f"netsmith compress {run.path.name}"],
+        commands=[f"netsmith compress {run.path}"],
         charts=charts,
         models=model_rows(rows),
         environment=environment_facts(read_json(run.path / "environment.json")),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from netsmith.core.errors import UnsupportedError
+from netsmith.core.errors import ConfigError, UnsupportedError
 from netsmith.core.files import write_json
 from netsmith.engine.source import Source
 from netsmith.measure.latency import Comparison, paired_latency
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from netsmith.api.run import Run
     from netsmith.workflows.explanation import Judged
 
-__all__ = ["Shipment", "accuracy_of", "calibration", "export_run", "measure_together", "ship"]
+__all__ = ["Shipment", "accuracy_of", "as_fed", "calibration", "export_run", "measure_together", "ship"]
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,11 @@ class Shipment:
         return asdict(self)
 
 
+def as_fed(raw: torch.Tensor) -> np.ndarray:
+    """Return raw examples as an exported file takes them: whole numbers of tokens as they are, all else as floats."""
+    return raw.numpy() if raw.dtype == torch.int64 else raw.float().numpy()
+
+
 def calibration(source: Source, *, count: int = 256, batch: int = 32) -> list[np.ndarray]:
     """Return raw training examples, plain, for the ranges of int8."""
     indices = torch.arange(count)
@@ -68,7 +73,7 @@ def accuracy_of(path: Path, judged: Judged, *, batch: int = 256) -> float:
     session = open_session(path, threads=torch.get_num_threads())
     right = 0
     for raw, targets in zip(judged.raw.split(batch), judged.targets.split(batch), strict=True):
-        (logits, *_) = run_session(session, [raw.float().numpy()])
+        (logits, *_) = run_session(session, [as_fed(raw)])
         right += int((logits.argmax(1) == targets.numpy()).sum())
     return right / len(judged.targets)
 
@@ -95,7 +100,7 @@ def ship(
     plain = folder / "model.onnx"
     report = network.export(plain)
     parameters = count_parameters(network.module)
-    macs = count_macs(network.shipped, network.example(1).float())
+    macs = count_macs(network.shipped, torch.from_numpy(as_fed(network.example(1))))
     found = []
 
     def add(label: str, path: Path, proof: dict[str, Any]) -> None:
@@ -132,6 +137,7 @@ def export_run(run: Run, output: str | Path | None = None, *, int8: bool = False
     """Export a run's product; see :meth:`netsmith.api.run.Run.export`.
 
     Raises:
+        ConfigError: The file's name does not end in ``.onnx``.
         UnsupportedError: int8 of inputs that are not numbers, or of a live source.
     """
     network = run.network
@@ -139,11 +145,13 @@ def export_run(run: Run, output: str | Path | None = None, *, int8: bool = False
     if int8 and (not isinstance(source, Source) or network.spec.inputs.kind not in ("image", "table")):
         raise UnsupportedError(f"int8 is calibrated on images and tables; this run takes {network.spec.inputs.kind}")
     path = Path(output) if output else run.path / "export" / "model.onnx"
+    if path.suffix != ".onnx" or path.is_dir():
+        raise ConfigError(f"--output {path}: expected a file that ends in .onnx")
     path.parent.mkdir(parents=True, exist_ok=True)
     report = network.export(path)
     found = {"path": str(path), "export": report.to_json()}
     labels = {"inputs": network.spec.inputs.dump(), "outputs": network.spec.outputs.dump()}
-    write_json(path.with_suffix(".json"), labels, sync=False)
+    write_json(path.with_suffix(".onnx.json"), labels, sync=False)  # never the name of a file of somebody else's
     if isinstance(source, Source):
         from netsmith.compress.quantize import quantize_onnx
 

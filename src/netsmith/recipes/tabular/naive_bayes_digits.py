@@ -12,9 +12,10 @@ CARD = {
     "claims": [
         {
             "metric": "test/accuracy",
-            "value": 0.88,
-            "tolerance": 0.045,
-            "source": "scikit-learn's BernoulliNB, same split",
+            "value": 0.871508,
+            "tolerance": 0.000001,
+            "direction": "equal",
+            "source": "scikit-learn's BernoulliNB on the same split: 156 of 179 images",
         },
     ],
     "deviations": ["a pixel counts as there where it is brighter than the mean of the training images"],
@@ -22,7 +23,7 @@ CARD = {
         "gradients": "closed_form",
         "overfits_one_batch": "closed_form",
     },
-    "seeds": [0, 1, 2],
+    "seeds": [0],
     "learns": {"metric": "dev/accuracy", "value": 0.35, "steps": 6},
 }
 

@@ -1,0 +1,90 @@
+"""``compress`` and ``demo`` from end to end: what is made, measured and written, for each kind of input."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+from own import write_own_data
+
+SHORT = "--set data.twin=true --set epochs=0 --set steps=30"
+
+
+def test_images_are_pruned_and_taught_on_the_runs_own_data(netsmith):
+    assert netsmith(f"train cnn_digits {SHORT}").code == 0
+    code, out, err = netsmith("compress runs/cnn_digits --student student_fashion_mnist --epochs 1 --json")
+    assert code == 0, err
+    rows = {row["name"]: row for row in json.loads(out)}
+    assert list(rows) == ["teacher", "teacher int8", "pruned", "pruned int8", "student", "student int8"]
+    assert rows["pruned"]["parameters"] < 0.6 * rows["teacher"]["parameters"]
+    assert rows["pruned"]["macs"] < 0.6 * rows["teacher"]["macs"]
+    assert rows["teacher int8"]["bytes"] < 0.5 * rows["teacher"]["bytes"]
+    found = json.loads(Path("runs/cnn_digits/compress.json").read_text())
+    assert found["models"] == list(rows.values())
+    assert found["ratios"]["teacher"] == 1
+    for name, row in rows.items():
+        assert 0 <= row["accuracy"] <= 1
+        assert row["latency_ms"] > 0
+        role = name.split()[0]
+        folder = Path("runs", "cnn_digits" if role == "teacher" else f"cnn_digits-{role}")
+        assert (folder / row["file"]).stat().st_size == row["bytes"]
+    student = json.loads(Path("runs/cnn_digits-student/experiment.json").read_text())["experiment"]
+    assert student["data"]["kind"] == "digits"
+    assert student["data"]["twin"] is True
+    assert student["epochs"] == 2
+    assert student["method"]["teacher"]["kind"] == "small_cnn"
+    page = Path("runs/cnn_digits/compress.html").read_text()
+    assert not re.search(r"(src|href|action)\s*=\s*[\"'](?!data:|#)", page)
+    assert all(name in page for name in rows)
+    # A pruned run is a run: its folder alone answers.
+    assert netsmith("export runs/cnn_digits-pruned").code == 0
+
+
+def test_tables_and_a_student_that_is_left_out(netsmith):
+    assert netsmith(f"train mlp_digits {SHORT}").code == 0
+    refused = netsmith("compress runs/mlp_digits --student none --set epochs=3")
+    assert refused.code == 2
+    assert refused.line == "--set epochs: it changes the student's experiment, and --student none has none"
+    found = netsmith("compress runs/mlp_digits --student none --epochs 1 --json")
+    assert found.code == 0
+    names = [row["name"] for row in json.loads(found.out)]
+    assert names == ["teacher", "teacher int8", "pruned", "pruned int8"]
+
+
+def test_texts_are_pruned_without_int8(netsmith, tmp_path):
+    own = write_own_data(tmp_path / "data")
+    sets = "--set epochs=0 --set steps=5 --name text"
+    assert netsmith(f"train text_classifier --data {own / 'texts.csv'} {sets}").code == 0
+    found = netsmith("compress runs/text --student none --epochs 1 --json")
+    assert found.code == 0, found.err
+    assert "int8 is left out" in found.err
+    rows = json.loads(found.out)
+    assert [row["name"] for row in rows] == ["teacher", "pruned"]
+    assert rows[1]["bytes"] < rows[0]["bytes"]
+
+
+def test_an_export_never_takes_the_name_of_a_file_of_the_run(netsmith):
+    assert netsmith(f"train mlp_digits {SHORT}").code == 0
+    before = Path("runs/mlp_digits/experiment.json").read_bytes()
+    assert netsmith("export runs/mlp_digits -o runs/mlp_digits/experiment.onnx").code == 0
+    assert Path("runs/mlp_digits/experiment.json").read_bytes() == before
+    assert json.loads(Path("runs/mlp_digits/experiment.onnx.json").read_text())["outputs"]["kind"] == "classes"
+    refused = netsmith("export runs/mlp_digits -o out.json")
+    assert (refused.code, refused.line) == (2, "--output out.json: expected a file that ends in .onnx")
+
+
+def test_the_demo_tells_the_whole_journey_on_one_page(netsmith):
+    code, out, err = netsmith("demo --seed 1")
+    assert code == 0, err
+    found = json.loads(Path("runs/demo/compress.json").read_text())
+    rows = {row["name"]: row for row in found["models"]}
+    assert rows["teacher"]["accuracy"] >= 0.97
+    assert rows["pruned"]["accuracy"] >= 0.96
+    assert rows["student"]["accuracy"] >= 0.93
+    assert rows["teacher"]["bytes"] / rows["student"]["bytes"] > 8
+    assert found["ratios"]["student"] > 1
+    page = Path("runs/demo/report.html").read_text()
+    assert not re.search(r"(src|href|action)\s*=\s*[\"'](?!data:|#)", page)
+    assert all(word in page for word in ("saliency", "grad_cam", "prototype", "onfus", "<svg", *rows))
+    assert "report.html" in out
