@@ -102,6 +102,35 @@ def test_a_run_of_own_code_needs_that_very_file(mine, capsys):
         assert netsmith.load("runs/mine", code=code, notice=quiet).predict([[[0] * 8] * 8]) == before
 
 
+def test_the_commands_that_are_told_can_be_typed(mine, capsys, monkeypatch):
+    from netsmith.engine.engine import Engine
+
+    def interrupt(self):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Engine, "fit", interrupt)
+        assert main(["train", "mine.py", "--set", "method.model.width=5"]) == 130
+    command = capsys.readouterr().err.strip().partition("go on with: netsmith ")[2]
+    assert command == "resume runs/mine --code runs/mine/code.py"
+    forget()
+    assert main(command.split()) == 0
+    command = capsys.readouterr().out.strip().splitlines()[-1]
+    assert command == "next: netsmith explain runs/mine --code runs/mine/code.py"
+    forget()
+    assert main(["report", "runs/mine", "--code", "mine.py"]) == 0
+    page = (Path("runs/mine") / "report.html").read_text()
+    assert "netsmith train runs/mine/code.py --set method.model.width=5\n" in page
+    assert "netsmith report runs/mine --code runs/mine/code.py" in page
+
+
+def test_a_changed_copy_is_not_executed_for_its_command(mine, capsys):
+    netsmith.train(mine, notice=quiet)
+    (Path("runs/mine") / "code.py").write_text("raise SystemError('executed')")
+    assert main(["report", "runs/mine", "--code", "mine.py"]) == 0
+    assert "executed" not in capsys.readouterr().err
+
+
 def test_the_verbs_take_the_code(mine, capsys):
     assert main(["train", "mine.py"]) == 0
     for verb in ("evaluate", "report", "compare"):

@@ -8,7 +8,7 @@ from torch import nn
 import netsmith
 from netsmith.api.encode import encode
 from netsmith.api.network import Network
-from netsmith.core.errors import ConfigError, DataError, UnsupportedError
+from netsmith.core.errors import ConfigError, DataError, NetsmithError, UnsupportedError
 from netsmith.core.spec import Inputs, Outputs, Spec, Step
 
 
@@ -54,6 +54,19 @@ def test_a_module_on_tokens():
     assert network.predict([[1, 2, 3, 4, 5]])[0]["label"] in ("no", "yes")
 
 
+class Fails(nn.Module):
+    """Fails as someone's module may, from a batch of so many on."""
+
+    def __init__(self, most=0):
+        super().__init__()
+        self.most = most
+
+    def forward(self, x):
+        if len(x) > self.most:
+            raise KeyError("weights")
+        return x
+
+
 @pytest.mark.parametrize(
     ("module", "example", "named", "error", "message"),
     [
@@ -64,6 +77,13 @@ def test_a_module_on_tokens():
         (nn.Flatten(0), torch.zeros(2, 4), {}, UnsupportedError, "with the batch first, got (8,)"),
         (nn.Linear(4, 2), torch.zeros(1, 4), {"classes": "abc"}, ConfigError, "size 2 contradicts 3 names"),
         (nn.Linear(4, 2), torch.zeros(1, 4), {"classes": "aa"}, ConfigError, "names must differ"),
+        (nn.Flatten(0), torch.zeros(2, 1), {"classes": ["x"]}, UnsupportedError, "got (2,); leave classes out"),
+        (nn.Conv2d(3, 2, 1), torch.zeros(1, 3, 4, 1), {"classes": [*"abcdefgh"]}, UnsupportedError, "got (1, 2, 4, 1)"),
+        (nn.Linear(4, 2), torch.tensor(1.0), {}, DataError, "at least one example, got the shape ()"),
+        (nn.Linear(4, 2), torch.zeros(0, 4), {}, DataError, "at least one example, got the shape (0, 4)"),
+        (nn.Linear(4, 2), (torch.zeros(1, 4),), {}, DataError, "expected one tensor as the example, got tuple"),
+        (abs, torch.zeros(1, 4), {}, UnsupportedError, "expected an nn.Module, got <built-in function abs>"),
+        (Fails(), torch.zeros(1, 4), {}, DataError, "of shape (1, 4): KeyError: 'weights'"),
         (nn.Linear(4, 2), torch.zeros(1, 4), {"kind": "picture"}, ConfigError, "Inputs.kind"),
     ],
 )  # fmt: skip
@@ -71,6 +91,28 @@ def test_modules_that_do_not_fit(module, example, named, error, message):
     with pytest.raises(error) as caught:
         netsmith.from_module(module, example, **named)
     assert message in str(caught.value)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_a_module_that_fails_later_is_one_line_too():
+    network = netsmith.from_module(Fails(1), torch.zeros(1, 4))
+    with pytest.raises(NetsmithError) as caught:
+        network.predict([[0.0] * 4] * 2)
+    assert str(caught.value) == "Fails fails on inputs of shape (2, 4): KeyError: 'weights'"
+    assert isinstance(caught.value.__cause__, KeyError)
+    for empty in (torch.zeros(0, 4), torch.tensor(1.0)):
+        with pytest.raises(DataError, match="nothing to predict: the batch is empty"):
+            network(empty)
+
+
+@pytest.mark.filterwarnings("ignore:.torch.jit:DeprecationWarning")
+def test_a_scripted_module_predicts_and_says_that_it_cannot_be_counted():
+    module = torch.jit.trace(nn.Linear(4, 2), torch.zeros(1, 4))
+    for given in (module, nn.Sequential(module)):
+        network = netsmith.from_module(given, torch.zeros(1, 4))
+        assert len(network.predict([[0.0] * 4])[0]["values"]) == 2
+        with pytest.raises(UnsupportedError, match=r"holds a scripted module .*cannot be counted"):
+            network.measure()
 
 
 # -- what values a network takes --------------------------------------------------------------------------------------

@@ -37,6 +37,8 @@ def test_images_are_pruned_and_taught_on_the_runs_own_data(netsmith):
     page = Path("runs/cnn_digits/compress.html").read_text()
     assert not re.search(r"(src|href|action)\s*=\s*[\"'](?!data:|#)", page)
     assert all(name in page for name in rows)
+    assert "netsmith compress runs/cnn_digits" in page
+    assert "synthetic twin of digits" in page
     # A pruned run is a run: its folder alone answers.
     assert netsmith("export runs/cnn_digits-pruned").code == 0
 

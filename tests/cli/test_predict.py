@@ -59,6 +59,39 @@ def test_pictures_as_numbers(netsmith, runs):
     assert len(predicted(netsmith(f"predict {runs}/image all.json"))) == 2
 
 
+def test_a_pipe_is_read_as_a_file_is(netsmith, runs):
+    image, dark = np.zeros((3, 16, 16), int).tolist(), np.ones((3, 16, 16), int).tolist()
+    documents = {
+        "image": [[image, dark], image, [{"inputs": image}], {"inputs": image}],
+        "table": [[[1.5, 0, 1], [2, 1, 0]], [1.5, 0, 1], [json.loads(GOOD)], json.loads(GOOD)],
+        "twin": [np.zeros((8, 8)).tolist(), np.zeros((1, 8, 8)).tolist(), np.zeros((2, 1, 8, 8)).tolist()],
+        "text": [["sun warm", "snow"], [{"text": "sun"}]],
+    }
+    for run, values in documents.items():
+        for value in values:
+            for indent in (None, 1):
+                text = json.dumps(value, indent=indent)
+                Path("all.json").write_text(text)
+                rows = predicted(netsmith(f"predict {runs}/{run} all.json"))
+                assert predicted(netsmith(f"predict {runs}/{run} -", stdin=text.encode())) == rows, (run, text[:60])
+    assert [row[0] for row in rows] == ["row 1"]
+    assert len(predicted(netsmith(f"predict {runs}/image", stdin=json.dumps([image, dark]).encode()))) == 2
+    lines = f"{json.dumps(image)}\n{json.dumps(dark)}\n".encode()
+    assert len(predicted(netsmith(f"predict {runs}/image", stdin=lines))) == 2
+
+
+@pytest.mark.parametrize(
+    ("stdin", "read"),
+    [
+        (b"[[1, 2], [3, 4]]", "got (2, 2) (stdin, read as one JSON list of 2 examples)"),
+        (b"[1, 2]\n[3, 4]\n", "got (2, 2) (stdin, read as 2 lines of JSON, an example each)"),
+        (b"[[1, 2], [3]]", "(stdin, read as one JSON list of 2 examples)"),
+    ],
+)
+def test_what_was_read_from_a_pipe_is_told(netsmith, runs, stdin, read):
+    assert read in netsmith(f"predict {runs}/table", stdin=stdin).line
+
+
 # -- tables and texts -------------------------------------------------------------------------------------------------
 
 
@@ -201,6 +234,8 @@ def test_wrong_input_is_one_line(netsmith, runs, run, name, content, message):
         ("predict {runs}/table --count 2", b"", "--count is for generators"),
         ("predict {runs}/tabel t.csv", b"", "is not a run folder: it does not exist; in "),
         ("predict . t.csv", b"", "is not a run folder: it has no experiment.json"),
+        ("predict {runs}/twin/experiment.json t.csv", b"", "it is a file; give the folder: {runs}/twin"),
+        ("predict {runs}/tabel t.csv", b"", "there are the runs: table, "),
         ("predict {runs}/table --code x.py", b"", "--code belongs to a run that was made from your own file"),
         ("evaluate {runs}/twin --split tset", b"", "the data has no split 'tset'; did you mean 'test'?"),
         ("evaluate {runs}/table", b"", "needs its data for this, and it is not at hand (table.csv: does not exist)"),
@@ -219,7 +254,7 @@ def test_wrong_commands_are_one_line(netsmith, runs, command, stdin, message):
     found = netsmith(command.format(runs=runs), stdin=stdin)
     assert found.code == 2
     if message:
-        assert message in found.line
+        assert message.format(runs=runs) in found.line
     else:
         assert "problem: nope: does not exist" in found.out
 

@@ -69,6 +69,8 @@ def test_set_takes_nested_json_and_text(netsmith):
         ("./nope.py", "cannot read the recipe file nope.py: No such file or directory"),
         ("runs/nope", "runs/nope does not exist; expected a recipe's name, a .py file or a run folder"),
         ("runs/nope/experiment.json", "nope/experiment.json does not exist"),
+        ("''", "no target is given; expected a recipe's name (netsmith list), a .py file or a run folder"),
+        ("./", ". is not a run folder: it has no experiment.json"),
         ("mlp_digits --set data.twim=true", "data.twim: Digits.Config has no field 'twim'; did you mean 'twin'?"),
         ("mlp_digits --set method.model.hiden=[8]", "MLP.Config has no field 'hiden'; did you mean 'hidden'?"),
         ("mlp_digits --set method.model=mlpp", "no model of kind 'mlpp'; did you mean 'mlp'?"),
@@ -128,8 +130,9 @@ def test_a_dry_run_in_json(netsmith):
     found = json.loads(out)
     assert code == 0
     assert (found["parameters"], found["macs"]) == (61706, 416520)
-    assert found["memory_bytes"] == 3 * 4 * 61706  # weights, gradients, momentum
-    assert found["eta_seconds"] == pytest.approx(found["step_ms"] / 1000 * found["steps"])
+    assert found["memory_bytes"] - found["activation_bytes"] == 3 * 4 * 61706  # weights, gradients, momentum
+    steps = found["step_ms"] / 1000 * found["steps"]
+    assert found["eta_seconds"] == pytest.approx(steps + found["evaluation_seconds"])
 
 
 def test_a_dry_run_refuses_what_training_refuses(netsmith):

@@ -12,9 +12,9 @@ import torch
 from safetensors.torch import load_file, save_file
 
 import toy
-from netsmith.core.errors import DivergedError
+from netsmith.core.errors import ConfigError, DivergedError
 from netsmith.engine import checkpoint
-from netsmith.engine.engine import Engine
+from netsmith.engine.engine import Engine, _device
 from netsmith.engine.experiment import Experiment
 from netsmith.engine.hooks.ema import Ema
 from netsmith.engine.ranks import Ranks
@@ -134,3 +134,25 @@ def test_a_resume_of_both_is_exact_and_the_first_one_writes(two):
         assert one["resumed at"] == 4
         assert one["resumed"] == [one["supervised"][0], []]
         assert one["wrote"] == ["again-0"]
+
+
+def test_each_process_takes_the_gpu_of_its_place(monkeypatch):
+    taken, started = [], []
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "set_device", taken.append)
+    monkeypatch.setattr(torch.distributed, "init_process_group", lambda backend: started.append((backend, *taken)))
+    for name, value in {"WORLD_SIZE": "4", "RANK": "3", "LOCAL_RANK": "1"}.items():
+        monkeypatch.setenv(name, value)
+    ranks = Ranks()
+    assert (ranks.rank, ranks.local, ranks.world) == (3, 1, 4)
+    assert started == [("nccl", 1)]  # what is gathered before there is an engine must not meet on one GPU
+    assert [_device(name, ranks) for name in ("auto", "cuda", "cpu")] == [
+        torch.device("cuda", 1), torch.device("cuda", 1), torch.device("cpu"),
+    ]  # fmt: skip
+    assert taken == [1, 1, 1]
+    monkeypatch.setenv("LOCAL_RANK", "2")
+    with pytest.raises(ConfigError, match="process 2 of this machine has no GPU of its own: torch sees 2"):
+        _device("auto", Ranks())
+    monkeypatch.setenv("WORLD_SIZE", "1")
+    assert _device("auto", Ranks()) == torch.device("cuda")

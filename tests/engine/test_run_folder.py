@@ -28,13 +28,63 @@ def test_names_are_numbered_and_nothing_is_overwritten(tmp_path):
 
 def test_what_is_not_a_run_folder_is_told(tmp_path):
     RunFolder.create(tmp_path, "mine")
-    with pytest.raises(RunError, match=r"min is not a run folder: it does not exist; in .* there are: mine$"):
+    with pytest.raises(RunError, match=r"min is not a run folder: it does not exist$"):  # mine is none either
         RunFolder.open(tmp_path / "min")
     with pytest.raises(RunError, match=r"mine is not a run folder: it has no experiment\.json$"):
         RunFolder.open(tmp_path / "mine")
     (tmp_path / "plain").write_text("")
     with pytest.raises(RunError, match=r"cannot make the run folder .*: Not a directory"):
         RunFolder.create(tmp_path / "plain", "x")
+
+
+def test_only_runs_are_offered_the_nearest_first(tmp_path):
+    for name in ("zebra", "lenet5_mnist", "lenet5_mnist-2", "a", "b", "c", "d"):
+        RunFolder.create(tmp_path, name).write("experiment.json", {})
+    (tmp_path / "lenet5_mnis").mkdir()
+    with pytest.raises(RunError) as caught:
+        RunFolder.open(tmp_path / "lenet5_mnit")
+    names = str(caught.value).partition("there are the runs: ")[2].split(", ")
+    assert names[:2] == ["lenet5_mnist", "lenet5_mnist-2"]
+    assert len(names) == 5
+    assert "lenet5_mnis" not in names
+
+
+def test_a_file_of_a_run_is_not_its_folder(tmp_path):
+    run = RunFolder.create(tmp_path, "x")
+    run.write("experiment.json", {})
+    with pytest.raises(RunError) as caught:
+        RunFolder.open(run.path / "experiment.json")
+    assert str(caught.value) == (
+        f"{run.path}/experiment.json is not a run folder: it is a file; give the folder: {run.path}"
+    )
+    (tmp_path / "plain").write_text("")
+    with pytest.raises(RunError, match=r"plain is not a run folder: it is a file; expected the folder that training"):
+        RunFolder.open(tmp_path / "plain")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{}", "expected 'step' (int), got nothing"),
+        ("[]", "expected an object, got []"),
+        ("null", "expected an object, got None"),
+        ('{"step": "1", "figures": {}}', "expected 'step' (int), got '1'"),
+        ('{"step": true, "figures": {}}', "expected 'step' (int), got True"),
+        ('{"step": 1}', "expected 'figures' (dict), got nothing"),
+        ('{"step": -1, "figures": {}}', "it has a step that is negative"),
+        ('{"step": 1, "figures": {"a": null, "b": "x"}}', "it has a figure 'b' that is no number"),
+        ("{", "is not JSON"),
+    ],
+)
+def test_a_damaged_evaluation_is_named(tmp_path, text, message):
+    run = RunFolder.create(tmp_path, "x")
+    assert run.evaluation() is None
+    (run.path / "evaluation.json").write_text(text)
+    with pytest.raises(RunError) as caught:
+        run.evaluation()
+    assert str(caught.value).startswith("x/evaluation.json is ")
+    assert message in str(caught.value)
+    assert str(caught.value).endswith("; remove the file and resume the run to have it written anew")
 
 
 def test_one_owner_at_a_time(tmp_path):

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from netsmith.core.errors import ConfigError
-from netsmith.core.roles import MethodConfig
+from netsmith.core.roles import MethodConfig, RunSettings
 from netsmith.core.spec import Inputs, Outputs, Spec
 from netsmith.engine.batch import Batch
 from netsmith.methods.closed_form import ClosedForm
@@ -82,3 +82,9 @@ def test_a_network_that_needs_gradients_is_refused():
     config = ClosedForm.Config(model=MLP.Config(in_features=3, num_outputs=2), task=Classify.Config())
     with pytest.raises(ConfigError, match=r"has no absorb.*supervised"):
         config.build(spec=SPEC)
+
+
+@pytest.mark.parametrize("named", [{"epochs": 2}, {"clip_norm": 0.5}, {"micro_batches": 2}, {"precision": "bf16"}])
+def test_settings_of_gradients_are_refused_by_name(named):
+    assert CONFIG.problem(RunSettings(steps=3, epochs=1, precision="fp64")) == ""
+    assert CONFIG.problem(RunSettings(steps=3, **named)).startswith(next(iter(named)))

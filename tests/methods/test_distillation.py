@@ -5,7 +5,7 @@ from torch import nn
 
 from netsmith.api.experiments import find
 from netsmith.core.errors import ConfigError
-from netsmith.core.roles import MethodConfig
+from netsmith.core.roles import MethodConfig, RunSettings
 from netsmith.core.spec import Inputs, Outputs, Spec
 from netsmith.engine.batch import Batch
 from netsmith.engine.experiment import Experiment
@@ -200,8 +200,11 @@ def test_its_config_survives_json():
 
 
 def test_a_run_that_would_never_teach_is_refused():
-    assert build(teacher_steps=3).config.problem(4) == ""
-    assert build(teacher_steps=3).config.problem(3) == "teacher_steps=3 leaves no step of 3 to the student"
+    assert build(teacher_steps=3).config.problem(RunSettings(steps=4)) == ""
+    assert (
+        build(teacher_steps=3).config.problem(RunSettings(steps=3))
+        == "teacher_steps=3 leaves no step of 3 to the student"
+    )
     with pytest.raises(ConfigError, match="leaves no step of 4 to the student"):
         Experiment(
             find("distilled_mnist").config.derive(

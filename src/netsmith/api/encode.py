@@ -38,12 +38,13 @@ _FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF")
 
 
 class Rows(list):
-    """Examples that remember the file and the rows they came from, so that messages can name them."""
+    """Examples that remember the file and the rows they came from and how it was read, so that messages can say so."""
 
-    def __init__(self, values: Sequence[Any], *, path: str, at: Sequence[int]) -> None:
+    def __init__(self, values: Sequence[Any], *, path: str, at: Sequence[int], form: str = "") -> None:
         super().__init__(values)
         self.path = path
         self.at = list(at)
+        self.form = form
 
 
 def missing_policy(data: Config) -> Missing:
@@ -105,6 +106,7 @@ def _numbers(values: Any, inputs: Inputs, *, missing: Missing) -> Tensor:
         array = np.asarray(values.tolist() if isinstance(values, Tensor) else values, dtype=np.float64)
     except (TypeError, ValueError, OverflowError):
         shown = shorten(" ".join(repr(values[0]).split()), 60)
+        shown += _read_as(values)
         raise DataError(f"expected {inputs.kind} inputs as numbers of one shape, got {shown}") from None
     expected = _raw_shape(inputs)
     if array.ndim == len(expected) and _fits(array.shape, expected):
@@ -112,7 +114,8 @@ def _numbers(values: Any, inputs: Inputs, *, missing: Missing) -> Tensor:
     if inputs.kind == "image" and array.ndim == 3 and expected[0] == 1 and _fits(array.shape[1:], expected[1:]):
         array = array[:, None]
     if array.ndim != len(expected) + 1 or not _fits(array.shape[1:], expected):
-        raise DataError(f"expected inputs of shape (batch, {', '.join(map(str, expected))}), got {array.shape}")
+        wanted = ", ".join(map(str, expected))
+        raise DataError(f"expected inputs of shape (batch, {wanted}), got {array.shape}{_read_as(values)}")
     bad = np.isinf(array) if inputs.kind == "table" and missing == "mean" else ~np.isfinite(array)
     if bad.any():
         where = int(np.argwhere(bad)[0][0]) + 1
@@ -126,6 +129,10 @@ def _numbers(values: Any, inputs: Inputs, *, missing: Missing) -> Tensor:
     if np.abs(array[np.isfinite(array)]).max(initial=0) > np.finfo(np.float32).max:
         raise DataError("a number does not fit into 32 bits")
     return torch.from_numpy(array.astype(dtype))
+
+
+def _read_as(values: Any) -> str:
+    return f" ({values.path}, read as {values.form})" if isinstance(values, Rows) and values.form else ""
 
 
 def _check_categories(array: np.ndarray, inputs: Inputs) -> None:
@@ -253,32 +260,60 @@ def read_bytes(data: bytes, inputs: Inputs, *, name: str = "stdin", text: str = 
         DataError: A line that does not fit; its number is named.
     """
     suffix = Path(name).suffix.lower()
-    if inputs.kind == "image" and (is_picture(name) or (not suffix and data[:1] not in (b"", b"[", b"{", b" "))):
+    if inputs.kind == "image" and (is_picture(name) or (not suffix and data.lstrip()[:1] not in (b"", b"[", b"{"))):
         return [name], Rows([data], path=name, at=[1])
     rows = inputs.kind == "table" and bool(inputs.columns)
     if suffix == ".parquet":
         return _cells(parse_table(data, name), inputs, text=text)
     try:
-        lines = data.decode("utf-8-sig").split("\n")
+        content = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise DataError(f"is not UTF-8 text (byte {error.start + 1}); save it as UTF-8", name) from None
-    filled = [(number, line.strip()) for number, line in enumerate(lines, start=1) if line.strip()]
+    filled = [(number, line.strip()) for number, line in enumerate(content.split("\n"), start=1) if line.strip()]
     if not filled:
         raise DataError("is empty; expected examples", name)
     head = filled[0][1][0]
     if suffix in (".csv", ".tsv") or (rows and suffix not in (".json", ".jsonl", ".ndjson") and head not in "[{"):
         return _cells(parse_table(data, name if suffix in (".csv", ".tsv") else f"{name}.csv"), inputs, text=text)
-    if rows and head == "{" and suffix != ".json":
+    document = None if suffix else _document(content, inputs)
+    if rows and head == "{" and suffix != ".json" and document is None:
         return _cells(parse_table(data, name if suffix in (".jsonl", ".ndjson") else f"{name}.jsonl"), inputs)
-    if suffix == ".json":
-        whole = _parsed(data.decode("utf-8-sig"), name, None)
-        found = [(number, value) for number, value in enumerate(whole if isinstance(whole, list) else [whole], start=1)]
+    if suffix == ".json" or document is not None:
+        whole = _parsed(content, name, None) if document is None else document
+        several = isinstance(whole, list) and not _is_one(whole, inputs)
+        found = list(enumerate(whole if several else [whole], start=1))
+        form = f"one JSON list of {len(found)} examples" if several else "one example in JSON"
     elif inputs.kind == "text" and not (suffix in (".jsonl", ".ndjson") or (not suffix and head in '{"')):
-        found = filled
+        found, form = filled, f"{len(filled)} lines of text"
     else:
         found = [(number, _parsed(line, name, number)) for number, line in filled]
+        form = f"{len(found)} lines of JSON, an example each"
     values = [_inside(value, inputs, name, number) for number, value in found]
-    return [f"row {number}" for number, _ in found], Rows(values, path=name, at=[number for number, _ in found])
+    return [f"row {number}" for number, _ in found], Rows(values, path=name, at=[n for n, _ in found], form=form)
+
+
+def _document(text: str, inputs: Inputs) -> Any:
+    """Return what a pipe holds if it is one JSON document, as in a file, or None: then each line is an example."""
+    if text.lstrip()[:1] not in ("[", "{"):
+        return None
+    try:
+        whole = json.loads(text, parse_constant=_refuse)
+    except (ValueError, RecursionError):
+        return None
+    if isinstance(whole, dict):  # on one line it is a line of JSON, which a table reads by its columns
+        return whole if "\n" in text.strip() else None
+    texts = inputs.kind == "text"
+    return None if texts and not (whole and all(isinstance(value, (str, dict, list)) for value in whole)) else whole
+
+
+def _is_one(value: list[Any], inputs: Inputs) -> bool:
+    """Say whether a list of numbers is one example, not a list of examples."""
+    try:
+        shape = np.asarray(value, dtype=np.float64).shape
+    except (TypeError, ValueError, OverflowError):
+        return False
+    expected = _raw_shape(inputs)
+    return _fits(shape, expected) or (inputs.kind == "image" and expected[0] == 1 and _fits(shape, expected[1:]))
 
 
 def _parsed(text: str, name: str, row: int | None) -> Any:

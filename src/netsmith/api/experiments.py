@@ -22,6 +22,7 @@ from netsmith.core.errors import ConfigError, NetsmithError, RunError, shorten
 from netsmith.core.files import read_json
 from netsmith.core.registry import find_recipe, literals, recipes
 from netsmith.engine.experiment import Experiment
+from netsmith.engine.run_folder import RunFolder
 
 __all__ = ["Code", "Found", "find", "load_code", "parse_sets", "read_experiment", "wanted_code", "write_form"]
 
@@ -81,10 +82,12 @@ def find(target: str | Path, *, sets: Mapping[str, Any] | None = None, code: str
         RunError: The JSON file is missing or malformed.
     """
     path, text = Path(target), str(target)
+    if not text.strip():
+        raise ConfigError("no target is given; expected a recipe's name (netsmith list), a .py file or a run folder")
     known = isinstance(target, str) and target.partition(":")[0] in recipes()  # ./NAME means a folder of that name
     if path.suffix == ".json" or (path.is_dir() and not known):
-        file = path / "experiment.json" if path.is_dir() else path
-        found = read_experiment(read_json(file), code=code)
+        value = RunFolder.open(path).read("experiment.json") if path.is_dir() else read_json(path)
+        found = read_experiment(value, code=code)
     elif code:
         raise ConfigError("--code belongs to a run that was made from your own file; a recipe needs none")
     elif path.suffix == ".py":

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from netsmith.api.encode import Missing, as_batches, encode
-from netsmith.core.errors import DataError, UnsupportedError
+from netsmith.core.errors import DataError, NetsmithError, UnsupportedError, shorten
 from netsmith.core.spec import Inputs, Outputs, Spec
 from netsmith.engine.random import example_keys, keyed_normal
 from netsmith.engine.task import Task
@@ -103,9 +103,21 @@ class Network:
         return encode(values, self.spec.inputs, missing=self.missing)
 
     def __call__(self, raw: Tensor, *, batch: int = 256) -> Tensor:
-        """Return the outputs for a raw batch."""
-        with torch.no_grad():
-            return torch.cat([self.shipped(piece) for piece in as_batches(raw, batch)])
+        """Return the outputs for a raw batch.
+
+        Raises:
+            DataError: The batch is empty.
+            NetsmithError: The network fails; its error is the cause.
+        """
+        if raw.dim() == 0 or not len(raw):
+            raise DataError("nothing to predict: the batch is empty")
+        try:
+            with torch.no_grad():
+                return torch.cat([self.shipped(piece) for piece in as_batches(raw, batch)])
+        except NetsmithError:
+            raise
+        except Exception as error:  # a module may be anyone's
+            raise NetsmithError(f"{self.name} fails on inputs of shape {tuple(raw.shape)}: {_line(error)}") from error
 
     def predict(self, values: Any) -> list[dict[str, Any]]:
         """Return one readable prediction per example.
@@ -153,11 +165,21 @@ class Network:
         return export_onnx(self.shipped, self.example(2), Path(path), exporter=exporter)
 
     def measure(self) -> dict[str, Any]:
-        """Return parameters, bytes, multiply-adds and this machine's median latency in PyTorch (batch 1)."""
+        """Return parameters, bytes, multiply-adds and this machine's median latency in PyTorch (batch 1).
+
+        Raises:
+            UnsupportedError: The module is scripted or traced: its operations cannot be counted.
+        """
         from netsmith.measure.latency import latency_ms
         from netsmith.measure.macs import count_macs
         from netsmith.measure.parameters import count_parameters
 
+        scripted = next((child for child in self.module.modules() if isinstance(child, torch.jit.ScriptModule)), None)
+        if scripted is not None:
+            raise UnsupportedError(
+                f"{self.name} holds a scripted module ({type(scripted).__name__}), whose operations cannot be counted; "
+                "give the module it was made from"
+            )
         example = self.example(1)
 
         def call() -> None:
@@ -190,15 +212,21 @@ def from_module(
         name: A name for files and pages; the class's by default.
 
     Raises:
-        UnsupportedError: The network does not return one tensor with the batch first, or is not on the CPU in
-            single precision.
-        DataError: The example does not fit the network.
+        UnsupportedError: The network does not return one tensor with the batch first (one row of logits per example
+            where classes are named), or is not on the CPU in single precision.
+        DataError: The example is not one batch, or does not fit the network.
 
     Example:
         >>> network = from_module(nn.Linear(4, 2), torch.zeros(1, 4), classes=("no", "yes"))
         >>> network.predict([[0.0, 0.0, 0.0, 0.0]])[0]["label"] in ("no", "yes")
         True
     """
+    if not isinstance(module, nn.Module):
+        raise UnsupportedError(f"expected an nn.Module, got {shorten(repr(module), 60)}")
+    if not isinstance(example, Tensor):
+        raise DataError(f"expected one tensor as the example, got {type(example).__name__}; a network takes one input")
+    if example.dim() == 0 or not len(example):
+        raise DataError(f"expected an example batch with at least one example, got the shape {tuple(example.shape)}")
     tensors = [example, *module.parameters(), *module.buffers()]
     odd = next((t for t in tensors if t.device.type != "cpu" or t.dtype in _OTHER_FLOATS), None)
     if odd is not None:
@@ -210,12 +238,17 @@ def from_module(
     try:
         with torch.no_grad():
             output = module(example)
-    except (RuntimeError, ValueError, TypeError, IndexError) as error:
-        first = str(error).strip().partition("\n")[0]
-        raise DataError(f"the module does not take an example of shape {tuple(example.shape)}: {first}") from error
+    except Exception as error:  # a module may be anyone's
+        shape = tuple(example.shape)
+        raise DataError(f"the module does not take an example of shape {shape}: {_line(error)}") from error
     if not isinstance(output, Tensor) or output.shape[:1] != example.shape[:1]:
         found = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
         raise UnsupportedError(f"expected a module that returns one tensor with the batch first, got {found}")
+    if classes and output.dim() != 2:
+        raise UnsupportedError(
+            f"expected one row of logits per example, (batch, {len(classes)}), from a module with classes, got "
+            f"{tuple(output.shape)}; leave classes out, or reduce the output"
+        )
     guessed = kind or ("image" if example.dim() == 4 else "tokens" if not example.is_floating_point() else "table")
     if guessed == "table" and example.dim() > 2:
         guessed = "series"
@@ -230,3 +263,13 @@ def from_module(
         task = Classify.Config().build()
     spec = Spec(dataset="your module", inputs=inputs, outputs=outputs)
     return Network(module, spec, task=task, name=name or type(module).__name__)
+
+
+def _line(error: Exception) -> str:
+    """Return an error of someone's module in one line, with its kind where the text alone would say little."""
+    first = shorten(str(error).strip().partition("\n")[0], 160)
+    return (
+        first
+        if isinstance(error, (RuntimeError, ValueError, TypeError)) and first
+        else f"{type(error).__name__}: {first}"
+    )

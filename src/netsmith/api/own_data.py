@@ -39,7 +39,7 @@ def with_data(found: Found, data: str | Path) -> Found:
 
     Raises:
         DataError: Nothing known lies there.
-        ConfigError: A generic recipe for another kind of data; the right one is named.
+        ConfigError: A generic recipe for another kind of data (the right one is named), or one set to its twin.
     """
     old, place = found.config.data, Path(data)
     if not reads_own_data(old):
@@ -47,6 +47,10 @@ def with_data(found: Found, data: str | Path) -> Found:
         shared = [name for name in _KEPT if name in type(new).model_fields and name in type(old).model_fields]
         new = new.derive(**{name: getattr(old, name) for name in shared})
         return replace(found, config=found.config.derive(data=new))
+    if old.twin:
+        raise ConfigError(
+            f"data.twin=true takes made-up data in place of --data {shorten(str(data), 80)}; leave one of the two out"
+        )
     wanted = old.kind_name()
     try:
         got = _sniff.sniff(place, target=old.target if isinstance(old, TableFields) else AUTO).kind_name()
@@ -62,22 +66,18 @@ def with_data(found: Found, data: str | Path) -> Found:
             f"{place.name} holds {what}, which {found.name} does not take; try: netsmith train {right} "
             f"--data {shorten(str(data), 80)}{column}"
         )
-    return replace(found, config=found.config.derive(data=old.derive(path=str(data), twin=False)))
+    return replace(found, config=found.config.derive(data=old.derive(path=str(data))))
 
 
 def check(experiment: Experiment) -> None:
     """Refuse before anything is written what would fail only at the first evaluation.
 
+    That the method fits the data at all was seen when the experiment was resolved.
+
     Raises:
-        ConfigError: A task that does not fit the data's targets, or a figure to select by that there is not.
+        ConfigError: A figure to select by that there is not.
     """
-    config, outputs = experiment.config, experiment.spec.outputs
-    kind = getattr(config.method, "task", None)
-    if outputs.kind == "values" and kind is not None and kind.kind_name() == "classify":
-        raise ConfigError(
-            f"{experiment.spec.dataset}: the target {shorten(', '.join(outputs.names), 60)!r} holds values, and the "
-            "task is to classify; give --set method.task=regress --set select=dev/r2, or --set data.problem=classes"
-        )
+    config = experiment.config
     if not config.select:
         return
     splits = experiment.source.splits() if experiment.source else []

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from netsmith.api import training
+from netsmith.api.commands import on_run
 from netsmith.api.encode import missing_policy
 from netsmith.api.experiments import Found, find, wanted_code
 from netsmith.api.network import Network
 from netsmith.api.own_data import reads_own_data, with_data
 from netsmith.core.errors import ConfigError, DataError, RunError
-from netsmith.core.files import read_json, sha256_of
+from netsmith.core.files import sha256_of
 from netsmith.core.spec import Spec
 from netsmith.data import _sniff
 from netsmith.engine.engine import Engine
@@ -95,10 +96,10 @@ class Run:
         Raises:
             RunError: The run is not finished.
         """
-        file = self.path / "evaluation.json"
-        if not file.is_file():
-            raise RunError(f"{self.path.name} is not finished; go on with: netsmith resume {self.path}")
-        return dict(read_json(file)["figures"])
+        found = RunFolder(self.path).evaluation()
+        if found is None:
+            raise RunError(f"{self.path.name} is not finished; go on with: {on_run('resume', self.path)}")
+        return dict(found["figures"])
 
     def journal(self) -> list[dict[str, Any]]:
         """Return the lines of ``metrics.jsonl``."""
@@ -217,6 +218,8 @@ def prepared(
         found = replace(found, config=found.config.derive(**sets))
     if data and own:  # what was set says how to read it (the target's column, the text's)
         found = with_data(found, data)
+    if data and found.config.data.twin:
+        raise ConfigError("data.twin=true asks for made-up data, and --data brings your own; give one of them")
     if not data:
         return found, None
     source = found.config.data.build()
@@ -241,15 +244,18 @@ def load(path: str | Path, *, code: str | Path = "", notice: Callable[[str], Non
     return Run(path, code=code, notice=notice)
 
 
-def compare(paths: Sequence[str | Path | Run], *, codes: Sequence[str | Path] = ()) -> dict[str, Any]:
+def compare(
+    paths: Sequence[str | Path | Run], *, codes: Sequence[str | Path] = (), notice: Callable[[str], None] = print
+) -> dict[str, Any]:
     """Return runs side by side: figures, parameters, multiply-adds, bytes, and where their experiments differ.
 
     Args:
         paths: Runs or their folders.
         codes: The users' recipe files that some of the runs were made from; each run takes the one of its hash.
+        notice: Where one-line notices go, of those that are given as folders.
     """
     rows, dumps = [], []
-    for run in [path if isinstance(path, Run) else _with_code(path, codes) for path in paths]:
+    for run in [path if isinstance(path, Run) else _with_code(path, codes, notice) for path in paths]:
         network = run.network
         finished = (run.path / "evaluation.json").is_file()
         rows.append(
@@ -267,11 +273,11 @@ def compare(paths: Sequence[str | Path | Run], *, codes: Sequence[str | Path] = 
     return {"runs": rows, "differs": differs}
 
 
-def _with_code(path: str | Path, codes: Sequence[str | Path]) -> Run:
+def _with_code(path: str | Path, codes: Sequence[str | Path], notice: Callable[[str], None]) -> Run:
     folder = RunFolder.open(Path(path))
     sha256 = wanted_code(folder.read("experiment.json"))
     fitting = [code for code in codes if sha256 and Path(code).is_file() and sha256_of(Path(code)) == sha256]
-    return load(path, code=fitting[0] if fitting else "")
+    return load(path, code=fitting[0] if fitting else "", notice=notice)
 
 
 def _flat(value: Any, prefix: str = "") -> dict[str, Any]:

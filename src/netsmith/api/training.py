@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 
+from netsmith.api.commands import on_run
 from netsmith.api.experiments import Found, read_experiment, write_form
 from netsmith.api.own_data import check
 from netsmith.core.errors import (
@@ -84,10 +85,11 @@ def begin(
     folder = RunFolder.create(Path(root), name) if ranks.first else None
     path = Path(ranks.from_first(str(folder.path) if folder else ""))
     steps = int(experiment.config.steps)
-    with _owned(folder, path, new=True):
+    with _owned(folder, path, new=True) as engines:
         if folder:
             _write_start(folder, found, experiment, log_every or max(1, steps // 200))
         engine = _engine(experiment, path, hooks=hooks, ranks=ranks, surgery=surgery)
+        engines.append(engine)
         if prepare:
             engine.save()  # what was put in from outside must be there for a resume
         _finish(engine, folder, path, notice)
@@ -109,10 +111,14 @@ def _plain_name(name: str) -> str:
 
 
 @contextlib.contextmanager
-def _owned(folder: RunFolder | None, path: Path, *, new: bool) -> Iterator[None]:
-    """Give the lock back in the end; say how to go on; leave no new folder behind in which nothing was learned."""
+def _owned(folder: RunFolder | None, path: Path, *, new: bool) -> Iterator[list[Engine]]:
+    """Give the lock back in the end; say how to go on; leave no new folder behind in which nothing was learned.
+
+    The caller appends its engine to the list it gets, so that it is known whether a step was taken.
+    """
+    engines: list[Engine] = []
     try:
-        yield
+        yield engines
     except (UserError, MissingExtraError):
         if folder and new and not any(int(p.name[5:]) for p in checkpoint.folders(path / "checkpoints")):
             shutil.rmtree(path, ignore_errors=True)
@@ -120,9 +126,13 @@ def _owned(folder: RunFolder | None, path: Path, *, new: bool) -> Iterator[None]
     except DivergedError as error:
         raise DivergedError(f"{error} (run folder: {path})") from None
     except InterruptedRun as error:
-        raise InterruptedRun(f"{error}; go on with: netsmith resume {path}") from None
+        raise InterruptedRun(f"{error}; go on with: {on_run('resume', path)}") from None
+    except Exception:  # ours or torch's: before the first step there is nothing to go on from
+        if folder and new and not any(engine.step for engine in engines):
+            shutil.rmtree(path, ignore_errors=True)
+        raise
     except KeyboardInterrupt:
-        raise InterruptedRun(f"interrupted; go on with: netsmith resume {path}") from None
+        raise InterruptedRun(f"interrupted; go on with: {on_run('resume', path)}") from None
     finally:
         if folder:
             folder.release()
@@ -144,7 +154,7 @@ def _write_start(folder: RunFolder, found: Found, experiment: Experiment, log_ev
 def _engine(experiment: Experiment, path: Path, *, hooks: Sequence[Hook], ranks: Ranks, surgery: Any) -> Engine:
     more = list(hooks) if ranks.first else []
     if ranks.first:
-        every = int(RunFolder(path).read("environment.json")["log_every"])
+        every = RunFolder(path).read_object("environment.json", log_every=int)["log_every"]
         more.append(Journal(path / "metrics.jsonl", every=every))
     return Engine(experiment, checkpoints=path / "checkpoints", hooks=more, ranks=ranks, surgery=surgery)
 
@@ -170,8 +180,8 @@ def continue_run(
     with _owned(folder if ranks.first else None, path, new=False):
         if (path / "evaluation.json").exists():
             raise RunError(
-                f"{path} is finished; there is nothing to resume. To go on longer, start anew: netsmith train {path} "
-                "--set epochs=..."
+                f"{path} is finished; there is nothing to resume. To go on longer, start anew: "
+                f"{on_run('train', path)} --set epochs=..."
             )
         found = read_experiment(folder.read("experiment.json"), code=code)
         experiment = Experiment(found.config)
@@ -245,8 +255,8 @@ def _finish(engine: Engine, folder: RunFolder | None, path: Path, notice: Callab
 
 def product_step(path: Path) -> int | None:
     """Return the step of the checkpoint that a finished run chose, or None while it is unfinished."""
-    file = path / "evaluation.json"
-    return int(RunFolder(path).read("evaluation.json")["step"]) if file.is_file() else None
+    found = RunFolder(path).evaluation()
+    return None if found is None else found["step"]
 
 
 def rebuild(
@@ -271,7 +281,7 @@ def rebuild(
             notice(f"{error}; using another one")
     if snapshot is None:
         if not checkpoint.folders(path / "checkpoints"):
-            raise RunError(f"{path.name} has no checkpoint yet; learn first: netsmith resume {path}")
+            raise RunError(f"{path.name} has no checkpoint yet; learn first: {on_run('resume', path)}")
         snapshot, notices = checkpoint.load_latest(path / "checkpoints")
         for line in notices:
             notice(line)

@@ -71,6 +71,8 @@ def _notice() -> Callable[[str], None]:
 def _print_result(run: Any, *, as_json: bool) -> None:
     if not _first_rank():
         return
+    from netsmith.api.commands import on_run
+
     figures = run.figures()
     if as_json:
         print_json({"run": str(run.path), "figures": figures})
@@ -78,7 +80,7 @@ def _print_result(run: Any, *, as_json: bool) -> None:
     print(table(["figure", "value"], [[n, "-" if value is None else f"{value:.4f}"] for n, value in figures.items()]))
     say("")
     say(f"run: {run.path}")
-    say(f"next: netsmith {'explain' if run.network.spec.outputs.kind == 'classes' else 'report'} {run.path}")
+    say(f"next: {on_run('explain' if run.network.spec.outputs.kind == 'classes' else 'report', run.path)}")
 
 
 def _print_plan(plan: dict[str, Any]) -> None:
@@ -87,7 +89,7 @@ def _print_plan(plan: dict[str, Any]) -> None:
     print(table(LAYER_HEADERS, layer_rows(plan["layers"])))
     print(f"parameters  {plan['parameters']:,}")
     print(f"MACs        {plan['macs']:,} per example")
-    print(f"memory      {plan['memory_bytes'] / 2**20:.1f} MiB for weights, gradients and optimizer")
+    print(f"memory      {plan['memory_bytes'] / 2**20:.1f} MiB for weights, gradients, optimizer and activations")
     print(f"steps       {plan['steps']:,}")
     print(f"ETA         {_duration(plan['eta_seconds'])} ({plan['step_ms']:.1f} ms per step, measured on a few steps)")
 

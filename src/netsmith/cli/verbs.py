@@ -140,7 +140,7 @@ def compare(paths: list[str], *, codes: list[str], as_json: bool) -> None:
     """Print runs side by side: a column each."""
     from netsmith.api.run import compare as compare_runs
 
-    found = compare_runs(paths, codes=codes)
+    found = compare_runs(paths, codes=codes, notice=notice)
     if as_json:
         print_json(found)
         return

@@ -5,56 +5,139 @@ Each role names the room where its kinds live (``models``, ``tasks``, ...). A ki
 
 from __future__ import annotations
 
-from typing import ClassVar
+from dataclasses import dataclass
+from typing import ClassVar, Literal
 
 from netsmith.core.config import Config
+from netsmith.core.errors import shorten
+from netsmith.core.spec import InputKind, OutputKind, Spec
 
 __all__ = [
     "AugmentConfig",
+    "Batches",
     "HookConfig",
     "MethodConfig",
     "ModelConfig",
     "OptimizerConfig",
+    "RunSettings",
     "ScheduleConfig",
     "SourceConfig",
     "TaskConfig",
 ]
 
+Batches = Literal["examples", "tasks", "rollouts"]
+"""What the rows of a batch are: single examples, few-shot tasks, or stretches of an environment's life."""
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """The experiment's settings that a method may have to refuse.
+
+    Attributes:
+        steps: Length of the run.
+        epochs: Passes over the training split it was given in; 0 where it was given in steps.
+        micro_batches: Into how many pieces each batch is cut.
+        clip_norm: Largest norm of a gradient; 0 for none.
+        precision: ``fp32``, ``bf16`` or ``fp64``.
+    """
+
+    steps: int
+    epochs: int = 0
+    micro_batches: int = 1
+    clip_norm: float = 0.0
+    precision: str = "fp32"
+
 
 class ModelConfig(Config):
-    """A network: ``build()`` returns a ``torch.nn.Module``."""
+    """A network: ``build()`` returns a ``torch.nn.Module``.
+
+    Attributes:
+        takes: The kinds of inputs it can work on; empty for any.
+    """
 
     role: ClassVar[str] = "model"
     room: ClassVar[str] = "models"
+    takes: ClassVar[tuple[InputKind, ...]] = ()
+
+    def misfit(self, spec: Spec) -> str:
+        """Return why the network could not work on data of this schema, ``""`` if it can."""
+        return _refused(self, self.takes, spec.inputs.kind, "takes", f"inputs of {spec.dataset} are")
 
 
 class TaskConfig(Config):
-    """What an answer means: loss, metrics, decoding."""
+    """What an answer means: loss, metrics, decoding.
+
+    Attributes:
+        answers: The kinds of targets it can judge; empty for any.
+    """
 
     role: ClassVar[str] = "task"
     room: ClassVar[str] = "tasks"
+    answers: ClassVar[tuple[OutputKind, ...]] = ()
+
+    def misfit(self, spec: Spec) -> str:
+        """Return why the task could not judge answers of this schema, ``""`` if it can."""
+        return _refused(self, self.answers, spec.outputs.kind, "answers with", f"targets of {spec.dataset} are")
 
 
 class MethodConfig(Config):
-    """How it is learned: who plays, and when which optimizer steps."""
+    """How it is learned: who plays, and when which optimizer steps.
+
+    Attributes:
+        learns_from: What the rows of its batches are.
+        takes: The kinds of inputs it can work on, whatever its networks take; empty for any.
+    """
 
     role: ClassVar[str] = "method"
     room: ClassVar[str] = "methods"
+    learns_from: ClassVar[Batches] = "examples"
+    takes: ClassVar[tuple[InputKind, ...]] = ()
 
-    def problem(self, steps: int) -> str:  # noqa: ARG002
-        """Return why a run of so many steps could not end well, ``""`` if it can."""
+    def problem(self, run: RunSettings) -> str:  # noqa: ARG002
+        """Return why a run of these settings could not end well, or which of them means nothing here; or ``""``."""
         return ""
+
+    def misfit(self, spec: Spec, *, gives: Batches) -> str:
+        """Return why the method, its networks or its task could not learn from this data, ``""`` if they can.
+
+        Args:
+            spec: The schema of the data.
+            gives: What the rows of its batches are.
+        """
+        if gives != self.learns_from:
+            return (
+                f"{self.kind_name()} learns from {self.learns_from}, and {shorten(spec.dataset, 60)} gives {gives}; "
+                "use a recipe whose method learns from those, or leave the recipe its own data"
+            )
+        problem = _refused(self, self.takes, spec.inputs.kind, "takes", f"inputs of {spec.dataset} are")
+        for name in type(self).model_fields:
+            part = getattr(self, name)
+            if not problem and isinstance(part, (ModelConfig, TaskConfig)):
+                problem = part.misfit(spec)
+        return problem
+
+
+def _refused(config: Config, kinds: tuple[str, ...], kind: str, verb: str, whose: str) -> str:
+    if not kinds or kind in kinds:
+        return ""
+    wanted = " or ".join([", ".join(kinds[:-1]), kinds[-1]] if kinds[1:] else kinds)
+    return (
+        f"the {config.role} {config.kind_name()} {verb} {wanted}, and the {shorten(whose, 80)} {kind!r}; "
+        f"choose another {config.role}, or data of that kind"
+    )
 
 
 class SourceConfig(Config):
     """Where batches come from.
 
     Attributes:
+        gives: What the rows of its batches are.
         twin: Replace the official files by the synthetic twin: same shapes, types, class count and lengths, no files.
     """
 
     role: ClassVar[str] = "data"
     room: ClassVar[str] = "data"
+    gives: ClassVar[Batches] = "examples"
 
     twin: bool = False
 

@@ -13,7 +13,7 @@ from pydantic import model_validator
 
 from netsmith.core.config import Config
 
-__all__ = ["Inputs", "Outputs", "Spec", "Split", "Step"]
+__all__ = ["InputKind", "Inputs", "OutputKind", "Outputs", "Spec", "Split", "Step"]
 
 InputKind = Literal["image", "text", "tokens", "table", "series", "audio", "graph", "set", "state", "none"]
 OutputKind = Literal["classes", "tags", "tokens", "values", "ranking", "embedding", "samples", "policy", "none"]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import ClassVar
 
 import torch
 from pydantic import PositiveInt
 from torch import Tensor
 
 from netsmith.core.keys import key as named_key
-from netsmith.core.roles import SourceConfig
+from netsmith.core.roles import Batches, SourceConfig
 from netsmith.core.spec import Inputs, Outputs, Spec, Split
 from netsmith.engine.batch import Batch
 from netsmith.engine.random import example_keys, keyed_uniform
@@ -44,6 +45,8 @@ class SineTasks(Source):
             evaluation_batch: Tasks per dev or test batch.
             twin: The same tasks, 100 of them for evaluation and 8 batches an epoch.
         """
+
+        gives: ClassVar[Batches] = "tasks"
 
         shots: PositiveInt = 10
         queries: PositiveInt = 10

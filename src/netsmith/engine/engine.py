@@ -69,7 +69,7 @@ class Engine:
         self.ranks = ranks or Ranks()
         self.checkpoints = checkpoints
         self.surgery = surgery
-        self.device = _device(config.device)
+        self.device = _device(config.device, self.ranks)
         self.method.to(self.device)
         if config.compile:
             self.method.product().compile()
@@ -85,12 +85,10 @@ class Engine:
         self.updater = Updater(self.method, config.optimizers, settings=settings, ranks=self.ranks)
         if isinstance(self.source, LiveSource):
             self.feed: MapFeed | LiveFeed = LiveFeed(
-                self.source, self.method.act, seed=config.seed, ranks=self.ranks, move=self._move
+                self.source, self.method.act, seed=config.seed, ranks=self.ranks, move=self.move
             )
         else:
-            self.feed = MapFeed(
-                self.source, seed=config.seed, workers=config.workers, ranks=self.ranks, move=self._move
-            )
+            self.feed = MapFeed(self.source, seed=config.seed, workers=config.workers, ranks=self.ranks, move=self.move)
         configured: list[Hook] = []
         for number, hook_config in enumerate(config.hooks):
             hook: Hook = hook_config.build()
@@ -107,7 +105,8 @@ class Engine:
         self._stop_reason = ""
         self._saved_at = -1
 
-    def _move(self, batch: Batch) -> Batch:
+    def move(self, batch: Batch) -> Batch:
+        """Return a batch on the device of the run, in its precision and memory format."""
         if self.device.type == "cpu" and self._dtype is torch.float32 and self._format is torch.preserve_format:
             return batch
         return batch.to(self.device, self._dtype, self._format)
@@ -199,7 +198,7 @@ class Engine:
         training = self.method.training
         self.method.eval()
         batches = evaluation_batches(
-            self.source, self.method.act, split=split, seed=self.config.seed, ranks=self.ranks, move=self._move
+            self.source, self.method.act, split=split, seed=self.config.seed, ranks=self.ranks, move=self.move
         )
         with torch.no_grad():
             for batch in batches:
@@ -243,7 +242,7 @@ class Engine:
             "torch": torch.__version__,
             "threads": torch.get_num_threads(),
             "machine": platform.machine(),
-            "device": str(self.device),
+            "device": self.device.type,
             "ranks": self.ranks.world,
         }
 
@@ -320,11 +319,21 @@ def _wrapped(hook: Hook, engine: Engine, call: Callable[[], dict[str, float]]) -
     return lambda: hook.evaluate(engine, call)
 
 
-def _device(name: str) -> torch.device:
+def _device(name: str, ranks: Ranks) -> torch.device:
+    """Return the device of this process: of several ranks on GPUs, each takes the one of its place on its machine."""
     if name == "cuda" and not torch.cuda.is_available():
         raise ConfigError("device='cuda', but this torch sees no GPU; use device='auto' or 'cpu'")
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cuda" and ranks.world > 1:
+        count = torch.cuda.device_count()
+        if ranks.local >= count:
+            raise ConfigError(
+                f"process {ranks.local} of this machine has no GPU of its own: torch sees {count}; start at most as "
+                "many with torchrun --nproc-per-node, or use device='cpu'"
+            )
+        torch.cuda.set_device(ranks.local)
+        return torch.device("cuda", ranks.local)
     return torch.device(name)
 
 

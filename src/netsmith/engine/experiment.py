@@ -12,7 +12,7 @@ from netsmith.core.config import AUTO, Auto, FrozenMap, may_be_auto
 from netsmith.core.config import Config as BaseConfig
 from netsmith.core.errors import ConfigError
 from netsmith.core.keys import key
-from netsmith.core.roles import HookConfig, MethodConfig, OptimizerConfig, SourceConfig
+from netsmith.core.roles import HookConfig, MethodConfig, OptimizerConfig, RunSettings, SourceConfig
 from netsmith.core.spec import Spec
 from netsmith.engine.method import Method
 from netsmith.engine.source import LiveSource, Source
@@ -97,8 +97,12 @@ class Experiment:
                 batches: Batches of one epoch, or None for a live source.
 
             Raises:
-                ConfigError: A field nothing decides, or a number that contradicts the data; both are named.
+                ConfigError: Data the method cannot learn from, a field nothing decides, a number that contradicts the
+                    data, or a setting that means nothing to the method; each is named.
             """
+            misfit = self.method.misfit(spec, gives=self.data.gives)
+            if misfit:
+                raise ConfigError(misfit)
             changes: dict[str, Any] = {
                 "method": _fill(self.method, spec.facts(), "method", spec.dataset),
                 "hooks": tuple(_fill(hook, spec.facts(), "hooks", spec.dataset) for hook in self.hooks),
@@ -114,7 +118,15 @@ class Experiment:
                     )
                 changes["steps"] = wanted
             steps = changes.get("steps", self.steps)
-            problem = self.method.problem(int(steps))
+            problem = self.method.problem(
+                RunSettings(
+                    steps=int(steps),
+                    epochs=self.epochs,
+                    micro_batches=self.micro_batches,
+                    clip_norm=self.clip_norm,
+                    precision=self.precision,
+                )
+            )
             if problem:
                 raise ConfigError(problem)
             if self.evaluate_every == AUTO:
@@ -132,7 +144,12 @@ class Experiment:
         if spec is None:
             source = source if source is not None else config.data.build()
             spec = source.spec
-            batches = None if isinstance(source, LiveSource) else len(source.order("train", seed=config.seed, epoch=0))
+            live = isinstance(source, LiveSource)
+            if live and config.workers:
+                raise ConfigError(
+                    f"workers={config.workers}: {spec.dataset} is a live source, played by this process; leave it out"
+                )
+            batches = None if live else len(source.order("train", seed=config.seed, epoch=0))
             config = config.resolve(spec, batches=batches)
         self.config = config
         self.source = source

@@ -20,11 +20,15 @@ class Ranks:
     Attributes:
         rank: 0 .. world-1.
         world: Number of processes.
+        local: 0, 1, ... among the processes of this machine: the number of its GPU.
     """
 
     def __init__(self) -> None:
         self.world = int(os.environ.get("WORLD_SIZE", "1"))
         self.rank = int(os.environ.get("RANK", "0"))
+        self.local = int(os.environ.get("LOCAL_RANK", "0"))
+        if self.world > 1 and self.local < torch.cuda.device_count():
+            torch.cuda.set_device(self.local)  # what is gathered travels through the current GPU: one for each rank
         if self.world > 1 and not dist.is_initialized():
             dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
 

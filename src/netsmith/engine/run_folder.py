@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import platform
 import subprocess
@@ -12,7 +13,7 @@ from typing import Any
 
 import torch
 
-from netsmith.core.errors import RunError
+from netsmith.core.errors import RunError, shorten
 from netsmith.core.files import read_json, write_json
 from netsmith.core.spec import Spec
 
@@ -60,9 +61,13 @@ class RunFolder:
         Raises:
             RunError: It is not a run folder.
         """
+        if path.exists() and not path.is_dir():
+            inside = (path.parent / "experiment.json").is_file()
+            hint = f"give the folder: {path.parent}" if inside else "expected the folder that training made"
+            raise RunError(f"{path} is not a run folder: it is a file; {hint}")
         if not path.is_dir():
-            near = sorted(p.name for p in path.parent.glob("*") if p.is_dir())[-5:] if path.parent.is_dir() else []
-            known = f"; in {path.parent} there are: {', '.join(near)}" if near else ""
+            near = _runs_near(path)
+            known = f"; in {path.parent} there are the runs: {', '.join(near)}" if near else ""
             raise RunError(f"{path} is not a run folder: it does not exist{known}")
         if not (path / "experiment.json").is_file():
             raise RunError(f"{path} is not a run folder: it has no experiment.json")
@@ -112,9 +117,57 @@ class RunFolder:
         """Read one JSON file of the run."""
         return read_json(self.path / name)
 
+    def read_object(self, name: str, **kinds: type) -> dict[str, Any]:
+        """Read one JSON file of the run that holds an object.
+
+        Args:
+            name: The file.
+            kinds: What must be in it, and of which type.
+
+        Raises:
+            RunError: It is damaged; what is wrong with it is named.
+        """
+        value = self.read(name)
+        place = f"{self.path.name}/{name}"
+        if not isinstance(value, dict):
+            raise RunError(f"{place} is damaged: expected an object, got {shorten(repr(value), 60)}")
+        for key, kind in kinds.items():
+            if not isinstance(value.get(key), kind) or isinstance(value[key], bool):
+                got = shorten(repr(value[key]), 60) if key in value else "nothing"
+                raise RunError(f"{place} is damaged: expected {key!r} ({kind.__name__}), got {got}")
+        return value
+
+    def evaluation(self) -> dict[str, Any] | None:
+        """Return what was found at the end of training, or None while the run is unfinished.
+
+        Raises:
+            RunError: The file is damaged.
+        """
+        if not (self.path / "evaluation.json").is_file():
+            return None
+        try:
+            value = self.read_object("evaluation.json", step=int, figures=dict)
+            odd = next((k for k, v in value["figures"].items() if not isinstance(v, (int, float, type(None)))), None)
+            if odd is not None or value["step"] < 0:
+                what = "a step that is negative" if odd is None else f"a figure {shorten(odd, 40)!r} that is no number"
+                raise RunError(f"{self.path.name}/evaluation.json is damaged: it has {what}")
+        except RunError as error:
+            raise RunError(f"{error}; remove the file and resume the run to have it written anew") from None
+        return value
+
     def spec(self) -> Spec:
         """Return the run's schema."""
         return Spec.load(self.read("schema.json"))
+
+
+def _runs_near(path: Path) -> list[str]:
+    """Return the names of a few runs beside a path, the most alike first."""
+    try:
+        names = [file.parent.name for file in path.parent.glob("*/experiment.json")]
+    except OSError:
+        return []
+    alike = {name: difflib.SequenceMatcher(None, path.name, name).ratio() for name in names}
+    return sorted(names, key=lambda name: (-alike[name], name))[:5]
 
 
 def environment(config: Mapping[str, Any] | None = None) -> dict[str, Any]:

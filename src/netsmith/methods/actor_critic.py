@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import torch
 from pydantic import Field
 from torch import Tensor
 
-from netsmith.core.roles import MethodConfig, ModelConfig, TaskConfig
+from netsmith.core.roles import Batches, MethodConfig, ModelConfig, TaskConfig
 from netsmith.core.spec import Spec
 from netsmith.engine.batch import Batch
 from netsmith.engine.method import Feed, Logs, Method, Update
@@ -99,6 +99,8 @@ class ActorCritic(Method):
             reward_scale: Factor on rewards while learning (figures stay as they are): a critic starts near 0 and is
                 slow to reach values in the hundreds, and until then every action looks better than expected.
         """
+
+        learns_from: ClassVar[Batches] = "rollouts"
 
         model: ModelConfig
         task: TaskConfig

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from pydantic import Field, PositiveInt
@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from netsmith.core.errors import ConfigError
 from netsmith.core.roles import MethodConfig, ModelConfig, TaskConfig
-from netsmith.core.spec import Inputs, Outputs, Spec, Step
+from netsmith.core.spec import InputKind, Inputs, Outputs, Spec, Step
 from netsmith.engine.batch import Batch
 from netsmith.engine.method import Feed, Logs, Method, Update
 from netsmith.engine.random import keyed_normal
@@ -55,6 +55,8 @@ class Adversarial(Method):
             loss: Of the generator.
             r1: Strength of the gradient penalty on real data; 0 for the game as in 2014.
         """
+
+        takes: ClassVar[tuple[InputKind, ...]] = ("image", "table", "series", "audio", "state")
 
         generator: ModelConfig
         discriminator: ModelConfig

@@ -8,7 +8,7 @@ from typing import Any, Protocol, runtime_checkable
 from torch import Tensor
 
 from netsmith.core.errors import ConfigError
-from netsmith.core.roles import MethodConfig, ModelConfig, TaskConfig
+from netsmith.core.roles import MethodConfig, ModelConfig, RunSettings, TaskConfig
 from netsmith.core.spec import Spec
 from netsmith.engine.method import Feed, Logs, Method, Update
 
@@ -54,6 +54,18 @@ class ClosedForm(Method):
 
         model: ModelConfig
         task: TaskConfig
+
+        def problem(self, run: RunSettings) -> str:
+            """Return which setting means nothing to a learner without gradients."""
+            if run.epochs > 1:
+                return f"epochs={run.epochs}: one pass is all a closed-form learner counts; set epochs=1"
+            if run.clip_norm:
+                return f"clip_norm={run.clip_norm:g}: a closed-form learner has no gradient to clip; leave it out"
+            if run.micro_batches > 1:
+                return f"micro_batches={run.micro_batches}: a closed-form learner takes batches whole; leave it out"
+            if run.precision == "bf16":
+                return "precision='bf16': a closed-form learner counts in float64; leave it out"
+            return ""
 
     def __init__(self, config: ClosedForm.Config, *, spec: Spec) -> None:  # noqa: ARG002
         super().__init__()

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from netsmith.core.errors import ConfigError, shorten
-from netsmith.core.roles import MethodConfig, ModelConfig, TaskConfig
+from netsmith.core.roles import MethodConfig, ModelConfig, RunSettings, TaskConfig
 from netsmith.core.spec import Spec
 from netsmith.engine.batch import Batch
 from netsmith.engine.method import Feed, Logs, Method, Update
@@ -97,10 +97,10 @@ class Distillation(Method):
         alpha: float = Field(default=0.9, ge=0, le=1)
         teacher_steps: int = Field(default=0, ge=0)
 
-        def problem(self, steps: int) -> str:
+        def problem(self, run: RunSettings) -> str:
             """Return why the student would never be taught."""
-            if 0 < steps <= self.teacher_steps:
-                return f"teacher_steps={self.teacher_steps} leaves no step of {steps} to the student"
+            if 0 < run.steps <= self.teacher_steps:
+                return f"teacher_steps={self.teacher_steps} leaves no step of {run.steps} to the student"
             return ""
 
     def __init__(self, config: Distillation.Config, *, spec: Spec) -> None:  # noqa: ARG002

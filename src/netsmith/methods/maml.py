@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
+from typing import ClassVar
 
 import torch
 from pydantic import Field, NonNegativeInt, PositiveInt
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
 from netsmith.core.errors import UnsupportedError
-from netsmith.core.roles import MethodConfig, ModelConfig, TaskConfig
+from netsmith.core.roles import Batches, MethodConfig, ModelConfig, TaskConfig
 from netsmith.core.spec import Spec
 from netsmith.engine.batch import Batch
 from netsmith.engine.method import Feed, Logs, Method, Update
@@ -56,6 +57,8 @@ class MAML(Method):
             evaluation_steps: Gradient steps on the support examples before a task is judged.
             first_order: Treat the inner gradients as constants.
         """
+
+        learns_from: ClassVar[Batches] = "tasks"
 
         model: ModelConfig
         task: TaskConfig

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F
 
-from netsmith.core.errors import ConfigError, DataError
+from netsmith.core.errors import ConfigError, DataError, shorten
 from netsmith.core.roles import TaskConfig
-from netsmith.core.spec import Outputs
+from netsmith.core.spec import OutputKind, Outputs, Spec
 from netsmith.engine.task import Loss, Metric, Ratio, Task, weighted
 from netsmith.tasks._metrics import correct, full, negative_log_likelihood
 
@@ -39,8 +39,20 @@ class Classify(Task):
             top: How many of the likeliest classes a prediction shows.
         """
 
+        answers: ClassVar[tuple[OutputKind, ...]] = ("classes",)
+
         label_smoothing: float = Field(default=0.0, ge=0, lt=1)
         top: int = Field(default=5, ge=1)
+
+        def misfit(self, spec: Spec) -> str:
+            """Return why there are no classes to learn; for values, the two ways out."""
+            if spec.outputs.kind != "values":
+                return super().misfit(spec)
+            return (
+                f"{shorten(spec.dataset, 60)}: the target {shorten(', '.join(spec.outputs.names), 60)!r} holds values, "
+                "and the task is to classify; give --set method.task=regress --set select=dev/r2, or "
+                "--set data.problem=classes"
+            )
 
     def __init__(self, config: Classify.Config) -> None:
         super().__init__()

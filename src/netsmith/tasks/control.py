@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import Tensor
 from torch.nn import functional as F
 
 from netsmith.core.roles import TaskConfig
-from netsmith.core.spec import Outputs
+from netsmith.core.spec import OutputKind, Outputs
 from netsmith.engine.task import Loss, Metric, Ratio, Task, weighted
 
 __all__ = ["Control"]
@@ -28,6 +28,8 @@ class Control(Task):
 
     class Config(TaskConfig):
         """Nothing to choose."""
+
+        answers: ClassVar[tuple[OutputKind, ...]] = ("policy",)
 
     def __init__(self, config: Control.Config) -> None:
         super().__init__()

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import Tensor
 
 from netsmith.core.roles import TaskConfig
-from netsmith.core.spec import Outputs
+from netsmith.core.spec import OutputKind, Outputs
 from netsmith.engine.task import Loss, Metric, Ratio, Task, weighted
 
 __all__ = ["FewShotRegress"]
@@ -26,6 +26,8 @@ class FewShotRegress(Task):
 
     class Config(TaskConfig):
         """Nothing to choose."""
+
+        answers: ClassVar[tuple[OutputKind, ...]] = ("values",)
 
     def __init__(self, config: FewShotRegress.Config) -> None:
         super().__init__()

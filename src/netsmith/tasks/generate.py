@@ -9,9 +9,9 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor
 
-from netsmith.core.errors import UnsupportedError
+from netsmith.core.errors import UnsupportedError, shorten
 from netsmith.core.roles import TaskConfig
-from netsmith.core.spec import Outputs
+from netsmith.core.spec import Outputs, Spec
 from netsmith.engine.task import Loss, Metric, Ratio, Task
 
 __all__ = ["Generate", "Modes", "ring"]
@@ -92,6 +92,15 @@ class Generate(Task):
             if self.least_share * len(self.centers) > 1:
                 raise ValueError(f"least_share {self.least_share} of {len(self.centers)} modes is more than everything")
             return self
+
+        def misfit(self, spec: Spec) -> str:
+            """Return why samples like this data could not be compared with the centers."""
+            if spec.inputs.shape == (len(self.centers[0]),):
+                return ""
+            return (
+                f"the centers of the task generate have {len(self.centers[0])} coordinates, and the examples of "
+                f"{shorten(spec.dataset, 60)} have the shape {spec.inputs.shape}; give such points, or other centers"
+            )
 
     def __init__(self, config: Generate.Config) -> None:
         super().__init__()

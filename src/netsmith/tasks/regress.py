@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 from torch import Tensor
@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from netsmith.core.errors import ConfigError, DataError
 from netsmith.core.roles import TaskConfig
-from netsmith.core.spec import Outputs
+from netsmith.core.spec import OutputKind, Outputs
 from netsmith.engine.task import Loss, Metric, Ratio, Task, weighted
 from netsmith.tasks._metrics import R2, absolute_errors, paired, squared_errors
 
@@ -36,6 +36,8 @@ class Regress(Task):
             error: ``mse`` follows the mean, ``mae`` the median, ``huber`` lies between and bears outliers.
             huber_delta: Where Huber's error turns linear, in the unit of the values.
         """
+
+        answers: ClassVar[tuple[OutputKind, ...]] = ("values",)
 
         error: Literal["mse", "mae", "huber"] = "mse"
         huber_delta: float = Field(default=1.0, gt=0)

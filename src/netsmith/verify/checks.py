@@ -15,7 +15,7 @@ import torch
 from netsmith.api.catalogue import evidence_of
 from netsmith.api.experiments import find
 from netsmith.core.config import FrozenMap
-from netsmith.core.errors import ProofError, UnsupportedError
+from netsmith.core.errors import ConfigError, ProofError, UnsupportedError
 from netsmith.core.keys import key
 from netsmith.core.registry import find_recipe
 from netsmith.engine import checkpoint
@@ -170,13 +170,14 @@ def overfits_one_batch(subject: Subject, folder: Path) -> None:  # noqa: ARG001
 
 def accumulation(subject: Subject, folder: Path) -> None:  # noqa: ARG001
     """Micro-batches (1, 2, 5; unequal pieces and weights) give the same parameters, or are refused by name."""
-    if subject.experiment().method.undecomposable():
+    method = subject.experiment().method
+    if method.undecomposable() or not method.players():
         try:
             subject.engine(micro_batches=2)
-        except UnsupportedError as error:
+        except (ConfigError, UnsupportedError) as error:
             _need("micro_batches" in str(error), f"refused without naming the setting: {error}")
             return
-        raise ProofError("the loss couples examples, yet micro-batches were accepted")
+        raise ProofError("no sum over micro-batches gives this step, yet they were accepted")
     ends = []
     for pieces in (1, 2, 5):
         engine = subject.engine(micro_batches=pieces, precision="fp64", steps=5)
@@ -194,6 +195,12 @@ def _weighted(feed: Iterator[Batch]) -> Iterator[Batch]:
     for batch in feed:
         size = len(batch)
         yield Batch(batch.inputs, batch.targets, batch.keys, batch.indices, torch.linspace(0.5, 2.0, size).double())
+
+
+def ranks(subject: Subject, folder: Path) -> None:  # noqa: ARG001
+    """Several processes give the result of one: the loss is a sum over examples, as `accumulation` shows."""
+    reason = subject.experiment().method.undecomposable()
+    _need(not reason, f"{reason}; each process uses its own share's statistics")
 
 
 def export_matches(subject: Subject, folder: Path) -> None:
@@ -235,6 +242,7 @@ CHECKS: dict[str, Callable[[Subject, Path], None]] = {
         batch_independence,
         overfits_one_batch,
         accumulation,
+        ranks,
         export_matches,
         evidence_is_fresh,
     )

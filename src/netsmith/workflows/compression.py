@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from netsmith.api import training
+from netsmith.api.commands import on_run
 from netsmith.api.experiments import Found, find
 from netsmith.core.config import AUTO
 from netsmith.core.errors import ConfigError, UnsupportedError
@@ -20,7 +21,7 @@ from netsmith.engine.source import Source
 from netsmith.methods.distillation import Distillation
 from netsmith.models.vision.student_net import StudentNet
 from netsmith.report.run_page import ModelRow, RunReport, run_page
-from netsmith.workflows.explanation import Judged, judge
+from netsmith.workflows.explanation import Judged, data_text, judge
 from netsmith.workflows.pages import charts_of, environment_facts
 from netsmith.workflows.shipping import Shipment, as_fed, calibration, measure_together, ship
 
@@ -234,9 +235,9 @@ def _write_page(run: Run, runs: Mapping[str, Run], rows: Sequence[Shipment]) -> 
     charts = [chart for role, one in runs.items() for chart in charts_of(one.journal(), name=role)]
     report = RunReport(
         title=f"{run.path.name}, compressed",
-        subtitle="Latency: ONNX Runtime, batch 1, one thread, all files timed in turns on this machine.",
+        subtitle=f"{data_text(run)}. Latency: ONNX Runtime, batch 1, one thread, all files in turns, this machine.",
         kicker="netsmith compress",
-        commands=[f"netsmith compress {run.path}"],
+        commands=[on_run("compress", run.path)],
         charts=charts,
         models=model_rows(rows),
         environment=environment_facts(read_json(run.path / "environment.json")),

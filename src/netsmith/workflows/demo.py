@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import shlex
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import torch
 
+from netsmith.api.commands import on_run
 from netsmith.api.run import train
 from netsmith.core.files import read_json, write_atomic, write_json
 from netsmith.engine.hook import Hook
@@ -20,7 +22,7 @@ from netsmith.workflows.compression import Compressed, compress_run, model_rows
 from netsmith.workflows.explanation import mistakes_group, picture_groups
 from netsmith.workflows.pages import charts_of, environment_facts
 
-__all__ = ["Demo", "run_demo"]
+__all__ = ["Demo", "command", "run_demo"]
 
 
 @dataclass(frozen=True)
@@ -112,7 +114,7 @@ def _journey(
         subtitle="Handwritten digits: trained, explained, pruned, distilled, quantized, exported, measured.",
         kicker="netsmith demo",
         facts=facts,
-        commands=["netsmith demo", f"netsmith predict {found.runs['student'].path.name} picture.png"],
+        commands=[command(root, seed), f"{on_run('predict', found.runs['student'].path)} picture.png"],
         charts=charts,
         confusion=judged.matrix().tolist(),
         class_names=names,
@@ -126,6 +128,12 @@ def _journey(
     page = teacher.path / "report.html"
     write_atomic(page, run_page(report).encode(), sync=False)
     return Demo(page, found, tuple(notes), 0.0)
+
+
+def command(root: str | Path, seed: int) -> str:
+    """Return the command that makes the same journey."""
+    where = ["--root", shlex.quote(str(root))] if str(root) != "runs" else []
+    return " ".join(["netsmith demo", *where, *(["--seed", str(seed)] if seed else [])])
 
 
 def _shown(found: Compressed) -> list[int]:

@@ -22,7 +22,7 @@ from netsmith.explain.grad_cam import grad_cam, spatial_layers
 from netsmith.explain.integrated_gradients import integrated_gradients
 from netsmith.explain.occlusion import occlusion
 from netsmith.explain.prototypes import activation_maximization, features_at, nearest_examples
-from netsmith.explain.saliency import heat_maps, saliency, smooth_grad
+from netsmith.explain.saliency import gradient, heat_maps, saliency, smooth_grad
 from netsmith.explain.sanity import pixel_curve
 from netsmith.report.page import Page, Picture
 from netsmith.report.pictures import heat_pixels, overlay, png, to_pixels
@@ -32,9 +32,10 @@ if TYPE_CHECKING:
     from netsmith.api.network import Network
     from netsmith.api.run import Run
 
-__all__ = ["METHODS", "Explanation", "Judged", "explain_run", "judge", "mistakes_group", "picture_groups"]
+__all__ = ["METHODS", "Explanation", "Judged", "data_text", "explain_run", "judge", "mistakes_group", "picture_groups"]
 
 METHODS = ("saliency", "smooth_grad", "integrated_gradients", "grad_cam", "occlusion", "prototypes")
+_BY_GRADIENT = ("saliency", "smooth_grad", "integrated_gradients", "grad_cam")
 _SIDE = 112  # pixels of a picture on the page
 
 
@@ -135,13 +136,13 @@ def explain_run(run: Run, source: Any = None, *, method: str = "", count: int = 
         raise UnsupportedError(f"explain works on classes for now; this run answers {network.spec.outputs.kind}")
     folder = run.path / "explain"
     folder.mkdir(exist_ok=True)
-    page = Page(f"Why {run.path.name} decides so", subtitle=_subtitle(network), kicker="netsmith explain")
+    page = Page(f"Why {run.path.name} decides so", subtitle=_subtitle(run), kicker="netsmith explain")
     if kind == "image":
         return _explain_images(run, network, source, wanted, count, folder, page)
     if kind in ("text", "tokens", "table"):
         if method not in ("", "all", "integrated_gradients", "integrated-gradients"):
             raise UnsupportedError(f"method {method!r} does not apply to {kind} inputs; integrated_gradients does")
-        return _explain_rows(run, network, source, count, folder, page)
+        return _explain_rows(run, network, source, count, folder, page, named=method not in ("", "all"))
     raise UnsupportedError(f"explain works on images, texts and tables; this run takes {kind} inputs")
 
 
@@ -155,8 +156,15 @@ def _chosen(method: str) -> tuple[str, ...]:
     return names
 
 
-def _subtitle(network: Network) -> str:
-    return f"{network.spec.dataset}: {len(network.spec.outputs.names)} classes, {network.spec.inputs.kind} inputs."
+def _subtitle(run: Run) -> str:
+    spec = run.network.spec
+    return f"{data_text(run)}: {len(spec.outputs.names)} classes, {spec.inputs.kind} inputs."
+
+
+def data_text(run: Run) -> str:
+    """Return the name of a run's data set, and that it was its synthetic twin where it was."""
+    name = run.network.spec.dataset
+    return f"The synthetic twin of {name} (made-up data, not the real)" if run.found.config.data.twin else name
 
 
 def _examples(run: Run, source: Any, count: int) -> tuple[list[str], Tensor, Judged | None]:
@@ -209,13 +217,26 @@ def picture_groups(
     wanted: Sequence[str] = METHODS,
     judged: Judged | None = None,
 ) -> tuple[list[PictureGroup], list[str]]:
-    """Return explanation pictures of some images, and lines that say what was seen and what to doubt."""
+    """Return explanation pictures of some images, and lines that say what was seen and what to doubt.
+
+    Raises:
+        UnsupportedError: All that is wanted needs a gradient, and the network has none.
+    """
     unit = _Unit(network)
     images = unit.to_unit(raw)  # (B, C, H, W) in 0..1
     logits = unit(images).detach()
     targets = logits.argmax(1)
     maps: dict[str, Tensor] = {}
     notes: list[str] = []
+    slopes = _has_gradient(unit, images, targets)
+    if not slopes:
+        out = [name for name in wanted if name in _BY_GRADIENT]
+        wanted = [name for name in wanted if name not in out]
+        why = "the answer does not depend on the pixels by a differentiable path"
+        if not wanted:
+            raise UnsupportedError(f"{', '.join(out)} needs a gradient, and {why}; occlusion and prototypes need none")
+        if out:
+            notes.append(f"{', '.join(out)}: left out, {why}")
     generator = torch.Generator().manual_seed(0)
     if "saliency" in wanted:
         maps["saliency"] = heat_maps(saliency(unit, images, targets))
@@ -254,8 +275,21 @@ def picture_groups(
     if maps:
         groups.append(_local_group(network, names, images, logits, maps))
     if "prototypes" in wanted:
-        groups += _prototype_groups(network, unit, judged)
+        groups += _drawn(network, unit, judged) if slopes else []
+        groups += _typical(network, unit, judged, pixels=not slopes) if judged is not None else []
+        if not groups:
+            raise UnsupportedError(
+                "without a gradient, prototypes are real examples, and a file names no classes; leave --input out"
+            )
     return groups, notes
+
+
+def _has_gradient(module: nn.Module, inputs: Tensor, targets: Tensor) -> bool:
+    try:
+        gradient(module, inputs[:1], targets[:1])
+    except UnsupportedError:
+        return False
+    return True
 
 
 def _feature_layer(network: Network, unit: _Unit, images: Tensor) -> str | None:
@@ -286,7 +320,7 @@ def _local_group(
     return PictureGroup("Single decisions", text, pictures, columns=1 + len(maps))
 
 
-def _prototype_groups(network: Network, unit: _Unit, judged: Judged | None) -> list[PictureGroup]:
+def _drawn(network: Network, unit: _Unit, judged: Judged | None) -> list[PictureGroup]:
     labels = network.spec.outputs.names
     shape = tuple(network.spec.inputs.shape)
     mean: Tensor | float = unit.to_unit(judged.raw).mean(0) if judged is not None else 0.0
@@ -298,23 +332,26 @@ def _prototype_groups(network: Network, unit: _Unit, judged: Judged | None) -> l
         "What each class likes best: a picture climbed from the mean image to the highest score, held back by L2, "
         "smoothness and blur. It is what the network looks for, not what the class looks like."
     )
-    groups = [PictureGroup("Class prototypes", text, pictures)]
-    features = network.landmarks().get("features")
-    if judged is not None and features:
-        vectors = features_at(unit, unit.to_unit(judged.raw), layer=f"shipped.network.{features}")
-        nearest = nearest_examples(vectors, judged.targets, num_classes=len(labels), count=1)
-        typical = []
-        for k, label in enumerate(labels):
-            index = int(nearest.indices[k, 0])
-            if index >= 0:
-                image = unit.to_unit(judged.raw[index])
-                typical.append(Picture(_png(to_pixels(image, low=0.0, high=1.0)), label, f"typical {label}"))
-        groups.append(
-            PictureGroup(
-                "Typical examples", "The real example nearest to the center of its class in feature space.", typical
-            )
-        )
-    return groups
+    return [PictureGroup("Class prototypes", text, pictures)]
+
+
+def _typical(network: Network, unit: _Unit, judged: Judged, *, pixels: bool) -> list[PictureGroup]:
+    """Return the examples in the middle of their classes: among features, or among pixels where there are none."""
+    labels, features = network.spec.outputs.names, network.landmarks().get("features")
+    if not features and not pixels:
+        return []
+    images = unit.to_unit(judged.raw)
+    vectors = features_at(unit, images, layer=f"shipped.network.{features}") if features else images.flatten(1)
+    nearest = nearest_examples(vectors, judged.targets, num_classes=len(labels), count=1)
+    typical = []
+    for k, label in enumerate(labels):
+        index = int(nearest.indices[k, 0])
+        if index >= 0:
+            typical.append(Picture(_png(to_pixels(images[index], low=0.0, high=1.0)), label, f"typical {label}"))
+    space = "feature space" if features else "the space of pixels"
+    return [
+        PictureGroup("Typical examples", f"The real example nearest to the center of its class in {space}.", typical)
+    ]
 
 
 def mistakes_group(network: Network, judged: Judged, *, count: int = 5, each: int = 4) -> PictureGroup | None:
@@ -335,8 +372,10 @@ def _png(pixels: np.ndarray) -> bytes:
     return png(pixels, scale=max(1, _SIDE // pixels.shape[0]))
 
 
-def _explain_rows(run: Run, network: Network, source: Any, count: int, folder: Path, page: Page) -> Explanation:
-    """Tables and texts: which columns or words spoke for the answer (integrated gradients)."""
+def _explain_rows(
+    run: Run, network: Network, source: Any, count: int, folder: Path, page: Page, *, named: bool
+) -> Explanation:
+    """Tables and texts: which columns or words spoke for the answer (without a gradient: occlusion)."""
     names, raw, _ = _examples_of_rows(run, source, count)
     with torch.no_grad():
         logits = network.shipped(raw)
@@ -345,15 +384,23 @@ def _explain_rows(run: Run, network: Network, source: Any, count: int, folder: P
     notes = []
     if network.spec.inputs.kind == "table":
         prepared = network.shipped.preprocess(raw)
-        found = integrated_gradients(network.module, prepared, targets)
-        parts, scores = _columns(network), found.attributions
+        parts = _columns(network)
+        if _has_gradient(network.module, prepared, targets):
+            found = integrated_gradients(network.module, prepared, targets)
+            scores, error = found.attributions, found.completeness_error
+        elif named:
+            raise UnsupportedError("integrated_gradients needs a gradient, and this network has none; leave it out")
+        else:
+            scores, error = occlusion(network.module, prepared, targets, window=1, stride=1), None
+            notes.append("integrated gradients: left out, there is no gradient; occlusion: the score lost by a column")
     else:
         layer = network.landmarks().get("embedding", network.landmarks().get("stem", ""))
         found = embedding_integrated_gradients(network.module, raw, targets, layer=layer)
-        parts, scores = (), found.attributions
+        parts, scores, error = (), found.attributions, found.completeness_error
         if scores.dim() == 3:
             scores = scores.sum(-1)
-    notes.append(f"integrated gradients: completeness error at most {float(found.completeness_error.abs().max()):.2g}")
+    if error is not None:
+        notes.append(f"integrated gradients: completeness error at most {float(error.abs().max()):.2g}")
     vocabulary = network.spec.inputs.vocabulary
     for row in range(len(raw)):
         best = int(targets[row])

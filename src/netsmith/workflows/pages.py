@@ -5,13 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from netsmith.api.commands import on_run, train_again
 from netsmith.core.errors import NetsmithError
 from netsmith.core.files import read_json, write_atomic
+from netsmith.engine.run_folder import RunFolder
 from netsmith.engine.source import Source
 from netsmith.report.figures import Curve
 from netsmith.report.run_page import Chart, Fact, ModelRow, RunReport, run_page
 from netsmith.report.tables import count_text, percent_text
-from netsmith.workflows.explanation import Judged, judge, mistakes_group, picture_groups
+from netsmith.workflows.explanation import Judged, data_text, judge, mistakes_group, picture_groups
 
 if TYPE_CHECKING:
     from netsmith.api.run import Run
@@ -45,8 +47,10 @@ def charts_of(journal: list[dict[str, Any]], *, name: str = "") -> list[Chart]:
 
 
 def environment_facts(environment: dict[str, Any]) -> list[tuple[str, str]]:
-    """Return the lines of an environment for a page."""
-    versions = environment.get("versions", {})
+    """Return the lines of an environment for a page; of one that is damaged, what can be read."""
+    environment = environment if isinstance(environment, dict) else {}
+    versions = environment.get("versions")
+    versions = versions if isinstance(versions, dict) else {}
     facts = [
         (key, environment.get(key)) for key in ("seed", "processor", "cores", "threads", "gpu", "system", "python")
     ]
@@ -69,11 +73,12 @@ def report_run(run: Run) -> Path:
     spec = network.spec
     card = run.found.card
     title = card.title if card and card.title else run.found.name
+    twin = ", on a synthetic twin" if run.found.config.data.twin else ""
     report = RunReport(
-        title=title,
-        subtitle=f"{spec.dataset}: {spec.inputs.kind} in, {spec.outputs.kind} out. Run {run.path.name}.",
+        title=f"{title}{twin}",
+        subtitle=f"{data_text(run)}: {spec.inputs.kind} in, {spec.outputs.kind} out. Run {run.path.name}.",
         facts=facts,
-        commands=[f"netsmith train {run.found.recipe or run.found.name}", f"netsmith report {run.path.name}"],
+        commands=[train_again(run.path, run.found, RunFolder(run.path).spec()), on_run("report", run.path)],
         charts=charts_of(run.journal()),
         confusion=judged.matrix().tolist() if judged else (),
         class_names=spec.outputs.names if judged else (),

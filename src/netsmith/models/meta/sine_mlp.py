@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
 from netsmith.core.config import AUTO, Auto
 from netsmith.core.roles import ModelConfig
+from netsmith.core.spec import InputKind
 from netsmith.models._perceptron import perceptron
 
 __all__ = ["SineMlp"]
@@ -32,6 +35,8 @@ class SineMlp(nn.Module):
             in_features: Numbers per argument.
             num_outputs: Numbers per value.
         """
+
+        takes: ClassVar[tuple[InputKind, ...]] = ("table", "series", "state")
 
         hidden: tuple[PositiveInt, ...] = Field(default=(40, 40), min_length=1)
         truncated_normal: bool = False

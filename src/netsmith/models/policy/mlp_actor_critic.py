@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from typing import ClassVar
 
 from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
 from netsmith.core.config import AUTO, Auto
 from netsmith.core.roles import ModelConfig
+from netsmith.core.spec import InputKind
 from netsmith.models._perceptron import Activation, perceptron
 
 __all__ = ["MlpActorCritic"]
@@ -34,6 +36,8 @@ class MlpActorCritic(nn.Module):
             in_features: Numbers per state.
             num_classes: Number of actions.
         """
+
+        takes: ClassVar[tuple[InputKind, ...]] = ("state", "table")
 
         hidden: tuple[PositiveInt, ...] = Field(default=(64, 64), min_length=1)
         activation: Activation = "tanh"

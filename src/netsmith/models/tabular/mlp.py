@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 from torch import Tensor, nn
 
 from netsmith.core.config import AUTO, Auto
 from netsmith.core.roles import ModelConfig
+from netsmith.core.spec import InputKind
 from netsmith.layers.initialization import he_initialize
 
 __all__ = ["MLP"]
@@ -38,6 +39,8 @@ class MLP(nn.Module):
             in_features: Numbers per example.
             num_outputs: Classes, or values.
         """
+
+        takes: ClassVar[tuple[InputKind, ...]] = ("image", "table", "series", "audio", "state")
 
         hidden: tuple[int, ...] = (64,)
         activation: Literal["relu", "gelu", "tanh", "sigmoid"] = "relu"

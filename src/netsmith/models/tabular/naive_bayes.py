@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from pydantic import Field
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from netsmith.core.config import AUTO, Auto
 from netsmith.core.errors import ConfigError, DataError
 from netsmith.core.roles import ModelConfig
+from netsmith.core.spec import InputKind
 
 __all__ = ["NaiveBayes"]
 
@@ -59,6 +60,8 @@ class NaiveBayes(nn.Module):
             in_features: Numbers per example.
             num_classes: Number of classes.
         """
+
+        takes: ClassVar[tuple[InputKind, ...]] = ("image", "table", "series", "audio", "state")
 
         event_model: Literal["multinomial", "bernoulli"] = "multinomial"
         alpha: float = Field(default=1.0, gt=0)

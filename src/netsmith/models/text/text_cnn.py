@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
@@ -9,6 +11,7 @@ from torch.nn import functional as F
 
 from netsmith.core.config import AUTO, Auto
 from netsmith.core.roles import ModelConfig
+from netsmith.core.spec import InputKind
 from netsmith.layers.initialization import he_initialize
 
 __all__ = ["TextCNN"]
@@ -42,6 +45,8 @@ class TextCNN(nn.Module):
             vocab_size: Words known, padding and unknown included.
             num_classes: Number of classes.
         """
+
+        takes: ClassVar[tuple[InputKind, ...]] = ("text", "tokens")
 
         embedding_size: int = Field(default=128, ge=1)
         windows: tuple[int, ...] = (3, 4, 5)

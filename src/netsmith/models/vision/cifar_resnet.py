@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from typing import ClassVar
 
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from netsmith.core.config import AUTO, Auto
 from netsmith.core.roles import ModelConfig
+from netsmith.core.spec import InputKind
 from netsmith.layers.initialization import he_initialize
 from netsmith.layers.shortcut import PadShortcut
 
@@ -67,6 +69,8 @@ class CifarResNet(nn.Module):
             in_channels: Channels of an image.
             num_classes: Number of classes.
         """
+
+        takes: ClassVar[tuple[InputKind, ...]] = ("image",)
 
         depth: int = Field(default=20, ge=8)
         width: int = Field(default=16, ge=1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 from torch import Tensor, nn
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from netsmith.core.config import AUTO, Auto
 from netsmith.core.errors import ConfigError
 from netsmith.core.roles import ModelConfig
+from netsmith.core.spec import InputKind
 from netsmith.layers.initialization import he_initialize
 
 __all__ = ["LeNet5"]
@@ -49,6 +50,8 @@ class LeNet5(nn.Module):
             pooling: How each 2 x 2 patch becomes one number.
             dropout: Share of the 120 and 84 hidden units dropped in training.
         """
+
+        takes: ClassVar[tuple[InputKind, ...]] = ("image",)
 
         in_channels: int | Auto = AUTO
         image_size: int | Auto = AUTO

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from typing import ClassVar
 
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from netsmith.core.config import AUTO, Auto
 from netsmith.core.roles import ModelConfig
+from netsmith.core.spec import InputKind
 from netsmith.layers.initialization import he_initialize
 
 __all__ = ["SmallCNN"]
@@ -37,6 +39,8 @@ class SmallCNN(nn.Module):
             in_channels: Channels of an image.
             num_classes: Number of classes.
         """
+
+        takes: ClassVar[tuple[InputKind, ...]] = ("image",)
 
         channels: tuple[int, ...] = (32, 64, 128)
         depth: int = Field(default=1, ge=1)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from netsmith.core.config import AUTO, Auto
 from netsmith.core.roles import ModelConfig
+from netsmith.core.spec import InputKind
 from netsmith.layers.initialization import he_initialize
 
 __all__ = ["StudentNet"]
@@ -44,6 +45,8 @@ class StudentNet(nn.Module):
             in_channels: Channels of an image.
             num_classes: Number of classes.
         """
+
+        takes: ClassVar[tuple[InputKind, ...]] = ("image",)
 
         channels: tuple[int, ...] = (16, 32, 64, 128)
         pools: tuple[int, ...] = (0, 1, 2)
