@@ -92,13 +92,13 @@ def test_rounds_resets_and_keys_differ():
 
 
 def test_an_episode_is_cut_off_at_its_longest():
-    source = CartPole.Config(twin=True, environments=1, rollout=70).build()
+    source = CartPole.Config(twin=True, environments=1, rollout=310).build()
     batch = source.next(lambda observations, noise: act(observations, None), key=1, part=(0, 1))
-    assert batch.targets["truncated"][0].nonzero().flatten().tolist() == [29, 59]
+    assert batch.targets["truncated"][0].nonzero().flatten().tolist() == [149, 299]
     assert not batch.targets["terminated"].any()
-    assert batch.targets["episode_returns"][0, 29] == 30
+    assert batch.targets["episode_returns"][0, 149] == 150
     (episodes,) = source.episodes(act, split="test", key=3)
-    assert episodes.targets["returns"].tolist() == [30.0] * 10
+    assert episodes.targets["returns"].tolist() == [150.0] * 10
 
 
 def test_evaluation_plays_whole_episodes_greedily():

@@ -10,7 +10,7 @@ from typing import Any
 from torch import Tensor
 
 from netsmith.api.network import Network
-from netsmith.core.errors import MissingExtraError, UserError, shorten
+from netsmith.core.errors import MissingExtraError, NetsmithError, UserError, shorten
 from netsmith.serve._body import Refused, read_json
 from netsmith.serve._requests import Limits, Requests
 
@@ -71,8 +71,10 @@ class Answers:
     def _output(self, raw: Tensor) -> Tensor:
         try:
             return self.network(raw)
-        except (IndexError, RuntimeError, ValueError) as error:
+        except (UserError, MissingExtraError):
+            raise
+        except NetsmithError as error:
             if not self.requests.open_ended:  # whatever fits the schema must work: our bug, or the network's
                 raise
-            first = shorten(str(error).strip().partition("\n")[0], 120)
+            first = shorten(str(error.__cause__ or error).strip().partition("\n")[0], 120)
             raise Refused(422, f"the network cannot take inputs of this size or these tokens: {first}") from None
