@@ -205,3 +205,17 @@ def test_samples_come_from_a_seed():
     assert network.sample(1, seed=1) != network.sample(1, seed=2)
     with pytest.raises(UnsupportedError, match="only a generator draws samples"):
         netsmith.from_module(nn.Linear(4, 2), torch.zeros(1, 4)).sample()
+
+
+def test_a_module_of_ones_own_is_cut_with_proof_and_served(monkeypatch):
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Linear(6, 32), nn.ReLU(), nn.Linear(32, 3))
+    network = netsmith.from_module(module, torch.randn(2, 6), classes=("a", "b", "c"))
+    smaller = network.compress(prune=0.5)
+    assert smaller.measure()["parameters"] == 6 * 16 + 16 + 16 * 3 + 3
+    assert network.measure()["parameters"] == 6 * 32 + 32 + 32 * 3 + 3
+    assert smaller.predict([[0.0] * 6])[0]["label"] in ("a", "b", "c")
+    asked = {}
+    monkeypatch.setattr("netsmith.serve.server.serve", lambda served, **settings: asked.update({served.name: settings}))
+    smaller.serve(port=0, allowed_hosts=("model.example",))
+    assert asked == {smaller.name: {"host": "127.0.0.1", "port": 0, "allowed_hosts": ("model.example",)}}

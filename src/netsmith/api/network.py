@@ -164,6 +164,29 @@ class Network:
 
         return export_onnx(self.shipped, self.example(2), Path(path), exporter=exporter)
 
+    def compress(self, *, prune: float = 0.5) -> Network:
+        """Return a smaller copy with a share of its channels cut; the surgery is proven equal to the masked original.
+
+        Accuracy falls until the copy is fine-tuned; with data, compress a run (it is fine-tuned, distilled, quantized).
+
+        Args:
+            prune: Share of the channels to cut, 0..1.
+
+        Raises:
+            UnsupportedError: Nothing can be cut, or an operation is not known.
+            ProofError: The cut network does not answer as the masked one.
+        """
+        from netsmith.compress.prune import prune as cut
+
+        smaller, _ = cut(self.module, self.shipped.preprocess(self.example(2)), ratio=prune)
+        return Network(smaller, self.spec, task=self.task, name=f"{self.name}-pruned", missing=self.missing)
+
+    def serve(self, *, host: str = "127.0.0.1", port: int = 8000, allowed_hosts: Sequence[str] = ()) -> None:
+        """Serve it over HTTP until interrupted; see :func:`netsmith.serve.server.serve`."""
+        from netsmith.serve.server import serve
+
+        serve(self, host=host, port=port, allowed_hosts=allowed_hosts)
+
     def measure(self) -> dict[str, Any]:
         """Return parameters, bytes, multiply-adds and this machine's median latency in PyTorch (batch 1).
 

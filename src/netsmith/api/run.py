@@ -153,9 +153,7 @@ class Run:
 
     def serve(self, *, host: str = "127.0.0.1", port: int = 8000, allowed_hosts: Sequence[str] = ()) -> None:
         """Serve the product over HTTP until interrupted; see :func:`netsmith.serve.server.serve`."""
-        from netsmith.serve.server import serve
-
-        serve(self.network, host=host, port=port, allowed_hosts=allowed_hosts)
+        self.network.serve(host=host, port=port, allowed_hosts=allowed_hosts)
 
 
 def train(
