@@ -257,7 +257,12 @@ def test_every_public_module_says_what_it_is_and_gives():
 
 def test_tests_and_sources_name_no_machine():
     """No path of a machine and no registry host stands in a file."""
-    words = ("/home/", "/work/", "/Users/", "C:\\" + "\\", "pypi.org/simple", "files.pythonhosted")
+    words = (
+        *(f"/{folder}/" for folder in ("home", "work", "Users")),
+        "C:\\" + "\\",
+        "pypi.org/simple",
+        "files.pythonhosted",
+    )
     own = Path(__file__)
     for path in [*FILES, *own.parent.rglob("*.py")]:
         if path != own:

@@ -12,8 +12,10 @@ import pytest
 import torch
 
 from netsmith.core.cards import card_of, variants_of
-from netsmith.core.registry import recipes
+from netsmith.core.errors import ProofError
+from netsmith.core.registry import find_recipe, recipes
 from netsmith.export.onnx import export_onnx
+from netsmith.verify import checks
 from netsmith.verify.checks import CHECKS, run_check
 
 NAMES = [
@@ -68,6 +70,15 @@ def test_an_unrelated_error_is_no_gap(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setitem(CHECKS, "gradients", broken)
     with pytest.raises(TypeError, match="an unrelated bug"):
         run_check("naive_bayes_digits", "gradients", tmp_path)
+
+
+def test_evidence_of_other_data_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    written = checks.evidence_of(*find_recipe("mlp_digits"))
+    assert run_check("mlp_digits", "evidence_is_fresh", tmp_path) == "passed"
+    other = {**written, "data_sha256": {**written["data_sha256"], "dev": "0" * 64}}
+    monkeypatch.setattr(checks, "evidence_of", lambda *_: other)
+    with pytest.raises(ProofError, match=r"the splits \['dev'\] are no longer the data"):
+        run_check("mlp_digits", "evidence_is_fresh", tmp_path)
 
 
 def test_gaps_name_existing_checks_and_are_few() -> None:

@@ -219,3 +219,68 @@ def test_a_module_of_ones_own_is_cut_with_proof_and_served(monkeypatch):
     monkeypatch.setattr("netsmith.serve.server.serve", lambda served, **settings: asked.update({served.name: settings}))
     smaller.serve(port=0, allowed_hosts=("model.example",))
     assert asked == {smaller.name: {"host": "127.0.0.1", "port": 0, "allowed_hosts": ("model.example",)}}
+
+
+class OneChannelMore(nn.Module):
+    """A module with four input channels: no picture can show them all."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(4, 6, 3, padding=1)
+        self.head = nn.Linear(6, 3)
+
+    def forward(self, inputs):
+        return self.head(self.conv(inputs).relu().mean((2, 3)))
+
+
+@pytest.mark.parametrize("method", ["", "occlusion"])
+def test_a_module_on_images_is_explained(tmp_path, method):
+    network = netsmith.from_module(OneChannelMore(), torch.randn(1, 4, 9, 9), classes=("a", "b", "c"))
+    found = network.explain(torch.randn(2, 4, 9, 9) * 3 + 5, tmp_path / "why", method=method)
+    assert found.page == tmp_path / "why" / "explain.html"
+    assert found.page.is_file()
+    rows = found.groups[0].columns
+    assert rows == (2 if method else 6)  # the input, then one map per method that makes maps
+    assert len(found.groups[0].pictures) == 2 * rows
+    assert [group.title for group in found.groups] == ["Single decisions", *([] if method else ["Class prototypes"])]
+
+
+def test_a_linear_module_on_a_table_is_explained_exactly(tmp_path):
+    """Integrated gradients of a linear network from zero are weight times input."""
+    module = nn.Linear(3, 2, bias=False)
+    module.weight.data = torch.tensor([[1.0, -2.0, 4.0], [0.0, 0.0, 0.0]])
+    network = netsmith.from_module(module, torch.zeros(1, 3), classes=("no", "yes"))
+    found = network.explain([[1.0, 1.0, 2.0]], tmp_path)
+    assert found.notes[-1] == "1: no (100%): column 3 +8.00, column 2 -2.00, column 1 +1.00"
+    assert found.page.is_file()
+
+
+def test_a_module_on_tokens_is_explained_at_its_embedding(tmp_path):
+    module = nn.Sequential(nn.Embedding(9, 4), nn.Flatten(), nn.Linear(20, 2))
+    network = netsmith.from_module(module, torch.zeros(1, 5, dtype=torch.int64), classes=("no", "yes"))
+    found = network.explain([[1, 2, 3, 4, 5]], tmp_path)
+    assert float(found.notes[0].rpartition(" ")[2]) < 1e-5  # the completeness error of a network linear in it
+
+
+def test_what_cannot_be_explained_is_said_before_anything_is_written(tmp_path):
+    plain = netsmith.from_module(nn.Linear(3, 2), torch.zeros(1, 3))
+    with pytest.raises(UnsupportedError, match="explain works on classes for now; Linear answers values"):
+        plain.explain([[0.0, 0.0, 0.0]], tmp_path / "why")
+    network = netsmith.from_module(nn.Linear(3, 2), torch.zeros(1, 3), classes=("no", "yes"))
+    with pytest.raises(ConfigError, match="saliency"):
+        network.explain([[0.0, 0.0, 0.0]], tmp_path / "why", method="salience")
+    with pytest.raises(UnsupportedError, match="integrated_gradients does"):
+        network.explain([[0.0, 0.0, 0.0]], tmp_path / "why", method="grad_cam")
+    with pytest.raises(DataError):
+        network.explain([[0.0, 0.0]], tmp_path / "why")
+    lookup = netsmith.from_module(OneHot(), torch.zeros(1, 5, dtype=torch.int64), classes=("no", "yes"))
+    with pytest.raises(UnsupportedError, match="no embedding layer"):
+        lookup.explain([[1, 0, 1, 0, 1]], tmp_path / "why")
+    assert not (tmp_path / "why").exists()
+
+
+class OneHot(nn.Module):
+    """Tokens without an embedding."""
+
+    def forward(self, tokens):
+        return nn.functional.one_hot(tokens % 2, 2).float().mean(1)

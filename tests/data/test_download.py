@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from netsmith.core.errors import DataError
-from netsmith.data._download import OfficialFile, cache_folder, download, official_files
+from netsmith.data._download import OfficialFile, cache_folder, download, official_files, offline
 from netsmith.data._idx import read_idx
 
 DATA = bytes(range(256)) * 2000
@@ -130,6 +130,19 @@ def test_no_server_and_no_other_scheme(tmp_path):
     secret.write_bytes(DATA)
     with pytest.raises(DataError, match="not http or https"):
         download([secret.as_uri()], tmp_path / "cache", FILE, attempts=1)
+
+
+def test_offline_downloads_nothing_and_says_what_is_missing(server, tmp_path, monkeypatch):
+    monkeypatch.setenv("NETSMITH_OFFLINE", "1")
+    with pytest.raises(DataError, match="NETSMITH_OFFLINE forbids"):
+        download([f"{server.base}/good/numbers.bin"], tmp_path, FILE)
+    monkeypatch.setenv("NETSMITH_OFFLINE", "0")
+    with offline(), pytest.raises(DataError, match="not at hand"):
+        download([f"{server.base}/good/numbers.bin"], tmp_path, FILE)
+    assert server.log == []
+    assert download([f"{server.base}/good/numbers.bin"], tmp_path, FILE).read_bytes() == DATA
+    monkeypatch.setenv("NETSMITH_OFFLINE", "1")
+    assert download([f"{server.base}/good/numbers.bin"], tmp_path, FILE).read_bytes() == DATA  # it is here
 
 
 def test_the_users_folder_comes_first(server, tmp_path, monkeypatch):

@@ -181,6 +181,23 @@ class Network:
         smaller, _ = cut(self.module, self.shipped.preprocess(self.example(2)), ratio=prune)
         return Network(smaller, self.spec, task=self.task, name=f"{self.name}-pruned", missing=self.missing)
 
+    def explain(self, source: Any, folder: str | Path, *, method: str = "", count: int = 8) -> Any:
+        """Write pictures and a page that show why it decides as it does.
+
+        Args:
+            source: A file, or what :meth:`encode` takes.
+            folder: Where the page and its pictures go.
+            method: One method's name, or all that fit.
+            count: How many examples.
+
+        Raises:
+            UnsupportedError: It does not answer with classes, or its inputs have no such explanation.
+            DataError: The values do not fit it.
+        """
+        from netsmith.workflows.explanation import explain_network
+
+        return explain_network(self, source, folder, method=method, count=count)
+
     def serve(self, *, host: str = "127.0.0.1", port: int = 8000, allowed_hosts: Sequence[str] = ()) -> None:
         """Serve it over HTTP until interrupted; see :func:`netsmith.serve.server.serve`."""
         from netsmith.serve.server import serve

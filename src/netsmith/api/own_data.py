@@ -39,7 +39,7 @@ def with_data(found: Found, data: str | Path) -> Found:
 
     Raises:
         DataError: Nothing known lies there.
-        ConfigError: A generic recipe for another kind of data (the right one is named), or one set to its twin.
+        ConfigError: A generic recipe for another kind of data (the right one is named).
     """
     old, place = found.config.data, Path(data)
     if not reads_own_data(old):
@@ -47,10 +47,6 @@ def with_data(found: Found, data: str | Path) -> Found:
         shared = [name for name in _KEPT if name in type(new).model_fields and name in type(old).model_fields]
         new = new.derive(**{name: getattr(old, name) for name in shared})
         return replace(found, config=found.config.derive(data=new))
-    if old.twin:
-        raise ConfigError(
-            f"data.twin=true takes made-up data in place of --data {shorten(str(data), 80)}; leave one of the two out"
-        )
     wanted = old.kind_name()
     try:
         got = _sniff.sniff(place, target=old.target if isinstance(old, TableFields) else AUTO).kind_name()

@@ -14,7 +14,7 @@ from netsmith.api.encode import missing_policy
 from netsmith.api.experiments import Found, find, wanted_code
 from netsmith.api.network import Network
 from netsmith.api.own_data import reads_own_data, with_data
-from netsmith.core.errors import ConfigError, DataError, RunError
+from netsmith.core.errors import ConfigError, DataError, RunError, shorten
 from netsmith.core.files import sha256_of
 from netsmith.core.spec import Spec
 from netsmith.data import _sniff
@@ -216,10 +216,12 @@ def prepared(
         found = replace(found, config=found.config.derive(**sets))
     if data and own:  # what was set says how to read it (the target's column, the text's)
         found = with_data(found, data)
-    if data and found.config.data.twin:
-        raise ConfigError("data.twin=true asks for made-up data, and --data brings your own; give one of them")
     if not data:
         return found, None
+    if found.config.data.twin:
+        raise ConfigError(
+            f"data.twin=true takes made-up data in place of --data {shorten(str(data), 80)}; leave one of the two out"
+        )
     source = found.config.data.build()
     notice(_sniff.describe(source))
     return found, source

@@ -83,20 +83,14 @@ def _learns(name: str) -> dict[str, Any]:
 
 
 def _reproduces(name: str, *, seeds: str, root: str) -> dict[str, Any]:
-    from netsmith.core.cards import card_of
     from netsmith.verify.evidence import reproduce, write_evidence
-    from netsmith.verify.shipped import beside_teacher
+    from netsmith.verify.shipped import beside_teachers
 
     chosen = tuple(int(part) for part in seeds.split(",")) if seeds else ()
     with Bars() as bars:
         runs = reproduce(name, root=root, seeds=chosen, hooks=bars, notice=notice)
     numbers = f" --seeds {seeds}" if seeds else ""
-    shipped: dict[int, dict[str, float]] = {}
-    teacher = card_of(name).teacher
-    for run in runs if teacher else ():
-        seed = run.found.config.seed
-        (taught,) = reproduce(teacher, root=root, seeds=(seed,), notice=notice)
-        shipped[seed] = beside_teacher(run, taught, notice=notice)
+    shipped = beside_teachers(runs, root=root, notice=notice)
     file = write_evidence(name, runs, command=f"netsmith verify {name} --level 3{numbers}", shipped=shipped)
     notice(f"{name}: evidence written to {file.name}")
     return {"name": name, "level": 3, "figures": {run.path.name: run.figures() for run in runs}}

@@ -1,4 +1,7 @@
-"""Official files: found in ``$NETSMITH_DATA``, else in a cache, else downloaded with checksum, cap and resume."""
+"""Official files: found in ``$NETSMITH_DATA``, else in a cache, else downloaded with checksum, cap and resume.
+
+``NETSMITH_OFFLINE=1`` forbids the download.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +14,16 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator, Sequence
+from contextvars import ContextVar
 from pathlib import Path
 from typing import BinaryIO
 
 from netsmith.core.errors import DataError
 from netsmith.core.files import sha256_of, sync_folder
 
-__all__ = ["OfficialFile", "cache_folder", "download", "official_files"]
+__all__ = ["OfficialFile", "cache_folder", "download", "official_files", "offline"]
+
+_OFFLINE: ContextVar[bool] = ContextVar("offline", default=False)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,6 +45,16 @@ def cache_folder() -> Path:
     """Return the folder where downloads are kept: ``~/.cache/netsmith/data``, or under ``$XDG_CACHE_HOME``."""
     base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
     return Path(base).expanduser() / "netsmith" / "data"
+
+
+@contextlib.contextmanager
+def offline() -> Iterator[None]:
+    """Forbid downloads within a block: what neither folder holds is a :class:`DataError`."""
+    token = _OFFLINE.set(True)
+    try:
+        yield
+    finally:
+        _OFFLINE.reset(token)
 
 
 def official_files(dataset: str, files: Sequence[OfficialFile], *, mirrors: Sequence[str]) -> dict[str, Path]:
@@ -117,6 +133,11 @@ def download(
 def _fetch(
     addresses: Sequence[str], path: Path, file: OfficialFile, *, attempts: int, timeout: float, pause: float
 ) -> Path:
+    if _OFFLINE.get() or os.environ.get("NETSMITH_OFFLINE", "") not in ("", "0"):
+        raise DataError(
+            f"is not at hand, and NETSMITH_OFFLINE forbids downloads; put it into $NETSMITH_DATA/{path.parent.name}",
+            path,
+        )
     part = path.with_name(f".{file.name}.part")
     reason = "no address is known"
     for attempt in range(max(attempts, len(addresses)) if addresses else 0):

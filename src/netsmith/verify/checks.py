@@ -15,9 +15,10 @@ import torch
 from netsmith.api.catalogue import evidence_of
 from netsmith.api.experiments import find
 from netsmith.core.config import FrozenMap
-from netsmith.core.errors import ConfigError, ProofError, UnsupportedError
+from netsmith.core.errors import ConfigError, DataError, MissingExtraError, ProofError, UnsupportedError
 from netsmith.core.keys import key
 from netsmith.core.registry import find_recipe
+from netsmith.data._download import offline
 from netsmith.engine import checkpoint
 from netsmith.engine.batch import Batch
 from netsmith.engine.experiment import Experiment
@@ -213,7 +214,10 @@ def export_matches(subject: Subject, folder: Path) -> None:
 
 
 def evidence_is_fresh(subject: Subject, folder: Path) -> None:  # noqa: ARG001
-    """Committed figures belong to this recipe and this code: the config's hash and 20 golden losses still match."""
+    """Committed figures belong to this recipe, code and data: their hashes and 20 golden losses still match.
+
+    The data's hash is compared where the data are at hand; nothing is downloaded for it.
+    """
     from netsmith.verify.evidence import golden_losses, matches_golden
 
     entry, variant = find_recipe(subject.name)
@@ -227,6 +231,14 @@ def evidence_is_fresh(subject: Subject, folder: Path) -> None:  # noqa: ARG001
     golden = evidence["golden_losses"]
     losses = golden_losses(subject.name)
     _need(matches_golden(losses, golden), f"the first losses are {losses[:3]}, the evidence says {golden[:3]}")
+    try:
+        with offline():
+            spec = config.data.build().spec
+    except (DataError, MissingExtraError):
+        return
+    data = {split.name: split.sha256 for split in spec.splits}
+    differ = sorted(name for name in data if data[name] != evidence["data_sha256"].get(name))
+    _need(not differ, f"the splits {differ} are no longer the data of the evidence; run verify --level 3")
 
 
 CHECKS: dict[str, Callable[[Subject, Path], None]] = {

@@ -151,7 +151,6 @@ def write_evidence(
     entry, variant = find_recipe(name)
     found: Found = find(name)
     values: dict[str, dict[str, float]] = {}
-    data: dict[str, str] = {}
     config = runs[0].found.config
     environments: list[dict[str, Any]] = []
     code: dict[str, str] = {}
@@ -165,7 +164,6 @@ def write_evidence(
                 if seed in values.setdefault(metric, {}):
                     raise RunError(f"seed {seed} occurs twice")
                 values[metric][seed] = value
-        data = {split.name: split.sha256 for split in run.network.spec.splits}
         environments.append(read_json(run.path / "environment.json"))
         code[seed] = environments[-1].get("git") or "not recorded"
     measured = {metric: {**summary(list(seeds.values())), "seeds": seeds} for metric, seeds in values.items()}
@@ -173,7 +171,7 @@ def write_evidence(
     content = {
         "config_sha256": found.config.derive(seed=0).sha256(),
         "source_sha256": source_sha256(entry),
-        "data_sha256": data,
+        "data_sha256": {split.name: split.sha256 for split in runs[0].network.spec.splits},
         "golden_losses": golden_losses(name),
         "measured": measured,
         "claims": [claim.dump() for claim in card.claims] if card else [],

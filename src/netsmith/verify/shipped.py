@@ -3,19 +3,40 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from netsmith.core.errors import UnsupportedError
 from netsmith.engine.source import Source
-from netsmith.workflows.explanation import judge
-from netsmith.workflows.shipping import as_fed, calibration, measure_together, ship
+from netsmith.verify.evidence import reproduce
+from netsmith.workflows.judging import judge
+from netsmith.workflows.shipping import calibration, ship_all
 
 if TYPE_CHECKING:
     from netsmith.api.run import Run
 
-__all__ = ["beside_teacher"]
+__all__ = ["beside_teacher", "beside_teachers"]
+
+
+def beside_teachers(
+    runs: Sequence[Run], *, root: str | Path, notice: Callable[[str], None] = print
+) -> dict[int, dict[str, float]]:
+    """Return, by seed, what :func:`beside_teacher` finds for each run and its teacher's run of the same seed.
+
+    Args:
+        runs: Finished runs of one recipe; one whose card names no teacher finds nothing.
+        root: Where the teachers' runs lie.
+        notice: Where one-line notices go.
+    """
+    found: dict[int, dict[str, float]] = {}
+    for run in runs:
+        card = run.found.card
+        if card and card.teacher:
+            seed = run.found.config.seed
+            (teacher,) = reproduce(card.teacher, root=root, seeds=(seed,), notice=notice)
+            found[seed] = beside_teacher(run, teacher, notice=notice)
+    return found
 
 
 def beside_teacher(student: Run, teacher: Run, *, notice: Callable[[str], None] = print) -> dict[str, float]:
@@ -39,19 +60,18 @@ def beside_teacher(student: Run, teacher: Run, *, notice: Callable[[str], None] 
     if not isinstance(source, Source):
         raise UnsupportedError(f"{student.path.name}: files are compared on classes of a fixed source")
     judged = judge(student.network, source, "test")
-    batches = calibration(source)
+    batches = calibration(student.network, source)
+    runs = {"teacher": teacher, "student": student}
     with tempfile.TemporaryDirectory() as folder:
-        files = {}
-        for role, run in {"teacher": teacher, "student": student}.items():
-            path = Path(folder) / role
-            shipments = ship(run.network, path, name=role, batches=batches, judged=judged, notice=notice)
-            files |= {shipment.name: (shipment, path.parent / shipment.file) for shipment in shipments}
-        timing = measure_together({name: path for name, (_, path) in files.items()}, as_fed(judged.raw[:1]))
-    base = files["teacher"][0]
+        rows, timing = ship_all(
+            runs, judged=judged, batches=batches, folders=lambda run: Path(folder) / run.path.name, notice=notice
+        )
+    by_name = {row.name: row for row in rows}
+    base = by_name["teacher"]
     assert base.accuracy is not None
     found: dict[str, float] = {}
     for place, name in (("onnx", "student"), ("onnx_int8", "student int8")):
-        shipment = files[name][0]
+        shipment = by_name[name]
         assert shipment.accuracy is not None
         found[f"{place}/accuracy"] = shipment.accuracy
         found[f"{place}/lost"] = base.accuracy - shipment.accuracy

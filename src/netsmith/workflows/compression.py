@@ -21,9 +21,9 @@ from netsmith.engine.source import Source
 from netsmith.methods.distillation import Distillation
 from netsmith.models.vision.student_net import StudentNet
 from netsmith.report.run_page import ModelRow, RunReport, run_page
-from netsmith.workflows.explanation import Judged, data_text, judge
-from netsmith.workflows.pages import charts_of, environment_facts
-from netsmith.workflows.shipping import Shipment, as_fed, calibration, measure_together, ship
+from netsmith.workflows.judging import Judged, judge
+from netsmith.workflows.pages import charts_of, data_text, environment_facts
+from netsmith.workflows.shipping import Shipment, calibration, ship_all
 
 if TYPE_CHECKING:
     from torch import nn
@@ -110,16 +110,14 @@ def compress_run(
         runs["student"] = begin(found, "student", training.teacher_into(network.module))
     split = "test" if "test" in source.splits() else "dev"
     judged = judge(network, source, split)
-    numbers = network.spec.inputs.kind in ("image", "table")
-    if not numbers:
-        notice(f"int8 is left out: it is calibrated on images and tables, this run takes {network.spec.inputs.kind}")
-    batches = calibration(source) if numbers else ()
-    shipped: list[tuple[Shipment, Path]] = []
-    for role, one in runs.items():
-        files = ship(one.network, one.path / "export", name=role, batches=batches, judged=judged, notice=notice)
-        shipped += [(shipment, one.path / shipment.file) for shipment in files]
-    timing = measure_together({s.name: path for s, path in shipped}, as_fed(judged.raw[:1]))
-    rows = tuple(replace(s, latency_ms=timing.latencies[s.name].median) for s, _ in shipped)
+    try:
+        batches = calibration(network, source)
+    except UnsupportedError as error:
+        batches = []
+        notice(f"int8 is left out: {error}")
+    rows, timing = ship_all(
+        runs, judged=judged, batches=batches, folders=lambda one: one.path / "export", notice=notice
+    )
     ratios = {row.name: timing.ratio(rows[0].name, row.name) for row in rows}
     value = {
         "format": 1,
@@ -132,7 +130,7 @@ def compress_run(
     }
     write_json(run.path / "compress.json", value, sync=False)
     page = _write_page(run, runs, rows)
-    return Compressed(rows, runs, page, ratios, judged)
+    return Compressed(tuple(rows), runs, page, ratios, judged)
 
 
 def model_rows(rows: Sequence[Shipment]) -> list[ModelRow]:

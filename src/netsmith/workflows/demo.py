@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import shlex
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -19,8 +18,8 @@ from netsmith.engine.hook import Hook
 from netsmith.report.run_page import Fact, RunReport, run_page
 from netsmith.report.tables import bytes_text, milliseconds_text, percent_text, ratio_text
 from netsmith.workflows.compression import Compressed, compress_run, model_rows
-from netsmith.workflows.explanation import mistakes_group, picture_groups
 from netsmith.workflows.pages import charts_of, environment_facts
+from netsmith.workflows.pictures import mistakes_group, picture_groups
 
 __all__ = ["Demo", "command", "run_demo"]
 
@@ -61,12 +60,10 @@ def run_demo(
     """
     begin = time.perf_counter()
     with _one_thread():
-        found = _journey(root, seed, hooks, stage, notice)
+        page, compressed, notes = _journey(root, seed, hooks, stage, notice)
     seconds = time.perf_counter() - begin
-    write_json(
-        found.page.with_name("demo.json"), {"seconds": seconds, "ratios": dict(found.compressed.ratios)}, sync=False
-    )
-    return dataclasses.replace(found, seconds=seconds)
+    write_json(page.with_name("demo.json"), {"seconds": seconds, "ratios": dict(compressed.ratios)}, sync=False)
+    return Demo(page, compressed, tuple(notes), seconds)
 
 
 @contextlib.contextmanager
@@ -86,7 +83,7 @@ def _journey(
     hooks: Callable[[str], Sequence[Hook]] | None,
     stage: Callable[[str], None],
     notice: Callable[[str], None],
-) -> Demo:
+) -> tuple[Path, Compressed, list[str]]:
     stage("1/4 train a teacher on 1,797 scans of handwritten digits")
     bars = hooks("teacher") if hooks else ()
     teacher = train("cnn_digits", sets={"seed": seed}, root=root, name="demo", hooks=bars, notice=notice)
@@ -127,7 +124,7 @@ def _journey(
     )
     page = teacher.path / "report.html"
     write_atomic(page, run_page(report).encode(), sync=False)
-    return Demo(page, found, tuple(notes), 0.0)
+    return page, found, notes
 
 
 def command(root: str | Path, seed: int) -> str:

@@ -13,12 +13,13 @@ from netsmith.engine.source import Source
 from netsmith.report.figures import Curve
 from netsmith.report.run_page import Chart, Fact, ModelRow, RunReport, run_page
 from netsmith.report.tables import count_text, percent_text
-from netsmith.workflows.explanation import Judged, data_text, judge, mistakes_group, picture_groups
+from netsmith.workflows.judging import Judged, judge
+from netsmith.workflows.pictures import mistakes_group, picture_groups
 
 if TYPE_CHECKING:
     from netsmith.api.run import Run
 
-__all__ = ["charts_of", "environment_facts", "report_run"]
+__all__ = ["charts_of", "data_text", "environment_facts", "report_run"]
 
 
 def charts_of(journal: list[dict[str, Any]], *, name: str = "") -> list[Chart]:
@@ -112,3 +113,9 @@ def _judged(run: Run) -> tuple[Judged | None, list[Any], list[str]]:
     groups, notes = picture_groups(run.network, [f"test {i}" for i in chosen], judged.raw[chosen], judged=judged)
     mistakes = mistakes_group(run.network, judged)
     return judged, [*groups, *([mistakes] if mistakes else [])], notes
+
+
+def data_text(run: Run) -> str:
+    """Return the name of a run's data set, and that it was its synthetic twin where it was."""
+    name = run.network.spec.dataset
+    return f"The synthetic twin of {name} (made-up data, not the real)" if run.found.config.data.twin else name

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,16 +12,16 @@ import torch
 
 from netsmith.core.errors import ConfigError, UnsupportedError
 from netsmith.core.files import write_json
-from netsmith.engine.source import Source
+from netsmith.engine.source import LiveSource, Source
 from netsmith.measure.latency import Comparison, paired_latency
 from netsmith.measure.session import open_session, run_session
 
 if TYPE_CHECKING:
     from netsmith.api.network import Network
     from netsmith.api.run import Run
-    from netsmith.workflows.explanation import Judged
+    from netsmith.workflows.judging import Judged
 
-__all__ = ["Shipment", "accuracy_of", "as_fed", "calibration", "export_run", "measure_together", "ship"]
+__all__ = ["Shipment", "accuracy_of", "as_fed", "calibration", "export_run", "measure_together", "ship", "ship_all"]
 
 
 @dataclass(frozen=True)
@@ -58,8 +58,18 @@ def as_fed(raw: torch.Tensor) -> np.ndarray:
     return raw.numpy() if raw.dtype == torch.int64 else raw.float().numpy()
 
 
-def calibration(source: Source, *, count: int = 256, batch: int = 32) -> list[np.ndarray]:
-    """Return raw training examples, plain, for the ranges of int8."""
+def calibration(
+    network: Network, source: Source | LiveSource, *, count: int = 256, batch: int = 32
+) -> list[np.ndarray]:
+    """Return raw training examples, plain, for the ranges of int8.
+
+    Raises:
+        UnsupportedError: The network's inputs are not numbers, or the source is live.
+    """
+    if not isinstance(source, Source) or network.spec.inputs.kind not in ("image", "table"):
+        raise UnsupportedError(
+            f"int8 is calibrated on images and tables; {network.name} takes {network.spec.inputs.kind}"
+        )
     indices = torch.arange(count)
     split = source.spec.split("train")
     size = split.size if split else count
@@ -100,7 +110,7 @@ def ship(
     plain = folder / "model.onnx"
     report = network.export(plain)
     parameters = count_parameters(network.module)
-    macs = count_macs(network.shipped, torch.from_numpy(as_fed(network.example(1))))
+    macs = count_macs(network.shipped, network.example(1))
     found = []
 
     def add(label: str, path: Path, proof: dict[str, Any]) -> None:
@@ -129,6 +139,37 @@ def measure_together(files: Mapping[str, Path], example: np.ndarray) -> Comparis
     return paired_latency(calls, rounds=25, inner=20)
 
 
+def ship_all(
+    runs: Mapping[str, Run],
+    *,
+    judged: Judged,
+    batches: Sequence[np.ndarray],
+    folders: Callable[[Run], Path],
+    notice: Callable[[str], None] = print,
+) -> tuple[list[Shipment], Comparison]:
+    """Ship several runs and time all their files together.
+
+    Args:
+        runs: By the role they have; it names the files' rows.
+        judged: Examples that each file is judged on.
+        batches: Raw examples for int8; none leaves it out.
+        folders: Where a run's files go.
+        notice: Where one-line notices go.
+
+    Returns:
+        One row per file with its latency, in the order of the runs, and the timing with its paired ratios.
+    """
+    rows: list[Shipment] = []
+    files: dict[str, Path] = {}
+    for role, run in runs.items():
+        folder = folders(run)
+        for row in ship(run.network, folder, name=role, batches=batches, judged=judged, notice=notice):
+            rows.append(row)
+            files[row.name] = folder.parent / row.file
+    timing = measure_together(files, as_fed(judged.raw[:1]))
+    return [replace(row, latency_ms=timing.latencies[row.name].median) for row in rows], timing
+
+
 def _call(session: Any, feed: dict[str, np.ndarray]) -> Callable[[], Any]:
     return lambda: session.run(None, feed)
 
@@ -141,9 +182,7 @@ def export_run(run: Run, output: str | Path | None = None, *, int8: bool = False
         UnsupportedError: int8 of inputs that are not numbers, or of a live source.
     """
     network = run.network
-    source = run.engine.source if int8 else None  # looked for first: exporting takes seconds
-    if int8 and (not isinstance(source, Source) or network.spec.inputs.kind not in ("image", "table")):
-        raise UnsupportedError(f"int8 is calibrated on images and tables; this run takes {network.spec.inputs.kind}")
+    batches = calibration(network, run.engine.source) if int8 else ()  # looked for first: exporting takes seconds
     path = Path(output) if output else run.path / "export" / "model.onnx"
     if path.suffix != ".onnx" or path.is_dir():
         raise ConfigError(f"--output {path}: expected a file that ends in .onnx")
@@ -152,9 +191,9 @@ def export_run(run: Run, output: str | Path | None = None, *, int8: bool = False
     found = {"path": str(path), "export": report.to_json()}
     labels = {"inputs": network.spec.inputs.dump(), "outputs": network.spec.outputs.dump()}
     write_json(path.with_suffix(".onnx.json"), labels, sync=False)  # never the name of a file of somebody else's
-    if isinstance(source, Source):
+    if batches:
         from netsmith.compress.quantize import quantize_onnx
 
         target = path.with_suffix(".int8.onnx")
-        found |= {"int8_path": str(target), "int8": quantize_onnx(path, target, calibration(source)).to_json()}
+        found |= {"int8_path": str(target), "int8": quantize_onnx(path, target, batches).to_json()}
     return found

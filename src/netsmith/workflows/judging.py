@@ -1,0 +1,64 @@
+"""A split of classes with what a network answers: the base of figures, confusion matrices and chosen examples."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from netsmith.engine.source import Source
+from netsmith.explain.confusion import ConfusedPair, most_confused
+
+if TYPE_CHECKING:
+    from netsmith.api.network import Network
+
+__all__ = ["Judged", "judge"]
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A split with what a network answers.
+
+    Attributes:
+        raw: Raw inputs ``(N, ...)``.
+        targets: ``(N,)`` classes.
+        logits: ``(N, K)``.
+    """
+
+    raw: Tensor
+    targets: Tensor
+    logits: Tensor
+
+    @property
+    def predictions(self) -> Tensor:
+        """The likeliest class of each example."""
+        return self.logits.argmax(1)
+
+    def matrix(self) -> Tensor:
+        """Return the confusion matrix, rows the truth."""
+        classes = self.logits.shape[1]
+        cells = self.targets * classes + self.predictions
+        return torch.bincount(cells, minlength=classes**2).view(classes, classes)
+
+    def pairs(self, *, count: int = 5) -> list[ConfusedPair]:
+        """Return the most confused pairs with their examples."""
+        confidence = self.logits.softmax(1).amax(1)
+        return most_confused(
+            self.matrix(), count=count, targets=self.targets, predictions=self.predictions, confidences=confidence
+        )
+
+
+def judge(network: Network, source: Source, split: str, *, most: int = 10_000) -> Judged:
+    """Run a network over a split of classes, from the raw examples as a user would hand them in."""
+    raws, targets = [], []
+    taken = 0
+    for indices in source.order(split, seed=0, epoch=0):
+        raws.append(source.raw(split, indices))  # type: ignore[attr-defined]
+        targets.append(source.load(split, indices).targets)
+        taken += len(indices)
+        if taken >= most:
+            break
+    raw = torch.cat(raws)
+    return Judged(raw, torch.cat(targets), network(raw))
