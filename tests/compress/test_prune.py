@@ -127,7 +127,7 @@ class Shared(nn.Module):
 
 
 class Tokens(nn.Module):
-    """What normalizes over channels or mixes them keeps its width; the hidden layer of the block loses some."""
+    """A block of torch's own attention: a head goes with its share of the embedding."""
 
     def __init__(self):
         super().__init__()
@@ -283,13 +283,16 @@ def test_a_cut_network_answers_like_the_masked_one(name, scope):
     assert torch.equal(twice(IMAGE), smaller(IMAGE))
 
 
-def test_tokens_keep_what_mixes_and_lose_what_does_not():
+def test_a_head_goes_with_its_share_of_the_embedding():
     net = build(Tokens)
     tokens = torch.randint(0, 11, (2, 5), generator=torch.Generator().manual_seed(0))
     graph = trace(net, tokens)
-    assert [(f.name, len(f.units)) for f in graph.families] == [("up", 16)]
-    small, log = prune(net, tokens, ratio=0.5)
-    assert (small.up.out_features, small.down.in_features) == (8, 8)
+    assert [(f.name, len(f.units)) for f in graph.families] == [("embedding", 2), ("up", 16)]
+    small, log = prune(net, tokens, ratio=0.5, scope="local")
+    assert (small.up.out_features, small.down.in_features, small.down.out_features) == (8, 8, 4)
+    assert (small.attention.embed_dim, small.attention.num_heads, small.attention.head_dim) == (4, 1, 4)
+    assert (small.norm.normalized_shape, small.embedding.embedding_dim) == ((4,), 4)
+    assert small.attention.in_proj_weight.shape == (12, 4)
     assert log.proof[0]["error"] <= 1e-12
 
 
@@ -422,7 +425,7 @@ def assigned(x):
     [
         (torch.fft.fft, "fft"),
         (torch.special.i0, "i0"),
-        (lambda x: x.flip(1), "flip"),
+        (lambda x: x.unfold(1, 4, 1), "unfold"),
         (assigned, "assignment"),
         (lambda x: x.view(x.shape).add_(x), "in-place operation on a view"),
         (lambda x: F.conv2d(x, torch.ones(4, 4, 1, 1, device=x.device)), "weight that is computed"),

@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 from torch import Tensor, nn
 
-from netsmith.compress._labels import argument, freeze_all, make_constant, named_tensor, only_axis
-from netsmith.compress._shape_rules import mixing
+from netsmith.compress._labels import argument, freeze_all, named_tensor, only_axis
 from netsmith.compress._state import Mark, State, along
+from netsmith.compress.graph import FROZEN
 from netsmith.layers.shortcut import PadShortcut
 from netsmith.measure.example import tensors
 
-__all__ = ["batch_norm", "convolution", "embedding", "linear", "mixing_module", "pad_shortcut", "prelu", "transposed"]
+__all__ = ["convolution", "embedding", "linear", "pad_shortcut", "prelu", "transposed"]
 
 _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 _TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
@@ -42,15 +42,20 @@ def convolution(state: State, args: Any, kwargs: Any, output: Tensor) -> None:
 
 
 def transposed(state: State, args: Any, kwargs: Any, output: Tensor) -> None:
-    """Transposed convolutions; grouped ones keep their channels."""
+    """Transposed convolutions: plain, grouped and depthwise."""
     x, weight = args[0], argument(args, kwargs, 1, "weight")
     bias, groups = argument(args, kwargs, 2, "bias"), argument(args, kwargs, 6, "groups", 1)
-    if groups > 1:
-        mixing(state, args, kwargs, output)
-        return
     name, axis = named_tensor(state, weight, "weight"), x.dim() - weight.dim() + 1
-    before = state.slot(name, 0, only_axis(state, x, axis, sums=True), makes=False)
-    after = state.made(name, 1, weight.shape[1])
+    if groups == len(weight) > 1:  # depthwise: a channel goes with its filters
+        before = state.slot(name, 0, only_axis(state, x, axis, sums=False), makes=True)
+        after = np.repeat(before, weight.shape[1])
+        state.count(_TRANSPOSED, groups=before)
+    else:
+        before = only_axis(state, x, axis, sums=True)
+        rows = before.reshape(groups, -1)
+        state.atoms.unite(rows[:1], rows)  # every group keeps the same number
+        before = state.slot(name, 0, before, makes=False)
+        after = np.tile(state.made(name, 1, weight.shape[1]), groups)
     if bias is not None:
         state.slot(named_tensor(state, bias, "bias"), 0, after, makes=True)
     state.count(_TRANSPOSED, in_channels=before, out_channels=after)
@@ -73,24 +78,11 @@ def embedding(state: State, args: Any, kwargs: Any, output: Tensor) -> None:
     """Rows of a table: its columns can be cut."""
     freeze_all(state, args[0])
     name = named_tensor(state, argument(args, kwargs, 1, "weight"), "weight")
+    weight = argument(args, kwargs, 1, "weight")
+    state.slot(name, 0, np.full(len(weight), FROZEN, dtype=np.int64), makes=False)  # rows are found by number
     after = state.made(name, 1, output.shape[-1])
-    state.count(nn.Embedding, embedding_dim=after)
+    state.count((nn.Embedding, nn.EmbeddingBag), embedding_dim=after)
     state.put(output, Mark(along(after, output.dim() - 1, output.dim())))
-
-
-def batch_norm(state: State, args: Any, kwargs: Any, output: Tensor) -> None:
-    """Normalization with stored statistics: channel by channel."""
-    x = args[0]
-    names = ("running_mean", "running_var", "weight", "bias")
-    given = {name: argument(args, kwargs, place, name) for place, name in enumerate(names, start=1)}
-    zero = state.mark(x).zero or given["weight"] is not None
-    channels = only_axis(state, x, 1, sums=False)
-    for role, tensor in given.items():
-        if tensor is not None:
-            # a masked channel has scale, shift and mean 0, so it comes out as zero
-            state.slot(named_tensor(state, tensor, role), 0, channels, makes=role != "running_var")
-    state.count(nn.modules.batchnorm._BatchNorm, num_features=channels)
-    state.put(output, Mark(along(channels, 1, output.dim()), zero))
 
 
 def prelu(state: State, args: Any, kwargs: Any, output: Tensor) -> None:
@@ -115,9 +107,3 @@ def pad_shortcut(state: State, module: nn.Module, given: Any, output: Tensor) ->
     after = state.made(name, 0, len(module.source))
     state.remap(name, before)
     state.put(output, Mark(along(after, 1, output.dim())))
-
-
-def mixing_module(state: State, module: nn.Module, given: Any, output: Any) -> None:
-    """A module taken as a whole, whose channels all depend on each other."""
-    freeze_all(state, (given, list(module.parameters())))
-    make_constant(state, output)

@@ -36,13 +36,23 @@ def elementwise(state: State, function: Any, same: bool, args: Any, kwargs: Any,
         raise state.refuse("an operation that writes into out=")
     operands = tensors((args, kwargs))
     made = tensors(output)
+    _forget_free(state, operands)
     if len(operands) > 1 and any(t is made[0] and t._base is not None for t in operands):
         raise state.refuse("an in-place operation on a view")
     if same:
         state.put(made[0], state.mark(operands[0]))
         return
     labels = _merge(state, operands, made[0])
-    state.put(made[0], Mark(labels, _stays_zero(state, function, args, kwargs)))
+    free = all(state.mark(t).free for t in operands)
+    state.put(made[0], Mark(labels, _stays_zero(state, function, args, kwargs), free=free))
+
+
+def _forget_free(state: State, operands: list[Tensor]) -> None:
+    """Take zeros made in the code as constants where they meet units on another axis: they are a mask, no state."""
+    bound = {axis - t.dim() for t in operands if not state.mark(t).free for axis in varying(state.mark(t).labels)}
+    for tensor in operands:
+        if state.mark(tensor).free and bound - {-1}:
+            make_constant(state, tensor)
 
 
 def _merge(state: State, operands: list[Tensor], output: Tensor) -> Labels:
@@ -93,13 +103,33 @@ def reshaping(state: State, function: Any, args: Any, kwargs: Any, output: Tenso
     mark = state.mark(x)
     whole = torch.from_numpy(np.broadcast_to(mark.labels, tuple(x.shape)).copy())
     labels = uniform(function(whole, *args[1:], **kwargs).numpy())
-    *others, last = varying(labels) or [0]
-    for axis in others:  # an axis that was split: every part loses the same positions
-        first = np.take(labels, [0], axis=axis)
-        state.atoms.unite(first, labels)
-        labels = first
-    assert varying(labels) in ([], [last])
-    state.put(output, Mark(labels, mark.zero))
+    axes, sites = varying(labels), frozenset[int]()
+    if len(axes) > 1:  # an axis that was split: every part loses the same positions, or heads go whole
+        heads = state.splits in state.whole
+        sites = frozenset([state.splits])
+        state.splits += 1
+        kept = axes[-2] if heads else axes[-1]
+        for axis in axes:
+            if axis != kept:
+                first = np.take(labels, [0], axis=axis)
+                state.atoms.unite(first, labels)
+                labels = first
+        axes = [kept]
+    sizes = _stated(args, output)
+    for axis in axes:
+        if axis in sizes:
+            state.guess(sizes[axis], labels.reshape(-1))
+    state.put(output, Mark(labels, mark.zero, mark.free, sites))
+
+
+def _stated(args: Any, output: Tensor) -> dict[int, int]:
+    """Return the lengths that a call of view, reshape or unflatten states, by axis of its result."""
+    given = [a for a in args[1:] if not isinstance(a, torch.dtype)]
+    sizes = given[-1] if given and isinstance(given[-1], (tuple, list)) else given
+    if any(type(size) is not int for size in sizes):
+        return {}
+    start = int(given[0]) % output.dim() if len(given) == 2 and sizes is given[-1] else 0  # unflatten(dim, sizes)
+    return {start + place: size for place, size in enumerate(sizes) if output.shape[start + place :][:1] == (size,)}
 
 
 def pooling(state: State, args: Any, kwargs: Any, output: Any) -> None:  # noqa: ARG001
@@ -186,20 +216,37 @@ def chunking(state: State, args: Any, kwargs: Any, output: Any) -> None:
 
 def splitting(state: State, args: Any, kwargs: Any, output: Any) -> None:
     """Parts whose sizes are written in the code."""
-    x = args[0]
+    x, sizes = args[0], argument(args, kwargs, 1, "split_size", kwargs.get("split_size_or_sections"))
     axis = int(argument(args, kwargs, 2, "dim", 0)) % x.dim()
     mark = state.mark(x)
-    if axis in varying(mark.labels):  # sizes are written in the code and would not follow
+    if axis not in varying(mark.labels):
+        for tensor in output:
+            state.put(tensor, mark)
+        return
+    pieces = np.split(mark.labels, np.cumsum([tensor.shape[axis] for tensor in output])[:-1], axis=axis)
+    if set(varying(mark.labels)) != {axis} or (len({piece.shape for piece in pieces}) > 1 and isinstance(sizes, int)):
         mixing(state, (x,), {}, output)
         return
-    for tensor in output:
-        state.put(tensor, mark)
+    if not all(state.guess(piece.shape[axis], piece.reshape(-1)) for piece in pieces):
+        mixing(state, (x,), {}, output)  # sizes are written in the code and would not follow
+        return
+    for piece, tensor in zip(pieces, output, strict=True):
+        if isinstance(sizes, int):
+            state.atoms.unite(pieces[0], piece)
+        state.put(tensor, Mark(piece, mark.zero))
 
 
 def indexing(state: State, args: Any, kwargs: Any, output: Tensor) -> None:  # noqa: ARG001
     x, index = args
     mark = state.mark(x)
     index = index if isinstance(index, tuple) else (index,)
+    if isinstance(index[0], Tensor) and len(index) == 1 and not index[0].is_floating_point():
+        rows = index[0]  # a choice of rows: nodes, frames, examples
+        if rows.dtype != torch.bool and varying(mark.labels) and 0 not in varying(mark.labels):
+            freeze_all(state, rows)
+            labels = mark.labels.reshape((1,) * rows.dim() + mark.labels.shape[1:])
+            state.put(output, Mark(labels, mark.zero))
+            return
     if not all(i is None or i is Ellipsis or isinstance(i, (int, slice)) for i in index):
         mixing(state, args, {}, output)
         return

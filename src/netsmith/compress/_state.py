@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from torch import Tensor, nn
 
-from netsmith.compress.graph import FROZEN, Atoms, ChannelGraph, Count, Family, Labels, Remap, Slot
+from netsmith.compress.graph import FROZEN, Atoms, ChannelGraph, Count, Family, Guess, Labels, Remap, Slot
 from netsmith.core.errors import UnsupportedError
 
-__all__ = ["Mark", "State", "along", "frozen"]
+__all__ = ["WEIGHTS", "Mark", "State", "along", "frozen"]
+
+WEIGHTS = -1
+"""The site of a softmax: what is multiplied with its result are the values of an attention."""
 
 
 @dataclass
@@ -21,10 +24,14 @@ class Mark:
     Attributes:
         labels: Atoms of its positions.
         zero: A position is zero wherever its unit is masked, so dropping it changes no sum.
+        free: Made of zeros in the code (a first state): its last axis takes the units of what it meets.
+        sites: The calls that split one axis into several which this comes from.
     """
 
     labels: Labels
     zero: bool = True
+    free: bool = False
+    sites: frozenset[int] = frozenset()
 
 
 class State:
@@ -33,10 +40,14 @@ class State:
     Args:
         module: The copy that runs.
         original: The module itself, to know which parameters are shared.
+        whole: The calls that split an axis into heads, by their number: there whole heads are units.
     """
 
-    def __init__(self, module: nn.Module, original: nn.Module) -> None:
+    def __init__(self, module: nn.Module, original: nn.Module, *, whole: frozenset[int] = frozenset()) -> None:
         self.module = module
+        self.whole = whole
+        self.splits = 0  # calls so far that split one axis into several
+        self.attention: set[int] = set()  # those of them that split an axis into heads
         self.atoms = Atoms()
         self._marks: dict[int, Mark] = {}
         self._alive: list[Tensor] = []  # so that no id is used twice
@@ -44,6 +55,8 @@ class State:
         self._counts: dict[tuple[str, str], Labels] = {}
         self._remaps: dict[str, Labels] = {}
         self._outputs: dict[str, Labels] = {}
+        self._norms: list[Labels] = []
+        self._guesses: list[Guess] = []
         self.stack: list[str] = []  # names of the modules that are running
         self._names = _names_of(module, original)
         self._origins: list[tuple[str, Labels]] = []
@@ -134,12 +147,46 @@ class State:
         """Note which attributes of the running module, if it is of this kind, count which positions."""
         name = self.stack[-1] if self.stack else ""
         if isinstance(self.modules[name], kind):
-            for attribute, atoms in labels.items():
-                self._counts.setdefault((name, attribute), atoms)
+            self.count_of(name, **labels)
 
     def remap(self, name: str, labels: Labels) -> None:
         """Note that the values of a buffer point to these positions."""
         self._remaps.setdefault(name, labels)
+
+    def sites(self, tensor: Tensor) -> frozenset[int]:
+        """Return the calls that split an axis which a tensor comes from."""
+        found = self._marks.get(id(tensor))
+        return found.sites if found is not None else frozenset()
+
+    def note_sites(self, tensor: Tensor) -> None:
+        """Note that this tensor takes part in attention: the calls that split its axis made heads."""
+        self.attention |= self.sites(tensor) - {WEIGHTS}
+
+    def inherit(self, given: list[Tensor], made: list[Tensor]) -> None:
+        """Hand on to results where what they were made of was split."""
+        sites = frozenset().union(*(self.sites(t) for t in given))
+        for tensor in made if sites else ():
+            mark = self.mark(tensor)
+            self.put(tensor, replace(mark, sites=mark.sites | sites))
+
+    def count_of(self, name: str, **labels: Labels) -> None:
+        """Note which attributes of a module by name count which positions."""
+        for attribute, atoms in labels.items():
+            self._counts.setdefault((name, attribute), atoms)
+
+    def norm(self, labels: Labels) -> None:
+        """Note a call of a normalization that takes statistics over positions with these labels."""
+        self._norms.append(labels)
+
+    def guess(self, size: int, labels: Labels) -> bool:
+        """Note that running code states a length ``size`` for positions ``(n,)``; False if no attribute has it."""
+        name = self.stack[-1] if self.stack else ""
+        module = self.modules[name]
+        found = tuple(a for a, value in vars(module).items() if type(value) is int and value == size)
+        if found and not type(module).__module__.startswith("torch.nn."):
+            self._guesses.append(Guess(name, found, labels))
+            return True
+        return False
 
     def refuse(self, what: str) -> UnsupportedError:
         """Return the error that stops the trace at this place."""
@@ -148,6 +195,9 @@ class State:
     def result(self) -> ChannelGraph:
         """Return the graph, with atoms replaced by units."""
         roots = self.atoms.roots
+        alike: dict[tuple[str, tuple[str, ...]], Labels] = {}
+        for guess in self._guesses:  # lengths stated by one attribute change together
+            self.atoms.unite(alike.setdefault((guess.module, guess.attributes), guess.units), guess.units)
         slots = tuple(Slot(name, axis, roots(labels), makes) for (name, axis), (labels, makes) in self._slots.items())
         cut = tuple(slot for slot in slots if (slot.units != FROZEN).any())
         return ChannelGraph(
@@ -155,6 +205,8 @@ class State:
             tuple(Count(m, a, roots(labels)) for (m, a), labels in self._counts.items()),
             tuple(Remap(name, roots(labels)) for name, labels in self._remaps.items()),
             _families([(name, roots(labels)) for name, labels in self._origins], cut),
+            tuple(roots(labels) for labels in self._norms),
+            tuple(Guess(g.module, g.attributes, roots(g.units)) for g in self._guesses),
             {name: roots(labels) for name, labels in self._outputs.items()},
         )
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-__all__ = ["FROZEN", "Atoms", "ChannelGraph", "Count", "Family", "Labels", "Remap", "Slot"]
+__all__ = ["FROZEN", "Atoms", "ChannelGraph", "Count", "Family", "Guess", "Labels", "Remap", "Slot"]
 
 FROZEN = -1
 """The atom of a position that cannot be cut: an input's, an output's, one that a mixing operation reads."""
@@ -132,6 +132,21 @@ class Family:
 
 
 @dataclass(frozen=True)
+class Guess:
+    """An axis whose length the code of a module states, perhaps by an attribute of its own; the proof decides.
+
+    Attributes:
+        module: Full name of the module whose code states it.
+        attributes: Its whole-number attributes of that value.
+        units: The units of the positions of the axis.
+    """
+
+    module: str
+    attributes: tuple[str, ...]
+    units: Labels
+
+
+@dataclass(frozen=True)
 class ChannelGraph:
     """What tracing found.
 
@@ -140,6 +155,8 @@ class ChannelGraph:
         counts: Attributes that follow.
         remaps: Buffers of positions that follow.
         families: Units that belong together.
+        norms: Units of the input of each normalization with statistics of its own, in the order of their calls.
+        guesses: Lengths stated in the code of modules that are not torch's own.
         outputs: Units of the output of each leaf module by its name, in the order of their calls; they tell where a
             proof fails.
     """
@@ -148,6 +165,8 @@ class ChannelGraph:
     counts: tuple[Count, ...]
     remaps: tuple[Remap, ...]
     families: tuple[Family, ...]
+    norms: tuple[Labels, ...] = ()
+    guesses: tuple[Guess, ...] = ()
     outputs: Mapping[str, Labels] = field(default_factory=dict)
 
     def keeps(self, cut: Iterable[int]) -> dict[str, dict[int, tuple[int, ...]]]:

@@ -8,7 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from netsmith.compress._statistics import keep_statistics
 from netsmith.compress.graph import ChannelGraph, Labels
+from netsmith.compress.trace import slow_attention
 from netsmith.core.errors import ProofError, shorten
 from netsmith.core.keys import key
 from netsmith.measure.example import Example, arguments, batch_size, map_tensors, random_like, tensors
@@ -17,7 +19,7 @@ __all__ = ["mask_units", "prove_surgery"]
 
 
 def mask_units(module: nn.Module, graph: ChannelGraph, units: set[int]) -> nn.Module:
-    """Return a copy of a network in which units are zero instead of gone.
+    """Return a copy of a network in which units are zero instead of gone; no normalization counts them in.
 
     Args:
         module: The network that was traced.
@@ -33,6 +35,7 @@ def mask_units(module: nn.Module, graph: ChannelGraph, units: set[int]) -> nn.Mo
                 gone = torch.tensor([unit in units for unit in slot.units.tolist()])
                 tensor = held[slot.tensor].movedim(slot.axis, 0)
                 tensor[gone.to(tensor.device)] = -1 if slot.tensor in positions else 0  # -1: a shortcut without source
+    keep_statistics(masked, graph.norms, units)
     return masked
 
 
@@ -104,7 +107,7 @@ def prove_surgery(
 
 
 def _run(module: nn.Module, given: Any) -> list[Tensor]:
-    with torch.no_grad():
+    with torch.no_grad(), slow_attention():
         return tensors(module(*given))
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Literal
 
 import torch
@@ -15,10 +16,12 @@ from netsmith.compress.graph import ChannelGraph, Family
 from netsmith.compress.proof import prove_surgery
 from netsmith.compress.surgery import SurgeryLog, apply_surgery, plan_surgery
 from netsmith.compress.trace import trace
-from netsmith.core.errors import UnknownNameError, UnsupportedError
+from netsmith.core.errors import ProofError, UnknownNameError, UnsupportedError
 from netsmith.measure.example import Example
 
 __all__ = ["choose_units", "cut_units", "prune"]
+
+_GUESSES = 6  # attributes that may follow a cut: at most 64 proofs
 
 
 def prune(
@@ -30,6 +33,7 @@ def prune(
     scope: Literal["global", "local"] = "global",
     round_to: int = 1,
     least: float = 0.1,
+    heads: Literal["whole", "width"] = "whole",
     protect: Iterable[str] = (),
     gradients: Mapping[str, Tensor] | None = None,
     generator: torch.Generator | None = None,
@@ -48,6 +52,7 @@ def prune(
             same part of every layer.
         round_to: Keep a multiple of this many channels (a runtime's vector width).
         least: Part of its channels that a layer keeps at least under a global ranking.
+        heads: What goes from an attention: ``whole`` heads, or the same ``width`` of every head.
         protect: Modules whose channels stay, by name (of the layer or a parent).
         gradients: For the criterion ``taylor``.
         generator: For the criterion ``random``.
@@ -63,7 +68,7 @@ def prune(
         >>> small[0].out_features, small[2].in_features
         (4, 4)
     """
-    graph = trace(module, example)
+    graph = trace(module, example, heads=heads)
     scores = score_units(module, graph, criterion=criterion, gradients=gradients, generator=generator)
     units = choose_units(
         module,
@@ -93,10 +98,36 @@ def cut_units(
     Raises:
         ProofError: The cut network would answer differently.
     """
-    log = plan_surgery(module, graph, units)
-    pruned = apply_surgery(copy.deepcopy(module), log)
-    proof = prove_surgery(module, pruned, graph, units, example)
-    return pruned, SurgeryLog(log.steps, (proof | {"units": len(units)},))
+    refusal: ProofError | None = None
+    for stated in _stated(module, graph, units):
+        log = plan_surgery(module, graph, units, stated=stated)
+        pruned = apply_surgery(copy.deepcopy(module), log)
+        try:
+            proof = prove_surgery(module, pruned, graph, units, example)
+        except ProofError as error:
+            refusal = refusal or error
+            continue
+        return pruned, SurgeryLog(log.steps, (proof | {"units": len(units)},))
+    assert refusal is not None
+    raise refusal
+
+
+def _stated(module: nn.Module, graph: ChannelGraph, units: set[int]) -> Iterator[dict[tuple[str, str], int]]:
+    """Return which attributes of the user's modules to change, the fewest first; all modules of a class alike.
+
+    A trace sees that code states a length, not by which attribute: what is right, the proof finds out.
+    """
+    found: dict[tuple[type, str], dict[tuple[str, str], int]] = {}
+    for guess in graph.guesses:
+        left = sum(unit not in units for unit in guess.units.tolist())
+        if left < len(guess.units):
+            kind = type(module.get_submodule(guess.module))
+            for attribute in guess.attributes:
+                found.setdefault((kind, attribute), {})[guess.module, attribute] = left
+    choices = list(found.values())[:_GUESSES]
+    for count in range(len(choices) + 1):
+        for chosen in itertools.combinations(choices, count):
+            yield {place: left for changes in chosen for place, left in changes.items()}
 
 
 def choose_units(

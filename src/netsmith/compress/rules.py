@@ -8,17 +8,22 @@ in these tables stops the trace.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from torch import nn
 from torch.overrides import resolve_name
 
+from netsmith.compress import _index_rules as index
 from netsmith.compress import _layer_rules as layer
+from netsmith.compress import _norm_rules as norms
+from netsmith.compress import _product_rules as products
+from netsmith.compress import _recurrent_rules as recurrent
 from netsmith.compress import _shape_rules as shape
 from netsmith.compress._state import State
 from netsmith.layers.shortcut import PadShortcut
 
-__all__ = ["function_rule", "module_rule"]
+__all__ = ["function_rule", "makes_channels", "module_rule"]
 
 Rule = Callable[[State, Any, Any, Any], None]
 
@@ -45,7 +50,7 @@ _SAME = _words(  # the same numbers, in evaluation mode
 _RESHAPING = _words(
     """
     flatten unflatten view reshape view_as reshape_as permute transpose swapaxes swapdims movedim squeeze unsqueeze
-    expand expand_as T mT t
+    expand expand_as T mT t repeat tile repeat_interleave flip
     """
 )
 _POOLING = _words(
@@ -57,23 +62,20 @@ _POOLING = _words(
 )
 _MIXING = _words(
     """
-    matmul rmatmul imatmul mm bmm baddbmm addmm mv dot einsum bilinear scaled_dot_product_attention softmax log_softmax
-    softmin layer_norm rms_norm group_norm instance_norm local_response_norm normalize cosine_similarity cdist norm var
-    std logsumexp cumsum cumprod prod sort topk argmax argmin argsort gather index_select take index_add scatter
-    scatter_add roll tril triu multi_head_attention_forward embedding_bag one_hot bincount
+    imatmul addmm baddbmm mv dot bilinear local_response_norm cosine_similarity cdist norm var std logsumexp prod topk
+    argmax argmin tril triu multi_head_attention_forward one_hot bincount scatter take
     """
+)
+_LAYERS = _words(
+    "conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d linear embedding embedding_bag"
 )
 
 
 def function_rule(function: Any) -> Rule | None:
     """Return the rule of a torch function, None if there is none."""
-    name = resolve_name(function) or getattr(function, "__name__", "")
-    parts = [part for part in name.split(".") if part != "__get__"]
-    if not parts:
+    last = _last_name(function)
+    if not last:
         return None
-    last = parts[-1]
-    last = last[2:-2] if last.startswith("__") and last.endswith("__") else last
-    last = last.rstrip("_")
     named = _NAMED.get(last)
     if named is not None:
         return named
@@ -87,12 +89,29 @@ def function_rule(function: Any) -> Rule | None:
     return shape.mixing if last in _MIXING else None
 
 
+def makes_channels(function: Any) -> bool:
+    """Return whether a torch function is a layer, whose channels are its own."""
+    return _last_name(function) in _LAYERS
+
+
+def _last_name(function: Any) -> str:
+    name = resolve_name(function) or getattr(function, "__name__", "")
+    parts = [part for part in name.split(".") if part != "__get__"]
+    last = parts[-1] if parts else ""
+    last = last[2:-2] if last.startswith("__") and last.endswith("__") else last
+    return last.rstrip("_")
+
+
 def module_rule(module: nn.Module) -> Callable[[State, nn.Module, Any, Any], None] | None:
     """Return the rule of a module that is taken as a whole, None for one to look inside."""
     if isinstance(module, PadShortcut):
         return layer.pad_shortcut
-    if isinstance(module, (nn.MultiheadAttention, nn.RNNBase, nn.RNNCellBase)):
-        return layer.mixing_module
+    if isinstance(module, nn.MultiheadAttention):
+        return products.multihead_attention
+    if isinstance(module, nn.RNNBase):
+        return recurrent.recurrent
+    if isinstance(module, nn.RNNCellBase):
+        return recurrent.cell
     return None
 
 
@@ -104,7 +123,12 @@ _NAMED: dict[str, Rule] = {
     "sum": shape.summation,
     "linear": layer.linear,
     "embedding": layer.embedding,
-    "batch_norm": layer.batch_norm,
+    "embedding_bag": layer.embedding,
+    "batch_norm": norms.batch_norm,
+    "instance_norm": norms.instance_norm,
+    "layer_norm": norms.layer_norm,
+    "rms_norm": norms.rms_norm,
+    "group_norm": norms.group_norm,
     "prelu": layer.prelu,
     "chunk": shape.chunking,
     "split": shape.splitting,
@@ -112,4 +136,23 @@ _NAMED: dict[str, Rule] = {
     "setitem": shape.assignment,
     "pad": shape.padding,
     "glu": shape.glu,
+    **dict.fromkeys(("matmul", "mm", "bmm"), products.matmul),
+    "rmatmul": products.transposed_matmul,
+    "einsum": products.einsum,
+    "scaled_dot_product_attention": products.attention,
+    **dict.fromkeys(("softmax", "softmin"), products.softmax),
+    **dict.fromkeys(("log_softmax", "cumprod", "sort", "argsort"), index.axiswise),
+    "cumsum": partial(index.axiswise, zero=True),
+    "normalize": partial(index.axiswise, zero=True, place=2, default=1),
+    "roll": partial(index.axiswise, zero=True, place=2, default=None),
+    **dict.fromkeys(("gather", "index_select"), partial(index.axiswise, zero=True)),
+    **dict.fromkeys(("index_add", "scatter_add"), index.added),
+    "stack": index.stack,
+    **dict.fromkeys(("unbind", "iter"), index.unbind),
+    "pixel_shuffle": index.pixel_shuffle,
+    "pixel_unshuffle": index.pixel_unshuffle,
+    **dict.fromkeys(("channel_shuffle", "native_channel_shuffle"), index.channel_shuffle),
+    "_pack_padded_sequence": recurrent.pack,
+    "_pad_packed_sequence": recurrent.pack,
+    **dict.fromkeys(("zeros", "new_zeros"), recurrent.zeros),
 }

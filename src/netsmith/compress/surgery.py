@@ -20,18 +20,6 @@ from netsmith.core.errors import CheckpointError, did_you_mean
 __all__ = ["Step", "SurgeryLog", "TensorCut", "apply_surgery", "plan_surgery"]
 
 _FORMAT = 1
-_ATTRIBUTES = frozenset(
-    {
-        "embedding_dim",
-        "groups",
-        "in_channels",
-        "in_features",
-        "num_features",
-        "num_parameters",
-        "out_channels",
-        "out_features",
-    }
-)
 
 
 @dataclass(frozen=True)
@@ -132,8 +120,10 @@ class SurgeryLog:
             module = entry.get("module")
             if not isinstance(module, str):
                 raise CheckpointError(f"surgery log: expected a module's name, got {module!r}")
-            attributes = _mapping(entry.get("attributes", {}), "attributes", _ATTRIBUTES)
+            attributes = _mapping(entry.get("attributes", {}), "attributes", None)
             for name, number in attributes.items():
+                if not name.isidentifier() or name.startswith("_"):
+                    raise CheckpointError(f"surgery log: attributes cannot hold {name!r}")
                 if type(number) is not int or number < 1:
                     raise CheckpointError(f"surgery log: {module}.{name} must be a number above 0, got {number!r}")
             tensors = {str(n): _read_cut(c) for n, c in _mapping(entry.get("tensors", {}), "tensors", None).items()}
@@ -142,13 +132,16 @@ class SurgeryLog:
         return SurgeryLog(tuple(steps), proof)
 
 
-def plan_surgery(module: nn.Module, graph: ChannelGraph, units: set[int]) -> SurgeryLog:
+def plan_surgery(
+    module: nn.Module, graph: ChannelGraph, units: set[int], *, stated: Mapping[tuple[str, str], int] | None = None
+) -> SurgeryLog:
     """Return the log of cutting units out of a module; the module is not touched.
 
     Args:
         module: The network that was traced.
         graph: What the trace found.
         units: The units to cut.
+        stated: New values of attributes by module and name, beside those that the trace knows.
     """
     tensors = dict(module.named_parameters()) | dict(module.named_buffers())
     cuts: dict[str, dict[str, TensorCut]] = {}
@@ -169,6 +162,8 @@ def plan_surgery(module: nn.Module, graph: ChannelGraph, units: set[int]) -> Sur
         left = sum(unit not in units for unit in count.units.tolist())
         if left != len(count.units):
             attributes.setdefault(count.module, {})[count.attribute] = left
+    for (name, attribute), left in (stated or {}).items():
+        attributes.setdefault(name, {}).setdefault(attribute, left)
     order = [name for name, _ in module.named_modules() if name in cuts or name in attributes]
     return SurgeryLog(tuple(Step(name, attributes.get(name, {}), cuts.get(name, {})) for name in order))
 
@@ -191,7 +186,7 @@ def apply_surgery(module: nn.Module, log: SurgeryLog) -> nn.Module:
     """
     modules = dict(module.named_modules())
     # every change is computed, and so checked, before the first is made
-    attributes: dict[tuple[str, str], int] = {}
+    attributes: dict[tuple[str, str], int | tuple[int]] = {}
     held: dict[str, Tensor] = dict(module.named_parameters()) | dict(module.named_buffers())
     changed: dict[str, Tensor] = {}
     for step in log.steps:
@@ -199,9 +194,10 @@ def apply_surgery(module: nn.Module, log: SurgeryLog) -> nn.Module:
             raise CheckpointError(f"the surgery log names {step.module!r}{did_you_mean(step.module, modules)}")
         for name, number in step.attributes.items():
             known = vars(modules[step.module]).get(name)
-            if type(known) is not int or name not in _ATTRIBUTES or number > known:
+            single = known[0] if isinstance(known, tuple) and len(known) == 1 else known
+            if type(single) is not int or number > single:
                 raise CheckpointError(f"the surgery log sets {step.module}.{name} to {number}; it is {known!r}")
-            attributes[step.module, name] = number
+            attributes[step.module, name] = number if single is known else (number,)
         for own, cut in step.tensors.items():
             name = _join(step.module, own)
             if name not in held:
@@ -215,10 +211,9 @@ def apply_surgery(module: nn.Module, log: SurgeryLog) -> nn.Module:
             changed[name] = new
     swap = {id(held[name]): _like(held[name], new) for name, new in changed.items()}
     for child in modules.values():
-        for tensors in (child._parameters, child._buffers):
-            for own, old in tensors.items():
-                if old is not None and id(old) in swap:
-                    tensors[own] = swap[id(old)]
+        for own, old in [*child._parameters.items(), *child._buffers.items()]:
+            if old is not None and id(old) in swap:
+                setattr(child, own, swap[id(old)])  # as a user would: recurrent modules keep a list of their own
     for (name, attribute), number in attributes.items():
         setattr(modules[name], attribute, number)
     return module

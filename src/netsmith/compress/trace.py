@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import nn
@@ -17,32 +17,51 @@ from torch.overrides import TorchFunctionMode, resolve_name
 
 from netsmith.compress._state import Mark, State, frozen
 from netsmith.compress.graph import ChannelGraph
-from netsmith.compress.rules import function_rule, module_rule
+from netsmith.compress.rules import function_rule, makes_channels, module_rule
 from netsmith.measure.example import Example, arguments, tensors
 from netsmith.measure.macs import as_meta
 
-__all__ = ["trace"]
+__all__ = ["slow_attention", "trace"]
 
 
-def trace(module: nn.Module, example: Example) -> ChannelGraph:
+def trace(module: nn.Module, example: Example, *, heads: Literal["whole", "width"] = "whole") -> ChannelGraph:
     """Find which slices of which parameters must be cut together.
 
     Args:
         module: Any module; left as found. It is traced in evaluation mode, along the branches the example takes.
         example: One tensor, a tuple (positional arguments) or a dict of tensors; the batch is axis 0.
+        heads: What goes from an attention: ``whole`` heads, or the same ``width`` of every head.
 
     Raises:
         UnsupportedError: An operation has no rule; it is named with the module it stands in.
     """
-    clone, given = as_meta(module, example)
-    state = State(clone, module)
+    with slow_attention():
+        clone, given = as_meta(module, example)
+        state = _traced(State(clone, module), clone, given)
+        if heads == "whole" and state.attention:
+            state = _traced(State(clone, module, whole=frozenset(state.attention)), clone, given)
+    return state.result()
+
+
+def _traced(state: State, clone: nn.Module, given: Any) -> State:
     for tensor in tensors(given):
         state.put(tensor, Mark(frozen(tensor), zero=False))
     with torch.no_grad(), _Tracer(state).watching():
         output = clone(*arguments(given))
     for tensor in tensors(output):
         state.atoms.freeze(state.mark(tensor).labels)
-    return state.result()
+    return state
+
+
+@contextlib.contextmanager
+def slow_attention() -> Iterator[None]:
+    """Keep torch's transformer modules from their fused path, which hides its operations."""
+    before = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(before)
 
 
 class _Tracer(TorchFunctionMode):
@@ -103,6 +122,8 @@ class _Tracer(TorchFunctionMode):
             if not args and "input" in kwargs:
                 args = (kwargs.pop("input"),)
             rule(state, args, kwargs, output)
+            if not makes_channels(function):
+                state.inherit(tensors((args, kwargs)), made)
         elif any(state.cuttable(t) for t in tensors((args, kwargs))):
             raise state.refuse(f"the operation {name}")
         else:  # made of nothing that can be cut: a constant
