@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -68,8 +69,12 @@ def unbind(state: State, args: Any, kwargs: Any, output: Any) -> None:
     if axis in varying(mark.labels):
         mixing(state, args, {}, output)
         return
-    for tensor in tensors(output):
-        state.put(tensor, Mark(mark.labels.squeeze(axis), mark.zero))
+    for place, tensor in enumerate(tensors(output)):
+        rows = mark.rows
+        if rows is not None:
+            at = place if rows.numbers.shape[axis] > 1 else 0
+            rows = replace(rows, numbers=np.take(rows.numbers, at, axis=axis))
+        state.put(tensor, Mark(mark.labels.squeeze(axis), mark.zero, rows=rows))
 
 
 def pixel_shuffle(state: State, args: Any, kwargs: Any, output: Tensor) -> None:

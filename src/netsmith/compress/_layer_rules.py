@@ -8,7 +8,7 @@ import numpy as np
 from torch import Tensor, nn
 
 from netsmith.compress._labels import argument, freeze_all, named_tensor, only_axis
-from netsmith.compress._state import Mark, State, along
+from netsmith.compress._state import Mark, Rows, State, along
 from netsmith.compress.graph import FROZEN
 from netsmith.layers.shortcut import PadShortcut
 from netsmith.measure.example import tensors
@@ -71,7 +71,10 @@ def linear(state: State, args: Any, kwargs: Any, output: Tensor) -> None:
     if bias is not None:
         state.slot(named_tensor(state, bias, "bias"), 0, after, makes=True)
     state.count(nn.Linear, in_features=before, out_features=after)
-    state.put(output, Mark(along(after, output.dim() - 1, output.dim())))
+    names = (name,) if bias is None else (name, named_tensor(state, bias, "bias"))
+    last = output.dim() - 1
+    rows = Rows(names, along(np.arange(len(weight)), last, output.dim()))
+    state.put(output, Mark(along(after, last, output.dim()), rows=rows))
 
 
 def embedding(state: State, args: Any, kwargs: Any, output: Tensor) -> None:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from netsmith.compress._index_rules import axiswise
 from netsmith.compress._labels import argument, freeze_all, make_constant, only_axis, varying
 from netsmith.compress._shape_rules import mixing
-from netsmith.compress._state import WEIGHTS, Mark, State, along
+from netsmith.compress._state import WEIGHTS, Mark, Rows, State, along
 from netsmith.compress.graph import FROZEN, Labels
 from netsmith.measure.example import tensors
 
@@ -133,7 +133,7 @@ def _layer(
 
 
 def attention(state: State, args: Any, kwargs: Any, output: Tensor) -> None:
-    """Scaled dot-product attention: heads go whole, and of each head what only the values hold."""
+    """Scaled dot-product attention: its scale is taken from the length of a query, whose rows make up for a cut."""
     query, key, value = args[:3]
     mask = argument(args, kwargs, 3, "attn_mask")
     scale = argument(args, kwargs, 6, "scale")
@@ -142,11 +142,14 @@ def attention(state: State, args: Any, kwargs: Any, output: Tensor) -> None:
         return
     if mask is not None:
         freeze_all(state, mask)
-    for tensor in (query, key):
+    for tensor in (query, key, value):
         state.note_sites(tensor)
-        if scale is None and tensor.dim() - 1 in varying(state.mark(tensor).labels):
-            state.atoms.freeze(state.mark(tensor).labels)  # the scale is taken from the length
-    state.note_sites(value)
+    mark = state.mark(query)
+    if scale is None and varying(mark.labels) == [query.dim() - 1]:
+        if mark.rows is None:
+            state.atoms.freeze(mark.labels)
+        else:
+            state.scale(mark.rows, mark.labels.reshape(-1))
     batch = _LETTERS[: output.dim() - 2]
     weights = product(state, [query, key], [batch + "me", batch + "ne"], batch + "mn", output)
     scores = output.new_empty((*output.shape[:-1], key.shape[-2]))
@@ -155,7 +158,7 @@ def attention(state: State, args: Any, kwargs: Any, output: Tensor) -> None:
 
 
 def multihead_attention(state: State, module: nn.Module, given: Any, output: Any) -> None:
-    """Torch's module: whole heads go, and with them their share of the embedding, whose length it ties to theirs."""
+    """Torch's module: heads go, or the same part of each, and with them their share of the embedding."""
     assert isinstance(module, nn.MultiheadAttention)
     args, kwargs = given
     query, key, value = (argument(args, kwargs, place, name) for place, name in enumerate(("query", "key", "value")))
@@ -164,7 +167,8 @@ def multihead_attention(state: State, module: nn.Module, given: Any, output: Any
     width, heads = module.embed_dim, module.num_heads
     before = only_axis(state, query, -1, sums=True)
     rows = before.reshape(heads, -1)
-    state.atoms.unite(rows[:, :1], rows)
+    whole = heads > 1 and state.heads == "whole"
+    state.atoms.unite(rows[:, :1] if whole else rows[:1], rows)
 
     def name(tensor: Tensor) -> str:
         found = state.name(tensor)
@@ -185,6 +189,10 @@ def multihead_attention(state: State, module: nn.Module, given: Any, output: Any
             state.slot(name(weight), 0, before, makes=True)
             if size:
                 state.count(nn.MultiheadAttention, **{size: read})
+    if not whole:
+        maker = module.q_proj_weight if module.in_proj_weight is None else module.in_proj_weight
+        makers = tuple(name(tensor) for tensor in (maker, module.in_proj_bias) if tensor is not None)
+        state.scale(Rows(makers, np.arange(width)), rows[0])
     if module.in_proj_bias is not None:
         state.slot(name(module.in_proj_bias), 0, np.tile(before, 3), makes=True)
     for extra in (module.bias_k, module.bias_v):
@@ -197,7 +205,8 @@ def multihead_attention(state: State, module: nn.Module, given: Any, output: Any
         state.slot(name(bias), 0, after, makes=True)
     inner = f"{state.stack[-1]}.out_proj" if state.stack[-1] else "out_proj"
     state.count_of(inner, in_features=before, out_features=after)
-    state.count(nn.MultiheadAttention, embed_dim=before, num_heads=rows[:, 0])
+    state.count(nn.MultiheadAttention, embed_dim=before)
+    state.count(nn.MultiheadAttention, **({"num_heads": rows[:, 0]} if whole else {"head_dim": rows[0]}))
     found, *rest = tensors(output)
     state.put(found, Mark(along(after, found.dim() - 1, found.dim())))
     make_constant(state, rest)  # the mean over heads changes with them: what reads it is judged by the proof

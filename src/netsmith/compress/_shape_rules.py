@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import torch
 from torch import Tensor
 
 from netsmith.compress._labels import argument, freeze_all, make_constant, uniform, varying
-from netsmith.compress._state import Mark, State
+from netsmith.compress._state import Mark, Rows, State
 from netsmith.compress.graph import FROZEN, Labels
 from netsmith.measure.example import map_tensors, tensors
 
@@ -101,8 +102,13 @@ def reshaping(state: State, function: Any, args: Any, kwargs: Any, output: Tenso
     """The same numbers in another shape: the function itself says where each goes."""
     x = args[0]
     mark = state.mark(x)
-    whole = torch.from_numpy(np.broadcast_to(mark.labels, tuple(x.shape)).copy())
-    labels = uniform(function(whole, *args[1:], **kwargs).numpy())
+
+    def moved(numbers: Labels) -> Labels:
+        whole = torch.from_numpy(np.broadcast_to(numbers, tuple(x.shape)).copy())
+        return uniform(function(whole, *args[1:], **kwargs).numpy())
+
+    labels = moved(mark.labels)
+    rows = replace(mark.rows, numbers=moved(mark.rows.numbers)) if mark.rows is not None else None
     axes, sites = varying(labels), frozenset[int]()
     if len(axes) > 1:  # an axis that was split: every part loses the same positions, or heads go whole
         heads = state.splits in state.whole
@@ -119,7 +125,7 @@ def reshaping(state: State, function: Any, args: Any, kwargs: Any, output: Tenso
     for axis in axes:
         if axis in sizes:
             state.guess(sizes[axis], labels.reshape(-1))
-    state.put(output, Mark(labels, mark.zero, mark.free, sites))
+    state.put(output, Mark(labels, mark.zero, mark.free, sites, rows))
 
 
 def _stated(args: Any, output: Tensor) -> dict[int, int]:
@@ -209,9 +215,17 @@ def chunking(state: State, args: Any, kwargs: Any, output: Any) -> None:
         mixing(state, args, {}, output)
         return
     pieces = np.split(mark.labels, count, axis=axis)
-    for piece, tensor in zip(pieces, output, strict=True):
+    for place, (piece, tensor) in enumerate(zip(pieces, output, strict=True)):
         state.atoms.unite(pieces[0], piece)  # every part keeps the same number
-        state.put(tensor, Mark(piece, mark.zero))
+        state.put(tensor, Mark(piece, mark.zero, rows=_part(mark, pieces, place, axis)))
+
+
+def _part(mark: Mark, pieces: list[Labels], place: int, axis: int) -> Rows | None:
+    """Return which rows make one of the parts that an axis was split into."""
+    if mark.rows is None:
+        return None
+    ends = np.cumsum([piece.shape[axis] for piece in pieces])[:-1]
+    return replace(mark.rows, numbers=np.split(mark.rows.numbers, ends, axis=axis)[place])
 
 
 def splitting(state: State, args: Any, kwargs: Any, output: Any) -> None:
@@ -230,10 +244,10 @@ def splitting(state: State, args: Any, kwargs: Any, output: Any) -> None:
     if not all(state.guess(piece.shape[axis], piece.reshape(-1)) for piece in pieces):
         mixing(state, (x,), {}, output)  # sizes are written in the code and would not follow
         return
-    for piece, tensor in zip(pieces, output, strict=True):
+    for place, (piece, tensor) in enumerate(zip(pieces, output, strict=True)):
         if isinstance(sizes, int):
             state.atoms.unite(pieces[0], piece)
-        state.put(tensor, Mark(piece, mark.zero))
+        state.put(tensor, Mark(piece, mark.zero, rows=_part(mark, pieces, place, axis)))
 
 
 def indexing(state: State, args: Any, kwargs: Any, output: Tensor) -> None:  # noqa: ARG001
@@ -256,6 +270,10 @@ def indexing(state: State, args: Any, kwargs: Any, output: Tensor) -> None:  # n
     at = index.index(Ellipsis)
     index = (*index[:at], *[slice(None)] * (x.dim() - used), *index[at + 1 :])
     changing, shape, axis = set(varying(mark.labels)), [], 0
+    rows = mark.rows
+    if rows is not None:
+        picks = [i if not isinstance(i, int) or size > 1 else 0 for i, size in _by_axis(index, rows.numbers)]
+        rows = replace(rows, numbers=rows.numbers[tuple(picks)])
     for i in index:
         if i is None:
             shape.append(1)
@@ -267,7 +285,16 @@ def indexing(state: State, args: Any, kwargs: Any, output: Tensor) -> None:  # n
         if isinstance(i, slice):
             shape.append(mark.labels.shape[axis])
         axis += 1
-    state.put(output, Mark(mark.labels.reshape(shape), mark.zero))
+    state.put(output, Mark(mark.labels.reshape(shape), mark.zero, rows=rows))
+
+
+def _by_axis(index: tuple[Any, ...], numbers: Labels) -> list[tuple[Any, int]]:
+    """Return each part of an index with the length of the axis it picks from."""
+    found, axis = [], 0
+    for i in index:
+        found.append((i, 1 if i is None else numbers.shape[axis]))
+        axis += i is not None
+    return found
 
 
 def assignment(state: State, args: Any, kwargs: Any, output: Any) -> None:  # noqa: ARG001

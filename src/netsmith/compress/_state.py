@@ -8,13 +8,26 @@ from typing import Any
 import numpy as np
 from torch import Tensor, nn
 
-from netsmith.compress.graph import FROZEN, Atoms, ChannelGraph, Count, Family, Guess, Labels, Remap, Slot
+from netsmith.compress.graph import FROZEN, Atoms, ChannelGraph, Count, Family, Guess, Labels, Remap, Scale, Slot
 from netsmith.core.errors import UnsupportedError
 
-__all__ = ["WEIGHTS", "Mark", "State", "along", "frozen"]
+__all__ = ["WEIGHTS", "Mark", "Rows", "State", "along", "frozen"]
 
 WEIGHTS = -1
 """The site of a softmax: what is multiplied with its result are the values of an attention."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Which row of a layer's weight and bias makes each position.
+
+    Attributes:
+        tensors: Names of weight and bias.
+        numbers: As many axes as the tensor, length 1 where the row does not change.
+    """
+
+    tensors: tuple[str, ...]
+    numbers: Labels
 
 
 @dataclass
@@ -26,12 +39,14 @@ class Mark:
         zero: A position is zero wherever its unit is masked, so dropping it changes no sum.
         free: Made of zeros in the code (a first state): its last axis takes the units of what it meets.
         sites: The calls that split one axis into several which this comes from.
+        rows: Where a layer's rows are, as long as nothing but shapes has changed.
     """
 
     labels: Labels
     zero: bool = True
     free: bool = False
     sites: frozenset[int] = frozenset()
+    rows: Rows | None = None
 
 
 class State:
@@ -40,11 +55,15 @@ class State:
     Args:
         module: The copy that runs.
         original: The module itself, to know which parameters are shared.
+        heads: What goes from torch's attention: ``whole`` heads or the same ``width`` of every head.
         whole: The calls that split an axis into heads, by their number: there whole heads are units.
     """
 
-    def __init__(self, module: nn.Module, original: nn.Module, *, whole: frozenset[int] = frozenset()) -> None:
+    def __init__(
+        self, module: nn.Module, original: nn.Module, *, heads: str = "whole", whole: frozenset[int] = frozenset()
+    ) -> None:
         self.module = module
+        self.heads = heads
         self.whole = whole
         self.splits = 0  # calls so far that split one axis into several
         self.attention: set[int] = set()  # those of them that split an axis into heads
@@ -57,6 +76,7 @@ class State:
         self._outputs: dict[str, Labels] = {}
         self._norms: list[Labels] = []
         self._guesses: list[Guess] = []
+        self._scales: list[Scale] = []
         self.stack: list[str] = []  # names of the modules that are running
         self._names = _names_of(module, original)
         self._origins: list[tuple[str, Labels]] = []
@@ -178,6 +198,10 @@ class State:
         """Note a call of a normalization that takes statistics over positions with these labels."""
         self._norms.append(labels)
 
+    def scale(self, rows: Rows, labels: Labels) -> None:
+        """Note that these rows make queries whose scores are divided by the root of how many ``labels`` there are."""
+        self._scales.append(Scale(rows.tensors, tuple(np.unique(rows.numbers).tolist()), labels))
+
     def guess(self, size: int, labels: Labels) -> bool:
         """Note that running code states a length ``size`` for positions ``(n,)``; False if no attribute has it."""
         name = self.stack[-1] if self.stack else ""
@@ -205,6 +229,7 @@ class State:
             tuple(Count(m, a, roots(labels)) for (m, a), labels in self._counts.items()),
             tuple(Remap(name, roots(labels)) for name, labels in self._remaps.items()),
             _families([(name, roots(labels)) for name, labels in self._origins], cut),
+            tuple(replace(scale, units=roots(scale.units)) for scale in self._scales),
             tuple(roots(labels) for labels in self._norms),
             tuple(Guess(g.module, g.attributes, roots(g.units)) for g in self._guesses),
             {name: roots(labels) for name, labels in self._outputs.items()},

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-__all__ = ["FROZEN", "Atoms", "ChannelGraph", "Count", "Family", "Guess", "Labels", "Remap", "Slot"]
+__all__ = ["FROZEN", "Atoms", "ChannelGraph", "Count", "Family", "Guess", "Labels", "Remap", "Scale", "Slot"]
 
 FROZEN = -1
 """The atom of a position that cannot be cut: an input's, an output's, one that a mixing operation reads."""
@@ -132,6 +132,21 @@ class Family:
 
 
 @dataclass(frozen=True)
+class Scale:
+    """Rows that make the queries of an attention whose scores are divided by the root of a length.
+
+    Attributes:
+        tensors: Weight and bias.
+        rows: Those of their rows that make queries.
+        units: The units of the positions of that length.
+    """
+
+    tensors: tuple[str, ...]
+    rows: tuple[int, ...]
+    units: Labels
+
+
+@dataclass(frozen=True)
 class Guess:
     """An axis whose length the code of a module states, perhaps by an attribute of its own; the proof decides.
 
@@ -155,6 +170,7 @@ class ChannelGraph:
         counts: Attributes that follow.
         remaps: Buffers of positions that follow.
         families: Units that belong together.
+        scales: Queries whose length sets the scale of their scores.
         norms: Units of the input of each normalization with statistics of its own, in the order of their calls.
         guesses: Lengths stated in the code of modules that are not torch's own.
         outputs: Units of the output of each leaf module by its name, in the order of their calls; they tell where a
@@ -165,6 +181,7 @@ class ChannelGraph:
     counts: tuple[Count, ...]
     remaps: tuple[Remap, ...]
     families: tuple[Family, ...]
+    scales: tuple[Scale, ...] = ()
     norms: tuple[Labels, ...] = ()
     guesses: tuple[Guess, ...] = ()
     outputs: Mapping[str, Labels] = field(default_factory=dict)

@@ -6,7 +6,7 @@ in it is ever executed or imported.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from netsmith.compress.graph import ChannelGraph
+from netsmith.compress.graph import ChannelGraph, Scale
 from netsmith.core.errors import CheckpointError, did_you_mean
 
 __all__ = ["Step", "SurgeryLog", "TensorCut", "apply_surgery", "plan_surgery"]
@@ -31,17 +31,24 @@ class TensorCut:
         after: Its shape after.
         kept: By axis, the positions that stayed, in increasing order.
         values: New values of a buffer that holds positions (a shortcut's sources); None for all others.
+        scaled: Positions along axis 0, before the cut, that are multiplied by ``factor`` (an attention's queries, whose
+            scores are divided by the root of their length).
+        factor: What they are multiplied by.
     """
 
     before: tuple[int, ...]
     after: tuple[int, ...]
     kept: Mapping[int, tuple[int, ...]]
     values: tuple[int, ...] | None = None
+    scaled: tuple[int, ...] = ()
+    factor: float = 1.0
 
     def to_json(self) -> dict[str, Any]:
         """Return the cut as JSON values."""
         found: dict[str, Any] = {"before": list(self.before), "after": list(self.after)}
         found["kept"] = {str(axis): list(positions) for axis, positions in self.kept.items()}
+        if self.scaled:
+            found |= {"scaled": list(self.scaled), "factor": self.factor}
         return found if self.values is None else found | {"values": list(self.values)}
 
 
@@ -156,7 +163,7 @@ def plan_surgery(
             if not kept and list(new) == tensors[name].tolist():
                 continue
         owner, _, own = name.rpartition(".")
-        cuts.setdefault(owner, {})[own] = TensorCut(before, after, kept, new)
+        cuts.setdefault(owner, {})[own] = TensorCut(before, after, kept, new, *_scaling(name, graph.scales, units))
     attributes: dict[str, dict[str, int]] = {}
     for count in graph.counts:
         left = sum(unit not in units for unit in count.units.tolist())
@@ -166,6 +173,15 @@ def plan_surgery(
         attributes.setdefault(name, {}).setdefault(attribute, left)
     order = [name for name, _ in module.named_modules() if name in cuts or name in attributes]
     return SurgeryLog(tuple(Step(name, attributes.get(name, {}), cuts.get(name, {})) for name in order))
+
+
+def _scaling(name: str, scales: Sequence[Scale], units: set[int]) -> tuple[tuple[int, ...], float]:
+    """Return which rows of a tensor are scaled, and by what, so that their scores stay as they were."""
+    for scale in scales:
+        left = sum(unit not in units for unit in scale.units.tolist())
+        if name in scale.tensors and left != len(scale.units):
+            return scale.rows, (left / len(scale.units)) ** 0.5
+    return (), 1.0
 
 
 def apply_surgery(module: nn.Module, log: SurgeryLog) -> nn.Module:
@@ -203,7 +219,7 @@ def apply_surgery(module: nn.Module, log: SurgeryLog) -> nn.Module:
             if name not in held:
                 raise CheckpointError(f"the surgery log names the tensor {name!r}{did_you_mean(name, held)}")
             source = changed.get(name, held[name])
-            new = _slice(source.detach(), cut, name)
+            new = _slice(_rescaled(source.detach(), cut, name), cut, name)
             if cut.values is not None:
                 if source.dtype != torch.int64 or source.requires_grad or tuple(new.shape) != (len(cut.values),):
                     raise CheckpointError(f"the surgery log gives positions for {name}, which holds none")
@@ -234,6 +250,16 @@ def _remapped(source: Tensor, pointed: Any, cut: set[int]) -> list[int]:
         new.append(-1 if unit in cut else place)
         place += unit not in cut
     return [-1 if at < 0 else new[at] for at in source.tolist()]
+
+
+def _rescaled(tensor: Tensor, cut: TensorCut, name: str) -> Tensor:
+    if not cut.scaled:
+        return tensor
+    if tensor.dim() == 0 or max(cut.scaled) >= len(tensor) or not tensor.is_floating_point():
+        raise CheckpointError(f"the surgery log scales rows of {name}, shape {tuple(tensor.shape)}, that it has not")
+    tensor = tensor.clone()
+    tensor[torch.tensor(cut.scaled, device=tensor.device)] *= cut.factor
+    return tensor
 
 
 def _slice(tensor: Tensor, cut: TensorCut, name: str) -> Tensor:
@@ -271,7 +297,10 @@ def _numbers(value: Any, what: str, least: int) -> tuple[int, ...]:
 
 
 def _read_cut(value: Any) -> TensorCut:
-    entry = _mapping(value, "a tensor", {"before", "after", "kept", "values"})
+    entry = _mapping(value, "a tensor", {"before", "after", "kept", "values", "scaled", "factor"})
+    factor = entry.get("factor", 1.0)
+    if type(factor) not in (int, float) or not 0 < factor <= 1:
+        raise CheckpointError(f"surgery log: a factor must be above 0 and at most 1, got {factor!r}")
     kept = {}
     for axis, listed in _mapping(entry.get("kept", {}), "kept", None).items():
         positions = _numbers(listed, "positions", 0)
@@ -286,4 +315,6 @@ def _read_cut(value: Any) -> TensorCut:
         _numbers(entry.get("after"), "after", 0),
         kept,
         None if values is None else _numbers(values, "values", -1),
+        _numbers(entry.get("scaled", []), "scaled", 0),
+        float(factor),
     )

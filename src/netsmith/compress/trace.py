@@ -37,9 +37,9 @@ def trace(module: nn.Module, example: Example, *, heads: Literal["whole", "width
     """
     with slow_attention():
         clone, given = as_meta(module, example)
-        state = _traced(State(clone, module), clone, given)
+        state = _traced(State(clone, module, heads=heads), clone, given)
         if heads == "whole" and state.attention:
-            state = _traced(State(clone, module, whole=frozenset(state.attention)), clone, given)
+            state = _traced(State(clone, module, heads=heads, whole=frozenset(state.attention)), clone, given)
     return state.result()
 
 
