@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -16,6 +17,8 @@ from netsmith.core.keys import key
 from netsmith.measure.example import Example, arguments, batch_size, map_tensors, random_like, tensors
 
 __all__ = ["mask_units", "prove_surgery"]
+
+_AXES = 5  # batch, channels and three of space
 
 
 def mask_units(module: nn.Module, graph: ChannelGraph, units: set[int]) -> nn.Module:
@@ -50,6 +53,8 @@ def prove_surgery(
 ) -> dict[str, Any]:
     """Compare a cut network with the masked original, on random inputs at the example's batch size and another.
 
+    Longer inputs are tried too, along every axis that the original takes longer (sequences, images).
+
     Both are copied, in evaluation mode and float64 (float32 where a network insists on it).
 
     Args:
@@ -70,6 +75,7 @@ def prove_surgery(
     generator = torch.Generator().manual_seed(key(0, "compress", "proof"))
     masked, cut = mask_units(original, graph, units).eval(), copy.deepcopy(pruned).eval()
     trials = [random_like(arguments(example), n, generator=generator) for n in (size, size + 1)]
+    trials += [random_like(longer, size, generator=generator) for longer in _longer(arguments(example))]
     precision = "float64"
     try:
         wide = copy.deepcopy(masked).double()
@@ -78,13 +84,13 @@ def prove_surgery(
         precision = "as found"
     else:
         masked, cut, trials = wide, cut.double(), [_double(trial) for trial in trials]
-    sizes, errors = [], []
+    shapes, errors = [], []
     for given in trials:
         try:
             expected = _run(masked, given)
-        except (RuntimeError, ValueError, TypeError, IndexError):
-            if sizes:
-                continue  # the original itself takes one batch size only
+        except (RuntimeError, ValueError, TypeError, IndexError, AssertionError):
+            if shapes:
+                continue  # the original itself takes one size only
             raise
         try:
             got = _run(cut, given)
@@ -101,9 +107,22 @@ def prove_surgery(
                 f"the cut network's answers differ by {error:.1e} relative, not {tolerance:.0e}, first at {place}; "
                 "the original is untouched. Protect that module"
             )
-        sizes.append(batch_size(given))
+        shapes.append(list(tensors(given)[0].shape))
         errors.append(error)
-    return {"batches": sizes, "error": max(errors), "tolerance": tolerance, "precision": precision}
+    return {"shapes": shapes, "error": max(errors), "tolerance": tolerance, "precision": precision}
+
+
+def _longer(example: Any) -> Iterator[Any]:
+    """Return examples with one position more along an axis after the batch's, of all inputs that have its length."""
+    first = tensors(example)[0]
+    for axis in range(1, min(first.dim(), _AXES)):
+        size = first.shape[axis]
+
+        def extended(tensor: Tensor, axis: int = axis, size: int = size) -> Tensor:
+            has = tensor.dim() > axis and tensor.shape[axis] == size > 0
+            return torch.cat([tensor, tensor.narrow(axis, 0, 1)], dim=axis) if has else tensor
+
+        yield map_tensors(example, extended)
 
 
 def _run(module: nn.Module, given: Any) -> list[Tensor]:
