@@ -167,7 +167,7 @@ def multihead_attention(state: State, module: nn.Module, given: Any, output: Any
     width, heads = module.embed_dim, module.num_heads
     before = only_axis(state, query, -1, sums=True)
     rows = before.reshape(heads, -1)
-    whole = heads > 1 and state.heads == "whole"
+    whole = state.heads == "whole"
     state.atoms.unite(rows[:, :1] if whole else rows[:1], rows)
 
     def name(tensor: Tensor) -> str:

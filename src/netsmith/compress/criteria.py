@@ -12,9 +12,14 @@ from torch import Tensor, nn
 from netsmith.compress.graph import FROZEN, ChannelGraph
 from netsmith.core.errors import UnsupportedError
 
-__all__ = ["Criterion", "score_units"]
+__all__ = ["RELATIVE", "Criterion", "score_units"]
 
-Criterion = Literal["l1", "l2", "bn_scale", "taylor", "random"]
+Criterion = Literal["l1", "l2", "geometric_median", "bn_scale", "taylor", "random"]
+
+RELATIVE: tuple[Criterion, ...] = ("l1", "l2", "geometric_median")
+"""Criteria that grow with the size and scale of a layer: across layers, only relative to their mean in one."""
+
+_ROWS = 1024  # filters whose distances to all others are held at once
 
 
 def score_units(
@@ -28,6 +33,10 @@ def score_units(
     """Return a score for every unit that may be cut; the lowest go first.
 
     - ``l1``, ``l2``: the norm of all filters that make the unit, over every layer tied to it (Li et al. 2017).
+    - ``geometric_median``: the sum of the distances from a filter to all filters of its layer, over every layer tied to
+      it (He et al. 2019, FPGM, arXiv:1811.00250): the filter that the others can best stand in for goes first, however
+      large. The exact geometric median is a point of space that is none of the filters; as in the paper it is sought
+      among the filters themselves, where it is the one of the least sum.
     - ``bn_scale``: the sum of the absolute scales of its batch normalizations (Liu et al. 2017, network slimming);
       units without one are not scored and so never cut.
     - ``taylor``: the squared sum of gradient times weight over what makes it (Molchanov et al. 2019, Eq. 9).
@@ -61,6 +70,10 @@ def score_units(
             if held[slot.tensor].dim() < 2:
                 continue
             each = weight.abs().sum(1) if criterion == "l1" else weight.square().sum(1)
+        elif criterion == "geometric_median":
+            if held[slot.tensor].dim() < 2:
+                continue
+            each = _distances(weight)
         elif criterion == "bn_scale":
             if own != "weight" or not isinstance(module.get_submodule(owner), nn.modules.batchnorm._BatchNorm):
                 continue
@@ -72,7 +85,9 @@ def score_units(
                 raise UnsupportedError(f"the criterion taylor needs the gradient of {slot.tensor}, in its shape")
             each = (weight * gradient.double().movedim(slot.axis, 0).reshape(weight.shape)).sum(1)
         else:
-            raise UnsupportedError(f"criterion must be l1, l2, bn_scale, taylor or random, got {criterion!r}")
+            raise UnsupportedError(
+                f"criterion must be l1, l2, geometric_median, bn_scale, taylor or random, got {criterion!r}"
+            )
         _add(totals, slot.units, each.cpu().numpy())
     scores = {unit: totals[unit] for unit in units if unit in totals}
     if criterion in ("l2", "taylor"):
@@ -80,6 +95,12 @@ def score_units(
     if units and not scores:
         raise UnsupportedError(f"the criterion {criterion} scores nothing in this network; take l2")
     return scores
+
+
+def _distances(filters: Tensor) -> Tensor:
+    """Return for each of ``(positions, rest)`` filters the sum of its Euclidean distances to all of them."""
+    filters = filters - filters.mean(0)  # changes no distance, and keeps digits where all filters are alike
+    return torch.cat([torch.cdist(part, filters).sum(1) for part in filters.split(_ROWS)])
 
 
 def _add(totals: dict[int, float], units: np.ndarray, each: np.ndarray) -> None:

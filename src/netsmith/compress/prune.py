@@ -5,21 +5,23 @@ from __future__ import annotations
 import copy
 import itertools
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Literal
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from netsmith.compress.criteria import Criterion, score_units
-from netsmith.compress.graph import ChannelGraph, Family
+from netsmith.compress.choice import Scope, choose_units
+from netsmith.compress.criteria import RELATIVE, Criterion, score_units
+from netsmith.compress.graph import FROZEN, ChannelGraph
 from netsmith.compress.proof import prove_surgery
 from netsmith.compress.surgery import SurgeryLog, apply_surgery, plan_surgery
 from netsmith.compress.trace import trace
-from netsmith.core.errors import ProofError, UnknownNameError, UnsupportedError
+from netsmith.core.errors import ProofError, UnsupportedError
 from netsmith.measure.example import Example
 
-__all__ = ["choose_units", "cut_units", "prune"]
+__all__ = ["cut_units", "prune", "prune_iteratively"]
 
 _GUESSES = 6  # attributes that may follow a cut: at most 64 proofs
 
@@ -30,7 +32,7 @@ def prune(
     *,
     ratio: float | Mapping[str, float],
     criterion: Criterion = "l2",
-    scope: Literal["global", "local"] = "global",
+    scope: Scope = "global",
     round_to: int = 1,
     least: float = 0.1,
     heads: Literal["whole", "width"] = "whole",
@@ -49,9 +51,10 @@ def prune(
             is not named stays whole.
         criterion: See :func:`~netsmith.compress.criteria.score_units`.
         scope: ``global`` ranks all channels together (norms relative to the mean of their layer), ``local`` cuts the
-            same part of every layer.
+            same part of every layer, ``isomorphic`` the same part of every group of layers that are built alike and
+            ranks within them. A ratio per module needs no ranking between layers, so it leaves this aside.
         round_to: Keep a multiple of this many channels (a runtime's vector width).
-        least: Part of its channels that a layer keeps at least under a global ranking.
+        least: Part of its channels that a layer keeps at least under a global or isomorphic ranking.
         heads: What goes from an attention: ``whole`` heads, or the same ``width`` of every head.
         protect: Modules whose channels stay, by name (of the layer or a parent).
         gradients: For the criterion ``taylor``.
@@ -79,7 +82,7 @@ def prune(
         round_to=round_to,
         least=least,
         protect=protect,
-        relative=criterion in ("l1", "l2"),
+        relative=criterion in RELATIVE,
     )
     return cut_units(module, example, graph, units)
 
@@ -130,90 +133,108 @@ def _stated(module: nn.Module, graph: ChannelGraph, units: set[int]) -> Iterator
             yield {place: left for changes in chosen for place, left in changes.items()}
 
 
-def choose_units(
+def prune_iteratively(
     module: nn.Module,
-    graph: ChannelGraph,
-    scores: Mapping[int, float],
+    example: Example,
     *,
     ratio: float | Mapping[str, float],
-    scope: Literal["global", "local"] = "global",
+    rounds: int,
+    fine_tune: Callable[[nn.Module, SurgeryLog], None],
+    schedule: Literal["linear", "geometric"] = "linear",
+    criterion: Criterion = "l2",
+    scope: Scope = "global",
     round_to: int = 1,
     least: float = 0.1,
+    heads: Literal["whole", "width"] = "whole",
     protect: Iterable[str] = (),
-    relative: bool = True,
-) -> set[int]:
-    """Choose the units with the lowest scores.
+    gradients: Callable[[nn.Module], Mapping[str, Tensor]] | None = None,
+    generator: torch.Generator | None = None,
+) -> tuple[nn.Module, SurgeryLog]:
+    """Prune in rounds with fine-tuning between them, each round judged on the weights the last one left.
+
+    Worth its time where much is cut: scores of a network that has recovered tell more than those of one cut long ago
+    (Molchanov et al. 2017, arXiv:1611.06440, section 2). Ratios, ``least`` and the groups of an isomorphic ranking are
+    those of the original; the last round leaves as many channels as :func:`prune` at once would.
 
     Args:
-        module: The network, for the names of its modules.
-        graph: What the trace found.
-        scores: By unit; one without a score is never cut.
-        ratio: See :func:`prune`.
+        module: Any module; not touched.
+        example: See :func:`prune`.
+        ratio: The part of the *original's* channels that is gone at the end; one number or one per module.
+        rounds: How many cuts, at least 1; one in which no whole channel falls due is passed over.
+        fine_tune: Called between rounds with the cut network, to be trained in place, and the log of this round's cut
+            (for :func:`~netsmith.compress.optimizer_state.cut_optimizer`). The result wants a last one of its own.
+        schedule: ``linear`` cuts the same number in every round, ``geometric`` the same part of what is left.
+        criterion: See :func:`~netsmith.compress.criteria.score_units`.
         scope: See :func:`prune`.
         round_to: See :func:`prune`.
         least: See :func:`prune`.
+        heads: See :func:`prune`.
         protect: See :func:`prune`.
-        relative: Divide scores by their mean within a family before a global ranking.
+        gradients: For the criterion ``taylor``: returns them for the network of a round.
+        generator: For the criterion ``random``.
+
+    Returns:
+        The cut network, and one log for all rounds that rebuilds it from the original's class.
 
     Raises:
-        UnsupportedError: Nothing can be cut, or an argument is out of range.
-        UnknownNameError: A name is not a module's.
+        UnsupportedError: See :func:`prune`; or no round at all, or an unknown schedule.
+        UnknownNameError: See :func:`prune`.
+        ProofError: See :func:`prune`.
     """
-    ratios = list(ratio.values()) if isinstance(ratio, Mapping) else [ratio]
-    if not all(0 <= r < 1 for r in ratios) or round_to < 1 or not 0 <= least <= 1 or scope not in ("global", "local"):
-        raise UnsupportedError(
-            f"expected ratios in [0, 1), round_to >= 1, least in [0, 1] and scope global or local, got {ratio}, "
-            f"{round_to}, {least}, {scope!r}"
+    if rounds < 1 or schedule not in ("linear", "geometric"):
+        raise UnsupportedError(f"expected rounds >= 1 and schedule linear or geometric, got {rounds}, {schedule!r}")
+    first, protected = trace(module, example, heads=heads), tuple(protect)
+    current, log, gone = copy.deepcopy(module), SurgeryLog(()), set[int]()
+    for number in range(1, rounds + 1):
+        graph = trace(current, example, heads=heads) if gone else first
+        origin = _origins(first, graph, log)
+        given = gradients(current) if gradients is not None else None
+        found = score_units(current, graph, criterion=criterion, gradients=given, generator=generator)
+        scores = {origin[unit]: score for unit, score in found.items() if unit in origin}
+        part = _scheduled(ratio, number / rounds, schedule)
+        # chosen among the original's units, where what is gone already goes first: totals never drift
+        chosen = choose_units(
+            module,
+            first,
+            scores | dict.fromkeys(gone, -math.inf),
+            ratio=part,
+            scope=scope,
+            round_to=round_to,
+            least=least,
+            protect=protected,
+            relative=criterion in RELATIVE,
         )
-    names = dict(module.named_modules())
-    protected = tuple(protect)
-    for name in (*protected, *(ratio if isinstance(ratio, Mapping) else ())):
-        if name not in names:
-            raise UnknownNameError("module", name, names)
-    open_families = [f for f in graph.families if not any(_within(f, name) for name in protected)]
-    if not open_families:
-        raise UnsupportedError("no channel of this network can be cut: all are inputs, outputs, protected or mixed")
-    goal: dict[str, float] = {}
+        units = {unit for unit, old in origin.items() if old in chosen}
+        if not units:
+            continue
+        current, cut = cut_units(current, example, graph, units)
+        log, gone = log.then(cut), gone | {origin[unit] for unit in units}
+        if number < rounds:
+            fine_tune(current, cut)
+    return current, log
+
+
+def _scheduled(ratio: float | Mapping[str, float], share: float, schedule: str) -> float | dict[str, float]:
+    """Return the part that is gone after a share of the rounds."""
     if isinstance(ratio, Mapping):
-        for name, value in ratio.items():
-            reached = [f.name for f in open_families if _within(f, name)]
-            if not reached:
-                raise UnsupportedError(f"nothing that {name} makes can be cut")
-            for family in reached:
-                if goal.setdefault(family, value) != value:
-                    raise UnsupportedError(f"{name} is tied to {family}, which was given another ratio")
-    chosen: set[int] = set()
-    if isinstance(ratio, Mapping) or scope == "local":
-        for family in open_families:
-            part = goal.get(family.name, 0.0) if isinstance(ratio, Mapping) else float(ratio)
-            chosen |= _lowest(family, scores, round(part * len(family.units)), 1, round_to)
-        return chosen
-    ranked: list[tuple[float, int, int]] = []
-    for index, family in enumerate(open_families):
-        found = [scores[unit] for unit in family.units if unit in scores]
-        mean = sum(found) / len(found) if found and relative else 1.0
-        ranked += [(scores[u] / (mean or 1.0), index, u) for u in family.units if u in scores]
-    ranked.sort()
-    budget = round(float(ratio) * sum(len(f.units) for f in open_families))
-    spent = [0] * len(open_families)
-    for _, index, _ in ranked:
-        size = len(open_families[index].units)
-        if budget > 0 and spent[index] < size - max(1, math.ceil(least * size)):
-            spent[index] += 1
-            budget -= 1
-    for index, family in enumerate(open_families):
-        chosen |= _lowest(family, scores, spent[index], 1, round_to)
-    return chosen
+        return {name: float(_scheduled(value, share, schedule)) for name, value in ratio.items()}  # type: ignore[arg-type]
+    if share == 1 or not 0 <= ratio < 1:  # a ratio out of range is refused where it is used
+        return ratio
+    return ratio * share if schedule == "linear" else 1 - (1 - ratio) ** share
 
 
-def _within(family: Family, name: str) -> bool:
-    return any(module == name or not name or module.startswith(f"{name}.") for module in family.modules)
-
-
-def _lowest(family: Family, scores: Mapping[int, float], count: int, least: int, round_to: int) -> set[int]:
-    """Return the ``count`` units with the lowest scores, fewer where a multiple of ``round_to`` must stay."""
-    size = len(family.units)
-    keep = max(least, size - count)
-    keep = min(size, math.ceil(keep / round_to) * round_to)
-    ranked = sorted((scores[unit], place, unit) for place, unit in enumerate(family.units) if unit in scores)
-    return {unit for _, _, unit in ranked[: size - keep]}
+def _origins(first: ChannelGraph, graph: ChannelGraph, log: SurgeryLog) -> dict[int, int]:
+    """Return, for each unit of a cut network, the unit of the original that it was."""
+    kept: dict[tuple[str, int], np.ndarray] = {(slot.tensor, slot.axis): slot.units for slot in first.slots}
+    for step in log.steps:
+        for own, change in step.tensors.items():
+            name = f"{step.module}.{own}" if step.module else own
+            for axis, positions in change.kept.items():
+                kept[name, axis] = kept[name, axis][list(positions)]
+    found: dict[int, int] = {}
+    for slot in graph.slots:
+        old = kept.get((slot.tensor, slot.axis), np.full(len(slot.units), FROZEN))
+        for unit, was in zip(slot.units.tolist(), old.tolist(), strict=True):
+            if unit != FROZEN and found.setdefault(unit, was) != was:
+                found[unit] = FROZEN  # tied otherwise than in the original: stays
+    return {unit: was for unit, was in found.items() if was != FROZEN}
