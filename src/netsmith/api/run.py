@@ -125,11 +125,36 @@ class Run:
 
         return explain_run(self, source, method=method, count=count)
 
-    def compress(self, **settings: Any) -> Any:
-        """Prune, distil and quantize; see :func:`netsmith.workflows.compression.compress_run`."""
-        from netsmith.workflows.compression import compress_run
+    def compress(
+        self,
+        *,
+        latency_ms: float | None = None,
+        size: float | None = None,
+        speedup: float | None = None,
+        **settings: Any,
+    ) -> Any:
+        """Prune, distil and quantize; with a budget, narrow layers until the measured network is within it.
 
-        return compress_run(self, **settings)
+        Args:
+            latency_ms: A budget: at most this median latency under ONNX Runtime.
+            size: A budget: at most so many bytes of the file.
+            speedup: A budget: so many times as fast.
+            **settings: Of :func:`netsmith.workflows.compression.compress_run`, or with a budget of
+                :func:`netsmith.workflows.front.compress_to_budget`.
+
+        Raises:
+            ConfigError: More than one budget, or one that cannot be reached.
+        """
+        from netsmith.workflows.budget import Budget
+        from netsmith.workflows.compression import compress_run
+        from netsmith.workflows.front import compress_to_budget
+
+        given = {"latency": latency_ms, "size": size, "speedup": speedup}
+        budgets = [Budget(kind, value) for kind, value in given.items() if value is not None]  # type: ignore[arg-type]
+        if len(budgets) > 1:
+            raise ConfigError("give one budget: latency_ms, size or speedup")
+        settings.setdefault("notice", self.notice)
+        return compress_to_budget(self, budgets[0], **settings) if budgets else compress_run(self, **settings)
 
     def resume(self, *, hooks: Sequence[Hook] = ()) -> Run:
         """Go on where the run was cut; it ends bit for bit as if it had not been."""

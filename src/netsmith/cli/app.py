@@ -148,17 +148,30 @@ def compress(
     prune: float = typer.Option(0.5, "--prune", help="Share of the channels to cut; 0 for none.", min=0, max=0.95),
     student: str = typer.Option("", "--student", help="A distillation recipe or a model kind for the student."),
     epochs: int = typer.Option(0, "--epochs", help="Epochs of fine-tuning; a quarter of the run's by default.", min=0),
+    latency: str = typer.Option("", "--latency", help="A budget: at most this median latency, for example 1.5ms."),
+    size: str = typer.Option("", "--size", help="A budget: at most this file, for example 200kB."),
+    speedup: float = typer.Option(0.0, "--speedup", help="A budget: this many times as fast.", min=0),
+    max_drop: float = typer.Option(0.0, "--max-drop", help="Points of accuracy a budget may cost; 0 leaves it open."),
+    points: int = typer.Option(8, "--points", help="Networks on the way to a budget.", min=1),
+    controls: int = typer.Option(3, "--controls", help="Seeds of each control of a budget; 0 for none.", min=0),
     set_: list[str] = _SET,
     code: str = _CODE,
     json: bool = _JSON,
 ) -> None:
     """Make a run smaller and faster: prune, distil, quantize.
 
-    Everything that comes out is measured under ONNX Runtime on this machine.
+    Everything that comes out is measured under ONNX Runtime on this machine. With a budget, layers are narrowed until
+    the measured network is within it, and simple controls are trained beside it.
     """
-    from netsmith.cli import verbs
+    from netsmith.cli import budget, verbs
 
-    verbs.compress(run, prune=prune, student=student, epochs=epochs, sets=set_, code=code, as_json=json)
+    wanted = budget.parse(latency=latency, size=size, speedup=speedup)
+    if wanted is None:
+        verbs.compress(run, prune=prune, student=student, epochs=epochs, sets=set_, code=code, as_json=json)
+        return
+    budget.compress(
+        run, wanted, max_drop=max_drop, points=points, controls=controls, epochs=epochs, code=code, as_json=json
+    )
 
 
 @app.command()

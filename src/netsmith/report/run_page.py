@@ -53,6 +53,8 @@ class Chart:
         log_y: Logarithmic axis.
         percent: The values are proportions 0..1, shown in percent.
         caption: Stands below.
+        x_label: The name of the horizontal axis.
+        y_label: The name of the vertical axis.
     """
 
     title: str
@@ -60,6 +62,8 @@ class Chart:
     log_y: bool = False
     percent: bool = False
     caption: str = ""
+    x_label: str = "step"
+    y_label: str = ""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -187,7 +191,17 @@ def run_page(data: RunReport) -> str:
         page.section("Learning")
         page.figures(
             [
-                (line_chart(chart.curves, title=chart.title, log_y=chart.log_y, percent=chart.percent), chart.caption)
+                (
+                    line_chart(
+                        chart.curves,
+                        title=chart.title,
+                        x_label=chart.x_label,
+                        y_label=chart.y_label,
+                        log_y=chart.log_y,
+                        percent=chart.percent,
+                    ),
+                    chart.caption,
+                )
                 for chart in data.charts
             ]
         )

@@ -16,14 +16,13 @@ from netsmith.core.files import read_json, write_atomic, write_json
 from netsmith.core.registry import find_kind, recipes
 from netsmith.core.roles import ModelConfig
 from netsmith.engine.hook import Hook
-from netsmith.engine.method import Method
-from netsmith.engine.source import Source
 from netsmith.methods.distillation import Distillation
 from netsmith.models.vision.student_net import StudentNet
 from netsmith.report.run_page import ModelRow, RunReport, run_page
 from netsmith.workflows.judging import Judged, judge
 from netsmith.workflows.pages import charts_of, data_text, environment_facts
 from netsmith.workflows.shipping import Shipment, calibration, ship_all
+from netsmith.workflows.tuning import classes_of, cut_into, epochs_of, parts_of, tuning
 
 if TYPE_CHECKING:
     from torch import nn
@@ -85,15 +84,11 @@ def compress_run(
     """
     from netsmith.api.run import load
 
-    network, source = run.network, run.engine.source
-    if network.spec.outputs.kind != "classes" or not isinstance(source, Source):
-        raise UnsupportedError(
-            f"compress works on classes of a fixed source; this run answers {network.spec.outputs.kind}"
-        )
+    network, source = run.network, classes_of(run)
     if student == "none" and sets:
         raise ConfigError(f"--set {next(iter(sets))}: it changes the student's experiment, and --student none has none")
     runs: dict[str, Run] = {"teacher": run}
-    tuning = epochs or max(1, _epochs_of(run) // 4)
+    tuned = epochs or max(1, epochs_of(run) // 4)
     root = run.path.parent
 
     def begin(found: Found, role: str, prepare: training.Prepare) -> Run:
@@ -104,7 +99,7 @@ def compress_run(
 
     cut = _cut(run, ratio=prune, notice=notice) if prune else None
     if cut:
-        runs["pruned"] = begin(_tuning(run, epochs=tuning), "pruned", _pruned(run, cut))
+        runs["pruned"] = begin(tuning(run, epochs=tuned), "pruned", cut_into(run, cut))
     if student != "none":
         found = _student(run, student, epochs=epochs * 2, sets=sets or {})
         runs["student"] = begin(found, "student", training.teacher_into(network.module))
@@ -138,36 +133,6 @@ def model_rows(rows: Sequence[Shipment]) -> list[ModelRow]:
     return [ModelRow(r.name, r.accuracy, r.parameters, r.bytes, r.macs, r.latency_ms) for r in rows]
 
 
-def _epochs_of(run: Run) -> int:
-    config = run.found.config
-    return config.epochs or max(1, int(config.steps) // int(config.evaluate_every))
-
-
-def _method_fields(run: Run) -> tuple[ModelConfig, Any]:
-    method = run.found.config.method
-    model, task = getattr(method, "model", None), getattr(method, "task", None)
-    if not isinstance(model, ModelConfig) or task is None:
-        raise UnsupportedError(f"the method {method.kind_name()} has no single model to compress")
-    return model, task
-
-
-def _tuning(run: Run, *, epochs: int) -> Found:
-    """The experiment that fine-tunes a pruned copy with the original as its teacher."""
-    model, task = _method_fields(run)
-    config = run.found.config
-    optimizer = config.optimizers["model"]
-    method = Distillation.Config(model=model, teacher=model, task=task)
-    changed = config.derive(
-        method=method,
-        optimizers={"model": optimizer.derive(lr=optimizer.lr * 0.3)},  # type: ignore[attr-defined]
-        epochs=epochs,
-        steps=AUTO,
-        evaluate_every=AUTO,
-        checkpoint_every=AUTO,
-    )
-    return replace(run.found, config=changed, recipe="")
-
-
 def _cut(run: Run, *, ratio: float, notice: Callable[[str], None]) -> tuple[nn.Module, SurgeryLog] | None:
     """Prune a copy of the product; None, and one line, where nothing of it can be cut."""
     from netsmith.compress.prune import prune
@@ -184,19 +149,9 @@ def _cut(run: Run, *, ratio: float, notice: Callable[[str], None]) -> tuple[nn.M
     return smaller, log
 
 
-def _pruned(run: Run, cut: tuple[nn.Module, SurgeryLog]) -> training.Prepare:
-    def prepare(method: Method) -> Any:
-        assert isinstance(method, Distillation)
-        method.adopt_teacher(run.network.module)
-        method.model, log = cut
-        return log.to_json()
-
-    return prepare
-
-
 def _student(run: Run, student: str, *, epochs: int, sets: Mapping[str, Any]) -> Found:
     """The experiment that distils the run into a student: a recipe's, or a model's of this data."""
-    teacher, task = _method_fields(run)
+    teacher, task = parts_of(run)
     if student in recipes():
         found = find(student)
         if not isinstance(found.config.method, Distillation.Config):
@@ -220,7 +175,7 @@ def _student(run: Run, student: str, *, epochs: int, sets: Mapping[str, Any]) ->
         raise ConfigError("--student: name a model for the student; only images have a default")
     changed = config.derive(
         method=Distillation.Config(model=model, teacher=teacher, task=task),
-        epochs=epochs or _epochs_of(run),
+        epochs=epochs or epochs_of(run),
         steps=AUTO,
         evaluate_every=AUTO,
         checkpoint_every=AUTO,

@@ -1,0 +1,69 @@
+"""``compress`` to a budget: what was asked for, and what came out."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from netsmith.cli.output import notice, print_json, say
+from netsmith.cli.progress import Bars
+
+if TYPE_CHECKING:
+    from netsmith.workflows.budget import Budget
+
+__all__ = ["compress", "parse"]
+
+
+def parse(*, latency: str, size: str, speedup: float) -> Budget | None:
+    """Return the budget that options ask for, None for none.
+
+    Raises:
+        ConfigError: More than one, or a figure without a unit that is known.
+    """
+    if not latency and not size and not speedup:
+        return None
+    from netsmith.core.errors import ConfigError
+    from netsmith.workflows.budget import Budget
+
+    if sum((bool(latency), bool(size), bool(speedup))) > 1:
+        raise ConfigError("give one budget: --latency, --size or --speedup")
+    if latency:
+        return Budget("latency", _number(latency, "--latency", {"ms": 1.0, "us": 1e-3, "s": 1e3}))
+    if size:
+        units = {"b": 1.0, "kb": 1e3, "mb": 1e6, "kib": 1024.0, "mib": 1024.0**2}
+        return Budget("size", _number(size, "--size", units))
+    if speedup <= 1:
+        raise ConfigError(f"--speedup {speedup:g}: expected more than 1")
+    return Budget("speedup", speedup)
+
+
+def _number(text: str, option: str, units: dict[str, float]) -> float:
+    from netsmith.core.errors import ConfigError
+
+    found = re.fullmatch(r"(\d+\.?\d*|\.\d+)\s*([A-Za-z]+)", text.strip())
+    factor = units.get(found[2].lower()) if found else None
+    if found is None or factor is None or not float(found[1]):
+        raise ConfigError(f"{option} {text!r}: expected a number above 0 with a unit: {', '.join(units)}")
+    return float(found[1]) * factor
+
+
+def compress(
+    path: str, budget: Budget, *, max_drop: float, points: int, controls: int, epochs: int, code: str, as_json: bool
+) -> None:
+    """Compress a run to a budget and print the table."""
+    from netsmith.api.run import load
+    from netsmith.cli.journey import print_models
+    from netsmith.workflows.front import compress_to_budget
+
+    run = load(path, code=code, notice=notice)
+    drop = max_drop / 100 if max_drop else None
+    with Bars() as bars:
+        found = compress_to_budget(
+            run, budget, max_drop=drop, points=points, controls=controls, epochs=epochs, hooks=bars, notice=notice
+        )
+    if as_json:
+        print_json([row.to_json() for row in found.rows])
+        return
+    print_models(found.rows)
+    say("")
+    say(f"page: {found.page}")

@@ -1,0 +1,96 @@
+"""The order in which to narrow a network: where a millisecond costs the least."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from netsmith.compress.graph import ChannelGraph, Family
+from netsmith.core.errors import UnsupportedError
+
+__all__ = ["Width", "lowest_units", "narrowing", "widths_of"]
+
+
+@dataclass(frozen=True)
+class Width:
+    """One family at one width, all others whole.
+
+    Attributes:
+        keep: Units that stay.
+        loss: What the masked network loses, in any unit that is the same for all.
+        cost: What the cut network costs (milliseconds, bytes).
+    """
+
+    keep: int
+    loss: float
+    cost: float
+
+
+def widths_of(size: int, steps: Sequence[int], *, least: float = 0.1) -> tuple[int, ...]:
+    """Return the widths worth trying for a family, falling, its own left out.
+
+    Args:
+        size: Its units.
+        steps: Channel counts that a runtime computes no slower than fewer; between two of them nothing is won.
+        least: The part that stays at least.
+    """
+    smallest = max(1, round(least * size))
+    found = [step for step in steps if smallest <= step < size]
+    return tuple(
+        sorted(found or [keep for keep in (size * 3 // 4, size // 2, size // 4) if smallest <= keep], reverse=True)
+    )
+
+
+def narrowing(tables: Mapping[str, Sequence[Width]], base: Width) -> list[dict[str, int]]:
+    """Return the widths step by step, from the first cut to the last: the cheapest loss per cost saved goes first.
+
+    Tables hold one family at a time, so what several save together is only estimated; measure a step before it is
+    trusted.
+
+    Args:
+        tables: By family, its widths.
+        base: The whole network.
+
+    Raises:
+        UnsupportedError: No width saves anything.
+    """
+    now = dict.fromkeys(tables, base)
+    path: list[dict[str, int]] = []
+    widths: dict[str, int] = {}
+    while True:
+        best: tuple[float, str, Width] | None = None
+        for name, rows in tables.items():
+            for row in rows:
+                saved = now[name].cost - row.cost
+                narrower = name not in widths or row.keep < widths[name]
+                if narrower and saved > 0:
+                    price = (row.loss - now[name].loss) / saved
+                    if best is None or price < best[0]:
+                        best = (price, name, row)
+        if best is None:
+            break
+        _, name, row = best
+        now[name], widths = row, widths | {name: row.keep}
+        path.append(widths)
+    if not path:
+        raise UnsupportedError("narrowing any layer alone saves nothing that can be measured")
+    return path
+
+
+def lowest_units(graph: ChannelGraph, scores: Mapping[int, float], widths: Mapping[str, int]) -> set[int]:
+    """Return the units to cut for given widths: of each family those with the lowest scores.
+
+    Args:
+        graph: What the trace found.
+        scores: By unit.
+        widths: By family, how many units stay; one that is not named stays whole.
+    """
+    chosen: set[int] = set()
+    for family in graph.families:
+        chosen |= _lowest(family, scores, len(family.units) - widths.get(family.name, len(family.units)))
+    return chosen
+
+
+def _lowest(family: Family, scores: Mapping[int, float], count: int) -> set[int]:
+    ranked = sorted((scores[unit], place, unit) for place, unit in enumerate(family.units) if unit in scores)
+    return {unit for _, _, unit in ranked[: max(0, count)]}

@@ -1,0 +1,258 @@
+"""Prune to a budget that is measured: milliseconds, bytes, or times as fast, under ONNX Runtime on this machine.
+
+Which layers to narrow follows from two tables: what the masked network loses, and what the cut network costs, for each
+family of channels at each width that ends a step of the machine's staircase. How far to narrow is measured on the
+whole network. Every network that is kept is cut with proof, taught by the original, exported and judged.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from netsmith.compress.criteria import score_units
+from netsmith.compress.graph import ChannelGraph
+from netsmith.compress.proof import mask_units
+from netsmith.compress.surgery import apply_surgery, plan_surgery
+from netsmith.compress.trace import trace
+from netsmith.compress.widths import Width, lowest_units, narrowing, widths_of
+from netsmith.core.errors import ConfigError, ProofError, UnsupportedError
+from netsmith.engine.run_folder import environment
+from netsmith.engine.source import Source
+from netsmith.measure.staircase import Staircase, measure_staircase
+from netsmith.workflows.judging import Judged, judge
+from netsmith.workflows.shipping import as_fed, measure_together
+
+if TYPE_CHECKING:
+    from netsmith.api.network import Network
+
+__all__ = ["Budget", "Cost", "Search"]
+
+_JUDGED = 1000  # examples that a masked network is judged on
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What a network may cost.
+
+    Attributes:
+        kind: ``latency`` in milliseconds, ``size`` in bytes of the file, ``speedup`` over the original under the same
+            runtime.
+        value: At most (of a speedup: at least).
+    """
+
+    kind: Literal["latency", "size", "speedup"]
+    value: float
+
+    def text(self) -> str:
+        """Return it as a person says it."""
+        return {
+            "latency": f"{self.value:.3g} ms",
+            "size": f"{self.value / 1000:.3g} kB",
+            "speedup": f"{self.value:.3g}x as fast",
+        }[self.kind]
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What an exported network costs: median latency in milliseconds (batch 1, one thread) and bytes of the file.
+
+    Attributes:
+        latency: Relative to the original's latency of the same rounds, times the original's first figure, so that a
+            machine that is busy for a while does not count.
+        size: Bytes of the file.
+        speedup: How many times as fast as the original.
+    """
+
+    latency: float
+    size: int
+    speedup: float
+
+    def meets(self, budget: Budget) -> bool:
+        """Return whether it is within a budget."""
+        return self.of(budget.kind) <= budget.value if budget.kind != "speedup" else self.speedup >= budget.value
+
+    def of(self, kind: str) -> float:
+        """Return the figure that a kind of budget is about."""
+        return {"latency": self.latency, "size": float(self.size), "speedup": self.speedup}[kind]
+
+
+@dataclass
+class Search:
+    """Finds the widths of a network's layers for a budget.
+
+    Args:
+        network: The original.
+        source: Its data; what is lost is judged on its dev split.
+        batches: Raw examples that int8 is calibrated on; none leaves int8 out.
+        cache: Where the machine's staircase is kept.
+        kept: What :meth:`to_json` gave before: then nothing is measured again.
+        notice: Where one-line notices go.
+
+    Attributes:
+        staircase: Latency by channels on this machine.
+        graph: The network's channels.
+        tables: By family, what each width loses and costs alone.
+        path: Widths step by step, from the first cut to the last.
+    """
+
+    network: Network
+    source: Source
+    batches: Sequence[Any] = ()
+    cache: Path | None = None
+    notice: Callable[[str], None] = print
+    kept: Mapping[str, Any] | None = None
+    staircase: Staircase = field(init=False)
+    graph: ChannelGraph = field(init=False)
+    scores: dict[int, float] = field(init=False)
+    tables: dict[str, list[Width]] = field(init=False)
+    path: list[dict[str, int]] = field(init=False)
+    base: Cost = field(init=False)
+    _known: dict[str, Cost] = field(init=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        module = self.network.module
+        self._folder = tempfile.TemporaryDirectory()
+        self.graph = trace(module, self._example())
+        self.scores = score_units(module, self.graph)
+        self.staircase = measure_staircase(str(environment()["processor"]), cache=self.cache)
+        self._original = self._files({}, int8=False)[0]
+        if self.kept is None:
+            single = measure_together({"original": self._original}, self._fed())
+            self.base = Cost(single.latencies["original"].median, self._original.stat().st_size, 1.0)
+            self.tables = self._measure_tables()
+        else:
+            self.base = Cost(**self.kept["base"])
+            self.tables = {name: [Width(**row) for row in rows] for name, rows in self.kept["tables"].items()}
+        self.path = narrowing(self.tables, Width(0, 0.0, self.base.latency))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what was measured as JSON values."""
+        tables = {name: [asdict(row) for row in rows] for name, rows in self.tables.items()}
+        return {"base": asdict(self.base), "tables": tables, "staircase": self.staircase.to_json()}
+
+    def widths_for(self, budget: Budget) -> dict[str, int]:
+        """Return the first widths on the path that are within a budget, in full precision or int8, as measured.
+
+        Raises:
+            ConfigError: Even the narrowest network is not; says what it reaches.
+        """
+        if self.cost({}).meets(budget):
+            return {}
+        last = self.cost(self.path[-1])
+        if not last.meets(budget):
+            reached = Budget(budget.kind, last.of(budget.kind)).text()
+            raise ConfigError(
+                f"a budget of {budget.text()} cannot be reached by narrowing: the nearest is {reached}. Ask for that, "
+                "or distil into another network (--student)"
+            )
+        low, high = -1, len(self.path) - 1  # the whole network is too dear, the last is not
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (low, middle) if self.cost(self.path[middle]).meets(budget) else (middle, high)
+        return self.path[high]
+
+    def points(self, budget: Budget, count: int) -> list[dict[str, int]]:
+        """Return widths along the path, evenly spaced, from the first cut to those within the budget.
+
+        Raises:
+            ConfigError: See :meth:`widths_for`.
+        """
+        last = self.widths_for(budget)
+        if not last:
+            return []
+        end = self.path.index(last)
+        places = sorted({round(end * (place + 1) / count) for place in range(count)})
+        return [self.path[place] for place in places]
+
+    def cost(self, widths: Mapping[str, int]) -> Cost:
+        """Return what the network costs at some widths: the better of full precision and int8, measured once."""
+        key = repr(sorted(widths.items()))
+        if key not in self._known:
+            files = self._files(widths, int8=bool(self.batches))
+            names = {"original": self._original} | {str(place): file for place, file in enumerate(files)}
+            timing = measure_together(names, self._fed())
+            rows = []
+            for place, file in enumerate(files):
+                ratio = timing.ratio("original", str(place))
+                rows.append(Cost(self.base.latency / ratio, file.stat().st_size, ratio))
+            latency = min(row.latency for row in rows)
+            self._known[key] = Cost(latency, min(row.size for row in rows), max(row.speedup for row in rows))
+        return self._known[key]
+
+    def units(self, widths: Mapping[str, int]) -> set[int]:
+        """Return the units to cut for some widths."""
+        return lowest_units(self.graph, self.scores, widths)
+
+    # -- measuring --------------------------------------------------------------------------------------------------
+
+    def _measure_tables(self) -> dict[str, list[Width]]:
+        """Cut each family alone to each width: what the masked network loses, what the cut one costs."""
+        split = "dev" if "dev" in self.source.splits() else "train"
+        judged = judge(self.network, self.source, split, most=_JUDGED)
+        baseline = _cross_entropy(judged.logits, judged)
+        tables: dict[str, list[Width]] = {}
+        files: dict[str, Path] = {"original": self._original}
+        for family in self.graph.families:
+            for keep in widths_of(len(family.units), self.staircase.steps()):
+                widths = {family.name: keep}
+                try:
+                    files[f"{family.name} {keep}"] = self._files(widths, int8=False)[0]
+                except (ProofError, RuntimeError):
+                    continue  # a family that does not export alone stays whole
+                masked = mask_units(self.network.module, self.graph, self.units(widths))
+                lost = _cross_entropy(self._answers(masked, judged), judged) - baseline
+                tables.setdefault(family.name, []).append(Width(keep, lost, math.nan))
+        if not tables:
+            raise UnsupportedError("no layer of this network can be narrowed")
+        self.notice(f"measured {len(files) - 1} narrowings of {len(tables)} layers, one at a time")
+        timing = measure_together(files, self._fed())
+        return {
+            name: [
+                Width(row.keep, row.loss, self.base.latency / timing.ratio("original", f"{name} {row.keep}"))
+                for row in rows
+            ]
+            for name, rows in tables.items()
+        }
+
+    def _files(self, widths: Mapping[str, int], *, int8: bool) -> list[Path]:
+        """Export the network at some widths, untrained: latency depends on shapes alone."""
+        from netsmith.api.network import Network
+        from netsmith.compress.quantize import quantize_onnx
+
+        original = self.network
+        module: nn.Module = copy.deepcopy(original.module)
+        if widths:
+            module = apply_surgery(module, plan_surgery(original.module, self.graph, self.units(widths)))
+        cut = Network(module, original.spec, task=original.task, name=original.name, missing=original.missing)
+        path = Path(self._folder.name) / f"{len(list(Path(self._folder.name).iterdir()))}.onnx"
+        cut.export(path, exporter="torchscript")
+        if not int8:
+            return [path]
+        small = path.with_suffix(".int8.onnx")
+        quantize_onnx(path, small, self.batches[:1])
+        return [path, small]
+
+    def _answers(self, module: nn.Module, judged: Judged) -> torch.Tensor:
+        from netsmith.api.network import Network
+
+        return Network(module, self.network.spec, task=self.network.task)(judged.raw)
+
+    def _example(self) -> torch.Tensor:
+        return self.network.shipped.preprocess(self.network.example(2))
+
+    def _fed(self) -> Any:
+        return as_fed(self.network.example(1))
+
+
+def _cross_entropy(logits: torch.Tensor, judged: Judged) -> float:
+    return float(F.cross_entropy(logits.double(), judged.targets))

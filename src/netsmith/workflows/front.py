@@ -1,0 +1,298 @@
+"""``compress`` to a budget: a Pareto front of real networks, one recommended, and the controls that must be beaten."""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from netsmith.api import training
+from netsmith.api.commands import on_run
+from netsmith.compress.prune import cut_units
+from netsmith.compress.surgery import apply_surgery
+from netsmith.core.errors import ConfigError, NetsmithError
+from netsmith.core.files import read_json, write_atomic, write_json
+from netsmith.engine.hook import Hook
+from netsmith.engine.method import Method
+from netsmith.measure.latency import Comparison
+from netsmith.methods.distillation import Distillation
+from netsmith.report.figures import Curve
+from netsmith.report.run_page import Chart, RunReport, run_page
+from netsmith.report.tables import percent_text
+from netsmith.workflows.budget import Budget, Cost, Search
+from netsmith.workflows.compression import Compressed, model_rows
+from netsmith.workflows.judging import judge
+from netsmith.workflows.pages import data_text, environment_facts
+from netsmith.workflows.shipping import Shipment, calibration, ship_all
+from netsmith.workflows.tuning import classes_of, cut_into, epochs_of, tuning
+
+if TYPE_CHECKING:
+    from netsmith.api.run import Run
+    from netsmith.compress.surgery import SurgeryLog
+
+__all__ = ["compress_to_budget"]
+
+Hooks = Callable[[str], Sequence[Hook]]
+
+
+@dataclass(frozen=True)
+class _Trainer:
+    """Makes and finds again the runs of one compression.
+
+    Attributes:
+        run: The original.
+        epochs: Of each training.
+        hooks: Hooks for each training.
+        notice: Where one-line notices go.
+    """
+
+    run: Run
+    epochs: int
+    hooks: Hooks | None
+    notice: Callable[[str], None]
+
+    def train(self, role: str, prepare: training.Prepare, *, seed: int, alpha: float) -> Run:
+        """Return the run of a role: a finished one again, one that was cut to its end, or a new one."""
+        from netsmith.api.run import load, resume
+
+        found = tuning(self.run, epochs=self.epochs)
+        config = found.config.derive(seed=seed)
+        config = config.derive(method=config.method.derive(alpha=alpha))
+        path = self.run.path.parent / f"{self.run.path.name}-{role}"
+        more = self.hooks(role) if self.hooks else ()
+        code = self.run.code or "" if found.code else ""
+        if (path / "evaluation.json").is_file():
+            self.notice(f"{role}: using the finished run")
+            return load(path, code=code, notice=self.notice)
+        if (path / "checkpoints").is_dir():
+            self.notice(f"{role}: going on with the run that was cut")
+            return resume(path, code=code, hooks=more, notice=self.notice)
+        path = training.begin(
+            replace(found, config=config),
+            root=path.parent,
+            name=path.name,
+            hooks=more,
+            prepare=prepare,
+            notice=self.notice,
+        )
+        return load(path, code=code, notice=self.notice)
+
+
+def compress_to_budget(
+    run: Run,
+    budget: Budget,
+    *,
+    max_drop: float | None = None,
+    points: int = 8,
+    epochs: int = 0,
+    controls: int = 3,
+    hooks: Hooks | None = None,
+    notice: Callable[[str], None] = print,
+) -> Compressed:
+    """Narrow a run's network to a measured budget, teach each candidate by the original, export, judge, recommend.
+
+    Everything is kept: run again after a stop, it goes on where it was.
+
+    Args:
+        run: A finished run that classifies.
+        budget: What the network may cost.
+        max_drop: Accuracy that may be lost, 0..1; None leaves it open.
+        points: Networks along the way to the budget, the last one within it.
+        epochs: Of each training; half of the run's by default.
+        controls: Seeds of each control at the recommended widths: the same network from scratch, the same taught from
+            scratch, the cut one without a teacher; 0 leaves them out.
+        hooks: Hooks for each training (a progress bar).
+        notice: Where one-line notices go.
+
+    Raises:
+        ConfigError: The budget cannot be reached (the nearest is named), or the whole network is within it.
+        UnsupportedError: The run does not classify, or its network cannot be cut.
+        ProofError: A cut or an export that cannot be proven.
+    """
+    network, source = run.network, classes_of(run)
+    try:
+        batches = calibration(network, source)
+    except NetsmithError as error:
+        batches = []
+        notice(f"int8 is left out: {error}")
+    plan, search = _plan(run, budget, points, batches, notice)
+    trainer = _Trainer(run, epochs or max(1, epochs_of(run) // 2), hooks, notice)
+    seed = run.found.config.seed
+    runs: dict[str, Run] = {"original": run}
+    cuts: dict[str, tuple[Any, SurgeryLog]] = {}
+    begin = time.perf_counter()
+    for done, widths in enumerate(plan):
+        role = f"front{done + 1}"
+        if done:
+            left = (time.perf_counter() - begin) / done * (len(plan) - done)
+            notice(f"network {done + 1} of {len(plan)}; about {left / 60:.0f} min left for these")
+        cuts[role] = _cut(run, search, widths)
+        runs[role] = trainer.train(role, cut_into(run, cuts[role]), seed=seed, alpha=_ALPHA)
+    split = "test" if "test" in source.splits() else "dev"
+    judged = judge(network, source, split)
+    rows, timing = ship_all(
+        runs, judged=judged, batches=batches, folders=lambda one: one.path / "export", notice=notice
+    )
+    best = _recommended(rows, timing, budget)
+    drop = (rows[0].accuracy or 0.0) - (best.accuracy or 0.0)
+    notes = [f"{best.name} is within {budget.text()} and loses {drop:.2%}"]
+    if max_drop is not None and drop > max_drop:
+        notes.append(
+            f"No network within {budget.text()} loses at most {max_drop:.2%}: more epochs or a larger budget may help."
+        )
+    if controls:
+        role = best.name.removesuffix(" int8")
+        notes += _controls(trainer, cuts[role], runs[role], controls)
+    for note in notes:
+        notice(note)
+    ratios = {row.name: timing.ratio(rows[0].name, row.name) for row in rows}
+    value = {
+        "format": 1,
+        "budget": {"kind": budget.kind, "value": budget.value},
+        "recommended": best.name,
+        "runs": {role: one.path.name for role, one in runs.items()},
+        "models": [row.to_json() for row in rows],
+        "widths": {f"front{number}": widths for number, widths in enumerate(plan, start=1)},
+        "ratios": ratios,
+        "notes": notes,
+        "split": split,
+    }
+    write_json(run.path / "compress.json", value, sync=False)
+    page = _write_page(run, search, plan, rows, best, notes, budget)
+    return Compressed(tuple(rows), runs, page, ratios, judged)
+
+
+_ALPHA = 0.9
+
+
+def _plan(
+    run: Run, budget: Budget, points: int, batches: Sequence[Any], notice: Callable[[str], None]
+) -> tuple[list[dict[str, int]], Search]:
+    """Search for widths, or take those that an earlier call with this budget found."""
+    file, key = run.path / "budget.json", [budget.kind, budget.value, points]
+    kept = read_json(file) if file.is_file() else {}
+    network, source, cache = run.network, classes_of(run), run.path.parent / ".measured"
+    if kept.get("key") == key:
+        notice("using the widths that were found before")
+        search = Search(network, source, batches[:1], cache, notice, kept=kept["search"])
+        return [dict(widths) for widths in kept["plan"]], search
+    search = Search(network, source, batches[:1], cache, notice)
+    plan = search.points(budget, points)
+    if not plan:
+        raise ConfigError(f"the whole network is within {budget.text()}; ask for less")
+    write_json(file, {"format": 1, "key": key, "plan": plan, "search": search.to_json()}, sync=False)
+    return plan, search
+
+
+def _cut(run: Run, search: Search, widths: Mapping[str, int]) -> tuple[Any, SurgeryLog]:
+    network = run.network
+    example = network.shipped.preprocess(network.example(2))
+    return cut_units(network.module, example, search.graph, search.units(widths))
+
+
+def _recommended(rows: Sequence[Shipment], timing: Comparison, budget: Budget) -> Shipment:
+    """Return the most accurate file within the budget, as all were timed together; the nearest where none is."""
+    original = rows[0]
+
+    def cost(row: Shipment) -> Cost:
+        ratio = timing.ratio(original.name, row.name)
+        return Cost((original.latency_ms or 0.0) / ratio, row.bytes, ratio)
+
+    within = [row for row in rows[1:] if cost(row).meets(budget)]
+    if within:
+        return max(within, key=lambda row: row.accuracy or 0.0)
+    order = (lambda row: -cost(row).speedup) if budget.kind == "speedup" else (lambda row: cost(row).of(budget.kind))
+    return min(rows[1:], key=order)
+
+
+def _controls(trainer: _Trainer, cut: tuple[Any, SurgeryLog], ours: Run, seeds: int) -> list[str]:
+    """Train the controls at the recommended widths and say which of them win."""
+    run, first = trainer.run, trainer.run.found.config.seed
+
+    def fresh(method: Method) -> Any:
+        assert isinstance(method, Distillation)
+        method.adopt_teacher(run.network.module)
+        method.model = apply_surgery(method.model, cut[1])
+        for part in method.model.modules():
+            reset = getattr(part, "reset_parameters", None)
+            if callable(reset):
+                reset()  # a narrow layer's first weights are those of its own width
+        return cut[1].to_json()
+
+    kinds: dict[str, tuple[training.Prepare, float]] = {
+        "pruned and taught": (cut_into(run, (copy.deepcopy(cut[0]), cut[1])), _ALPHA),
+        "pruned, not taught": (cut_into(run, (copy.deepcopy(cut[0]), cut[1])), 0.0),
+        "from scratch, taught": (fresh, _ALPHA),
+        "from scratch": (fresh, 0.0),
+    }
+    means: dict[str, float] = {}
+    lines = []
+    for kind, (prepare, alpha) in kinds.items():
+        found = []
+        for seed in range(first, first + seeds):
+            if kind == "pruned and taught" and seed == first:
+                one = ours
+            else:
+                role = f"{ours.path.name.rpartition('-')[2]}-{kind.replace(',', '').replace(' ', '_')}-seed{seed}"
+                one = trainer.train(role, prepare, seed=seed, alpha=alpha)
+            figures = one.figures()
+            value = figures.get("test/accuracy") or figures.get("dev/accuracy") or 0.0
+            found.append(value)
+        means[kind] = sum(found) / len(found)
+        spread = f", {percent_text(min(found))} to {percent_text(max(found))}" if len(found) > 1 else ""
+        lines.append(f"{kind}: {percent_text(means[kind])}, mean of {len(found)} seeds{spread}")
+    winner = max(means, key=lambda kind: means[kind])
+    if winner != "pruned and taught":
+        lines.append(f"A simpler way wins here: {winner}, by {means[winner] - means['pruned and taught']:.2%}.")
+    return lines
+
+
+def _write_page(
+    run: Run,
+    search: Search,
+    plan: Sequence[Mapping[str, int]],
+    rows: Sequence[Shipment],
+    best: Shipment,
+    notes: Sequence[str],
+    budget: Budget,
+) -> Path:
+    stairs = search.staircase
+    sizes = {family.name: len(family.units) for family in search.graph.families}
+    dearest = sorted(search.tables, key=lambda name: -max(row.loss for row in search.tables[name]))[:5]
+    charts = [
+        Chart(
+            "Latency by channels on this machine",
+            [Curve("two 3 x 3 convolutions", stairs.counts, stairs.latencies)],
+            x_label="channels",
+            y_label="ms",
+        ),
+        Chart(
+            "What a layer alone loses",
+            [
+                Curve(name, [row.keep / sizes[name] for row in table][::-1], [row.loss for row in table][::-1])
+                for name in dearest
+                for table in (search.tables[name],)
+            ],
+            x_label="part of the channels that stays",
+            y_label="cross entropy above the original's",
+        ),
+    ]
+    number = int(best.name.removesuffix(" int8").removeprefix("front") or 1)
+    widths = [f"{name}: {size} to {plan[number - 1].get(name, size)}" for name, size in sizes.items()]
+    report = RunReport(
+        title=f"{run.path.name}, compressed to {budget.text()}",
+        subtitle=f"{data_text(run)}. Latency: ONNX Runtime, batch 1, one thread, all files in turns, this machine.",
+        kicker="netsmith compress",
+        commands=[on_run("compress", run.path)],
+        charts=charts,
+        models=model_rows(rows),
+        chosen=best.name,
+        notes=[*notes, f"Channels of {best.name}: {'; '.join(widths)}."],
+        environment=environment_facts(read_json(run.path / "environment.json")),
+    )
+    file = run.path / "compress.html"
+    write_atomic(file, run_page(report).encode(), sync=False)
+    return file

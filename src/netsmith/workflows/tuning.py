@@ -1,0 +1,85 @@
+"""What every compression trains with: the experiment of a run, with the run's own product as the teacher."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from netsmith.api import training
+from netsmith.api.experiments import Found
+from netsmith.core.config import AUTO
+from netsmith.core.errors import UnsupportedError
+from netsmith.core.roles import ModelConfig
+from netsmith.engine.method import Method
+from netsmith.engine.source import Source
+from netsmith.methods.distillation import Distillation
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from netsmith.api.run import Run
+    from netsmith.compress.surgery import SurgeryLog
+
+__all__ = ["classes_of", "cut_into", "epochs_of", "parts_of", "tuning"]
+
+
+def classes_of(run: Run) -> Source:
+    """Return the data of a run that compression can judge.
+
+    Raises:
+        UnsupportedError: It does not answer with classes, or its data are not fixed.
+    """
+    source, answers = run.engine.source, run.network.spec.outputs.kind
+    if answers != "classes" or not isinstance(source, Source):
+        raise UnsupportedError(f"compress works on classes of a fixed source; this run answers {answers}")
+    return source
+
+
+def epochs_of(run: Run) -> int:
+    """Return how many epochs a run was trained."""
+    config = run.found.config
+    return config.epochs or max(1, int(config.steps) // int(config.evaluate_every))
+
+
+def parts_of(run: Run) -> tuple[ModelConfig, Any]:
+    """Return a run's model and its task.
+
+    Raises:
+        UnsupportedError: Its method has no single model.
+    """
+    method = run.found.config.method
+    model, task = getattr(method, "model", None), getattr(method, "task", None)
+    if not isinstance(model, ModelConfig) or task is None:
+        raise UnsupportedError(f"the method {method.kind_name()} has no single model to compress")
+    return model, task
+
+
+def tuning(run: Run, *, epochs: int) -> Found:
+    """The experiment that fine-tunes a pruned copy with the original as its teacher."""
+    model, task = parts_of(run)
+    config = run.found.config
+    optimizer = config.optimizers["model"]
+    method = Distillation.Config(model=model, teacher=model, task=task)
+    changed = config.derive(
+        method=method,
+        optimizers={"model": optimizer.derive(lr=optimizer.lr * 0.3)},  # type: ignore[attr-defined]
+        epochs=epochs,
+        steps=AUTO,
+        evaluate_every=AUTO,
+        checkpoint_every=AUTO,
+    )
+    return replace(run.found, config=changed, recipe="")
+
+
+def cut_into(run: Run, cut: tuple[nn.Module, SurgeryLog]) -> training.Prepare:
+    """Return what puts a cut network into a distillation whose teacher is the run's own product."""
+
+    def prepare(method: Method) -> Any:
+        assert isinstance(method, Distillation)
+        method.adopt_teacher(run.network.module)
+        cut_network, log = cut
+        method.model = copy.deepcopy(cut_network)  # trained in place, and perhaps wanted again
+        return log.to_json()
+
+    return prepare
