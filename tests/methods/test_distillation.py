@@ -81,6 +81,19 @@ def test_the_definition_in_numpy_and_the_two_ends():
         assert loss.item() == pytest.approx((1 - alpha) * hard.mean() + alpha * 9 * kl.mean(), abs=1e-14)
 
 
+@pytest.mark.parametrize("epsilon", [0.05, 0.1, 0.5])
+def test_label_smoothing_is_a_teacher_who_knows_nothing(epsilon):
+    """A uniform teacher at T = 1 and alpha = epsilon: the same gradient, and a loss that is less by epsilon log K."""
+    logits, uniform = (3 * LOGITS).requires_grad_(), torch.full_like(LOGITS, 0.7)
+    taught = distillation_loss(logits, uniform, LABELS, temperature=1.0, alpha=epsilon)
+    smoothed = Classify.Config(label_smoothing=epsilon).build().loss(logits, LABELS)
+    assert (smoothed.total / 2 - taught).item() == pytest.approx(epsilon * np.log(3), abs=1e-14)
+    (ours,) = torch.autograd.grad(taught, logits)
+    (theirs,) = torch.autograd.grad(smoothed.total / 2, logits)
+    assert (ours - theirs).abs().max() <= 1e-15
+    assert ours.abs().max() > 0.01
+
+
 def test_at_high_temperature_the_gradient_becomes_that_of_matched_logits():
     logits = LOGITS.clone().requires_grad_()
     loss = distillation_loss(logits, TEACHER, LABELS, temperature=1e4, alpha=1.0)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from netsmith.api.experiments import find, parse_sets
 from netsmith.core.config import AUTO
 from netsmith.core.errors import NetsmithError
-from netsmith.methods.distillation import Distillation
+from netsmith.methods._taught import TaughtConfig
 
 if TYPE_CHECKING:
     from netsmith.api.experiments import Found
@@ -49,7 +49,7 @@ def train_again(path: Path, found: Found, spec: Spec) -> str:
         spec: The schema of the run's data (its ``schema.json``).
     """
     method = found.config.method
-    taught = isinstance(method, Distillation.Config) and method.alpha and not method.teacher_steps
+    taught = isinstance(method, TaughtConfig) and method.needs_teacher and not method.teacher_steps
     teacher = ["--teacher", "RUN"] if taught else []
     target = str(path / "code.py") if found.code else found.recipe
     texts = _sets(found, spec) if target else None

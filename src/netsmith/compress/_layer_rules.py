@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor, nn
 
-from netsmith.compress._labels import argument, freeze_all, named_tensor, only_axis
+from netsmith.compress._labels import argument, freeze_all, named_tensor, only_axis, varying
 from netsmith.compress._state import Mark, Rows, State, along
 from netsmith.compress.graph import FROZEN
 from netsmith.layers.shortcut import PadShortcut
@@ -66,6 +66,14 @@ def linear(state: State, args: Any, kwargs: Any, output: Tensor) -> None:
     """``x W^T + b`` on the last axis."""
     x, weight, bias = args[0], argument(args, kwargs, 1, "weight"), argument(args, kwargs, 2, "bias")
     name = named_tensor(state, weight, "weight")
+    mark = state.mark(x)
+    if set(varying(mark.labels)) - {x.dim() - 1} and x.dim() - 1 not in varying(mark.labels):
+        # it mixes another axis (tokens): each channel goes through it alone
+        for tensor in (weight, bias):
+            if tensor is not None:
+                freeze_all(state, tensor)
+        state.put(output, Mark(mark.labels, mark.zero and bias is None))
+        return
     before = state.slot(name, 1, only_axis(state, x, -1, sums=True), makes=False)
     after = state.made(name, 0, len(weight))
     if bias is not None:

@@ -74,7 +74,7 @@ def product(state: State, operands: Sequence[Tensor], terms: Sequence[str], resu
     """
     for place, (tensor, term) in enumerate(zip(operands, terms, strict=True)):
         others = [(t, letters) for at, (t, letters) in enumerate(zip(operands, terms, strict=True)) if at != place]
-        if state.name(tensor) is not None and tensor.dim() == 2 and len(others) == 1:
+        if isinstance(tensor, nn.Parameter) and tensor.dim() == 2 and len(others) == 1:
             mark = _layer(state, tensor, term, *others[0], result, output)
             if mark is not None:
                 return mark

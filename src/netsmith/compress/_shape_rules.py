@@ -88,7 +88,7 @@ def _stays_zero(state: State, function: Any, args: Any, kwargs: Any) -> bool:
     def probe(tensor: Tensor) -> Tensor:
         if tensor.dtype == torch.bool:
             return torch.tensor([True, False, True, False])
-        values = [0.0] * 4 if state.mark(tensor).zero else [-1.3, 0.7, 2.1, 0.0]
+        values = [0.0] * 4 if state.mark(tensor).zero else [-1.3, 0.7, 2.1, 0.4]
         return torch.tensor(values, dtype=torch.float64 if tensor.is_floating_point() else torch.int64)
 
     try:
@@ -114,7 +114,8 @@ def reshaping(state: State, function: Any, args: Any, kwargs: Any, output: Tenso
         heads = state.splits in state.whole
         sites = frozenset([state.splits])
         state.splits += 1
-        kept = axes[-2] if heads else axes[-1]
+        image = axes == [1, *range(2, output.dim())] and output.dim() > 3
+        kept = axes[-2] if heads else axes[0] if image else axes[-1]  # a vector that becomes an image keeps channels
         for axis in axes:
             if axis != kept:
                 first = np.take(labels, [0], axis=axis)

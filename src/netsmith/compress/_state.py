@@ -102,12 +102,22 @@ class State:
         name, labels, zero = self.name(tensor), frozen(tensor), False
         if name is not None:
             long = [axis for axis, size in enumerate(tensor.shape) if size > 1]
-            if len(long) == 1 and tensor.is_floating_point():
-                axis = long[0]
+            axis = self._channels_of(tensor, long)
+            if axis is not None:
                 labels, zero = along(self.made(name, axis, tensor.shape[axis]), axis, tensor.dim()), True
             else:
                 self.lock(name)
         return self.put(tensor, Mark(labels, zero))
+
+    @staticmethod
+    def _channels_of(tensor: Tensor, long: list[int]) -> int | None:
+        """Return the axis of a parameter used by itself along which it may be cut: where channels lie by custom."""
+        if not tensor.is_floating_point() or not long or (len(long) > 1 and not isinstance(tensor, nn.Parameter)):
+            return None
+        if len(long) == 1:
+            return long[0]
+        axis = 1 if tensor.dim() == 4 else tensor.dim() - 1  # a position for each token: (1, N, C)
+        return axis if axis in long else None
 
     def cuttable(self, tensor: Tensor) -> bool:
         """Return whether something of a tensor may be cut, as far as is known."""

@@ -72,7 +72,7 @@ class _Statistics(TorchFunctionMode):
 
 def _standardized(x: Tensor, keep: Tensor, axes: tuple[int, ...], eps: float, *, center: bool = True) -> Tensor:
     kept = keep.to(x.device, x.dtype).expand(x.shape)
-    count = kept.sum(axes, keepdim=True)
+    count = kept.sum(axes, keepdim=True).clamp(min=1)  # a group may be gone whole
     mean = (x * kept).sum(axes, keepdim=True) / count if center else torch.zeros_like(count)
     spread = ((x - mean).square() * kept).sum(axes, keepdim=True) / count
     return (x - mean) / (spread + eps).sqrt() * kept

@@ -11,7 +11,7 @@ from torch import nn
 from netsmith.compress.graph import FROZEN, ChannelGraph, Family
 from netsmith.core.errors import UnknownNameError, UnsupportedError
 
-__all__ = ["Scope", "choose_units", "structures", "within"]
+__all__ = ["Scope", "choose_units", "lowest", "structures", "within", "without_emptied"]
 
 Scope = Literal["global", "local", "isomorphic"]
 
@@ -85,8 +85,26 @@ def choose_units(
                 counts[index] = count
     chosen: set[int] = set()
     for family, count in zip(open_families, counts, strict=True):
-        chosen |= _lowest(family, scores, count, round_to)
-    return chosen
+        chosen |= lowest(family, scores, count, round_to=round_to)
+    return without_emptied(graph, scores, chosen)
+
+
+def without_emptied(graph: ChannelGraph, scores: Mapping[int, float], units: set[int]) -> set[int]:
+    """Return the units less those that a layer cannot lose because nothing of it would stay.
+
+    A family may join several layers (the parts of a concatenation), one of which may hold all its low scores.
+
+    Args:
+        graph: What the trace found.
+        scores: By unit; of an emptied layer the highest stays.
+        units: The units to cut.
+    """
+    left = set(units)
+    for slot in graph.slots:
+        own = slot.units.tolist()
+        if all(unit in left for unit in own):
+            left.discard(max(own, key=lambda unit: scores.get(unit, 0.0)))
+    return left
 
 
 def structures(module: nn.Module, graph: ChannelGraph, families: Sequence[Family]) -> list[tuple[object, ...]]:
@@ -149,8 +167,15 @@ def _ranked(
     return spent
 
 
-def _lowest(family: Family, scores: Mapping[int, float], count: int, round_to: int) -> set[int]:
-    """Return the ``count`` units with the lowest scores, fewer where one or a multiple of ``round_to`` must stay."""
+def lowest(family: Family, scores: Mapping[int, float], count: int, *, round_to: int = 1) -> set[int]:
+    """Return the ``count`` units with the lowest scores, fewer where one or a multiple of ``round_to`` must stay.
+
+    Args:
+        family: Whose units.
+        scores: By unit; one without a score is never taken.
+        count: How many.
+        round_to: Leave a multiple of this many.
+    """
     size = len(family.units)
     keep = max(1, size - count)
     keep = min(size, math.ceil(keep / round_to) * round_to)

@@ -136,7 +136,7 @@ _NAMED: dict[str, Rule] = {
     "setitem": shape.assignment,
     "pad": shape.padding,
     "glu": shape.glu,
-    **dict.fromkeys(("matmul", "mm", "bmm"), products.matmul),
+    **dict.fromkeys(("matmul", "mm", "spmm", "bmm"), products.matmul),
     "rmatmul": products.transposed_matmul,
     "einsum": products.einsum,
     "scaled_dot_product_attention": products.attention,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from netsmith.compress.graph import ChannelGraph, Family
+from netsmith.compress.choice import lowest, without_emptied
+from netsmith.compress.graph import ChannelGraph
 from netsmith.core.errors import UnsupportedError
 
 __all__ = ["Width", "lowest_units", "narrowing", "widths_of"]
@@ -87,10 +88,5 @@ def lowest_units(graph: ChannelGraph, scores: Mapping[int, float], widths: Mappi
     """
     chosen: set[int] = set()
     for family in graph.families:
-        chosen |= _lowest(family, scores, len(family.units) - widths.get(family.name, len(family.units)))
-    return chosen
-
-
-def _lowest(family: Family, scores: Mapping[int, float], count: int) -> set[int]:
-    ranked = sorted((scores[unit], place, unit) for place, unit in enumerate(family.units) if unit in scores)
-    return {unit for _, _, unit in ranked[: max(0, count)]}
+        chosen |= lowest(family, scores, len(family.units) - widths.get(family.name, len(family.units)))
+    return without_emptied(graph, scores, chosen)

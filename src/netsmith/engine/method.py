@@ -25,7 +25,14 @@ Feed = Iterator[Batch]
 
 
 class Update(Protocol):
-    """What the engine hands to a method: make one optimizer step for one player."""
+    """What the engine hands to a method: make one optimizer step for one player.
+
+    Attributes:
+        steps: Length of the run, for a method that learns in stages.
+    """
+
+    @property
+    def steps(self) -> int: ...
 
     def __call__(self, player: str, loss_function: Callable[[Batch], Loss], batch: Batch) -> Logs:
         """Zero, split into micro-batches, run backward for that player only, sum ranks, divide, clip, step."""

@@ -108,6 +108,11 @@ class Updater:
         self.step = 0
         self._calls = 0
 
+    @property
+    def steps(self) -> int:
+        """Length of the run."""
+        return self.settings.steps
+
     def begin(self, step: int) -> None:
         """Tell the updater which global step comes next; the schedules and the noise depend on nothing else."""
         self.step = step

@@ -21,7 +21,7 @@ from netsmith.engine.experiment import Experiment
 from netsmith.engine.hook import Hook
 from netsmith.engine.method import Logs
 from netsmith.engine.source import LiveSource
-from netsmith.methods.distillation import Distillation
+from netsmith.methods._taught import Taught
 
 __all__ = ["Cut", "Subject", "weights_sha256"]
 
@@ -58,7 +58,7 @@ class Subject:
     def experiment(self, **changes: Any) -> Experiment:
         """Build it, with some fields changed; a student whose teacher comes from outside gets an untrained one."""
         found = Experiment(self.config.derive(**changes) if changes else self.config)
-        if isinstance(found.method, Distillation) and not found.method.config.teacher_steps:
+        if isinstance(found.method, Taught) and not found.method.config.teacher_steps:
             found.method.adopt_teacher(found.method.teacher)
         return found
 

@@ -1,0 +1,203 @@
+"""Surgery on the probe set and on random networks: how many are cut right, refused, or wrong.
+
+Every network is pruned by half in every layer, and judged by the masked original (tests/compress/judge.py), which
+shares no code with the tracer. Where the package torch_pruning is installed, it is given the same networks.
+
+Run: python benchmarks/surgery.py [--seeds 500] [--first 0] [--only probes|random] [--out surgery.json]
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import importlib
+import importlib.util
+import json
+import signal
+import statistics
+import sys
+import time
+import warnings
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+
+from compress.judge import Masked, Verdict, difference, draw, judge, parameters, run, wide
+from compress.probes import PROBES, build
+from compress.random_graphs import random_graph
+
+Case = tuple[str, nn.Module, Any, list[Any]]
+"""A name, a network, its example, and the inputs to compare on."""
+
+
+def probes() -> Iterator[Case]:
+    """Yield the probe set."""
+    for name, probe in PROBES.items():
+        inputs = [draw(probe.example, 1), *([] if probe.one_batch else [draw(probe.example, 2, 7)])]
+        if probe.longer is not None:
+            inputs.append(draw(probe.longer, 3, 4))
+        yield name, build(probe.make), probe.example, inputs
+
+
+def random_networks(first: int, count: int) -> Iterator[Case]:
+    """Yield random networks."""
+    for seed in range(first, first + count):
+        net, example = random_graph(seed)
+        yield f"seed {seed}", net, example, [draw(example, seed), draw(example, seed + 1, 3)]
+
+
+# -- the public structured pruner -------------------------------------------------------------------------------------
+
+
+def limited(*_: Any) -> None:
+    """Stop a pruner that does not come to an end."""
+    raise TimeoutError("no end within 20 s")
+
+
+def reference(net: nn.Module, example: Any, inputs: list[Any]) -> Verdict:
+    """Judge torch_pruning as its documentation uses it, by the masked original that the remaining weights tell."""
+    tp = importlib.import_module("torch_pruning")
+    original = copy.deepcopy(net).double().eval()
+    before, small = parameters(original), copy.deepcopy(original)
+    given = draw(example, 0)
+    attention = {m: m.num_heads for m in small.modules() if isinstance(m, nn.MultiheadAttention)}
+    signal.signal(signal.SIGALRM, limited)
+    signal.alarm(20)
+    try:
+        with wide():
+            pruner = tp.pruner.MagnitudePruner(
+                small,
+                given,
+                importance=tp.importance.MagnitudeImportance(p=2),
+                pruning_ratio=0.5,
+                ignored_layers=[last_layer(small, given)],
+                num_heads=dict(attention),
+                prune_num_heads=bool(attention),
+                prune_head_dims=not attention,
+                head_pruning_ratio=0.5,
+            )
+            pruner.step()
+        for module in attention:
+            module.num_heads = pruner.num_heads.get(module, module.num_heads)
+    except Exception as error:
+        return Verdict("refused", f"stops: {type(error).__name__}: {error}"[:200], before)
+    finally:
+        signal.alarm(0)
+    after = parameters(small)
+    if after >= before:
+        return Verdict("refused", "cuts nothing", before, after)
+    try:
+        kept = positions(original, small)
+    except LookupError as error:
+        return Verdict("wrong", str(error), before, after)
+    masked, worst = Masked(original, kept), 0.0
+    for each in inputs:
+        try:
+            worst = max(worst, difference(masked(*each), run(small, each)))
+        except Exception as error:
+            return Verdict("wrong", f"the cut network does not run: {error}"[:200], before, after)
+    if not worst <= 1e-9:
+        return Verdict("wrong", f"silent: differs by {worst:.1e} from the masked original", before, after, worst)
+    return Verdict("right", "", before, after, worst)
+
+
+def last_layer(net: nn.Module, given: Any) -> nn.Module:
+    """Return the last module called that has parameters of its own: the one whose outputs are the answer."""
+    called: list[nn.Module] = []
+    own = [m for m in net.modules() if next(m.parameters(recurse=False), None) is not None]
+    handles = [m.register_forward_hook(lambda module, *_: called.append(module)) for m in own]
+    run(net, given)
+    for handle in handles:
+        handle.remove()
+    # the network itself returns last where it holds a parameter of its own
+    return next((m for m in reversed(called) if m is not net), net)
+
+
+def positions(original: nn.Module, small: nn.Module) -> dict[str, dict[int, tuple[int, ...]]]:
+    """Find by their values which rows of each weight remain.
+
+    Raises:
+        LookupError: A number of the cut network is not one of the original's.
+    """
+    whole, found = original.state_dict(), {}
+    for name, left in small.state_dict().items():
+        if name not in whole:
+            raise LookupError(f"{name} is new")
+        if left.shape == whole[name].shape:
+            continue
+        place = {value: at for at, value in enumerate(whole[name].reshape(-1).tolist())}
+        try:
+            at = torch.tensor([place[value] for value in left.reshape(-1).tolist()]).view(left.shape)
+        except KeyError:
+            raise LookupError(f"{name} holds numbers that the original does not") from None
+        axes = torch.unravel_index(at, whole[name].shape)
+        for axis, size in enumerate(whole[name].shape):
+            if left.shape[axis] != size:
+                rows = axes[axis].movedim(axis, 0).reshape(left.shape[axis], -1)
+                found.setdefault(name, {})[axis] = tuple(rows[:, 0].tolist())
+    return found
+
+
+# -- the table --------------------------------------------------------------------------------------------------------
+
+
+def judge_all(title: str, cases: Iterator[Case], by: Callable[..., Verdict]) -> dict[str, Any]:
+    """Judge all networks, print what became of them, and return the figures."""
+    start, verdicts = time.perf_counter(), {}
+    for name, net, example, inputs in cases:
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            verdicts[name] = by(net, example, inputs)
+    counts = Counter(verdict.outcome for verdict in verdicts.values())
+    right = [verdict for verdict in verdicts.values() if verdict.outcome == "right"]
+    left = statistics.median(verdict.after / verdict.before for verdict in right) if right else 1.0
+    print(f"\n{title}: {len(verdicts)} networks, {time.perf_counter() - start:.0f} s")
+    print(f"  right {counts['right']}, refused {counts['refused']}, wrong {counts['wrong']}")
+    if right:
+        worst = max(verdict.error for verdict in right)
+        print(f"  of the right ones: median of parameters left {left:.0%}, largest error {worst:.1e}")
+    for outcome in ("wrong", "refused"):
+        for name, verdict in verdicts.items():
+            if verdict.outcome == outcome:
+                print(f"  {outcome:8}{name:24}{verdict.reason.splitlines()[0][:150]}", flush=True)
+    reasons = {name: [v.outcome, v.reason] for name, v in verdicts.items() if v.outcome != "right"}
+    figures = {name: counts[name] for name in ("right", "refused", "wrong")}
+    return {"networks": len(verdicts), **figures, "median_left": round(left, 4), "reasons": reasons}
+
+
+def main() -> None:
+    """Run what is asked for."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seeds", type=int, default=500, help="how many random networks")
+    parser.add_argument("--first", type=int, default=0, help="the first seed")
+    parser.add_argument("--only", choices=("probes", "random"), help="one of the two sets")
+    parser.add_argument("--out", type=Path, help="write the figures as JSON")
+    asked = parser.parse_args()
+    sets: dict[str, Callable[[], Iterator[Case]]] = {
+        "probes": probes,
+        "random": lambda: random_networks(asked.first, asked.seeds),
+    }
+    figures: dict[str, Any] = {"torch": torch.__version__}
+    there = importlib.util.find_spec("torch_pruning") is not None
+    for name, cases in sets.items():
+        if asked.only not in (None, name):
+            continue
+        figures[name] = {"netsmith": judge_all(f"netsmith, {name}", cases(), judge)}
+        if there:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                figures[name]["torch_pruning"] = judge_all(f"torch_pruning, {name}", cases(), reference)
+    if not there:
+        print("\ntorch_pruning is not installed: no comparison")
+    if asked.out is not None:
+        asked.out.write_text(json.dumps(figures, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
