@@ -29,6 +29,7 @@ from netsmith.core.errors import ConfigError, ProofError, UnsupportedError
 from netsmith.engine.run_folder import environment
 from netsmith.engine.source import Source
 from netsmith.measure.staircase import Staircase, measure_staircase
+from netsmith.report.tables import bytes_text, milliseconds_text, ratio_text
 from netsmith.workflows.judging import Judged, judge
 from netsmith.workflows.shipping import as_fed, measure_together
 
@@ -55,11 +56,9 @@ class Budget:
 
     def text(self) -> str:
         """Return it as a person says it."""
-        return {
-            "latency": f"{self.value:.3g} ms",
-            "size": f"{self.value / 1000:.3g} kB",
-            "speedup": f"{self.value:.3g}x as fast",
-        }[self.kind]
+        if self.kind == "latency":
+            return milliseconds_text(self.value)
+        return bytes_text(int(self.value)) if self.kind == "size" else f"{ratio_text(self.value)} as fast"
 
 
 @dataclass(frozen=True)
@@ -88,7 +87,7 @@ class Cost:
 
 @dataclass
 class Search:
-    """Finds the widths of a network's layers for a budget.
+    """Finds the widths of a network's layers for a budget; a context, in which its files are kept.
 
     Args:
         network: The original.
@@ -134,6 +133,12 @@ class Search:
             self.base = Cost(**self.kept["base"])
             self.tables = {name: [Width(**row) for row in rows] for name, rows in self.kept["tables"].items()}
         self.path = narrowing(self.tables, Width(0, 0.0, self.base.latency))
+
+    def __enter__(self) -> Search:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._folder.cleanup()
 
     def to_json(self) -> dict[str, Any]:
         """Return what was measured as JSON values."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import copy
+import hashlib
+import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -54,14 +55,33 @@ class _Trainer:
     hooks: Hooks | None
     notice: Callable[[str], None]
 
-    def train(self, role: str, prepare: training.Prepare, *, seed: int, alpha: float) -> Run:
-        """Return the run of a role: a finished one again, one that was cut to its end, or a new one."""
+    def train(
+        self,
+        role: str,
+        prepare: training.Prepare,
+        *,
+        widths: Mapping[str, int],
+        seed: int,
+        alpha: float,
+        kind: str = "",
+    ) -> Run:
+        """Return a run of these widths: a finished one again, one that was cut to its end, or a new one.
+
+        Args:
+            role: What it is called in bars and notices.
+            prepare: Puts the network into the method.
+            widths: Units that stay, by family.
+            seed: The seed.
+            alpha: Share of the original's word in the loss.
+            kind: What else tells this run from others of the same widths.
+        """
         from netsmith.api.run import load, resume
 
         found = tuning(self.run, epochs=self.epochs)
         config = found.config.derive(seed=seed)
         config = config.derive(method=config.method.derive(alpha=alpha))
-        path = self.run.path.parent / f"{self.run.path.name}-{role}"
+        name = json.dumps([sorted(widths.items()), kind, seed, alpha, self.epochs])
+        path = self.run.path.with_name(f"{self.run.path.name}-{hashlib.sha256(name.encode()).hexdigest()[:8]}")
         more = self.hooks(role) if self.hooks else ()
         code = self.run.code or "" if found.code else ""
         if (path / "evaluation.json").is_file():
@@ -118,7 +138,7 @@ def compress_to_budget(
     except NetsmithError as error:
         batches = []
         notice(f"int8 is left out: {error}")
-    plan, search = _plan(run, budget, points, batches, notice)
+    plan, search = _searched(run, budget, points, batches, notice)
     trainer = _Trainer(run, epochs or max(1, epochs_of(run) // 2), hooks, notice)
     seed = run.found.config.seed
     runs: dict[str, Run] = {"original": run}
@@ -130,7 +150,7 @@ def compress_to_budget(
             left = (time.perf_counter() - begin) / done * (len(plan) - done)
             notice(f"network {done + 1} of {len(plan)}; about {left / 60:.0f} min left for these")
         cuts[role] = _cut(run, search, widths)
-        runs[role] = trainer.train(role, cut_into(run, cuts[role]), seed=seed, alpha=_ALPHA)
+        runs[role] = trainer.train(role, cut_into(run, cuts[role]), widths=widths, seed=seed, alpha=_ALPHA)
     split = "test" if "test" in source.splits() else "dev"
     judged = judge(network, source, split)
     rows, timing = ship_all(
@@ -145,7 +165,7 @@ def compress_to_budget(
         )
     if controls:
         role = best.name.removesuffix(" int8")
-        notes += _controls(trainer, cuts[role], runs[role], controls)
+        notes += _controls(trainer, cuts[role], plan[list(cuts).index(role)], controls)
     for note in notes:
         notice(note)
     ratios = {row.name: timing.ratio(rows[0].name, row.name) for row in rows}
@@ -168,21 +188,25 @@ def compress_to_budget(
 _ALPHA = 0.9
 
 
-def _plan(
+def _searched(
     run: Run, budget: Budget, points: int, batches: Sequence[Any], notice: Callable[[str], None]
 ) -> tuple[list[dict[str, int]], Search]:
     """Search for widths, or take those that an earlier call with this budget found."""
     file, key = run.path / "budget.json", [budget.kind, budget.value, points]
     kept = read_json(file) if file.is_file() else {}
-    network, source, cache = run.network, classes_of(run), run.path.parent / ".measured"
-    if kept.get("key") == key:
-        notice("using the widths that were found before")
-        search = Search(network, source, batches[:1], cache, notice, kept=kept["search"])
-        return [dict(widths) for widths in kept["plan"]], search
-    search = Search(network, source, batches[:1], cache, notice)
-    plan = search.points(budget, points)
+    again = kept.get("key") == key
+    known = kept["search"] if again else None
+    search = Search(run.network, classes_of(run), batches[:1], run.path.parent / ".measured", notice, kept=known)
+    with search:
+        if again:
+            notice("using the widths that were found before")
+            return [dict(widths) for widths in kept["plan"]], search
+        plan = search.points(budget, points)
     if not plan:
-        raise ConfigError(f"the whole network is within {budget.text()}; ask for less")
+        raise ConfigError(
+            f"the whole network is within {budget.text()}, in full precision or int8; ask for less, or: "
+            f"{on_run('export', run.path)} --int8"
+        )
     write_json(file, {"format": 1, "key": key, "plan": plan, "search": search.to_json()}, sync=False)
     return plan, search
 
@@ -208,7 +232,7 @@ def _recommended(rows: Sequence[Shipment], timing: Comparison, budget: Budget) -
     return min(rows[1:], key=order)
 
 
-def _controls(trainer: _Trainer, cut: tuple[Any, SurgeryLog], ours: Run, seeds: int) -> list[str]:
+def _controls(trainer: _Trainer, cut: tuple[Any, SurgeryLog], widths: Mapping[str, int], seeds: int) -> list[str]:
     """Train the controls at the recommended widths and say which of them win."""
     run, first = trainer.run, trainer.run.found.config.seed
 
@@ -223,8 +247,8 @@ def _controls(trainer: _Trainer, cut: tuple[Any, SurgeryLog], ours: Run, seeds: 
         return cut[1].to_json()
 
     kinds: dict[str, tuple[training.Prepare, float]] = {
-        "pruned and taught": (cut_into(run, (copy.deepcopy(cut[0]), cut[1])), _ALPHA),
-        "pruned, not taught": (cut_into(run, (copy.deepcopy(cut[0]), cut[1])), 0.0),
+        "pruned and taught": (cut_into(run, cut), _ALPHA),
+        "pruned, not taught": (cut_into(run, cut), 0.0),
         "from scratch, taught": (fresh, _ALPHA),
         "from scratch": (fresh, 0.0),
     }
@@ -233,11 +257,8 @@ def _controls(trainer: _Trainer, cut: tuple[Any, SurgeryLog], ours: Run, seeds: 
     for kind, (prepare, alpha) in kinds.items():
         found = []
         for seed in range(first, first + seeds):
-            if kind == "pruned and taught" and seed == first:
-                one = ours
-            else:
-                role = f"{ours.path.name.rpartition('-')[2]}-{kind.replace(',', '').replace(' ', '_')}-seed{seed}"
-                one = trainer.train(role, prepare, seed=seed, alpha=alpha)
+            scratch = "scratch" if prepare is fresh else ""
+            one = trainer.train(f"{kind}, seed {seed}", prepare, widths=widths, seed=seed, alpha=alpha, kind=scratch)
             figures = one.figures()
             value = figures.get("test/accuracy") or figures.get("dev/accuracy") or 0.0
             found.append(value)

@@ -1,0 +1,62 @@
+"""``compress`` to a budget: what is refused, what is made, and that a second call goes on."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+SHORT = "--set data.twin=true --set epochs=0 --set steps=30"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ("--latency 1ms --size 2kB", "give one budget: --latency, --size or --speedup"),
+        ("--latency 5", "--latency '5': expected a number above 0 with a unit: ms, us, s"),
+        ("--size 0kB", "--size '0kB': expected a number above 0 with a unit: b, kb, mb, kib, mib"),
+        ("--speedup 0.5", "--speedup 0.5: expected more than 1"),
+    ],
+)
+def test_a_budget_is_one_figure_with_its_unit(netsmith, options, message):
+    found = netsmith(f"compress runs/none {options}")
+    assert found.code == 2
+    assert found.line == message
+
+
+def test_a_run_is_narrowed_to_a_size(netsmith):
+    assert netsmith(f"train mlp_digits {SHORT}").code == 0
+    refused = netsmith("compress runs/mlp_digits --size 100b")
+    assert refused.code == 2
+    assert re.search(r"a budget of 100 B cannot be reached by narrowing: the nearest is [\d.,]+ k?B", refused.line)
+    within = netsmith("compress runs/mlp_digits --size 100MB")
+    assert within.code == 2
+    assert within.line.startswith(
+        "the whole network is within 100 MB, in full precision or int8; ask for less, or: netsmith ex"
+    )
+    assert not [path for path in Path("runs").iterdir() if path.name.startswith("mlp_digits-")]
+    command = "compress runs/mlp_digits --size 5kB --points 2 --controls 1 --epochs 1 --max-drop 0.1 --json"
+    code, out, err = netsmith(command)
+    assert code == 0, err
+    rows = {row["name"]: row for row in json.loads(out)}
+    assert list(rows) == ["original", "original int8", "front1", "front1 int8", "front2", "front2 int8"]
+    found = json.loads(Path("runs/mlp_digits/compress.json").read_text())
+    assert found["budget"] == {"kind": "size", "value": 5000}
+    assert rows[found["recommended"]]["bytes"] <= 5000
+    assert rows["front2"]["parameters"] < rows["front1"]["parameters"] < rows["original"]["parameters"]
+    controls = ("pruned and taught", "pruned, not taught", "from scratch, taught", "from scratch")
+    assert [note.partition(":")[0] for note in found["notes"] if "mean of 1 seeds" in note] == list(controls)
+    for role, name in found["runs"].items():  # each is a run: its folder alone answers
+        row = rows[role]
+        assert (Path("runs", name) / row["file"]).stat().st_size == row["bytes"]
+    page = Path("runs/mlp_digits/compress.html").read_text()
+    assert not re.search(r"(src|href|action)\s*=\s*[\"'](?!data:|#)", page)
+    assert "Latency by channels on this machine" in page
+    assert "What a layer alone loses" in page
+    code, out, err = netsmith(command)  # nothing is trained twice
+    assert code == 0, err
+    assert "using the widths that were found before" in err
+    assert err.count("using the finished run") == 6
+    assert [row["bytes"] for row in json.loads(out)] == [row["bytes"] for row in rows.values()]
