@@ -41,13 +41,17 @@ def test_a_run_is_narrowed_to_a_size(netsmith):
     code, out, err = netsmith(command)
     assert code == 0, err
     rows = {row["name"]: row for row in json.loads(out)}
-    assert list(rows) == ["original", "original int8", "front1", "front1 int8", "front2", "front2 int8"]
+    controls = ("pruned and taught", "pruned, not taught", "from scratch, taught", "from scratch")
+    files = ["original", "original int8", "front1", "front1 int8", "front2", "front2 int8"]
+    assert list(rows) == [*files, *(f"{control}, mean of 1" for control in controls)]
     found = json.loads(Path("runs/mlp_digits/compress.json").read_text())
     assert found["budget"] == {"kind": "size", "value": 5000}
     assert rows[found["recommended"]]["bytes"] <= 5000
     assert rows["front2"]["parameters"] < rows["front1"]["parameters"] < rows["original"]["parameters"]
-    controls = ("pruned and taught", "pruned, not taught", "from scratch, taught", "from scratch")
-    assert [note.partition(":")[0] for note in found["notes"] if "mean of 1 seeds" in note] == list(controls)
+    best = found["recommended"].removesuffix(" int8")
+    taught = rows["pruned and taught, mean of 1"]
+    assert (taught["accuracy"], taught["parameters"]) == (rows[best]["accuracy"], rows[best]["parameters"])
+    assert [list(rows[f"{control}, mean of 1"]["proof"]["seeds"]) for control in controls] == [["0"]] * 4
     for role, name in found["runs"].items():  # each is a run: its folder alone answers
         row = rows[role]
         assert (Path("runs", name) / row["file"]).stat().st_size == row["bytes"]
@@ -55,6 +59,7 @@ def test_a_run_is_narrowed_to_a_size(netsmith):
     assert not re.search(r"(src|href|action)\s*=\s*[\"'](?!data:|#)", page)
     assert "Latency by channels on this machine" in page
     assert "What a layer alone loses" in page
+    assert "netsmith compress runs/mlp_digits --size 5000B --points 2 --controls 1 --epochs 1 --max-drop 0.1" in page
     code, out, err = netsmith(command)  # nothing is trained twice
     assert code == 0, err
     assert "using the widths that were found before" in err

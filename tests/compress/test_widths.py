@@ -25,6 +25,7 @@ def test_the_cheapest_loss_per_millisecond_goes_first():
     base = Width(0, 0.0, 10.0)
     # b to 4 costs 0.05 a millisecond (as much as b to 8: 0.1 for 2), a to 8 costs 0.1, then a to 4 costs 0.5
     path = narrowing(tables, base)
+    assert path.pop() == {"a": 4, "b": 4, "useless": 8}
     assert path[-1] == {"a": 4, "b": 4}
     assert [dict(step) for step in path if step.get("a") != 4][-1] == {"a": 8, "b": 4}
     assert all("useless" not in step for step in path)

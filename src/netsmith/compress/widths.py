@@ -73,6 +73,9 @@ def narrowing(tables: Mapping[str, Sequence[Width]], base: Width) -> list[dict[s
         _, name, row = best
         now[name], widths = row, widths | {name: row.keep}
         path.append(widths)
+    least = {name: min(row.keep for row in rows) for name, rows in tables.items() if rows}
+    if path and path[-1] != least:  # what saved nothing that could be measured alone may save something with the others
+        path.append(least)
     if not path:
         raise UnsupportedError("narrowing any layer alone saves nothing that can be measured")
     return path

@@ -114,7 +114,8 @@ class RunReport:
         kicker: A small line above the heading, for example the kind of report and the date.
         facts: The figures that matter most.
         commands: Command lines that make this again.
-        charts: Learning curves.
+        charts: Learning curves, or others.
+        charts_title: The heading above them.
         confusion: ``(K, K)`` counts, rows the truth; with ``class_names``.
         class_names: K names.
         confused: Most confused pairs: (true name, predicted name, count, share of the true class 0..1).
@@ -131,6 +132,7 @@ class RunReport:
     facts: Sequence[Fact] = ()
     commands: Sequence[str] = ()
     charts: Sequence[Chart] = ()
+    charts_title: str = "Learning"
     confusion: Sequence[Sequence[int]] = ()
     class_names: Sequence[str] = ()
     confused: Sequence[tuple[str, str, int, float]] = ()
@@ -188,7 +190,7 @@ def run_page(data: RunReport) -> str:
     if data.models:
         _models(page, data)
     if data.charts:
-        page.section("Learning")
+        page.section(data.charts_title)
         page.figures(
             [
                 (

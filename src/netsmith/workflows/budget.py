@@ -54,6 +54,11 @@ class Budget:
     kind: Literal["latency", "size", "speedup"]
     value: float
 
+    def option(self) -> str:
+        """Return it as the command line takes it."""
+        figure = {"latency": f"{self.value:g}ms", "size": f"{self.value:g}B", "speedup": f"{self.value:g}"}
+        return f"--{self.kind} {figure[self.kind]}"
+
     def text(self) -> str:
         """Return it as a person says it."""
         if self.kind == "latency":
@@ -92,6 +97,7 @@ class Search:
     Args:
         network: The original.
         source: Its data; what is lost is judged on its dev split.
+        kind: What is to be saved: milliseconds or bytes.
         batches: Raw examples that int8 is calibrated on; none leaves int8 out.
         cache: Where the machine's staircase is kept.
         kept: What :meth:`to_json` gave before: then nothing is measured again.
@@ -106,6 +112,7 @@ class Search:
 
     network: Network
     source: Source
+    kind: Literal["time", "bytes"]
     batches: Sequence[Any] = ()
     cache: Path | None = None
     notice: Callable[[str], None] = print
@@ -132,7 +139,8 @@ class Search:
         else:
             self.base = Cost(**self.kept["base"])
             self.tables = {name: [Width(**row) for row in rows] for name, rows in self.kept["tables"].items()}
-        self.path = narrowing(self.tables, Width(0, 0.0, self.base.latency))
+        cost = self.base.latency if self.kind == "time" else float(self.base.size)
+        self.path = narrowing(self.tables, Width(0, 0.0, cost))
 
     def __enter__(self) -> Search:
         return self
@@ -220,12 +228,13 @@ class Search:
         if not tables:
             raise UnsupportedError("no layer of this network can be narrowed")
         self.notice(f"measured {len(files) - 1} narrowings of {len(tables)} layers, one at a time")
-        timing = measure_together(files, self._fed())
+        if self.kind == "bytes":
+            costs = {name: float(file.stat().st_size) for name, file in files.items()}
+        else:
+            timing = measure_together(files, self._fed())
+            costs = {name: self.base.latency / timing.ratio("original", name) for name in files}
         return {
-            name: [
-                Width(row.keep, row.loss, self.base.latency / timing.ratio("original", f"{name} {row.keep}"))
-                for row in rows
-            ]
+            name: [Width(row.keep, row.loss, costs[f"{name} {row.keep}"]) for row in rows]
             for name, rows in tables.items()
         }
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from netsmith.api import training
 from netsmith.api.commands import on_run
@@ -156,19 +156,25 @@ def compress_to_budget(
     rows, timing = ship_all(
         runs, judged=judged, batches=batches, folders=lambda one: one.path / "export", notice=notice
     )
-    best = _recommended(rows, timing, budget)
+    best, within = _recommended(rows, runs, timing, budget)
     drop = (rows[0].accuracy or 0.0) - (best.accuracy or 0.0)
-    notes = [f"{best.name} is within {budget.text()} and loses {drop:.2%}"]
+    where = "is within" if within else "comes nearest to, and misses,"
+    notes = [f"{best.name} {where} {budget.text()}; it loses {percent_text(drop, digits=2)} on {split}"]
     if max_drop is not None and drop > max_drop:
         notes.append(
             f"No network within {budget.text()} loses at most {max_drop:.2%}: more epochs or a larger budget may help."
         )
     if controls:
         role = best.name.removesuffix(" int8")
-        notes += _controls(trainer, cuts[role], plan[list(cuts).index(role)], controls)
+        beside, line = _controls(trainer, cuts[role], plan[list(cuts).index(role)], controls)
+        same = next(row for row in rows if row.name == role)  # controls have its shapes
+        for kind, seeds in beside.items():
+            mean, proof = sum(seeds.values()) / len(seeds), {"control_of": role, "seeds": seeds}
+            rows.append(replace(same, name=kind, file="", accuracy=mean, proof=proof))
+        notes += line
     for note in notes:
         notice(note)
-    ratios = {row.name: timing.ratio(rows[0].name, row.name) for row in rows}
+    ratios = {row.name: timing.ratio(rows[0].name, row.name) for row in rows if row.file}
     value = {
         "format": 1,
         "budget": {"kind": budget.kind, "value": budget.value},
@@ -181,11 +187,14 @@ def compress_to_budget(
         "split": split,
     }
     write_json(run.path / "compress.json", value, sync=False)
-    page = _write_page(run, search, plan, rows, best, notes, budget)
+    again = f"{on_run('compress', run.path)} {budget.option()} --points {points} --controls {controls}"
+    again += f" --epochs {trainer.epochs}" + (f" --max-drop {max_drop * 100:g}" if max_drop is not None else "")
+    page = _write_page(run, search, plan, rows, best, notes, budget, again)
     return Compressed(tuple(rows), runs, page, ratios, judged)
 
 
 _ALPHA = 0.9
+_CURVES = 4  # names of layers are long
 
 
 def _searched(
@@ -196,7 +205,8 @@ def _searched(
     kept = read_json(file) if file.is_file() else {}
     again = kept.get("key") == key
     known = kept["search"] if again else None
-    search = Search(run.network, classes_of(run), batches[:1], run.path.parent / ".measured", notice, kept=known)
+    kind: Literal["time", "bytes"] = "bytes" if budget.kind == "size" else "time"
+    search = Search(run.network, classes_of(run), kind, batches[:1], run.path.parent / ".measured", notice, kept=known)
     with search:
         if again:
             notice("using the widths that were found before")
@@ -217,23 +227,35 @@ def _cut(run: Run, search: Search, widths: Mapping[str, int]) -> tuple[Any, Surg
     return cut_units(network.module, example, search.graph, search.units(widths))
 
 
-def _recommended(rows: Sequence[Shipment], timing: Comparison, budget: Budget) -> Shipment:
-    """Return the most accurate file within the budget, as all were timed together; the nearest where none is."""
+def _recommended(
+    rows: Sequence[Shipment], runs: Mapping[str, Run], timing: Comparison, budget: Budget
+) -> tuple[Shipment, bool]:
+    """Return the file within the budget whose run is best on dev, as all were timed together, and that there is one.
+
+    Where none is within it (it is near, and the machine was busy), the nearest is returned.
+    """
     original = rows[0]
+    narrowed = [row for row in rows if row.name.removesuffix(" int8") != original.name]
 
     def cost(row: Shipment) -> Cost:
         ratio = timing.ratio(original.name, row.name)
         return Cost((original.latency_ms or 0.0) / ratio, row.bytes, ratio)
 
-    within = [row for row in rows[1:] if cost(row).meets(budget)]
+    def quality(row: Shipment) -> float:
+        figure = runs[row.name.removesuffix(" int8")].figures().get("dev/accuracy")
+        return figure if figure is not None else row.accuracy or 0.0
+
+    within = [row for row in narrowed if cost(row).meets(budget)]
     if within:
-        return max(within, key=lambda row: row.accuracy or 0.0)
-    order = (lambda row: -cost(row).speedup) if budget.kind == "speedup" else (lambda row: cost(row).of(budget.kind))
-    return min(rows[1:], key=order)
+        return max(within, key=quality), True
+    sign = -1 if budget.kind == "speedup" else 1
+    return min(narrowed, key=lambda row: sign * cost(row).of(budget.kind)), False
 
 
-def _controls(trainer: _Trainer, cut: tuple[Any, SurgeryLog], widths: Mapping[str, int], seeds: int) -> list[str]:
-    """Train the controls at the recommended widths and say which of them win."""
+def _controls(
+    trainer: _Trainer, cut: tuple[Any, SurgeryLog], widths: Mapping[str, int], seeds: int
+) -> tuple[dict[str, dict[str, float]], list[str]]:
+    """Train the controls at the recommended widths; return their accuracies by seed, and a line where one wins."""
     run, first = trainer.run, trainer.run.found.config.seed
 
     def fresh(method: Method) -> Any:
@@ -252,23 +274,22 @@ def _controls(trainer: _Trainer, cut: tuple[Any, SurgeryLog], widths: Mapping[st
         "from scratch, taught": (fresh, _ALPHA),
         "from scratch": (fresh, 0.0),
     }
-    means: dict[str, float] = {}
-    lines = []
+    found: dict[str, dict[str, float]] = {}
     for kind, (prepare, alpha) in kinds.items():
-        found = []
+        name = f"{kind}, mean of {seeds}"
         for seed in range(first, first + seeds):
             scratch = "scratch" if prepare is fresh else ""
             one = trainer.train(f"{kind}, seed {seed}", prepare, widths=widths, seed=seed, alpha=alpha, kind=scratch)
             figures = one.figures()
-            value = figures.get("test/accuracy") or figures.get("dev/accuracy") or 0.0
-            found.append(value)
-        means[kind] = sum(found) / len(found)
-        spread = f", {percent_text(min(found))} to {percent_text(max(found))}" if len(found) > 1 else ""
-        lines.append(f"{kind}: {percent_text(means[kind])}, mean of {len(found)} seeds{spread}")
-    winner = max(means, key=lambda kind: means[kind])
-    if winner != "pruned and taught":
-        lines.append(f"A simpler way wins here: {winner}, by {means[winner] - means['pruned and taught']:.2%}.")
-    return lines
+            value = figures.get("test/accuracy", figures.get("dev/accuracy"))
+            found.setdefault(name, {})[str(seed)] = value if value is not None else 0.0
+    means = {name: sum(values.values()) / seeds for name, values in found.items()}
+    ours, *_ = means
+    winner = max(means, key=lambda name: means[name])
+    lines = [f"{name}: {percent_text(min(v.values()))} to {percent_text(max(v.values()))}" for name, v in found.items()]
+    if means[winner] > means[ours]:
+        lines.append(f"A simpler way wins here: {winner}, by {percent_text(means[winner] - means[ours], digits=2)}.")
+    return found, lines
 
 
 def _write_page(
@@ -279,10 +300,11 @@ def _write_page(
     best: Shipment,
     notes: Sequence[str],
     budget: Budget,
+    command: str,
 ) -> Path:
     stairs = search.staircase
     sizes = {family.name: len(family.units) for family in search.graph.families}
-    dearest = sorted(search.tables, key=lambda name: -max(row.loss for row in search.tables[name]))[:5]
+    dearest = sorted(search.tables, key=lambda name: -max(row.loss for row in search.tables[name]))[:_CURVES]
     charts = [
         Chart(
             "Latency by channels on this machine",
@@ -298,7 +320,8 @@ def _write_page(
                 for table in (search.tables[name],)
             ],
             x_label="part of the channels that stays",
-            y_label="cross entropy above the original's",
+            y_label="loss added",
+            caption="Cross entropy on dev above the original's, masked and not trained: the layers that lose most.",
         ),
     ]
     number = int(best.name.removesuffix(" int8").removeprefix("front") or 1)
@@ -307,7 +330,8 @@ def _write_page(
         title=f"{run.path.name}, compressed to {budget.text()}",
         subtitle=f"{data_text(run)}. Latency: ONNX Runtime, batch 1, one thread, all files in turns, this machine.",
         kicker="netsmith compress",
-        commands=[on_run("compress", run.path)],
+        commands=[command],
+        charts_title="What narrowing costs",
         charts=charts,
         models=model_rows(rows),
         chosen=best.name,
