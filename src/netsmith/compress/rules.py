@@ -14,6 +14,7 @@ from typing import Any
 from torch import nn
 from torch.overrides import resolve_name
 
+from netsmith.compress import _elementwise_rules as arithmetic
 from netsmith.compress import _index_rules as index
 from netsmith.compress import _layer_rules as layer
 from netsmith.compress import _norm_rules as norms
@@ -81,7 +82,7 @@ def function_rule(function: Any) -> Rule | None:
         return named
     if last in _ELEMENTWISE or last in _SAME:
         same = last in _SAME
-        return lambda state, args, kwargs, output: shape.elementwise(state, function, same, args, kwargs, output)
+        return lambda state, args, kwargs, output: arithmetic.elementwise(state, function, same, args, kwargs, output)
     if last in _RESHAPING:
         return lambda state, args, kwargs, output: shape.reshaping(state, function, args, kwargs, output)
     if last in _POOLING:

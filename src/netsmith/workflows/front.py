@@ -7,7 +7,6 @@ import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from netsmith.api import training
@@ -15,18 +14,16 @@ from netsmith.api.commands import on_run
 from netsmith.compress.prune import cut_units
 from netsmith.compress.surgery import apply_surgery
 from netsmith.core.errors import ConfigError, NetsmithError
-from netsmith.core.files import read_json, write_atomic, write_json
+from netsmith.core.files import read_json, write_json
 from netsmith.engine.hook import Hook
 from netsmith.engine.method import Method
 from netsmith.measure.latency import Comparison
 from netsmith.methods.distillation import Distillation
-from netsmith.report.figures import Curve
-from netsmith.report.run_page import Chart, RunReport, run_page
 from netsmith.report.tables import percent_text
 from netsmith.workflows.budget import Budget, Cost, Search
-from netsmith.workflows.compression import Compressed, model_rows
+from netsmith.workflows.compression import Compressed
+from netsmith.workflows.front_page import write_front
 from netsmith.workflows.judging import judge
-from netsmith.workflows.pages import data_text, environment_facts
 from netsmith.workflows.shipping import Shipment, calibration, ship_all
 from netsmith.workflows.tuning import classes_of, cut_into, epochs_of, tuning
 
@@ -189,12 +186,11 @@ def compress_to_budget(
     write_json(run.path / "compress.json", value, sync=False)
     again = f"{on_run('compress', run.path)} {budget.option()} --points {points} --controls {controls}"
     again += f" --epochs {trainer.epochs}" + (f" --max-drop {max_drop * 100:g}" if max_drop is not None else "")
-    page = _write_page(run, search, plan, rows, best, notes, budget, again)
+    page = write_front(run, search, plan, rows, best, notes, budget, again)
     return Compressed(tuple(rows), runs, page, ratios, judged)
 
 
 _ALPHA = 0.9
-_CURVES = 4  # names of layers are long
 
 
 def _searched(
@@ -290,54 +286,3 @@ def _controls(
     if means[winner] > means[ours]:
         lines.append(f"A simpler way wins here: {winner}, by {percent_text(means[winner] - means[ours], digits=2)}.")
     return found, lines
-
-
-def _write_page(
-    run: Run,
-    search: Search,
-    plan: Sequence[Mapping[str, int]],
-    rows: Sequence[Shipment],
-    best: Shipment,
-    notes: Sequence[str],
-    budget: Budget,
-    command: str,
-) -> Path:
-    stairs = search.staircase
-    sizes = {family.name: len(family.units) for family in search.graph.families}
-    dearest = sorted(search.tables, key=lambda name: -max(row.loss for row in search.tables[name]))[:_CURVES]
-    charts = [
-        Chart(
-            "Latency by channels on this machine",
-            [Curve("two 3 x 3 convolutions", stairs.counts, stairs.latencies)],
-            x_label="channels",
-            y_label="ms",
-        ),
-        Chart(
-            "What a layer alone loses",
-            [
-                Curve(name, [row.keep / sizes[name] for row in table][::-1], [row.loss for row in table][::-1])
-                for name in dearest
-                for table in (search.tables[name],)
-            ],
-            x_label="part of the channels that stays",
-            y_label="loss added",
-            caption="Cross entropy on dev above the original's, masked and not trained: the layers that lose most.",
-        ),
-    ]
-    number = int(best.name.removesuffix(" int8").removeprefix("front") or 1)
-    widths = [f"{name}: {size} to {plan[number - 1].get(name, size)}" for name, size in sizes.items()]
-    report = RunReport(
-        title=f"{run.path.name}, compressed to {budget.text()}",
-        subtitle=f"{data_text(run)}. Latency: ONNX Runtime, batch 1, one thread, all files in turns, this machine.",
-        kicker="netsmith compress",
-        commands=[command],
-        charts_title="What narrowing costs",
-        charts=charts,
-        models=model_rows(rows),
-        chosen=best.name,
-        notes=[*notes, f"Channels of {best.name}: {'; '.join(widths)}."],
-        environment=environment_facts(read_json(run.path / "environment.json")),
-    )
-    file = run.path / "compress.html"
-    write_atomic(file, run_page(report).encode(), sync=False)
-    return file
