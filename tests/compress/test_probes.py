@@ -9,6 +9,7 @@ from compress.judge import Masked, difference, draw, kept_of, parameters, run, s
 from compress.probes import PROBES, build
 from netsmith.compress.prune import prune
 from netsmith.compress.surgery import SurgeryLog, apply_surgery
+from netsmith.core.errors import ProofError
 
 NAMED_KINDS = """
 conv plain|grouped|depthwise|multiplier|transposed|grouped transposed|1-D|3-D|BatchNorm|LayerNorm|NHWC|GroupNorm
@@ -94,6 +95,60 @@ def test_what_the_probe_is_about_is_cut(name, cut):
         return any(module == wanted or (wanted and module.startswith(f"{wanted}.")) for module in reached)
 
     assert [wanted for wanted in PROBES[name].cuts if not touched(wanted)] == []
+
+
+WITHIN_HEADS = [
+    "mha_self",
+    "mha_time_first",
+    "mha_bias_kv",
+    "mha_masked",
+    "mha_cross",
+    "mha_kdim_vdim",
+    "encoder_post",
+    "encoder_pre",
+    "encoder_stack",
+    "decoder_layer",
+    "hand_timm",
+    "hand_vit_timm",
+    "hand_sdpa",
+    "hand_einsum",
+    "single_head",
+    "llama",
+    "vit",
+    "perceiver",
+]
+
+
+@pytest.mark.parametrize("name", WITHIN_HEADS)
+def test_attention_is_cut_within_heads(name):
+    """The same width goes from every head; where the scale follows from it, rows of the queries make up for that."""
+    probe = PROBES[name]
+    net = build(probe.make)
+    small, log = prune(net, probe.example, ratio=0.5, scope="local", heads="width")
+    assert parameters(small) < 0.5 * parameters(net)
+    given = draw(probe.example, 1)
+    got = run(copy.deepcopy(small).double().eval(), given)
+    assert difference(Masked(net, kept_of(log))(*given), got) <= 1e-8  # queries are scaled in single precision
+    scaled = [cut.factor for step in log.steps for cut in step.tensors.values() if cut.scaled]
+    assert set(scaled) <= {0.5**0.5}
+    assert bool(scaled) == (name not in ("hand_timm", "hand_vit_timm", "hand_einsum", "single_head", "llama"))
+    again = SurgeryLog.from_json(json.loads(json.dumps(log.to_json())))
+    rebuilt = apply_surgery(build(probe.make), again)
+    rebuilt.load_state_dict(small.state_dict())
+    assert same_network(rebuilt, small, given)
+    once_more = apply_surgery(copy.deepcopy(net), again)
+    assert same_network(once_more, small, given)
+
+
+@pytest.mark.parametrize("name", ["hand_separate", "gpt"])
+def test_code_that_divides_the_width_by_the_heads_is_refused_within_heads(name):
+    """``view(b, t, heads, c // heads)`` leaves a head's width no way to change alone."""
+    probe = PROBES[name]
+    net = build(probe.make)
+    before = copy.deepcopy(net.state_dict())
+    with pytest.raises(ProofError, match="the original is untouched"):
+        prune(net, probe.example, ratio=0.5, scope="local", heads="width")
+    assert all(torch.equal(value, before[key]) for key, value in net.state_dict().items())
 
 
 @pytest.mark.parametrize("name", ["vgg", "multiplier", "unet", "tdnn", "text_cnn", "bag"])
