@@ -18,12 +18,17 @@ SHORT = "--set data.twin=true --set epochs=0 --set steps=30"
         ("--latency 5", "--latency '5': expected a number above 0 with a unit: ms, us, s"),
         ("--size 0kB", "--size '0kB': expected a number above 0 with a unit: b, kb, mb, kib, mib"),
         ("--speedup 0.5", "--speedup 0.5: expected more than 1"),
+        (
+            "--speedup 2 --prune 0.3 --set epochs=1",
+            "--prune, --set do not go with a budget (--latency, --size or --speed",
+        ),
+        ("--points 3", "--points need a budget (--latency, --size or --speedup)"),
     ],
 )
 def test_a_budget_is_one_figure_with_its_unit(netsmith, options, message):
     found = netsmith(f"compress runs/none {options}")
     assert found.code == 2
-    assert found.line == message
+    assert found.line.startswith(message)
 
 
 def test_a_run_is_narrowed_to_a_size(netsmith):
@@ -60,6 +65,9 @@ def test_a_run_is_narrowed_to_a_size(netsmith):
     assert "Latency by channels on this machine" in page
     assert "What a layer alone loses" in page
     assert "netsmith compress runs/mlp_digits --size 5000B --points 2 --controls 1 --epochs 1 --max-drop 0.1" in page
+    again = netsmith(f"compress runs/{found['runs']['front1']} --speedup 2")
+    assert again.code == 2
+    assert again.line.endswith("is itself a cut network; compress the run that it was cut from")
     code, out, err = netsmith(command)  # nothing is trained twice
     assert code == 0, err
     assert "using the widths that were found before" in err

@@ -145,15 +145,17 @@ def explain(
 @app.command()
 def compress(
     run: str = _RUN,
-    prune: float = typer.Option(0.5, "--prune", help="Share of the channels to cut; 0 for none.", min=0, max=0.95),
+    prune: float | None = typer.Option(None, "--prune", help="Share of the channels to cut; 0.5.", min=0, max=0.95),
     student: str = typer.Option("", "--student", help="A distillation recipe or a model kind for the student."),
-    epochs: int = typer.Option(0, "--epochs", help="Epochs of fine-tuning; a quarter of the run's by default.", min=0),
+    epochs: int = typer.Option(
+        0, "--epochs", help="Epochs of fine-tuning; a quarter of the run's, to a budget half.", min=0
+    ),
     latency: str = typer.Option("", "--latency", help="A budget: at most this median latency, for example 1.5ms."),
     size: str = typer.Option("", "--size", help="A budget: at most this file, for example 200kB."),
     speedup: float = typer.Option(0.0, "--speedup", help="A budget: this many times as fast.", min=0),
-    max_drop: float = typer.Option(0.0, "--max-drop", help="Points of accuracy a budget may cost; 0 leaves it open."),
-    points: int = typer.Option(8, "--points", help="Networks on the way to a budget.", min=1),
-    controls: int = typer.Option(3, "--controls", help="Seeds of each control of a budget; 0 for none.", min=0),
+    max_drop: float | None = typer.Option(None, "--max-drop", help="Points of accuracy a budget may cost.", min=0),
+    points: int | None = typer.Option(None, "--points", help="Networks on the way to a budget; 8 by default.", min=1),
+    controls: int | None = typer.Option(None, "--controls", help="Seeds of each control of a budget; 3.", min=0),
     set_: list[str] = _SET,
     code: str = _CODE,
     json: bool = _JSON,
@@ -167,11 +169,13 @@ def compress(
 
     wanted = budget.parse(latency=latency, size=size, speedup=speedup)
     if wanted is None:
-        verbs.compress(run, prune=prune, student=student, epochs=epochs, sets=set_, code=code, as_json=json)
+        budget.refuse({"--max-drop": max_drop, "--points": points, "--controls": controls}, "need a budget")
+        share = 0.5 if prune is None else prune
+        verbs.compress(run, prune=share, student=student, epochs=epochs, sets=set_, code=code, as_json=json)
         return
-    budget.compress(
-        run, wanted, max_drop=max_drop, points=points, controls=controls, epochs=epochs, code=code, as_json=json
-    )
+    budget.refuse({"--prune": prune, "--student": student or None, "--set": set_ or None}, "do not go with a budget")
+    settings = {"points": points, "controls": controls, "max_drop": None if max_drop is None else max_drop / 100}
+    budget.compress(run, wanted, settings=settings, epochs=epochs, code=code, as_json=json)
 
 
 @app.command()

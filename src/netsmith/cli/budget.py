@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from netsmith.cli.output import notice, print_json, say
 from netsmith.cli.progress import Bars
@@ -11,7 +12,7 @@ from netsmith.cli.progress import Bars
 if TYPE_CHECKING:
     from netsmith.workflows.budget import Budget
 
-__all__ = ["compress", "parse"]
+__all__ = ["compress", "parse", "refuse"]
 
 
 def parse(*, latency: str, size: str, speedup: float) -> Budget | None:
@@ -47,20 +48,29 @@ def _number(text: str, option: str, units: dict[str, float]) -> float:
     return float(found[1]) * factor
 
 
-def compress(
-    path: str, budget: Budget, *, max_drop: float, points: int, controls: int, epochs: int, code: str, as_json: bool
-) -> None:
-    """Compress a run to a budget and print the table."""
+def refuse(options: Mapping[str, Any], why: str) -> None:
+    """Refuse options that were given and mean nothing here.
+
+    Raises:
+        ConfigError: One was given.
+    """
+    from netsmith.core.errors import ConfigError
+
+    given = [name for name, value in options.items() if value is not None]
+    if given:
+        raise ConfigError(f"{', '.join(given)} {why} (--latency, --size or --speedup)")
+
+
+def compress(path: str, budget: Budget, *, settings: Mapping[str, Any], epochs: int, code: str, as_json: bool) -> None:
+    """Compress a run to a budget and print the table; a setting of None is left at its default."""
     from netsmith.api.run import load
     from netsmith.cli.journey import print_models
     from netsmith.workflows.front import compress_to_budget
 
     run = load(path, code=code, notice=notice)
-    drop = max_drop / 100 if max_drop else None
+    chosen = {name: value for name, value in settings.items() if value is not None}
     with Bars() as bars:
-        found = compress_to_budget(
-            run, budget, max_drop=drop, points=points, controls=controls, epochs=epochs, hooks=bars, notice=notice
-        )
+        found = compress_to_budget(run, budget, epochs=epochs, hooks=bars, notice=notice, **chosen)
     if as_json:
         print_json([row.to_json() for row in found.rows])
         return

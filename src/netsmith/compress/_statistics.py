@@ -63,7 +63,9 @@ class _Statistics(TorchFunctionMode):
         replace = _REPLACED.get((resolve_name(func) or "").rpartition(".")[2])
         if replace is None:
             return func(*args, **given)
-        keep = self.kept[self.calls] if self.calls < len(self.kept) else torch.ones(1, dtype=torch.bool)
+        if self.calls == len(self.kept):  # a longer input runs a loop more often: not what was traced
+            raise IndexError("a normalization is called more often than when the network was traced")
+        keep = self.kept[self.calls]
         self.calls += 1
         if bool(keep.all()):
             return func(*args, **given)

@@ -100,9 +100,10 @@ def without_emptied(graph: ChannelGraph, scores: Mapping[int, float], units: set
         units: The units to cut.
     """
     left = set(units)
-    for slot in graph.slots:
-        own = slot.units.tolist()
-        if all(unit in left for unit in own):
+    lines = [*(slot.units for slot in graph.slots), *(count.units for count in graph.counts)]
+    for line in [*lines, *(guess.units for guess in graph.guesses)]:
+        own = line.tolist()
+        if own and all(unit in left for unit in own):
             left.discard(max(own, key=lambda unit: scores.get(unit, 0.0)))
     return left
 

@@ -17,9 +17,9 @@ def cut_optimizer(optimizer: torch.optim.Optimizer, before: nn.Module, after: nn
     """Point an optimizer at a cut network's parameters, and cut its state as their weights were cut.
 
     For elementwise optimizers (SGD, Adam and their like) the cut network then takes the very steps that the masked
-    original would: tensors of a parameter's shape lose the same positions, numbers (step counts) stay. Groups, their
-    settings and schedulers that hold the optimizer are left as found; gradients are not carried over, so cut between
-    a step and the next backward pass.
+    original would (but for rows of queries that a cut within heads scales): tensors of a parameter's shape lose the
+    same positions, numbers (step counts) stay. Groups, their settings and schedulers that hold the optimizer are left
+    as found; gradients are not carried over, so cut between a step and the next backward pass.
 
     Args:
         optimizer: Whose parameters are all the network's before; changed in place, wholly or not at all.

@@ -80,7 +80,7 @@ def prove_surgery(
     try:
         wide = copy.deepcopy(masked).double()
         _run(wide, _double(trials[0]))
-    except RuntimeError:  # the network casts to float32 itself
+    except (RuntimeError, TypeError, ValueError):  # the network casts to float32 itself, or wants it
         precision = "as found"
     else:
         masked, cut, trials = wide, cut.double(), [_double(trial) for trial in trials]
@@ -88,10 +88,14 @@ def prove_surgery(
     for given in trials:
         try:
             expected = _run(masked, given)
-        except (RuntimeError, ValueError, TypeError, IndexError, AssertionError):
-            if shapes:
+        except (RuntimeError, ValueError, TypeError, IndexError, AssertionError) as error:
+            if given is not trials[0]:
                 continue  # the original itself takes one size only
-            raise
+            raise ProofError(
+                f"the masked original does not run on random inputs: {shorten(str(error), 160)}; nothing can be proven"
+            ) from error
+        if not any(bool(t.isfinite().any()) for t in expected):
+            continue  # a network that answers nothing but NaN proves nothing
         try:
             got = _run(cut, given)
         except Exception as error:
@@ -109,6 +113,8 @@ def prove_surgery(
             )
         shapes.append(list(tensors(given)[0].shape))
         errors.append(error)
+    if not shapes:
+        raise ProofError("the masked original answers with NaN alone: nothing can be proven; the original is untouched")
     return {"shapes": shapes, "error": max(errors), "tolerance": tolerance, "precision": precision}
 
 
@@ -135,16 +141,26 @@ def _double(given: Any) -> Any:
 
 
 def _error(expected: list[Tensor], got: list[Tensor]) -> float:
+    """Return the largest difference relative to its column of the last axis; infinite where forms or NaNs differ.
+
+    By column, because one large one (a masked logit) would hide what the others do; in double precision only, where a
+    small column is no noise of a large one.
+    """
     if [t.shape for t in expected] != [t.shape for t in got]:
         return float("inf")
     worst = 0.0
     for a, b in zip(expected, got, strict=True):
-        a, b = a.double(), b.double()
+        precise = a.dtype == torch.float64
+        a, b = (t.double().reshape(-1, t.shape[-1] if t.dim() else 1) for t in (a, b))
         finite = a.isfinite()
-        if not torch.equal(a[~finite].nan_to_num(), b[~finite].nan_to_num()):
+        if not torch.equal(finite, b.isfinite()) or not torch.equal(a[~finite].nan_to_num(), b[~finite].nan_to_num()):
             return float("inf")
-        scale = max(float(a[finite].abs().max()) if finite.any() else 0.0, 1e-30)
-        worst = max(worst, float((a - b)[finite].abs().max()) / scale if finite.any() else 0.0)
+        if not finite.any():
+            continue
+        sizes = a.abs().masked_fill(~finite, 0)
+        floor = max(float(sizes.max()) * (1e-9 if precise else 1.0), 1e-30)
+        gaps = (a - b).abs().masked_fill(~finite, 0)
+        worst = max(worst, float((gaps.amax(0) / sizes.amax(0).clamp(min=floor)).max()))
     return worst
 
 

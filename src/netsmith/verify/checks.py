@@ -237,7 +237,8 @@ def evidence_is_fresh(subject: Subject, folder: Path) -> None:  # noqa: ARG001
     except (DataError, MissingExtraError):
         return
     data = {split.name: split.sha256 for split in spec.splits}
-    differ = sorted(name for name in data if data[name] != evidence["data_sha256"].get(name))
+    then = evidence["data_sha256"]
+    differ = sorted(name for name in {**data, **then} if data.get(name) != then.get(name))
     _need(not differ, f"the splits {differ} are no longer the data of the evidence; run verify --level 3")
 
 

@@ -25,7 +25,7 @@ from netsmith.compress.proof import mask_units
 from netsmith.compress.surgery import apply_surgery, plan_surgery
 from netsmith.compress.trace import trace
 from netsmith.compress.widths import Width, lowest_units, narrowing, widths_of
-from netsmith.core.errors import ConfigError, ProofError, UnsupportedError
+from netsmith.core.errors import ConfigError, NetsmithError, UnsupportedError, shorten
 from netsmith.engine.run_folder import environment
 from netsmith.engine.source import Source
 from netsmith.measure.staircase import Staircase, measure_staircase
@@ -54,9 +54,14 @@ class Budget:
     kind: Literal["latency", "size", "speedup"]
     value: float
 
+    def __post_init__(self) -> None:
+        if not self.value > (1 if self.kind == "speedup" else 0):
+            least = "more than 1" if self.kind == "speedup" else "a number above 0"
+            raise ConfigError(f"a budget of {self.kind} {self.value:g}: expected {least}")
+
     def option(self) -> str:
         """Return it as the command line takes it."""
-        figure = {"latency": f"{self.value:g}ms", "size": f"{self.value:g}B", "speedup": f"{self.value:g}"}
+        figure = {"latency": f"{self.value!r}ms", "size": f"{int(self.value)}B", "speedup": f"{self.value!r}"}
         return f"--{self.kind} {figure[self.kind]}"
 
     def text(self) -> str:
@@ -215,13 +220,14 @@ class Search:
         baseline = _cross_entropy(judged.logits, judged)
         tables: dict[str, list[Width]] = {}
         files: dict[str, Path] = {"original": self._original}
-        for family in self.graph.families:
+        for family in {family.name: family for family in reversed(self.graph.families)}.values():
             for keep in widths_of(len(family.units), self.staircase.steps()):
                 widths = {family.name: keep}
                 try:
                     files[f"{family.name} {keep}"] = self._files(widths, int8=False)[0]
-                except (ProofError, RuntimeError):
-                    continue  # a family that does not export alone stays whole
+                except (NetsmithError, RuntimeError) as error:
+                    self.notice(f"{family.name} stays whole: {shorten(str(error), 120)}")
+                    break
                 masked = mask_units(self.network.module, self.graph, self.units(widths))
                 lost = _cross_entropy(self._answers(masked, judged), judged) - baseline
                 tables.setdefault(family.name, []).append(Width(keep, lost, math.nan))

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
+
+import torch
 
 from netsmith.api import training
 from netsmith.api.commands import on_run
@@ -15,8 +19,10 @@ from netsmith.compress.prune import cut_units
 from netsmith.compress.surgery import apply_surgery
 from netsmith.core.errors import ConfigError, NetsmithError
 from netsmith.core.files import read_json, write_json
+from netsmith.engine import checkpoint
 from netsmith.engine.hook import Hook
 from netsmith.engine.method import Method
+from netsmith.engine.run_folder import environment
 from netsmith.measure.latency import Comparison
 from netsmith.methods.distillation import Distillation
 from netsmith.report.tables import percent_text
@@ -24,8 +30,8 @@ from netsmith.workflows.budget import Budget, Cost, Search
 from netsmith.workflows.compression import Compressed
 from netsmith.workflows.front_page import write_front
 from netsmith.workflows.judging import judge
-from netsmith.workflows.shipping import Shipment, calibration, ship_all
-from netsmith.workflows.tuning import classes_of, cut_into, epochs_of, tuning
+from netsmith.workflows.shipping import Shipment, accuracy_of, calibration, ship_all
+from netsmith.workflows.tuning import classes_of, cut_into, epochs_of, parts_of, tuning
 
 if TYPE_CHECKING:
     from netsmith.api.run import Run
@@ -52,6 +58,11 @@ class _Trainer:
     hooks: Hooks | None
     notice: Callable[[str], None]
 
+    @cached_property
+    def original(self) -> str:
+        """Tell this original from another one under its name: the hash of its experiment and weights."""
+        return original_of(self.run)
+
     def train(
         self,
         role: str,
@@ -74,19 +85,20 @@ class _Trainer:
         """
         from netsmith.api.run import load, resume
 
-        found = tuning(self.run, epochs=self.epochs)
+        found = tuning(self.run, epochs=self.epochs, slower=1.0 if kind == "scratch" else 0.3)
         config = found.config.derive(seed=seed)
         config = config.derive(method=config.method.derive(alpha=alpha))
-        name = json.dumps([sorted(widths.items()), kind, seed, alpha, self.epochs])
+        name = json.dumps([self.original, sorted(widths.items()), kind, seed, alpha, self.epochs])
         path = self.run.path.with_name(f"{self.run.path.name}-{hashlib.sha256(name.encode()).hexdigest()[:8]}")
         more = self.hooks(role) if self.hooks else ()
         code = self.run.code or "" if found.code else ""
         if (path / "evaluation.json").is_file():
             self.notice(f"{role}: using the finished run")
             return load(path, code=code, notice=self.notice)
-        if (path / "checkpoints").is_dir():
+        if checkpoint.folders(path / "checkpoints"):
             self.notice(f"{role}: going on with the run that was cut")
             return resume(path, code=code, hooks=more, notice=self.notice)
+        shutil.rmtree(path, ignore_errors=True)  # cut before its network was saved: it would go on with another one
         path = training.begin(
             replace(found, config=config),
             root=path.parent,
@@ -96,6 +108,16 @@ class _Trainer:
             notice=self.notice,
         )
         return load(path, code=code, notice=self.notice)
+
+
+def original_of(run: Run) -> str:
+    """Return the hash of a run's experiment and weights."""
+    digest = hashlib.sha256(run.found.config.sha256().encode())
+    for name, tensor in sorted(run.network.module.state_dict().items()):
+        digest.update(
+            name.encode() + tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()
+        )
+    return digest.hexdigest()
 
 
 def compress_to_budget(
@@ -120,7 +142,8 @@ def compress_to_budget(
         points: Networks along the way to the budget, the last one within it.
         epochs: Of each training; half of the run's by default.
         controls: Seeds of each control at the recommended widths: the same network from scratch, the same taught from
-            scratch, the cut one without a teacher; 0 leaves them out.
+            scratch, the cut one without a teacher; 0 leaves them out. All train as long; from scratch at the run's own
+            learning rate.
         hooks: Hooks for each training (a progress bar).
         notice: Where one-line notices go.
 
@@ -129,7 +152,14 @@ def compress_to_budget(
         UnsupportedError: The run does not classify, or its network cannot be cut.
         ProofError: A cut or an export that cannot be proven.
     """
+    if points < 1 or controls < 0 or epochs < 0 or (max_drop is not None and not 0 <= max_drop < 1):
+        raise ConfigError(
+            f"expected points >= 1, controls >= 0, epochs >= 0 and max_drop in [0, 1), got {points}, {controls}, "
+            f"{epochs}, {max_drop}"
+        )
+    run.figures()  # refuses a run that is not finished
     network, source = run.network, classes_of(run)
+    parts_of(run)
     try:
         batches = calibration(network, source)
     except NetsmithError as error:
@@ -153,14 +183,14 @@ def compress_to_budget(
     rows, timing = ship_all(
         runs, judged=judged, batches=batches, folders=lambda one: one.path / "export", notice=notice
     )
-    best, within = _recommended(rows, runs, timing, budget)
+    dev = judge(network, source, "dev") if "dev" in source.splits() else judged
+    files = {row.name: runs[row.name.removesuffix(" int8")].path / row.file for row in rows}
+    best, within = _recommended(rows, timing, budget, lambda row: accuracy_of(files[row.name], dev))
     drop = (rows[0].accuracy or 0.0) - (best.accuracy or 0.0)
     where = "is within" if within else "comes nearest to, and misses,"
     notes = [f"{best.name} {where} {budget.text()}; it loses {percent_text(drop, digits=2)} on {split}"]
     if max_drop is not None and drop > max_drop:
-        notes.append(
-            f"No network within {budget.text()} loses at most {max_drop:.2%}: more epochs or a larger budget may help."
-        )
+        notes.append(f"That is more than {percent_text(max_drop, digits=2)}: more epochs or a larger budget may help.")
     if controls:
         role = best.name.removesuffix(" int8")
         beside, line = _controls(trainer, cuts[role], plan[list(cuts).index(role)], controls)
@@ -197,7 +227,8 @@ def _searched(
     run: Run, budget: Budget, points: int, batches: Sequence[Any], notice: Callable[[str], None]
 ) -> tuple[list[dict[str, int]], Search]:
     """Search for widths, or take those that an earlier call with this budget found."""
-    file, key = run.path / "budget.json", [budget.kind, budget.value, points]
+    machine = {name: environment()[name] for name in ("processor", "versions")}
+    file, key = run.path / "budget.json", [budget.kind, budget.value, points, original_of(run), machine]
     kept = read_json(file) if file.is_file() else {}
     again = kept.get("key") == key
     known = kept["search"] if again else None
@@ -224,9 +255,9 @@ def _cut(run: Run, search: Search, widths: Mapping[str, int]) -> tuple[Any, Surg
 
 
 def _recommended(
-    rows: Sequence[Shipment], runs: Mapping[str, Run], timing: Comparison, budget: Budget
+    rows: Sequence[Shipment], timing: Comparison, budget: Budget, quality: Callable[[Shipment], float]
 ) -> tuple[Shipment, bool]:
-    """Return the file within the budget whose run is best on dev, as all were timed together, and that there is one.
+    """Return the file within the budget that is best on dev, as all were timed together, and that there is one.
 
     Where none is within it (it is near, and the machine was busy), the nearest is returned.
     """
@@ -236,10 +267,6 @@ def _recommended(
     def cost(row: Shipment) -> Cost:
         ratio = timing.ratio(original.name, row.name)
         return Cost((original.latency_ms or 0.0) / ratio, row.bytes, ratio)
-
-    def quality(row: Shipment) -> float:
-        figure = runs[row.name.removesuffix(" int8")].figures().get("dev/accuracy")
-        return figure if figure is not None else row.accuracy or 0.0
 
     within = [row for row in narrowed if cost(row).meets(budget)]
     if within:
@@ -257,11 +284,7 @@ def _controls(
     def fresh(method: Method) -> Any:
         assert isinstance(method, Distillation)
         method.adopt_teacher(run.network.module)
-        method.model = apply_surgery(method.model, cut[1])
-        for part in method.model.modules():
-            reset = getattr(part, "reset_parameters", None)
-            if callable(reset):
-                reset()  # a narrow layer's first weights are those of its own width
+        method.model = apply_surgery(method.model, cut[1])  # the zoo's own first weights, at these widths
         return cut[1].to_json()
 
     kinds: dict[str, tuple[training.Prepare, float]] = {

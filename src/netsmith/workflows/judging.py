@@ -51,14 +51,22 @@ class Judged:
 
 
 def judge(network: Network, source: Source, split: str, *, most: int = 10_000) -> Judged:
-    """Run a network over a split of classes, from the raw examples as a user would hand them in."""
-    raws, targets = [], []
-    taken = 0
-    for indices in source.order(split, seed=0, epoch=0):
-        raws.append(source.raw(split, indices))  # type: ignore[attr-defined]
-        targets.append(source.load(split, indices).targets)
-        taken += len(indices)
-        if taken >= most:
-            break
+    """Run a network over a split of classes, from the raw examples as a user would hand them in.
+
+    Args:
+        network: Answers with classes.
+        source: Its data.
+        split: Which examples.
+        most: Examples at most; of a larger split as many spread evenly, since neighbors may be of one class.
+    """
+    found = source.spec.split(split)
+    step = max(1, -(-(found.size if found else 0) // most))
+    raws, targets, seen = [], [], 0
+    for batch in source.order(split, seed=0, epoch=0):
+        indices = batch[(-seen) % step :: step]
+        seen += len(batch)
+        if len(indices):
+            raws.append(source.raw(split, indices))  # type: ignore[attr-defined]
+            targets.append(source.load(split, indices).targets)
     raw = torch.cat(raws)
     return Judged(raw, torch.cat(targets), network(raw))

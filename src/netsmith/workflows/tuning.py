@@ -52,18 +52,27 @@ def parts_of(run: Run) -> tuple[ModelConfig, Any]:
     model, task = getattr(method, "model", None), getattr(method, "task", None)
     if not isinstance(model, ModelConfig) or task is None:
         raise UnsupportedError(f"the method {method.kind_name()} has no single model to compress")
+    whole = {name: tensor.shape for name, tensor in model.build().state_dict().items()}
+    if whole != {name: tensor.shape for name, tensor in run.network.module.state_dict().items()}:
+        raise UnsupportedError(f"{run.path.name} is itself a cut network; compress the run that it was cut from")
     return model, task
 
 
-def tuning(run: Run, *, epochs: int) -> Found:
-    """The experiment that fine-tunes a pruned copy with the original as its teacher."""
+def tuning(run: Run, *, epochs: int, slower: float = 0.3) -> Found:
+    """Return the experiment that trains a copy with the original as its teacher.
+
+    Args:
+        run: The original.
+        epochs: How long.
+        slower: Its learning rate over the run's own: what is tuned goes in smaller steps than what begins anew.
+    """
     model, task = parts_of(run)
     config = run.found.config
     optimizer = config.optimizers["model"]
     method = Distillation.Config(model=model, teacher=model, task=task)
     changed = config.derive(
         method=method,
-        optimizers={"model": optimizer.derive(lr=optimizer.lr * 0.3)},  # type: ignore[attr-defined]
+        optimizers={"model": optimizer.derive(lr=optimizer.lr * slower)},  # type: ignore[attr-defined]
         epochs=epochs,
         steps=AUTO,
         evaluate_every=AUTO,

@@ -1,0 +1,84 @@
+"""What a proof must not let pass: answers that are not numbers, and differences that hide behind a large one."""
+
+import pytest
+import torch
+from torch import nn
+
+from netsmith.compress.prune import prune
+from netsmith.compress.surgery import SurgeryLog
+from netsmith.core.errors import ProofError
+
+
+class Scaled(nn.Module):
+    """Answers scaled by what the code reads off its own width."""
+
+    def __init__(self, scale):
+        super().__init__()
+        self.first, self.last, self.scale = nn.Linear(4, 8), nn.Linear(8, 3), scale
+
+    def forward(self, x):
+        h = self.first(x).relu()
+        return self.scale(self.last(h), h.shape[-1])
+
+
+@pytest.mark.parametrize(
+    ("scale", "message"),
+    [
+        (lambda y, width: y * (torch.tensor(width - 5.0) ** 0.5), "differ by inf"),  # NaN once it is cut
+        (lambda y, width: y * width / torch.zeros(1) * 0, "NaN alone"),
+        (lambda y, width: torch.cat([y * width, torch.full_like(y[:, :1], 1e9)], 1), "differ by"),  # a masked logit
+        (lambda y, width: torch.cat([y * width, torch.full_like(y[:, :1], float("-inf"))], 1), "differ by"),
+    ],
+)
+def test_a_wrong_cut_does_not_hide(scale, message):
+    with pytest.raises(ProofError, match=message):
+        prune(Scaled(scale), torch.randn(2, 4), ratio=0.5)
+
+
+def test_large_and_infinite_columns_are_no_obstacle():
+    def scale(y, width):
+        return torch.cat([y, torch.full_like(y[:, :1], 1e9), torch.full_like(y[:, :1], float("-inf"))], 1)
+
+    _, log = prune(Scaled(scale), torch.randn(2, 4), ratio=0.5)
+    assert log.proof[0]["error"] <= 1e-12
+
+
+class Loop(nn.Module):
+    """A normalization that is called once for each position of the input."""
+
+    def __init__(self):
+        super().__init__()
+        self.inp, self.norm, self.out = nn.Linear(3, 8), nn.LayerNorm(8), nn.Linear(8, 2)
+
+    def forward(self, x):
+        h = x.new_zeros(len(x), 8 if self.inp.out_features == 8 else self.inp.out_features)
+        for step in range(x.shape[1]):
+            h = self.norm(h + self.inp(x[:, step]))
+        return self.out(h)
+
+
+def test_a_normalization_in_a_loop_is_cut():
+    _, log = prune(Loop(), torch.randn(2, 5, 3), ratio=0.5)
+    assert log.proof[0]["shapes"] == [[2, 5, 3], [3, 5, 3]]  # of another length it is another trace
+    assert log.proof[0]["error"] <= 1e-12
+
+
+class Parts(nn.Module):
+    """Widths that the code states: one part could lose all it has."""
+
+    def __init__(self):
+        super().__init__()
+        self.a_dim, self.b_dim = 2, 6
+        self.up, self.a, self.b = nn.Linear(4, 8), nn.Linear(2, 3), nn.Linear(6, 3)
+        with torch.no_grad():
+            self.up.weight[:2] *= 1e-3
+
+    def forward(self, x):
+        a, b = self.up(x).split([self.a_dim, self.b_dim], dim=1)
+        return self.a(a) + self.b(b)
+
+
+def test_no_stated_width_becomes_zero():
+    small, log = prune(Parts(), torch.randn(2, 4), ratio=0.5)
+    assert (small.a_dim, small.b_dim) == (1, 4)
+    assert SurgeryLog.from_json(log.to_json()).to_json() == log.to_json()
