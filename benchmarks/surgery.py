@@ -3,7 +3,9 @@
 Every network is pruned by half in every layer, and judged by the masked original (tests/compress/judge.py), which
 shares no code with the tracer. Where the package torch_pruning is installed, it is given the same networks.
 
-Run: python benchmarks/surgery.py [--seeds 500] [--first 0] [--only probes|random] [--out surgery.json]
+Run: python benchmarks/surgery.py [--seeds 500] [--first 0] [--only probes|random|time] [--out surgery.json]
+
+``time`` cuts a ResNet-18 by half with both, in turns, and prints the median of the paired ratios.
 """
 
 from __future__ import annotations
@@ -31,6 +33,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 from compress.judge import Masked, Verdict, difference, draw, judge, parameters, run, wide
 from compress.probes import PROBES, build
 from compress.random_graphs import random_graph
+from netsmith.compress.prune import prune
 
 Case = tuple[str, nn.Module, Any, list[Any]]
 """A name, a network, its example, and the inputs to compare on."""
@@ -144,6 +147,59 @@ def positions(original: nn.Module, small: nn.Module) -> dict[str, dict[int, tupl
     return found
 
 
+# -- time --------------------------------------------------------------------------------------------------------------
+
+
+class Block(nn.Module):
+    """He et al. 2016, Fig. 2."""
+
+    def __init__(self, before: int, after: int, stride: int) -> None:
+        super().__init__()
+        self.conv1, self.norm1 = nn.Conv2d(before, after, 3, stride, 1, bias=False), nn.BatchNorm2d(after)
+        self.conv2, self.norm2 = nn.Conv2d(after, after, 3, 1, 1, bias=False), nn.BatchNorm2d(after)
+        same = before == after and stride == 1
+        narrow = nn.Sequential(nn.Conv2d(before, after, 1, stride, bias=False), nn.BatchNorm2d(after))
+        self.shortcut = nn.Identity() if same else narrow
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = self.norm2(self.conv2(torch.relu(self.norm1(self.conv1(x)))))
+        return torch.relu(y + self.shortcut(x))
+
+
+def resnet18() -> nn.Module:
+    """Return a ResNet-18 of 11,689,512 parameters."""
+    stages, before = [], 64
+    for after, stride in ((64, 1), (128, 2), (256, 2), (512, 2)):
+        stages += [Block(before, after, stride), Block(after, after, 1)]
+        before = after
+    stem = [nn.Conv2d(3, 64, 7, 2, 3, bias=False), nn.BatchNorm2d(64), nn.ReLU(), nn.MaxPool2d(3, 2, 1)]
+    return nn.Sequential(*stem, *stages, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(512, 1000))
+
+
+def timed(rounds: int = 7) -> dict[str, Any]:
+    """Cut a ResNet-18 by half with netsmith (its proof included) and with the reference pruner, in turns."""
+    net, example = resnet18().eval(), torch.randn(1, 3, 224, 224)
+    assert parameters(net) == 11_689_512
+    tp = importlib.import_module("torch_pruning")
+    seconds: dict[str, list[float]] = {"netsmith": [], "torch_pruning": []}
+    for _ in range(rounds + 1):  # the first round warms up
+        begin = time.perf_counter()
+        small, _ = prune(net, example, ratio=0.5, scope="local")
+        seconds["netsmith"].append(time.perf_counter() - begin)
+        given = copy.deepcopy(net)
+        begin = time.perf_counter()
+        importance = tp.importance.MagnitudeImportance(p=2)
+        pruner = tp.pruner.MagnitudePruner(
+            given, example, importance=importance, pruning_ratio=0.5, ignored_layers=[given[-1]]
+        )
+        pruner.step()
+        seconds["torch_pruning"].append(time.perf_counter() - begin)
+    ratios = [a / b for a, b in zip(*seconds.values(), strict=True)][1:]
+    found = {"ratio": statistics.median(ratios), "rounds": rounds, "left": [parameters(small), parameters(given)]}
+    print(f"\nResNet-18 by half: {found['ratio']:.2f} times the time of torch_pruning; parameters left {found['left']}")
+    return found
+
+
 # -- the table --------------------------------------------------------------------------------------------------------
 
 
@@ -176,7 +232,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=500, help="how many random networks")
     parser.add_argument("--first", type=int, default=0, help="the first seed")
-    parser.add_argument("--only", choices=("probes", "random"), help="one of the two sets")
+    parser.add_argument("--only", choices=("probes", "random", "time"), help="one of them")
     parser.add_argument("--out", type=Path, help="write the figures as JSON")
     asked = parser.parse_args()
     sets: dict[str, Callable[[], Iterator[Case]]] = {
@@ -193,6 +249,8 @@ def main() -> None:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 figures[name]["torch_pruning"] = judge_all(f"torch_pruning, {name}", cases(), reference)
+    if there and asked.only in (None, "time"):
+        figures["time"] = timed()
     if not there:
         print("\ntorch_pruning is not installed: no comparison")
     if asked.out is not None:
