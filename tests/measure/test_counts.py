@@ -135,7 +135,8 @@ def test_memory_by_hand():
 
 def test_random_examples_keep_the_form():
     generator = torch.Generator().manual_seed(0)
-    example = {"x": torch.randn(2, 50) * 3 + 7, "i": torch.tensor([[2], [5]]), "m": torch.zeros(2, 3, dtype=torch.bool)}
+    x = torch.randn(2, 50, generator=generator) * 3 + 7
+    example = {"x": x, "i": torch.tensor([[2], [5]]), "m": torch.zeros(2, 3, dtype=torch.bool)}
     other = random_like(example, 400, generator=generator)
     assert batch_size(other) == 400
     assert other["x"].dtype == torch.float32
