@@ -61,6 +61,38 @@ def test_a_claim_against_another_recipe_is_paired_by_seed(tmp_path: Path, monkey
     assert ratio[2]["mean"] == pytest.approx(0.375)
 
 
+def test_the_share_of_a_gap_is_between_the_control_and_the_teacher(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registry, "_PACKAGE", tmp_path)
+    file = tmp_path / "recipes" / "family" / "net.py"
+    file.parent.mkdir(parents=True)
+    file.write_text(RECIPE.replace("BETWEEN", "gap_closed").replace('"paper": "P"', '"paper": "P", "teacher": "large"'))
+    file.with_name("large.py").write_text('CARD = {"paper": "P"}\n')
+
+    def written(name: str, **variants: dict[str, float]) -> None:
+        hashed = source_sha256(registry.recipes()[name])
+        content = {
+            key: {"source_sha256": hashed, "measured": {"test/accuracy": {"seeds": seeds}}}
+            for key, seeds in variants.items()
+        }
+        file.with_name(f"{name}.evidence.json").write_text(json.dumps({"format": 1, "variants": content}))
+
+    written("net", default={"0": 0.9926, "1": 0.99}, alone={"0": 0.9854, "1": 0.98})
+    written("large", default={"0": 0.9933, "1": 1.0})
+    rows = {row["name"]: row for row in list_recipes()}
+    (claim,) = rows["net"]["claims"]
+    shares = [72 / 79, 0.5]  # the paper's 146, 74 and 67 errors close 72 of 79
+    assert claim["measured"]["mean"] == pytest.approx(sum(shares) / 2)
+    assert claim["measured"]["n"] == 2
+    written("large", default={"0": 0.9933})
+    (claim,) = next(row for row in list_recipes() if row["name"] == "net")["claims"]
+    assert claim["measured"]["n"] == 1
+    file.write_text(file.read_text().replace(', "teacher": "large"', ""))
+    with pytest.raises(NetsmithError, match=r"gap_closed needs `against` and the card's `teacher`"):
+        list_recipes()
+
+
 def test_a_changed_recipe_is_stale(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registry, "_PACKAGE", tmp_path)
     assert status(tmp_path, {"0": 0.95, "1": 0.93}, {"0": 0.9, "1": 0.9})[0] == "reproduced"

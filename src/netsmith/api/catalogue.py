@@ -54,7 +54,7 @@ def systems() -> list[dict[str, Any]]:
 def _row(name: str, entry: Entry, variant: str) -> dict[str, Any]:
     card = card_of(entry, variant)
     evidence = evidence_of(entry, variant)
-    claims = [{**claim.dump(), "measured": claim_figures(claim, entry, evidence)} for claim in card.claims]
+    claims = [{**claim.dump(), "measured": claim_figures(claim, card, entry, evidence)} for claim in card.claims]
     status = _status(card, evidence, entry, [claim["measured"] for claim in claims])
     return {
         "name": name,
@@ -68,20 +68,27 @@ def _row(name: str, entry: Entry, variant: str) -> dict[str, Any]:
     }
 
 
-def claim_figures(claim: Claim, entry: Entry, evidence: Mapping[str, Any]) -> dict[str, Any] | None:
+def claim_figures(claim: Claim, card: Card, entry: Entry, evidence: Mapping[str, Any]) -> dict[str, Any] | None:
     """Return mean, deviation and number of seeds of what a claim is about; None where nobody has measured it.
 
     Args:
         claim: The claim.
+        card: The card it stands on.
         entry: The recipe whose claim it is.
         evidence: What was measured of it.
     """
-    theirs: dict[str, float] = {}
-    if claim.against:
-        other = f"{entry.name}{claim.against}" if claim.against.startswith(":") else claim.against
-        theirs = evidence_of(*find_recipe(other)).get("measured", {}).get(claim.metric, {}).get("seeds", {})
-    ours = evidence.get("measured", {}).get(claim.metric, {}).get("seeds", {})
-    numbers = claim.figures(ours, theirs)
+
+    def seeds_of(evidence: Mapping[str, Any]) -> dict[str, float]:
+        found: dict[str, float] = evidence.get("measured", {}).get(claim.metric, {}).get("seeds", {})
+        return found
+
+    def seeds_of_other(name: str) -> dict[str, float]:
+        other = f"{entry.name}{name}" if name.startswith(":") else name
+        return seeds_of(evidence_of(*find_recipe(other))) if other else {}
+
+    theirs = seeds_of_other(claim.against)
+    teacher = seeds_of_other(card.teacher) if claim.between == "gap_closed" else {}
+    numbers = claim.figures(seeds_of(evidence), theirs, teacher)
     return summary(numbers) if numbers else None
 
 

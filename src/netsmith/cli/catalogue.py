@@ -38,7 +38,9 @@ def _claims(claims: list[dict[str, Any]]) -> str:
         measured = claim["measured"]
         found = f" (measured {measured['mean']:.4g} +- {measured['sd']:.2g}, n={measured['n']})" if measured else ""
         what = claim["metric"]
-        if claim["against"]:
+        if claim["between"] == "gap_closed":
+            what = f"share of the gap in {what} closed between {claim['against']} and the teacher"
+        elif claim["against"]:
             what += f" {'-' if claim['between'] == 'difference' else '/'} that of {claim['against']}"
         slack = f" within {claim['tolerance']:g}" if claim["tolerance"] else ""
         parts.append(f"{what} {_SIGNS[claim['direction']]} {claim['value']:g}{slack}{found}")

@@ -41,7 +41,8 @@ class Claim(Config):
         direction: ``at_least`` (higher is better), ``at_most``, or ``equal``.
         against: Another recipe (``:variant`` for one of the same file): the claim is then on what lies between the
             two, paired by seed; ``""`` for a claim on the figure itself.
-        between: ``difference`` (ours less theirs) or ``ratio`` (ours over theirs).
+        between: ``difference`` (ours less theirs), ``ratio`` (ours over theirs), or ``gap_closed``: the share of the
+            way from theirs to the card's teacher, ``(ours - theirs) / (teacher - theirs)``.
     """
 
     metric: str
@@ -50,17 +51,25 @@ class Claim(Config):
     source: str
     direction: Literal["at_least", "at_most", "equal"] = "at_least"
     against: str = ""
-    between: Literal["difference", "ratio"] = "difference"
+    between: Literal["difference", "ratio", "gap_closed"] = "difference"
 
-    def figures(self, ours: Mapping[str, float], theirs: Mapping[str, float]) -> list[float]:
+    def figures(
+        self, ours: Mapping[str, float], theirs: Mapping[str, float], teacher: Mapping[str, float] | None = None
+    ) -> list[float]:
         """Return what the claim is about, a figure per seed.
 
         Args:
             ours: The metric by seed.
             theirs: The metric of the recipe it stands against, by seed; seeds that only one of them has are left out.
+            teacher: The metric of the card's teacher, by seed; asked for by ``gap_closed`` alone.
         """
         if not self.against:
             return list(ours.values())
+        if self.between == "gap_closed":
+            ends = teacher or {}
+            whole = [seed for seed in ours if seed in theirs and seed in ends]
+            gaps = [(ours[seed] - theirs[seed], ends[seed] - theirs[seed]) for seed in whole]
+            return [made / gap if gap else math.nan for made, gap in gaps]
         pairs = [(value, theirs[seed]) for seed, value in ours.items() if seed in theirs]
         if self.between == "difference":
             return [a - b for a, b in pairs]
@@ -120,6 +129,9 @@ class Card(Config):
         for check, reason in self.known_gaps.items():
             if reason not in GAP_REASONS:
                 raise ValueError(f"known_gaps[{check!r}]: {reason!r} is not one of {', '.join(GAP_REASONS)}")
+        for claim in self.claims:
+            if claim.between == "gap_closed" and not (claim.against and self.teacher):
+                raise ValueError(f"a claim on {claim.metric} by gap_closed needs `against` and the card's `teacher`")
         return self
 
 

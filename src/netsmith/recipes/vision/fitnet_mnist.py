@@ -13,7 +13,22 @@ from netsmith.tasks.classify import Classify
 CARD = {
     "title": "FitNet on MNIST",
     "paper": "arXiv:1412.6550",
-    "claims": [],
+    "claims": [
+        {
+            "metric": "test/accuracy",
+            "against": ":kd",
+            "value": 0.0001,
+            "tolerance": 0.0,
+            "source": "netsmith: by an image or more better than without the hint",
+        },
+        {
+            "metric": "test/accuracy",
+            "against": ":alone",
+            "value": 0.0001,
+            "tolerance": 0.0,
+            "source": "netsmith: by an image or more better than alone",
+        },
+    ],
     "teacher": "lenet5_mnist",
     "deviations": [
         "train it with --teacher RUN, a finished run of lenet5_mnist: not a maxout network",
@@ -31,6 +46,7 @@ VARIANTS = {
             "optimizers": {"model": {"kind": "adam", "lr": 0.004, "schedule": {"kind": "cosine"}}},
         },
         "title": "The student of fitnet_mnist, without the hint",
+        "claims": [],
         "deviations": ["the control: the same steps, all of them of the second stage"],
     },
     "alone": {
@@ -40,6 +56,7 @@ VARIANTS = {
             "optimizers": {"model": {"kind": "adam", "lr": 0.004, "schedule": {"kind": "cosine"}}},
         },
         "title": "The student of fitnet_mnist, alone",
+        "claims": [],
         "teacher": "",
         "deviations": ["the control: the same steps, labels only"],
     },
