@@ -8,13 +8,16 @@ from netsmith.compress.prune import prune
 from netsmith.compress.surgery import SurgeryLog
 from netsmith.core.errors import ProofError
 
+LARGE = 4_000_000
+
 
 class Scaled(nn.Module):
     """Answers scaled by what the code reads off its own width."""
 
-    def __init__(self, scale):
+    def __init__(self, scale, ballast=0, hidden=8):
         super().__init__()
-        self.first, self.last, self.scale = nn.Linear(4, 8), nn.Linear(8, 3), scale
+        self.first, self.last, self.scale = nn.Linear(4, hidden), nn.Linear(hidden, 3), scale
+        self.ballast = nn.Parameter(torch.zeros(ballast))
 
     def forward(self, x):
         h = self.first(x).relu()
@@ -30,9 +33,20 @@ class Scaled(nn.Module):
         (lambda y, width: torch.cat([y * width, torch.full_like(y[:, :1], float("-inf"))], 1), "differ by"),
     ],
 )
-def test_a_wrong_cut_does_not_hide(scale, message):
+@pytest.mark.parametrize("ballast", [0, LARGE])
+def test_a_wrong_cut_does_not_hide(scale, message, ballast):
     with pytest.raises(ProofError, match=message):
-        prune(Scaled(scale), torch.randn(2, 4), ratio=0.5)
+        prune(Scaled(scale, ballast), torch.randn(2, 4), ratio=0.5)
+
+
+def test_a_large_network_is_compared_as_found_and_in_float64_where_that_tells_nothing():
+    figures = [
+        prune(Scaled(scale, LARGE, hidden=999), torch.randn(2, 4), ratio=0.5)[1].proof[0]
+        for scale in (lambda y, _: y, lambda y, _: (y * 1e5).sin())  # the noise of single precision, made large
+    ]
+    assert [one["precision"] for one in figures] == ["as found", "float64"]
+    assert 0 < figures[0]["error"] <= 1e-5
+    assert figures[1]["error"] <= 1e-8
 
 
 def test_large_and_infinite_columns_are_no_obstacle():

@@ -46,8 +46,11 @@ class _Around:
         mode.__enter__()
         self.running.append(mode)
 
-    def leave(self, *_: Any) -> None:
-        self.running.pop().__exit__(None, None, None)
+    def leave(self, module: nn.Module, given: Any, output: Any) -> None:  # noqa: ARG002
+        mode = self.running.pop()
+        mode.__exit__(None, None, None)
+        if output is not None and mode.calls < len(self.kept):  # None: the call failed by itself
+            raise IndexError("a normalization is called less often than when the network was traced")
 
 
 class _Statistics(TorchFunctionMode):

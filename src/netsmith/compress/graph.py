@@ -65,10 +65,11 @@ class Atoms:
 
     def roots(self, labels: Labels) -> Labels:
         """Return the representatives, ``FROZEN`` for what is frozen."""
-        unique, inverse = np.unique(labels, return_inverse=True)
-        found = np.array([self.find(int(atom)) for atom in unique], dtype=np.int64)
-        found[found == 0] = FROZEN
-        return found[inverse].reshape(labels.shape)
+        parent = self._parent[: self._count]
+        while not np.array_equal(parent, higher := parent[parent]):
+            parent[:] = higher
+        found = parent[np.where(labels == FROZEN, 0, labels)]
+        return np.where(found == 0, FROZEN, found)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from netsmith.compress.choice import Scope, choose_units
 from netsmith.compress.criteria import RELATIVE, Criterion, score_units
 from netsmith.compress.graph import FROZEN, ChannelGraph
-from netsmith.compress.proof import prove_surgery
+from netsmith.compress.proof import Proof
 from netsmith.compress.surgery import SurgeryLog, apply_surgery, plan_surgery
 from netsmith.compress.trace import trace
 from netsmith.core.errors import ProofError, UnsupportedError
@@ -102,15 +102,16 @@ def cut_units(
         ProofError: The cut network would answer differently.
     """
     refusal: ProofError | None = None
+    proof = Proof(module, graph, units, example)
     for stated in _stated(module, graph, units):
         log = plan_surgery(module, graph, units, stated=stated)
         pruned = apply_surgery(copy.deepcopy(module), log)
         try:
-            proof = prove_surgery(module, pruned, graph, units, example)
+            figures = proof.check(pruned)
         except ProofError as error:
             refusal = refusal or error
             continue
-        return pruned, SurgeryLog(log.steps, (proof | {"units": len(units)},))
+        return pruned, SurgeryLog(log.steps, (figures | {"units": len(units)},))
     assert refusal is not None
     raise refusal
 

@@ -13,15 +13,19 @@ from typing import Any, Literal
 
 import torch
 from torch import nn
+from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode, resolve_name
 
 from netsmith.compress._state import Mark, State, frozen
 from netsmith.compress.graph import ChannelGraph
 from netsmith.compress.rules import function_rule, makes_channels, module_rule
 from netsmith.measure.example import Example, arguments, tensors
-from netsmith.measure.macs import as_meta
+from netsmith.measure.macs import on_meta
 
 __all__ = ["slow_attention", "trace"]
+
+_SAME_FORM = (F.batch_norm, F.layer_norm, F.group_norm)
+"""Functions whose result has the form of what they are given; computing that on the meta device is slow."""
 
 
 def trace(module: nn.Module, example: Example, *, heads: Literal["whole", "width"] = "whole") -> ChannelGraph:
@@ -35,12 +39,15 @@ def trace(module: nn.Module, example: Example, *, heads: Literal["whole", "width
     Raises:
         UnsupportedError: An operation has no rule; it is named with the module it stands in.
     """
-    with slow_attention():
-        clone, given = as_meta(module, example)
+
+    def run(clone: nn.Module, given: tuple[Any, ...]) -> State:
         state = _traced(State(clone, module, heads=heads), clone, given)
         if heads == "whole" and state.attention:
             state = _traced(State(clone, module, heads=heads, whole=frozenset(state.attention)), clone, given)
-    return state.result()
+        return state
+
+    with slow_attention():
+        return on_meta(module, example, run).result()
 
 
 def _traced(state: State, clone: nn.Module, given: Any) -> State:
@@ -107,7 +114,11 @@ class _Tracer(TorchFunctionMode):
         return hook
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        output = func(*args, **(kwargs or {}))
+        given = args[0] if args else None
+        if func in _SAME_FORM and isinstance(given, torch.Tensor) and given.is_meta:
+            output = torch.empty_like(given)
+        else:
+            output = func(*args, **(kwargs or {}))
         if not self.paused:
             self._called(func, args, dict(kwargs or {}), output)
         return output

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import copy
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
+from netsmith.core.errors import NetsmithError
 from netsmith.measure.example import Example, arguments, map_tensors
 
-__all__ = ["Counter", "as_meta", "count_macs", "evaluating"]
+__all__ = ["Counter", "count_macs", "evaluating", "on_meta"]
+
+Result = TypeVar("Result")
 
 _VECTOR = {
     torch.ops.aten.mv: lambda args: args[0].numel(),
@@ -69,21 +72,32 @@ def evaluating(module: nn.Module) -> Iterator[None]:
             child.training = training
 
 
-def as_meta(module: nn.Module, example: Example) -> tuple[nn.Module, tuple[Any, ...]]:
-    """Return a copy of a module and its arguments that compute shapes only; real ones where the meta device fails.
+def on_meta(module: nn.Module, example: Example, run: Callable[[nn.Module, tuple[Any, ...]], Result]) -> Result:
+    """Return what ``run`` makes of a copy of a module and its arguments that compute shapes only.
 
-    The module given is not touched.
+    Where an operation needs values, ``run`` is called again with a real copy. The module given is not touched.
+
+    Args:
+        module: Any module.
+        example: One tensor, a tuple (positional arguments) or a dict of tensors.
+        run: Called with the copy, in evaluation mode, and the arguments.
     """
     given = arguments(example)
-    clone = copy.deepcopy(module).eval()
+    held = [*module.parameters(), *module.buffers()]
     try:
-        meta = copy.deepcopy(clone).to("meta")
+        meta = copy.deepcopy(module, {id(tensor): _empty(tensor) for tensor in held}).eval()  # weights are not copied
         found = map_tensors(given, lambda t: torch.empty_like(t, device="meta"))
         with torch.no_grad():
-            meta(*found)
+            return run(meta, found)
+    except NetsmithError:
+        raise  # said on purpose
     except (NotImplementedError, RuntimeError, ValueError, TypeError):  # an operation that needs values
-        return clone, given
-    return meta, found
+        return run(copy.deepcopy(module).eval(), given)
+
+
+def _empty(tensor: Tensor) -> Tensor:
+    empty = torch.empty_like(tensor, device="meta")
+    return nn.Parameter(empty, requires_grad=tensor.requires_grad) if isinstance(tensor, nn.Parameter) else empty
 
 
 def count_macs(module: nn.Module, example: Example) -> int:
@@ -96,8 +110,11 @@ def count_macs(module: nn.Module, example: Example) -> int:
         module: Any module; it is left as found.
         example: One tensor, a tuple (positional arguments) or a dict of tensors; give batch 1 for a figure per example.
     """
-    clone, given = as_meta(module, example)
-    counter = Counter()
-    with torch.no_grad(), counter:
-        clone(*given)
-    return int(counter.total)
+
+    def run(clone: nn.Module, given: tuple[Any, ...]) -> int:
+        counter = Counter()
+        with torch.no_grad(), counter:
+            clone(*given)
+        return int(counter.total)
+
+    return on_meta(module, example, run)

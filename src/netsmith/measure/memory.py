@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from netsmith.measure.example import Example, tensors
-from netsmith.measure.macs import as_meta
+from netsmith.measure.macs import on_meta
 
 __all__ = ["Memory", "estimate_memory", "weight_bytes"]
 
@@ -44,7 +44,11 @@ def estimate_memory(module: nn.Module, example: Example) -> Memory:
         module: Any module; it is left as found.
         example: One tensor, a tuple (positional arguments) or a dict of tensors.
     """
-    clone, given = as_meta(module, example)
+    return Memory(weight_bytes(module), *on_meta(module, example, _activations))
+
+
+def _activations(clone: nn.Module, given: tuple[Any, ...]) -> tuple[int, int]:
+    """Return the bytes of all layers' outputs, and the most that one layer takes and makes."""
     kept, peak = 0, 0
 
     def leave(_: nn.Module, inputs: Any, output: Any) -> None:
@@ -58,7 +62,7 @@ def estimate_memory(module: nn.Module, example: Example) -> Memory:
             child.register_forward_hook(leave)
     with torch.no_grad():
         clone(*given)
-    return Memory(weight_bytes(module), kept, peak)
+    return kept, peak
 
 
 def _bytes(tensor: Tensor) -> int:

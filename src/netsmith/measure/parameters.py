@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from netsmith.measure.example import Example, tensors
-from netsmith.measure.macs import Counter, as_meta
+from netsmith.measure.macs import Counter, on_meta
 
 __all__ = ["Row", "count_parameters", "layer_table"]
 
@@ -53,7 +53,20 @@ def layer_table(module: nn.Module, example: Example) -> list[Row]:
         module: Any module; it is left as found.
         example: One tensor, a tuple (positional arguments) or a dict of tensors.
     """
-    clone, given = as_meta(module, example)
+    outputs, macs = on_meta(module, example, _called)
+    rows, seen = [], set[int]()
+    types = dict(module.named_modules())
+    for name in [*outputs, *(n for n in types if n not in outputs)]:
+        child = types[name]
+        parameters = _own_parameters(child, seen)
+        leaf = next(child.children(), None) is None
+        if parameters or macs.get(name) or (leaf and name in outputs):
+            rows.append(Row(name, type(child).__name__, outputs.get(name, ()), parameters, int(macs.get(name, 0))))
+    return rows
+
+
+def _called(clone: nn.Module, given: tuple[Any, ...]) -> tuple[dict[str, tuple[int, ...]], dict[str, int]]:
+    """Return the shape of each module's output and its own multiply-adds, by name, in the order of the first call."""
     counter = Counter()
     names = {child: name for name, child in clone.named_modules()}
     outputs: dict[str, tuple[int, ...]] = {}
@@ -79,16 +92,7 @@ def layer_table(module: nn.Module, example: Example) -> list[Row]:
         child.register_forward_hook(leave)
     with torch.no_grad(), counter:
         clone(*given)
-
-    rows, seen = [], set[int]()
-    types = dict(module.named_modules())  # the module itself: a move to the meta device unties shared parameters
-    for name in [*outputs, *(n for n in types if n not in outputs)]:
-        child = types[name]
-        parameters = _own_parameters(child, seen)
-        leaf = next(child.children(), None) is None
-        if parameters or macs.get(name) or (leaf and name in outputs):
-            rows.append(Row(name, type(child).__name__, outputs.get(name, ()), parameters, int(macs.get(name, 0))))
-    return rows
+    return outputs, macs
 
 
 def _own_parameters(module: nn.Module, seen: set[int]) -> int:
