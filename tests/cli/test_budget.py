@@ -65,6 +65,10 @@ def test_a_run_is_narrowed_to_a_size(netsmith):
     assert "Latency by channels on this machine" in page
     assert "What a layer alone loses" in page
     assert "netsmith compress runs/mlp_digits --size 5000B --points 2 --controls 1 --epochs 1 --max-drop 0.1" in page
+    for title in ("Widths", "Row by row", "Controls"):
+        assert f">{title}</h2>" in page
+    assert re.search(r"<td[^>]*>hidden\.0</td><td[^>]*>\d+</td>", page) or "hidden.0.linear" in page
+    assert f"netsmith export runs/{found['runs']['front2']} --int8" in page
     again = netsmith(f"compress runs/{found['runs']['front1']} --speedup 2")
     assert again.code == 2
     assert again.line.endswith("is itself a cut network; compress the run that it was cut from")

@@ -12,7 +12,7 @@ from netsmith.verify.subject import Subject
 def test_the_product_of_a_recipe_is_cut(name):
     subject = Subject.of(name, steps=2)
     network = subject.network(subject.engine())
-    example = network.shipped.preprocess(network.example(2))
+    example = network.module_example(2)
     if name == "naive_bayes_digits":  # counts per pixel and class: inputs and outputs only
         with pytest.raises(UnsupportedError, match="no channel of this network can be cut"):
             prune(network.module, example, ratio=0.5)

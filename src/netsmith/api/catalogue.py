@@ -159,7 +159,7 @@ def _show_recipe(name: str) -> dict[str, Any]:
     row |= {"kind": "recipe", "deviations": list(found.card.deviations) if found.card else []}
     row |= {"experiment": real.dump(), "inputs": network.spec.inputs.dump(), "outputs": network.spec.outputs.dump()}
     row["counted_for"] = described(network.spec)
-    return row | _counted(network.module, network.shipped.preprocess(network.example(1)))
+    return row | _counted(network.module, network.module_example(1))
 
 
 def _show_model(name: str) -> dict[str, Any]:

@@ -93,6 +93,10 @@ class Network:
         high = inputs.high if inputs.high is not None else 1.0
         return torch.rand(batch, *shape, generator=generator) * (high - low) + low
 
+    def module_example(self, batch: int = 1) -> Tensor:
+        """Return :meth:`example` as the module itself takes it, preprocessed: for what looks at the module alone."""
+        return self.shipped.preprocess(self.example(batch))
+
     def noise(self, count: int, *, seed: int) -> Tensor:
         """Return the latent inputs that ``seed`` stands for, where a network takes noise."""
         keys = example_keys(seed, torch.arange(count))
@@ -178,7 +182,7 @@ class Network:
         """
         from netsmith.compress.prune import prune as cut
 
-        smaller, _ = cut(self.module, self.shipped.preprocess(self.example(2)), ratio=prune)
+        smaller, _ = cut(self.module, self.module_example(2), ratio=prune)
         return Network(smaller, self.spec, task=self.task, name=f"{self.name}-pruned", missing=self.missing)
 
     def explain(self, source: Any, folder: str | Path, *, method: str = "", count: int = 8) -> Any:

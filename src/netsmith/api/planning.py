@@ -55,7 +55,7 @@ def plan(
     engine = Engine(experiment)
     method, spec = experiment.method, experiment.spec
     network = Network(method.product(), method.product_spec(spec), task=method.task)
-    rows = layer_table(network.module, network.shipped.preprocess(network.example(1)))
+    rows = layer_table(network.module, network.module_example(1))
     step_seconds, kept = _time_steps(engine)
     evaluation_seconds = _evaluation_seconds(engine)
     owned = [p for parameters in method.players().values() for p in parameters.values()]

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from netsmith.cli.output import notice, print_json, say
+from netsmith.cli.output import notice
 from netsmith.cli.progress import Bars
 
 if TYPE_CHECKING:
@@ -64,16 +64,11 @@ def refuse(options: Mapping[str, Any], why: str) -> None:
 def compress(path: str, budget: Budget, *, settings: Mapping[str, Any], epochs: int, code: str, as_json: bool) -> None:
     """Compress a run to a budget and print the table; a setting of None is left at its default."""
     from netsmith.api.run import load
-    from netsmith.cli.journey import print_models
+    from netsmith.cli.journey import print_compressed
     from netsmith.workflows.front import compress_to_budget
 
     run = load(path, code=code, notice=notice)
     chosen = {name: value for name, value in settings.items() if value is not None}
     with Bars() as bars:
         found = compress_to_budget(run, budget, epochs=epochs, hooks=bars, notice=notice, **chosen)
-    if as_json:
-        print_json([row.to_json() for row in found.rows])
-        return
-    print_models(found.rows)
-    say("")
-    say(f"page: {found.page}")
+    print_compressed(found, as_json=as_json)

@@ -95,7 +95,7 @@ def compress(path: str, *, prune: float, student: str, epochs: int, sets: list[s
     """Make a run smaller and print the table of what came out."""
     from netsmith.api.experiments import parse_sets
     from netsmith.api.run import load
-    from netsmith.cli.journey import print_models
+    from netsmith.cli.journey import print_compressed
     from netsmith.cli.progress import Bars
 
     run = load(path, code=code, notice=notice)
@@ -103,12 +103,7 @@ def compress(path: str, *, prune: float, student: str, epochs: int, sets: list[s
         found = run.compress(
             prune=prune, student=student, epochs=epochs, sets=parse_sets(sets), hooks=bars, notice=notice
         )
-    if as_json:
-        print_json([row.to_json() for row in found.rows])
-        return
-    print_models(found.rows)
-    say("")
-    say(f"page: {found.page}")
+    print_compressed(found, as_json=as_json)
 
 
 def export(path: str, *, output: str, int8: bool, code: str, as_json: bool) -> None:

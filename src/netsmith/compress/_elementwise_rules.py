@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from netsmith.compress._labels import make_constant, varying
-from netsmith.compress._state import Mark, State
-from netsmith.compress.graph import FROZEN, Labels
+from netsmith.compress._state import Mark, State, frozen
+from netsmith.compress.graph import Labels
 from netsmith.measure.example import map_tensors, tensors
 
 __all__ = ["elementwise"]
@@ -49,7 +48,7 @@ def _merge(state: State, operands: list[Tensor], output: Tensor) -> Labels:
     labels = [a.reshape((1,) * (dims - a.ndim) + a.shape) for a in found]
     axes = sorted({axis for a in labels for axis in varying(a)})
     if not axes:
-        return np.full((1,) * dims, FROZEN, dtype=np.int64)
+        return frozen(output)
     met = []
     for size, a in zip(sizes, labels, strict=True):
         spans = [size[axis] > 1 for axis in axes]
@@ -61,7 +60,7 @@ def _merge(state: State, operands: list[Tensor], output: Tensor) -> Labels:
     if len({tuple(varying(a)) for a in met if varying(a)}) != 1:
         for a in labels:
             state.atoms.freeze(a)
-        return np.full((1,) * dims, FROZEN, dtype=np.int64)
+        return frozen(output)
     for a in met[1:]:
         state.atoms.unite(met[0], a)
     return next(a for a in met if varying(a))

@@ -65,21 +65,18 @@ def transposed(state: State, args: Any, kwargs: Any, output: Tensor) -> None:
 def linear(state: State, args: Any, kwargs: Any, output: Tensor) -> None:
     """``x W^T + b`` on the last axis."""
     x, weight, bias = args[0], argument(args, kwargs, 1, "weight"), argument(args, kwargs, 2, "bias")
-    name = named_tensor(state, weight, "weight")
+    names = tuple(named_tensor(state, tensor, "weight or bias") for tensor in (weight, bias) if tensor is not None)
     mark = state.mark(x)
     if set(varying(mark.labels)) - {x.dim() - 1} and x.dim() - 1 not in varying(mark.labels):
         # it mixes another axis (tokens): each channel goes through it alone
-        for tensor in (weight, bias):
-            if tensor is not None:
-                freeze_all(state, tensor)
+        freeze_all(state, (weight, bias))
         state.put(output, Mark(mark.labels, mark.zero and bias is None))
         return
-    before = state.slot(name, 1, only_axis(state, x, -1, sums=True), makes=False)
-    after = state.made(name, 0, len(weight))
-    if bias is not None:
-        state.slot(named_tensor(state, bias, "bias"), 0, after, makes=True)
+    before = state.slot(names[0], 1, only_axis(state, x, -1, sums=True), makes=False)
+    after = state.made(names[0], 0, len(weight))
+    for name in names[1:]:
+        state.slot(name, 0, after, makes=True)
     state.count(nn.Linear, in_features=before, out_features=after)
-    names = (name,) if bias is None else (name, named_tensor(state, bias, "bias"))
     last = output.dim() - 1
     rows = Rows(names, along(np.arange(len(weight)), last, output.dim()))
     state.put(output, Mark(along(after, last, output.dim()), rows=rows))
@@ -88,8 +85,8 @@ def linear(state: State, args: Any, kwargs: Any, output: Tensor) -> None:
 def embedding(state: State, args: Any, kwargs: Any, output: Tensor) -> None:
     """Rows of a table: its columns can be cut."""
     freeze_all(state, args[0])
-    name = named_tensor(state, argument(args, kwargs, 1, "weight"), "weight")
     weight = argument(args, kwargs, 1, "weight")
+    name = named_tensor(state, weight, "weight")
     state.slot(name, 0, np.full(len(weight), FROZEN, dtype=np.int64), makes=False)  # rows are found by number
     after = state.made(name, 1, output.shape[-1])
     state.count((nn.Embedding, nn.EmbeddingBag), embedding_dim=after)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 from torch import Tensor, nn
 
 from netsmith.compress._labels import argument, freeze_all, make_constant, named_tensor, only_axis, varying
-from netsmith.compress._state import Mark, State, along
-from netsmith.compress.graph import FROZEN, Labels
+from netsmith.compress._state import Mark, State, along, frozen
+from netsmith.compress.graph import Labels
 
 __all__ = ["batch_norm", "group_norm", "instance_norm", "layer_norm", "rms_norm"]
 
@@ -55,20 +54,17 @@ def rms_norm(state: State, args: Any, kwargs: Any, output: Tensor) -> None:
 def _last_axes(state: State, args: Any, kwargs: Any, output: Tensor, roles: tuple[str, ...]) -> None:
     x, axes = args[0], len(argument(args, kwargs, 1, "normalized_shape"))
     given = {role: argument(args, kwargs, place, role) for place, role in enumerate(roles, start=2)}
-    shapes = {name for name in given.values() if name is not None}
     mark = state.mark(x)
     inside = {axis - x.dim() for axis in varying(mark.labels) if axis >= x.dim() - axes}
     if inside - {-1} or (axes > 1 and inside) or len(varying(mark.labels)) > 1:
         # the shape is written in the module for several axes at once
-        state.norm(np.full((1,) * x.dim(), FROZEN, dtype=np.int64))
+        state.norm(frozen(x))
         freeze_all(state, (args, kwargs))
         make_constant(state, output)
         return
     if not inside:
-        for tensor in shapes:
-            state.mark(tensor)
-            state.lock(named_tensor(state, tensor, "weight"))
-        state.norm(np.full((1,) * x.dim(), FROZEN, dtype=np.int64))
+        freeze_all(state, given)
+        state.norm(frozen(x))
         shifted = given.get("bias") is not None
         state.put(output, Mark(mark.labels, mark.zero and not shifted))
         return

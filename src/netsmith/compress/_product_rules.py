@@ -10,9 +10,9 @@ import numpy as np
 from torch import Tensor, nn
 
 from netsmith.compress._index_rules import axiswise
-from netsmith.compress._labels import argument, freeze_all, make_constant, only_axis, varying
+from netsmith.compress._labels import argument, freeze_all, make_constant, named_tensor, only_axis, varying
 from netsmith.compress._shape_rules import mixing
-from netsmith.compress._state import WEIGHTS, Mark, Rows, State, along
+from netsmith.compress._state import WEIGHTS, Mark, Rows, State, along, frozen
 from netsmith.compress.graph import FROZEN, Labels
 from netsmith.measure.example import tensors
 
@@ -101,7 +101,7 @@ def product(state: State, operands: Sequence[Tensor], terms: Sequence[str], resu
     if len(kept) != 1:  # none, or units of two axes would meet in one position
         for letter in kept:
             state.atoms.freeze(lines[letter])
-        return Mark(np.full((1,) * output.dim(), FROZEN, dtype=np.int64), zero=False)
+        return Mark(frozen(output), zero=False)
     (letter,) = kept
     zero = any(mark.zero for mark, atoms in zip(marks, found, strict=True) if letter in atoms)
     return Mark(along(lines[letter], result.index(letter), output.dim()), zero)
@@ -171,9 +171,7 @@ def multihead_attention(state: State, module: nn.Module, given: Any, output: Any
     state.atoms.unite(rows[:, :1] if whole else rows[:1], rows)
 
     def name(tensor: Tensor) -> str:
-        found = state.name(tensor)
-        assert found is not None
-        return found
+        return named_tensor(state, tensor, "weight")
 
     if module.in_proj_weight is not None:
         for tensor in (key, value):

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor, nn
 
-from netsmith.compress._labels import make_constant, only_axis
+from netsmith.compress._labels import make_constant, named_tensor, only_axis
 from netsmith.compress._state import Mark, State, along
 from netsmith.compress.graph import Labels
 from netsmith.measure.example import tensors
@@ -89,31 +89,33 @@ def _layer(
 ) -> tuple[Labels, Labels]:
     """Note one layer in one direction; return the atoms of its hidden units and of what it gives on."""
 
-    def name(kind: str) -> str | None:
+    def tensor_of(kind: str) -> Tensor | None:
         tensor = getattr(module, f"{kind}_{suffix}" if suffix else kind, None)
-        return state.name(tensor) if isinstance(tensor, Tensor) else None
+        return tensor if isinstance(tensor, Tensor) else None
 
+    def name(kind: str) -> str:
+        tensor = tensor_of(kind)
+        assert tensor is not None
+        return named_tensor(state, tensor, kind)
+
+    weights, projecting = tensor_of("weight_ih"), tensor_of("weight_hr")
+    assert weights is not None
     rows, back = name("weight_ih"), name("weight_hh")
-    assert rows is not None
-    assert back is not None
-    sizes = dict(module.named_parameters())
     hidden: int = module.hidden_size  # type: ignore[assignment]
-    gates = len(sizes[rows.rpartition(".")[2]]) // hidden
+    gates = len(weights) // hidden
     made = state.made(rows, 0, gates * hidden, repeats=gates)[:hidden]
     if inner is not None:
         state.atoms.unite(inner, made)
     state.slot(rows, 1, read, makes=False)
     given = made
-    projection = name("weight_hr")
-    if projection is not None:
-        given = state.made(projection, 0, len(sizes[projection.rpartition(".")[2]]))
-        state.slot(projection, 1, made, makes=False)
+    if projecting is not None:
+        given = state.made(name("weight_hr"), 0, len(projecting))
+        state.slot(name("weight_hr"), 1, made, makes=False)
         if outer is not None:
             state.atoms.unite(outer, given)
     state.slot(back, 0, np.tile(made, gates), makes=True)
     state.slot(back, 1, given, makes=False)
     for kind in ("bias_ih", "bias_hh"):
-        bias = name(kind)
-        if bias is not None:
-            state.slot(bias, 0, np.tile(made, gates), makes=True)
+        if tensor_of(kind) is not None:
+            state.slot(name(kind), 0, np.tile(made, gates), makes=True)
     return made, given

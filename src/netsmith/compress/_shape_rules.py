@@ -1,4 +1,4 @@
-"""Rules for what has no weights: arithmetic, shapes, pooling, joining and taking apart."""
+"""Rules for what has no weights: shapes, pooling, joining and taking apart."""
 
 from __future__ import annotations
 

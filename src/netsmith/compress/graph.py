@@ -187,6 +187,10 @@ class ChannelGraph:
     guesses: tuple[Guess, ...] = ()
     outputs: Mapping[str, Labels] = field(default_factory=dict)
 
+    def layers(self) -> dict[str, Family]:
+        """Return the families by name; of several of one name the first, which is the layer's own output."""
+        return {family.name: family for family in reversed(self.families)}
+
     def keeps(self, cut: Iterable[int]) -> dict[str, dict[int, tuple[int, ...]]]:
         """Return, per tensor and axis, the positions that stay when ``cut`` units go; unchanged axes are left out."""
         gone = np.fromiter(cut, dtype=np.int64)

@@ -1,7 +1,7 @@
 """What a surgery did, as JSON, and how to do it again: a network's class plus the log gives the cut network.
 
-A log holds positions and numbers only. Applying one sets attributes from a literal list and slices parameters; nothing
-in it is ever executed or imported.
+A log holds positions and numbers only. Applying one lowers attributes that are whole numbers and slices parameters;
+nothing in it is ever executed or imported.
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ class SurgeryLog:
         """Read a log, trusting nothing.
 
         Raises:
-            CheckpointError: It is not a surgery log, or names an attribute that surgery never changes.
+            CheckpointError: It is not a surgery log, or sets what is no public attribute, or to no number above 0.
         """
         top = _mapping(value, "the log", {"format", "steps", "proof"})
         if top.get("format") != _FORMAT:

@@ -16,7 +16,8 @@ from torch import nn
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode, resolve_name
 
-from netsmith.compress._state import Mark, State, frozen
+from netsmith.compress._labels import make_constant
+from netsmith.compress._state import State
 from netsmith.compress.graph import ChannelGraph
 from netsmith.compress.rules import function_rule, makes_channels, module_rule
 from netsmith.measure.example import Example, arguments, tensors
@@ -51,8 +52,7 @@ def trace(module: nn.Module, example: Example, *, heads: Literal["whole", "width
 
 
 def _traced(state: State, clone: nn.Module, given: Any) -> State:
-    for tensor in tensors(given):
-        state.put(tensor, Mark(frozen(tensor), zero=False))
+    make_constant(state, given)
     with torch.no_grad(), _Tracer(state).watching():
         output = clone(*arguments(given))
     for tensor in tensors(output):
@@ -138,5 +138,4 @@ class _Tracer(TorchFunctionMode):
         elif any(state.cuttable(t) for t in tensors((args, kwargs))):
             raise state.refuse(f"the operation {name}")
         else:  # made of nothing that can be cut: a constant
-            for tensor in made:
-                state.put(tensor, Mark(frozen(tensor), zero=False))
+            make_constant(state, made)

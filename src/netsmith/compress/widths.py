@@ -90,6 +90,6 @@ def lowest_units(graph: ChannelGraph, scores: Mapping[int, float], widths: Mappi
         widths: By family, how many units stay; one that is not named stays whole.
     """
     chosen: set[int] = set()
-    for family in {family.name: family for family in reversed(graph.families)}.values():  # of one name the first
+    for family in graph.layers().values():
         chosen |= lowest(family, scores, len(family.units) - widths.get(family.name, len(family.units)))
     return without_emptied(graph, scores, chosen)

@@ -8,6 +8,7 @@ whose hashes do not hold is damaged, is said to be, and the previous one is used
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import math
 import re
@@ -25,7 +26,18 @@ from torch import Tensor
 from netsmith.core.errors import CheckpointError, NetsmithError, RunError, shorten
 from netsmith.core.files import read_json, sha256_of, sync_folder, write_atomic, write_json
 
-__all__ = ["Snapshot", "copy_into", "folders", "keep", "load", "load_latest", "merge_tensors", "save", "split_tensors"]
+__all__ = [
+    "Snapshot",
+    "copy_into",
+    "folders",
+    "keep",
+    "load",
+    "load_latest",
+    "merge_tensors",
+    "save",
+    "split_tensors",
+    "tensors_sha256",
+]
 
 FORMAT = 1
 _FILES = ("weights.safetensors", "optimizer.safetensors", "state.json")
@@ -245,3 +257,13 @@ def copy_into(module: torch.nn.Module, weights: Mapping[str, Tensor], *, what: s
             )
         with torch.no_grad():
             held[name].copy_(value)
+
+
+def tensors_sha256(tensors: Mapping[str, Tensor]) -> str:
+    """Return the hash of names, types, shapes and values of tensors."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(tensors.items()):
+        value = tensor.detach().cpu().contiguous()
+        digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
+        digest.update(value.reshape(-1).view(torch.uint8).numpy().tobytes() if value.numel() else b"")
+    return digest.hexdigest()

@@ -31,7 +31,7 @@ from netsmith.report.tables import (
     ratio_text,
 )
 
-__all__ = ["Chart", "Fact", "ModelRow", "PictureGroup", "RunReport", "model_table", "run_page"]
+__all__ = ["Chart", "Fact", "ModelRow", "PictureGroup", "RunReport", "TableSection", "model_table", "run_page"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -105,6 +105,15 @@ class ModelRow:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class TableSection:
+    """A section that is one table, with a line above it."""
+
+    title: str
+    text: str
+    table: Table
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class RunReport:
     """Everything the page shows; parts that are empty are left out.
 
@@ -122,6 +131,7 @@ class RunReport:
         pictures: Explanations.
         models: The comparison; the first row is what the ratios refer to.
         chosen: The name of the model in ``models`` that was chosen, or "".
+        tables: Sections of one table each.
         notes: Deviations and remarks, honest ones.
         environment: Names and values: machine, threads, versions, seed.
     """
@@ -139,6 +149,7 @@ class RunReport:
     pictures: Sequence[PictureGroup] = ()
     models: Sequence[ModelRow] = ()
     chosen: str = ""
+    tables: Sequence[TableSection] = ()
     notes: Sequence[str] = ()
     environment: Sequence[tuple[str, str]] = ()
 
@@ -214,6 +225,10 @@ def run_page(data: RunReport) -> str:
         for group in data.pictures:
             page.heading(group.title, group.text)
             page.pictures(group.pictures, columns=group.columns)
+    for section in data.tables:
+        table = section.table
+        page.section(section.title, section.text)
+        page.table(table.headers, table.rows, align=table.align, marked=table.marked)
     if data.commands:
         page.section("Make it again").commands(data.commands)
     if data.notes:

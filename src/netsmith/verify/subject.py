@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from netsmith.api.experiments import find
@@ -120,16 +118,10 @@ class Cut(Hook):
 
 def weights_sha256(engine: Engine) -> str:
     """Return the hash of everything a finished run has learned: parameters, buffers, optimizer."""
-    digest = hashlib.sha256()
     snapshot = engine.snapshot()
     tensors: dict[str, Tensor] = dict(snapshot.weights)
     checkpoint.split_tensors(snapshot.states["method"], "method", tensors)
-    tensors |= snapshot.optimizer
-    for name in sorted(tensors):
-        value = tensors[name].detach().cpu().contiguous()
-        digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
-        digest.update(value.reshape(-1).view(torch.uint8).numpy().tobytes() if value.numel() else b"")
-    return digest.hexdigest()
+    return checkpoint.tensors_sha256(tensors | snapshot.optimizer)
 
 
 Check = Callable[[Subject, Path], None]

@@ -12,6 +12,7 @@ import math
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -22,7 +23,8 @@ from torch.nn import functional as F
 from netsmith.compress.criteria import score_units
 from netsmith.compress.graph import ChannelGraph
 from netsmith.compress.proof import mask_units
-from netsmith.compress.surgery import apply_surgery, plan_surgery
+from netsmith.compress.prune import cut_units
+from netsmith.compress.surgery import SurgeryLog, apply_surgery, plan_surgery
 from netsmith.compress.trace import trace
 from netsmith.compress.widths import Width, lowest_units, narrowing, widths_of
 from netsmith.core.errors import ConfigError, NetsmithError, UnsupportedError, shorten
@@ -133,10 +135,9 @@ class Search:
     def __post_init__(self) -> None:
         module = self.network.module
         self._folder = tempfile.TemporaryDirectory()
-        self.graph = trace(module, self._example())
+        self.graph = trace(module, self.network.module_example(2))
         self.scores = score_units(module, self.graph)
         self.staircase = measure_staircase(str(environment()["processor"]), cache=self.cache)
-        self._original = self._files({}, int8=False)[0]
         if self.kept is None:
             single = measure_together({"original": self._original}, self._fed())
             self.base = Cost(single.latencies["original"].median, self._original.stat().st_size, 1.0)
@@ -207,9 +208,21 @@ class Search:
             self._known[key] = Cost(latency, min(row.size for row in rows), max(row.speedup for row in rows))
         return self._known[key]
 
-    def units(self, widths: Mapping[str, int]) -> set[int]:
-        """Return the units to cut for some widths."""
+    def cut(self, widths: Mapping[str, int]) -> tuple[nn.Module, SurgeryLog]:
+        """Return the network at some widths, cut with proof, and the log of it.
+
+        Raises:
+            ProofError: The cut network would answer differently.
+        """
+        module, example = self.network.module, self.network.module_example(2)
+        return cut_units(module, example, self.graph, self._units(widths))
+
+    def _units(self, widths: Mapping[str, int]) -> set[int]:
         return lowest_units(self.graph, self.scores, widths)
+
+    @cached_property
+    def _original(self) -> Path:
+        return self._files({}, int8=False)[0]
 
     # -- measuring --------------------------------------------------------------------------------------------------
 
@@ -220,15 +233,16 @@ class Search:
         baseline = _cross_entropy(judged.logits, judged)
         tables: dict[str, list[Width]] = {}
         files: dict[str, Path] = {"original": self._original}
-        for family in {family.name: family for family in reversed(self.graph.families)}.values():
-            for keep in widths_of(len(family.units), self.staircase.steps()):
+        steps = self.staircase.steps()
+        for family in self.graph.layers().values():
+            for keep in widths_of(len(family.units), steps):
                 widths = {family.name: keep}
                 try:
                     files[f"{family.name} {keep}"] = self._files(widths, int8=False)[0]
                 except (NetsmithError, RuntimeError) as error:
                     self.notice(f"{family.name} stays whole: {shorten(str(error), 120)}")
                     break
-                masked = mask_units(self.network.module, self.graph, self.units(widths))
+                masked = mask_units(self.network.module, self.graph, self._units(widths))
                 lost = _cross_entropy(self._answers(masked, judged), judged) - baseline
                 tables.setdefault(family.name, []).append(Width(keep, lost, math.nan))
         if not tables:
@@ -252,7 +266,7 @@ class Search:
         original = self.network
         module: nn.Module = copy.deepcopy(original.module)
         if widths:
-            module = apply_surgery(module, plan_surgery(original.module, self.graph, self.units(widths)))
+            module = apply_surgery(module, plan_surgery(original.module, self.graph, self._units(widths)))
         cut = Network(module, original.spec, task=original.task, name=original.name, missing=original.missing)
         path = Path(self._folder.name) / f"{len(list(Path(self._folder.name).iterdir()))}.onnx"
         cut.export(path, exporter="torchscript")
@@ -266,9 +280,6 @@ class Search:
         from netsmith.api.network import Network
 
         return Network(module, self.network.spec, task=self.network.task)(judged.raw)
-
-    def _example(self) -> torch.Tensor:
-        return self.network.shipped.preprocess(self.network.example(2))
 
     def _fed(self) -> Any:
         return as_fed(self.network.example(1))

@@ -15,14 +15,13 @@ from netsmith.core.errors import ConfigError, UnsupportedError
 from netsmith.core.files import read_json, write_atomic, write_json
 from netsmith.core.registry import find_kind, recipes
 from netsmith.core.roles import ModelConfig
-from netsmith.engine.hook import Hook
 from netsmith.methods.distillation import Distillation
 from netsmith.models.vision.student_net import StudentNet
 from netsmith.report.run_page import ModelRow, RunReport, run_page
 from netsmith.workflows.judging import Judged, judge
 from netsmith.workflows.pages import charts_of, data_text, environment_facts
 from netsmith.workflows.shipping import Shipment, calibration, ship_all
-from netsmith.workflows.tuning import classes_of, cut_into, epochs_of, parts_of, tuning
+from netsmith.workflows.tuning import Hooks, classes_of, cut_into, epochs_of, parts_of, tuning
 
 if TYPE_CHECKING:
     from torch import nn
@@ -31,8 +30,6 @@ if TYPE_CHECKING:
     from netsmith.compress.surgery import SurgeryLog
 
 __all__ = ["Compressed", "compress_run", "model_rows"]
-
-Hooks = Callable[[str], Sequence[Hook]]
 
 
 @dataclass(frozen=True)
@@ -139,7 +136,7 @@ def _cut(run: Run, *, ratio: float, notice: Callable[[str], None]) -> tuple[nn.M
 
     network = run.network
     try:
-        smaller, log = prune(network.module, network.shipped.preprocess(network.example(2)), ratio=ratio)
+        smaller, log = prune(network.module, network.module_example(2), ratio=ratio)
     except UnsupportedError as error:
         notice(f"pruning is left out: {error}")
         return None

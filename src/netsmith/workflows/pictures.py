@@ -171,8 +171,9 @@ def _drawn(network: Network, unit: _Unit, judged: Judged | None) -> list[Picture
         unit, range(len(labels)), start=mean, shape=shape, generator=torch.Generator().manual_seed(0)
     )
     pictures = [Picture(_photo(drawn.images[k]), labels[k]) for k in range(len(labels))]
+    start = "the mean image" if judged is not None else "zero"
     text = (
-        "What each class likes best: a picture climbed from the mean image to the highest score, held back by L2, "
+        f"What each class likes best: a picture climbed from {start} to the highest score, held back by L2, "
         "smoothness and blur. It is what the network looks for, not what the class looks like."
     )
     return [PictureGroup("Class prototypes", text, pictures)]

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Shipment", "accuracy_of", "as_fed", "calibration", "export_run", "measure_together", "ship", "ship_all"]
 
+_INT8 = " int8"
+
 
 @dataclass(frozen=True)
 class Shipment:
@@ -47,6 +49,11 @@ class Shipment:
     macs: int
     latency_ms: float | None
     proof: dict[str, Any]
+
+    @property
+    def role(self) -> str:
+        """The role of the run it comes from: its name, in int8 or not."""
+        return self.name.removesuffix(_INT8)
 
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON values."""
@@ -124,7 +131,7 @@ def ship(
         result = quantize_onnx(plain, quantized, batches)
         if result.warning:
             notice(result.warning)
-        add(f"{name} int8", quantized, result.to_json())
+        add(f"{name}{_INT8}", quantized, result.to_json())
     write_json(folder / "export.json", [shipment.to_json() for shipment in found], sync=False)
     return found
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from netsmith.api.experiments import Found
 from netsmith.core.config import AUTO
 from netsmith.core.errors import UnsupportedError
 from netsmith.core.roles import ModelConfig
+from netsmith.engine.hook import Hook
 from netsmith.engine.method import Method
 from netsmith.engine.source import Source
 from netsmith.methods.distillation import Distillation
@@ -21,7 +23,10 @@ if TYPE_CHECKING:
     from netsmith.api.run import Run
     from netsmith.compress.surgery import SurgeryLog
 
-__all__ = ["classes_of", "cut_into", "epochs_of", "parts_of", "tuning"]
+__all__ = ["Hooks", "classes_of", "cut_into", "epochs_of", "parts_of", "tuning"]
+
+Hooks = Callable[[str], Sequence[Hook]]
+"""Hooks for a training, by its role: a progress bar."""
 
 
 def classes_of(run: Run) -> Source:
