@@ -1,0 +1,197 @@
+"""Figures of compression that no recipe holds: how much accuracy a network keeps at half its work.
+
+    python benchmarks/compression.py half [--root runs] [--seeds 0 1 2] [--out FILE]
+
+``half``: a ResNet-20 on Fashion-MNIST is pruned to half its multiply-adds, with proof, and fine-tuned with the original
+as its teacher; what to cut is chosen by what the masked network loses, and, beside it, by the reference pruner's own
+importance (``pip install torch-pruning``; only its choice is used: the surgery is netsmith's for both). Teachers are
+those of ``netsmith verify resnet20_fashion_mnist --level 3`` under the same root.
+
+Distillation's figures are recipes: ``netsmith verify hinton_mnist --level 3``, ``fitnet_mnist``, ``fitnet_mnist:kd``,
+``fitnet_mnist:alone``, ``student_fashion_mnist``. The surgery's are ``benchmarks/surgery.py``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import bisect
+import copy
+import importlib
+import importlib.util
+import json
+import statistics
+import warnings
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from netsmith.api.run import Run
+from netsmith.compress.criteria import score_units
+from netsmith.compress.graph import FROZEN, ChannelGraph
+from netsmith.compress.proof import mask_units
+from netsmith.compress.prune import cut_units
+from netsmith.compress.surgery import SurgeryLog, apply_surgery, plan_surgery
+from netsmith.compress.trace import trace
+from netsmith.compress.widths import Width, lowest_units, narrowing
+from netsmith.engine.run_folder import environment
+from netsmith.measure.bootstrap import paired_bootstrap
+from netsmith.measure.macs import count_macs
+from netsmith.verify.evidence import reproduce
+from netsmith.workflows.front_runs import ALPHA, Trainer
+from netsmith.workflows.judging import judge
+from netsmith.workflows.shipping import ship_all
+from netsmith.workflows.tuning import classes_of, cut_into
+
+Cut = tuple[nn.Module, SurgeryLog]
+
+# -- what to cut ------------------------------------------------------------------------------------------------------
+
+
+def macs_without(run: Run, graph: ChannelGraph, units: set[int]) -> int:
+    """Return the multiply-adds of a run's network without some units."""
+    module = run.network.module
+    small = apply_surgery(copy.deepcopy(module), plan_surgery(module, graph, units))
+    return count_macs(small, run.network.module_example(1))
+
+
+def by_loss(run: Run, graph: ChannelGraph, share: float, *, most: int = 500) -> set[int]:
+    """Choose units by what the masked network loses on dev per multiply-add saved, a layer at a time."""
+    network = run.network
+    judged = judge(network, classes_of(run), "dev", most=most)
+    scores = score_units(network.module, graph)
+    whole = macs_without(run, graph, set())
+
+    def loss(module: nn.Module) -> float:
+        with torch.no_grad():
+            logits = torch.cat([module(network.shipped.preprocess(raw)) for raw in judged.raw.split(250)])
+        return float(F.cross_entropy(logits.double(), judged.targets))
+
+    base, tables = loss(network.module), {}
+    for name, family in graph.layers().items():
+        size = len(family.units)
+        for keep in sorted({size * eighth // 8 for eighth in range(1, 8)} - {0}, reverse=True):
+            units = lowest_units(graph, scores, {name: keep})
+            lost = loss(mask_units(network.module, graph, units).eval()) - base
+            tables.setdefault(name, []).append(Width(keep, lost, float(macs_without(run, graph, units))))
+    path = [lowest_units(graph, scores, widths) for widths in narrowing(tables, Width(0, 0.0, float(whole)))]
+    return path[bisect.bisect_left(path, -share * whole, key=lambda units: -macs_without(run, graph, units))]
+
+
+def by_reference(run: Run, graph: ChannelGraph, share: float) -> set[int]:
+    """Choose units by the reference pruner's group importance, ranked globally.
+
+    Only inside the blocks: it takes the shortcuts that pad with zeros for another network (its own cut of them gives
+    one that does not run), and half of what is inside them is half of the work.
+    """
+    pruning = importlib.import_module("torch_pruning")
+    module, example = run.network.module, run.network.module_example(1)
+    whole = macs_without(run, graph, set())
+    inside = [name for name, child in module.named_modules() if isinstance(child, nn.Conv2d) and "conv1" in name]
+    slots = {slot.tensor: slot for slot in graph.slots if slot.axis == 0}
+
+    def chosen(ratio: float) -> set[int]:
+        given = copy.deepcopy(module)
+        layers = {name: child for name, child in given.named_modules() if isinstance(child, (nn.Conv2d, nn.Linear))}
+        pruner = pruning.pruner.BasePruner(
+            given,
+            example,
+            importance=pruning.importance.GroupMagnitudeImportance(p=2),
+            global_pruning=True,
+            pruning_ratio=ratio,
+            max_pruning_ratio=0.9,
+            ignored_layers=[child for name, child in layers.items() if name not in inside],
+        )
+        units: set[int] = set()
+        for group in pruner.step(interactive=True):
+            dependency, indices = group[0]
+            name = next(name for name, child in layers.items() if child is dependency.target.module)
+            units |= {int(slots[f"{name}.weight"].units[index]) for index in indices}
+        return units - {FROZEN}
+
+    low, high = 0.0, 0.9
+    for _ in range(8):
+        middle = (low + high) / 2
+        low, high = (low, middle) if macs_without(run, graph, chosen(middle)) <= share * whole else (middle, high)
+    return chosen(high)
+
+
+# -- figures ----------------------------------------------------------------------------------------------------------
+
+
+def compared(
+    teachers: Mapping[int, Run], ways: Mapping[str, Callable[[Run, ChannelGraph], set[int]]], *, epochs: int
+) -> dict[str, Any]:
+    """Cut, fine-tune and judge each teacher's network in every way; return the figures."""
+    right: dict[str, list[torch.Tensor]] = {}
+    rows: list[dict[str, Any]] = []
+    for seed, run in teachers.items():
+        graph = trace(run.network.module, run.network.module_example(2))
+        trainer = Trainer(run, epochs, None, print)
+        runs = {"original": run}
+        for way, choose in ways.items():
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                units = choose(run, graph)
+            cut = cut_units(run.network.module, run.network.module_example(2), graph, units)
+            left = {name: len(set(family.units) - units) for name, family in graph.layers().items()}
+            print(f"seed {seed}, {way}: {len(units)} of {sum(len(f.units) for f in graph.families)} channels go")
+            prepare = cut_into(run, cut)
+            runs[way] = trainer.train(f"{way}, seed {seed}", prepare, widths=left, seed=seed, alpha=ALPHA, kind=way)
+        judged = judge(run.network, classes_of(run), "test")
+        shipped, timing = ship_all(
+            runs, judged=judged, batches=[], folders=lambda one: one.path / "export", notice=lambda _: None
+        )
+        for row in shipped:
+            logits = runs[row.name].network(judged.raw)
+            right.setdefault(row.name, []).append(logits.argmax(1) == judged.targets)
+            kept = {"macs": row.macs, "bytes": row.bytes, "faster": timing.ratio("original", row.name)}
+            rows.append({"seed": seed, "way": row.name, "accuracy": row.accuracy, **kept})
+            print(rows[-1], flush=True)
+    figures: dict[str, Any] = {"epochs": epochs, "runs": rows}
+    for way in ways:
+        low, high = paired_bootstrap(torch.stack(right["original"]), torch.stack(right[way]))
+        lost = float(torch.stack(right["original"]).double().mean() - torch.stack(right[way]).double().mean())
+        figures[way] = {"lost": lost, "interval_95": [low, high], "seeds": len(teachers)}
+        figures[way] |= {
+            name: statistics.fmean(row[name] for row in rows if row["way"] == way) for name in ("macs", "faster")
+        }
+    first, *others = ways
+    for other in others:
+        low, high = paired_bootstrap(torch.stack(right[first]), torch.stack(right[other]))
+        gain = figures[other]["lost"] - figures[first]["lost"]
+        figures[f"{first} over {other}"] = {"gain": gain, "interval_95": [low, high]}
+    return figures
+
+
+def half(root: Path, seeds: list[int], epochs: int) -> dict[str, Any]:
+    """Prune ResNet-20 to half its multiply-adds, and fine-tune it with knowledge distillation."""
+    teachers = {seed: reproduce("resnet20_fashion_mnist", root=root, seeds=[seed])[0] for seed in seeds}
+    ways: dict[str, Callable[[Run, ChannelGraph], set[int]]] = {"netsmith": lambda run, graph: by_loss(run, graph, 0.5)}
+    if importlib.util.find_spec("torch_pruning") is not None:
+        ways["reference"] = lambda run, graph: by_reference(run, graph, 0.5)
+    return compared(teachers, ways, epochs=epochs)
+
+
+def main() -> None:
+    """Run what is asked for."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("figure", choices=("half",))
+    parser.add_argument("--root", type=Path, default=Path("runs"), help="where the runs lie")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--epochs", type=int, default=4, help="of fine-tuning")
+    parser.add_argument("--out", type=Path, help="write the figures as JSON")
+    asked = parser.parse_args()
+    figures = {asked.figure: half(asked.root, asked.seeds, asked.epochs)}
+    print(json.dumps(figures, indent=1))
+    if asked.out is not None:
+        known = json.loads(asked.out.read_text()) if asked.out.is_file() else {}
+        where = {name: environment()[name] for name in ("processor", "threads", "versions")}
+        asked.out.write_text(json.dumps(known | figures | {"environment": where}, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
