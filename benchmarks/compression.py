@@ -58,7 +58,7 @@ def macs_without(run: Run, graph: ChannelGraph, units: set[int]) -> int:
     return count_macs(small, run.network.module_example(1))
 
 
-def by_loss(run: Run, graph: ChannelGraph, share: float, *, most: int = 500) -> set[int]:
+def by_loss(run: Run, graph: ChannelGraph, share: float, *, most: int = 300) -> set[int]:
     """Choose units by what the masked network loses on dev per multiply-add saved, a layer at a time."""
     network = run.network
     judged = judge(network, classes_of(run), "dev", most=most)
@@ -182,7 +182,7 @@ def main() -> None:
     parser.add_argument("figure", choices=("half",))
     parser.add_argument("--root", type=Path, default=Path("runs"), help="where the runs lie")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--epochs", type=int, default=4, help="of fine-tuning")
+    parser.add_argument("--epochs", type=int, default=3, help="of fine-tuning")
     parser.add_argument("--out", type=Path, help="write the figures as JSON")
     asked = parser.parse_args()
     figures = {asked.figure: half(asked.root, asked.seeds, asked.epochs)}
