@@ -94,11 +94,15 @@ def test_a_distillation_takes_its_teacher_from_a_run():
         assert taught[name].equal(value), name
     with pytest.raises(RunError, match="Supervised takes no teacher; use a distillation recipe"):
         train(teacher=teacher.path)
+    other = netsmith.train("resnet20_fashion_mnist", sets=sets | {"method.model.depth": 8}, name="other", notice=quiet)
     with pytest.raises(ConfigError, match="the teacher's weights do not fit") as caught:
-        netsmith.train("student_fashion_mnist", sets=sets, teacher=train(name="mlp").path, notice=quiet)
+        netsmith.train("student_fashion_mnist", sets=sets, teacher=other.path, notice=quiet)
     assert len(str(caught.value)) < 500
+    labels = "the teacher answers 0, 1, 2, .*, the student's data have T-shirt/top, .*: expected the same labels"
+    with pytest.raises(ConfigError, match=labels):
+        netsmith.train("student_fashion_mnist", sets=sets, teacher=train(name="mlp").path, notice=quiet)
     assert sorted(path.name for path in Path("runs").iterdir()) == sorted(
-        ["resnet20_fashion_mnist", "student_fashion_mnist", "mlp"]
+        ["resnet20_fashion_mnist", "student_fashion_mnist", "mlp", "other"]
     )
 
 

@@ -54,6 +54,17 @@ def test_tables_and_a_student_that_is_left_out(netsmith):
     assert names == ["teacher", "teacher int8", "pruned", "pruned int8"]
 
 
+def test_a_student_may_be_taught_by_hints(netsmith):
+    assert netsmith("train lenet5_mnist --set data.twin=true --set epochs=0 --set steps=4").code == 0
+    refused = netsmith("compress runs/lenet5_mnist --student maml_sine")
+    assert (refused.code, refused.line) == (2, "--student maml_sine: expected a recipe with one teacher, got maml")
+    assert [path.name for path in Path("runs").iterdir()] == ["lenet5_mnist"]  # said before anything is trained
+    short = "--set epochs=0 --set steps=5 --set data.twin=true"
+    found = netsmith(f"compress runs/lenet5_mnist --student fitnet_mnist --prune 0 {short} --json")
+    assert found.code == 0, found.err
+    assert [row["name"] for row in json.loads(found.out)] == ["teacher", "teacher int8", "student", "student int8"]
+
+
 def test_texts_are_pruned_without_int8(netsmith, tmp_path):
     own = write_own_data(tmp_path / "data")
     sets = "--set epochs=0 --set steps=5 --name text"

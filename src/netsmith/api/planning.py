@@ -51,7 +51,7 @@ def plan(
     check(experiment)
     prepare = teaching(teacher, notice=lines.append)
     if prepare:
-        prepare(experiment.method)
+        prepare(experiment)
     engine = Engine(experiment)
     method, spec = experiment.method, experiment.spec
     network = Network(method.product(), method.product_spec(spec), task=method.task)

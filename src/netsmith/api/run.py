@@ -221,7 +221,10 @@ def train(
 
 def teaching(teacher: str | Path, *, notice: Callable[[str], None]) -> training.Prepare | None:
     """Return what puts a run's product into a distillation as its teacher, or None for no teacher."""
-    return training.teacher_into(load(teacher, notice=notice).network.module) if teacher else None
+    if not teacher:
+        return None
+    network = load(teacher, notice=notice).network
+    return training.teacher_into(network.module, network.spec.outputs)
 
 
 def prepared(

@@ -18,6 +18,7 @@ from netsmith.api.experiments import Found, read_experiment, write_form
 from netsmith.api.own_data import check
 from netsmith.core.errors import (
     CheckpointError,
+    ConfigError,
     DivergedError,
     InterruptedRun,
     MissingExtraError,
@@ -26,7 +27,7 @@ from netsmith.core.errors import (
     shorten,
 )
 from netsmith.core.files import write_atomic
-from netsmith.core.spec import Spec
+from netsmith.core.spec import Outputs, Spec
 from netsmith.data.text_table import TextTable
 from netsmith.engine import checkpoint
 from netsmith.engine.engine import Engine
@@ -48,8 +49,8 @@ __all__ = [
     "teacher_into",
 ]
 
-Prepare = Callable[[Method], Any]
-"""Changes a fresh method before training (puts in a teacher, prunes the model); returns the surgery log or None."""
+Prepare = Callable[[Experiment], Any]
+"""Changes a fresh experiment before training (puts in a teacher, prunes the model); returns the surgery log or None."""
 
 
 def begin(
@@ -81,7 +82,7 @@ def begin(
     check(experiment)
     if isinstance(experiment.source, TextTable):  # predict must find the same column in other tables
         experiment.config = experiment.config.derive(**{"data.text": experiment.source.text_column})
-    surgery = prepare(experiment.method) if prepare else None
+    surgery = prepare(experiment) if prepare else None
     folder = RunFolder.create(Path(root), name) if ranks.first else None
     path = Path(ranks.from_first(str(folder.path) if folder else ""))
     steps = int(experiment.config.steps)
@@ -320,13 +321,24 @@ def _operate(method: Method, surgery: Any) -> None:
     apply_surgery(method.product(), SurgeryLog.from_json(surgery))
 
 
-def teacher_into(teacher: torch.nn.Module) -> Prepare:
-    """Return a :data:`Prepare` that puts a trained teacher into a distillation."""
+def teacher_into(teacher: torch.nn.Module, answers: Outputs) -> Prepare:
+    """Return a :data:`Prepare` that puts a trained teacher into a distillation.
 
-    def put(method: Method) -> None:
-        adopt = getattr(method, "adopt_teacher", None)
+    Args:
+        teacher: The network.
+        answers: What it answers; the student must answer the same, or it would be taught other things' names.
+    """
+
+    def put(experiment: Experiment) -> None:
+        adopt = getattr(experiment.method, "adopt_teacher", None)
         if adopt is None:
-            raise RunError(f"{type(method).__name__} takes no teacher; use a distillation recipe")
+            raise RunError(f"{type(experiment.method).__name__} takes no teacher; use a distillation recipe")
+        if experiment.spec.outputs.names != answers.names:
+            theirs, ours = (shorten(", ".join(found.names), 60) for found in (answers, experiment.spec.outputs))
+            raise ConfigError(
+                f"the teacher answers {theirs or 'no classes'}, the student's data have {ours or 'no classes'}: "
+                "expected the same labels in the same order; train the teacher on these data"
+            )
         adopt(teacher)
 
     return put

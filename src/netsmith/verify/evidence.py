@@ -73,7 +73,8 @@ def _short_run(name: str) -> Engine:
         found.config.derive(**{"data.twin": True, "epochs": 0, "steps": steps, "evaluate_every": steps})
     )
     if found.card.teacher:
-        teacher_into(_short_run(found.card.teacher).method.product())(experiment.method)
+        taught = _short_run(found.card.teacher)
+        teacher_into(taught.method.product(), taught.experiment.spec.outputs)(experiment)
     engine = Engine(experiment)
     engine.fit()
     return engine

@@ -15,7 +15,9 @@ from netsmith.core.errors import ConfigError, UnsupportedError
 from netsmith.core.files import read_json, write_atomic, write_json
 from netsmith.core.registry import find_kind, recipes
 from netsmith.core.roles import ModelConfig
+from netsmith.methods._taught import TaughtConfig
 from netsmith.methods.distillation import Distillation
+from netsmith.methods.many_teachers import ManyTeachers
 from netsmith.models.vision.student_net import StudentNet
 from netsmith.report.run_page import ModelRow, RunReport, run_page
 from netsmith.workflows.judging import Judged, judge
@@ -84,6 +86,7 @@ def compress_run(
     network, source = run.network, classes_of(run)
     if student == "none" and sets:
         raise ConfigError(f"--set {next(iter(sets))}: it changes the student's experiment, and --student none has none")
+    taught = None if student == "none" else _student(run, student, epochs=epochs * 2, sets=sets or {})
     runs: dict[str, Run] = {"teacher": run}
     tuned = epochs or max(1, epochs_of(run) // 4)
     root = run.path.parent
@@ -97,9 +100,8 @@ def compress_run(
     cut = _cut(run, ratio=prune, notice=notice) if prune else None
     if cut:
         runs["pruned"] = begin(tuning(run, epochs=tuned), "pruned", cut_into(run, cut))
-    if student != "none":
-        found = _student(run, student, epochs=epochs * 2, sets=sets or {})
-        runs["student"] = begin(found, "student", training.teacher_into(network.module))
+    if taught:
+        runs["student"] = begin(taught, "student", training.teacher_into(network.module, network.spec.outputs))
     split = "test" if "test" in source.splits() else "dev"
     judged = judge(network, source, split)
     try:
@@ -151,8 +153,9 @@ def _student(run: Run, student: str, *, epochs: int, sets: Mapping[str, Any]) ->
     teacher, task = parts_of(run)
     if student in recipes():
         found = find(student)
-        if not isinstance(found.config.method, Distillation.Config):
-            raise ConfigError(f"--student {student}: expected a distillation recipe")
+        method = found.config.method
+        if not isinstance(method, TaughtConfig) or isinstance(method, ManyTeachers.Config):
+            raise ConfigError(f"--student {student}: expected a recipe with one teacher, got {method.kind_name()}")
         changes: dict[str, Any] = {"method.teacher": teacher.dump(), "data": run.found.config.data.dump()}
         changes |= {"seed": run.found.config.seed} | ({"epochs": epochs, "steps": AUTO} if epochs else {}) | dict(sets)
         return replace(found, config=found.config.derive(**changes))

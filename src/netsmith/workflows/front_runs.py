@@ -14,7 +14,7 @@ from netsmith.api import training
 from netsmith.compress.surgery import apply_surgery
 from netsmith.core.errors import DivergedError
 from netsmith.engine import checkpoint
-from netsmith.engine.method import Method
+from netsmith.engine.experiment import Experiment
 from netsmith.methods.distillation import Distillation
 from netsmith.report.tables import percent_text
 from netsmith.workflows.tuning import Hooks, cut_into, tuning
@@ -137,7 +137,8 @@ def controls_of(
     """
     run, first = trainer.run, trainer.run.found.config.seed
 
-    def fresh(method: Method) -> Any:
+    def fresh(experiment: Experiment) -> Any:
+        method = experiment.method
         assert isinstance(method, Distillation)
         method.adopt_teacher(run.network.module)
         method.model = apply_surgery(method.model, cut[1])  # the zoo's own first weights, at these widths

@@ -12,8 +12,8 @@ from netsmith.api.experiments import Found
 from netsmith.core.config import AUTO
 from netsmith.core.errors import UnsupportedError
 from netsmith.core.roles import ModelConfig
+from netsmith.engine.experiment import Experiment
 from netsmith.engine.hook import Hook
-from netsmith.engine.method import Method
 from netsmith.engine.source import Source
 from netsmith.methods.distillation import Distillation
 
@@ -89,7 +89,8 @@ def tuning(run: Run, *, epochs: int, slower: float = 0.3) -> Found:
 def cut_into(run: Run, cut: tuple[nn.Module, SurgeryLog]) -> training.Prepare:
     """Return what puts a cut network into a distillation whose teacher is the run's own product."""
 
-    def prepare(method: Method) -> Any:
+    def prepare(experiment: Experiment) -> Any:
+        method = experiment.method
         assert isinstance(method, Distillation)
         method.adopt_teacher(run.network.module)
         cut_network, log = cut
