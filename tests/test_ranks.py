@@ -28,6 +28,23 @@ CASES = {
         "distilled_mnist",
         {"method.teacher": MLP, "method.teacher_steps": 2, "optimizers.teacher": {"kind": "adam"}},
     ),
+    "contrast": (  # each rank moves the memory of its own examples
+        "distilled_mnist",
+        {
+            "method": {
+                "kind": "crd",
+                "model": MLP,
+                "teacher": MLP,
+                "task": {"kind": "classify"},
+                "teacher_layer": "hidden",
+                "student_layer": "hidden",
+                "size": 8,
+                "negatives": 16,
+                "teacher_steps": 1,
+            },
+            "optimizers.teacher": {"kind": "adam"},
+        },
+    ),
     "adversarial": ("gan_gaussians", {}),
     "meta": ("maml_sine", {}),
     "reinforcement": ("a2c_cartpole", {}),
