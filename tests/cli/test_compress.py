@@ -65,6 +65,25 @@ def test_a_student_may_be_taught_by_hints(netsmith):
     assert [row["name"] for row in json.loads(found.out)] == ["teacher", "teacher int8", "student", "student int8"]
 
 
+def test_layers_become_products_of_thin_ones(netsmith):
+    assert netsmith(f"train cnn_digits {SHORT}").code == 0
+    refused = netsmith("compress runs/cnn_digits --prune 0 --low-rank 0.001 --student none")
+    assert refused.code == 2
+    assert re.match(
+        r"budget=0.001 of \d+ parameters is out of reach: with rank 1 everywhere \d+ are left", refused.line
+    )
+    assert [path.name for path in Path("runs").iterdir()] == ["cnn_digits"]
+    found = netsmith("compress runs/cnn_digits --prune 0 --low-rank 0.4 --student none --epochs 1 --json")
+    assert found.code == 0, found.err
+    rows = {row["name"]: row for row in json.loads(found.out)}
+    assert list(rows) == ["teacher", "teacher int8", "low rank", "low rank int8"]
+    assert 0.35 < rows["low rank"]["parameters"] / rows["teacher"]["parameters"] <= 0.4
+    # what was factorized is a run: its folder alone answers, with the same weights
+    again = netsmith("export runs/cnn_digits-low-rank -o again.onnx")
+    assert again.code == 0
+    assert Path("again.onnx").stat().st_size == rows["low rank"]["bytes"]
+
+
 def test_texts_are_pruned_without_int8(netsmith, tmp_path):
     own = write_own_data(tmp_path / "data")
     sets = "--set epochs=0 --set steps=5 --name text"

@@ -168,22 +168,31 @@ class Network:
 
         return export_onnx(self.shipped, self.example(2), Path(path), exporter=exporter)
 
-    def compress(self, *, prune: float = 0.5) -> Network:
+    def compress(self, *, prune: float = 0.5, low_rank: float = 0.0) -> Network:
         """Return a smaller copy with a share of its channels cut; the surgery is proven equal to the masked original.
 
         Accuracy falls until the copy is fine-tuned; with data, compress a run (it is fine-tuned, distilled, quantized).
 
         Args:
-            prune: Share of the channels to cut, 0..1.
+            prune: Share of the channels to cut, 0..1; 0 cuts none.
+            low_rank: Share of the parameters (of what was left of them) that may stay where layers become products of
+                thin ones; 0 leaves that out.
 
         Raises:
             UnsupportedError: Nothing can be cut, or an operation is not known.
             ProofError: The cut network does not answer as the masked one.
         """
+        from netsmith.compress.factorize import factorize
         from netsmith.compress.prune import prune as cut
 
-        smaller, _ = cut(self.module, self.module_example(2), ratio=prune)
-        return Network(smaller, self.spec, task=self.task, name=f"{self.name}-pruned", missing=self.missing)
+        if not (prune or low_rank):
+            raise UnsupportedError("prune=0 and low_rank=0 leave the network as it is; give one of them")
+        module, name = self.module, self.name
+        if prune:
+            module, name = cut(module, self.module_example(2), ratio=prune)[0], f"{name}-pruned"
+        if low_rank:
+            module, name = factorize(module, budget=low_rank)[0], f"{name}-low-rank"
+        return Network(module, self.spec, task=self.task, name=name, missing=self.missing)
 
     def explain(self, source: Any, folder: str | Path, *, method: str = "", count: int = 8) -> Any:
         """Write pictures and a page that show why it decides as it does.

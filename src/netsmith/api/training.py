@@ -316,9 +316,13 @@ def _operate(method: Method, surgery: Any) -> None:
     """Give a fresh product the shapes of a changed network, as its surgery log says."""
     if surgery is None:
         return
+    from netsmith.compress.factorize import FactorLog, apply_factors
     from netsmith.compress.surgery import SurgeryLog, apply_surgery
 
-    apply_surgery(method.product(), SurgeryLog.from_json(surgery))
+    if isinstance(surgery, dict) and "factors" in surgery:
+        apply_factors(method.product(), FactorLog.from_json(surgery))
+    else:
+        apply_surgery(method.product(), SurgeryLog.from_json(surgery))
 
 
 def teacher_into(teacher: torch.nn.Module, answers: Outputs) -> Prepare:

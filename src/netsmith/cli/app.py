@@ -146,6 +146,9 @@ def explain(
 def compress(
     run: str = _RUN,
     prune: float | None = typer.Option(None, "--prune", help="Share of the channels to cut; 0.5.", min=0, max=0.95),
+    low_rank: float | None = typer.Option(
+        None, "--low-rank", help="Share of the parameters that layers as products of thin ones may keep.", min=0, max=1
+    ),
     student: str = typer.Option("", "--student", help="A distillation recipe or a model kind for the student."),
     epochs: int = typer.Option(
         0, "--epochs", help="Epochs of fine-tuning; a quarter of the run's, to a budget half.", min=0
@@ -160,7 +163,7 @@ def compress(
     code: str = _CODE,
     json: bool = _JSON,
 ) -> None:
-    """Make a run smaller and faster: prune, distil, quantize.
+    """Make a run smaller and faster: prune, factorize, distil, quantize.
 
     Everything that comes out is measured under ONNX Runtime on this machine. With a budget, layers are narrowed until
     the measured network is within it, and simple controls are trained beside it.
@@ -171,9 +174,11 @@ def compress(
     if wanted is None:
         budget.refuse({"--max-drop": max_drop, "--points": points, "--controls": controls}, "need a budget")
         share = 0.5 if prune is None else prune
-        verbs.compress(run, prune=share, student=student, epochs=epochs, sets=set_, code=code, as_json=json)
+        ways = {"prune": share, "low_rank": low_rank or 0.0, "student": student}
+        verbs.compress(run, ways=ways, epochs=epochs, sets=set_, code=code, as_json=json)
         return
-    budget.refuse({"--prune": prune, "--student": student or None, "--set": set_ or None}, "do not go with a budget")
+    given = {"--prune": prune, "--low-rank": low_rank, "--student": student or None, "--set": set_ or None}
+    budget.refuse(given, "do not go with a budget")
     settings = {"points": points, "controls": controls, "max_drop": None if max_drop is None else max_drop / 100}
     budget.compress(run, wanted, settings=settings, epochs=epochs, code=code, as_json=json)
 

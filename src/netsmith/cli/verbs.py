@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -91,8 +92,8 @@ def explain(path: str, *, source: str, method: str, count: int, code: str) -> No
     say(f"page: {found.page}")
 
 
-def compress(path: str, *, prune: float, student: str, epochs: int, sets: list[str], code: str, as_json: bool) -> None:
-    """Make a run smaller and print the table of what came out."""
+def compress(path: str, *, ways: Mapping[str, Any], epochs: int, sets: list[str], code: str, as_json: bool) -> None:
+    """Make a run smaller in some ways (``prune``, ``low_rank``, ``student``) and print the table of what came out."""
     from netsmith.api.experiments import parse_sets
     from netsmith.api.run import load
     from netsmith.cli.journey import print_compressed
@@ -100,9 +101,7 @@ def compress(path: str, *, prune: float, student: str, epochs: int, sets: list[s
 
     run = load(path, code=code, notice=notice)
     with Bars() as bars:
-        found = run.compress(
-            prune=prune, student=student, epochs=epochs, sets=parse_sets(sets), hooks=bars, notice=notice
-        )
+        found = run.compress(**ways, epochs=epochs, sets=parse_sets(sets), hooks=bars, notice=notice)
     print_compressed(found, as_json=as_json)
 
 

@@ -59,13 +59,13 @@ def mode_values(weight: Tensor, mode: int) -> Tensor:
 
 
 def tucker2(weight: Tensor, ranks: tuple[int, int], *, sweeps: int = _SWEEPS) -> tuple[Tensor, Tensor, Tensor]:
-    r"""Return a convolution kernel as a small kernel between two changes of channels (Kim et al. 2016, Eq. 4).
+    r"""Return a convolution kernel as a small kernel between two changes of channels (Kim et al. 2016).
 
     .. math:: K_{o,i,k} \approx \sum_{p=1}^{R_o} \sum_{q=1}^{R_i} C_{p,q,k} \, U^{out}_{o,p} \, U^{in}_{i,q}
 
     Both factors have orthonormal columns. They start as the leading singular vectors of the unfoldings (HOSVD: De
     Lathauwer, De Moor & Vandewalle 2000a) and are improved in turn (higher-order orthogonal iteration, 2000b), which
-    never adds to the error. Only the two modes of channels are cut: kernels are small in the others (their section 3).
+    never adds to the error. Only the two modes of channels are cut: kernels are small in the others.
 
     Args:
         weight: ``(O, I, *K)``.

@@ -14,7 +14,7 @@ from torch import nn
 from netsmith.compress._factor_layers import Rank, kind_of, matrix_of, places
 from netsmith.compress._low_rank import tucker2_energies
 from netsmith.measure.example import Example, tensors
-from netsmith.measure.macs import as_meta
+from netsmith.measure.macs import on_meta
 
 __all__ = ["Choices", "Prices", "choices_of", "multiply_prices", "spread"]
 
@@ -65,7 +65,20 @@ def multiply_prices(module: nn.Module, example: Example, names: Collection[str])
 
     An embedding multiplies nothing; the map behind a thin one would. A layer that does not run costs nothing.
     """
-    clone, given = as_meta(module, example)
+    reads, answers = on_meta(module, example, lambda clone, given: _calls(clone, given, names))
+    found = {}
+    for name in names:
+        layer: Any = module.get_submodule(name)
+        n, size = answers[name], layer.weight.numel()
+        if kind_of(layer) == "embedding":
+            found[name] = Prices(0, 0, n, 0)
+        else:  # a stride stays with the core, so what is before a core runs at every place that is read
+            found[name] = Prices(reads[name] if places(layer) > 1 else n, n, n, n * size)
+    return found
+
+
+def _calls(clone: nn.Module, given: tuple[Any, ...], names: Collection[str]) -> tuple[dict[str, int], dict[str, int]]:
+    """Return how many places layers read and answer in one forward pass, by name."""
     reads, answers = dict.fromkeys(names, 0), dict.fromkeys(names, 0)
 
     def watch(name: str, layer: Any) -> None:
@@ -83,15 +96,7 @@ def multiply_prices(module: nn.Module, example: Example, names: Collection[str])
         watch(name, clone.get_submodule(name))
     with torch.no_grad():
         clone(*given)
-    found = {}
-    for name in names:
-        layer: Any = module.get_submodule(name)
-        n, size = answers[name], layer.weight.numel()
-        if kind_of(layer) == "embedding":
-            found[name] = Prices(0, 0, n, 0)
-        else:  # a stride stays with the core, so what is before a core runs at every place that is read
-            found[name] = Prices(reads[name] if places(layer) > 1 else n, n, n, n * size)
-    return found
+    return reads, answers
 
 
 def choices_of(layer: nn.Module, prices: Prices) -> Choices:

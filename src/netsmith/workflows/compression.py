@@ -1,4 +1,4 @@
-"""Make a run smaller and faster: prune and fine-tune, distil into a student, quantize; one table, measured here."""
+"""Make a run smaller and faster: prune or factorize and fine-tune, distil, quantize; one table, measured here."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from netsmith.api.run import Run
+    from netsmith.compress.factorize import FactorLog
     from netsmith.compress.surgery import SurgeryLog
 
 __all__ = ["Compressed", "compress_run", "model_rows"]
@@ -57,6 +58,7 @@ def compress_run(
     run: Run,
     *,
     prune: float = 0.5,
+    low_rank: float = 0.0,
     student: str = "",
     epochs: int = 0,
     sets: Mapping[str, Any] | None = None,
@@ -68,6 +70,7 @@ def compress_run(
     Args:
         run: A finished run that classifies images or rows of a fixed source.
         prune: Share of the channels to cut; 0 leaves pruning out.
+        low_rank: Share of the parameters that may stay where layers become products of thin ones; 0 leaves it out.
         student: A distillation recipe (it brings the network, the loss and the optimizer; the data are the run's) or
             the kind of the student; a small depthwise network for images by default, ``none`` leaves distillation out.
         epochs: Epochs of fine-tuning and half those of the student; by default a quarter of the run's, and for the
@@ -78,7 +81,7 @@ def compress_run(
 
     Raises:
         ConfigError: ``sets`` without a student to change.
-        UnsupportedError: The run does not classify, or has no fixed data.
+        UnsupportedError: The run does not classify, or has no fixed data; a low rank that cannot be reached.
         ProofError: A cut or an export that cannot be proven.
     """
     from netsmith.api.run import load
@@ -87,6 +90,7 @@ def compress_run(
     if student == "none" and sets:
         raise ConfigError(f"--set {next(iter(sets))}: it changes the student's experiment, and --student none has none")
     taught = None if student == "none" else _student(run, student, epochs=epochs * 2, sets=sets or {})
+    thin = _factorized(run, share=low_rank, notice=notice) if low_rank else None
     runs: dict[str, Run] = {"teacher": run}
     tuned = epochs or max(1, epochs_of(run) // 4)
     root = run.path.parent
@@ -100,6 +104,8 @@ def compress_run(
     cut = _cut(run, ratio=prune, notice=notice) if prune else None
     if cut:
         runs["pruned"] = begin(tuning(run, epochs=tuned), "pruned", cut_into(run, cut))
+    if thin:
+        runs["low rank"] = begin(tuning(run, epochs=tuned), "low-rank", cut_into(run, thin))
     if taught:
         runs["student"] = begin(taught, "student", training.teacher_into(network.module, network.spec.outputs))
     split = "test" if "test" in source.splits() else "dev"
@@ -146,6 +152,20 @@ def _cut(run: Run, *, ratio: float, notice: Callable[[str], None]) -> tuple[nn.M
     after = sum(p.numel() for p in smaller.parameters())
     notice(f"pruned {ratio:.0%} of the channels: {before:,} to {after:,} parameters, proven equal to the masked one")
     return smaller, log
+
+
+def _factorized(run: Run, *, share: float, notice: Callable[[str], None]) -> tuple[nn.Module, FactorLog]:
+    """Make layers of a copy of the product thin."""
+    from netsmith.compress.factorize import factorize
+    from netsmith.measure.parameters import count_parameters
+
+    module = run.network.module
+    thin, log = factorize(module, budget=share)
+    if not log.factors:
+        raise UnsupportedError(f"--low-rank {share:g}: no layer of this network becomes smaller as a product of two")
+    before, after = count_parameters(module), count_parameters(thin)
+    notice(f"{len(log.factors)} layers as products of thin ones: {before:,} to {after:,} parameters")
+    return thin, log
 
 
 def _student(run: Run, student: str, *, epochs: int, sets: Mapping[str, Any]) -> Found:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from netsmith.api.run import Run
+    from netsmith.compress.factorize import FactorLog
     from netsmith.compress.surgery import SurgeryLog
 
 __all__ = ["Hooks", "classes_of", "cut_into", "epochs_of", "parts_of", "tuning"]
@@ -86,8 +87,8 @@ def tuning(run: Run, *, epochs: int, slower: float = 0.3) -> Found:
     return replace(run.found, config=changed, recipe="")
 
 
-def cut_into(run: Run, cut: tuple[nn.Module, SurgeryLog]) -> training.Prepare:
-    """Return what puts a cut network into a distillation whose teacher is the run's own product."""
+def cut_into(run: Run, cut: tuple[nn.Module, SurgeryLog | FactorLog]) -> training.Prepare:
+    """Return what puts a cut or factorized network into a distillation whose teacher is the run's own product."""
 
     def prepare(experiment: Experiment) -> Any:
         method = experiment.method
