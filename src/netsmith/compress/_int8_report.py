@@ -1,0 +1,198 @@
+"""What a quantized ONNX file is worth: its report, and what of it computes in 8 bits."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from netsmith.compress._onnx_files import compact
+from netsmith.core.extras import require
+from netsmith.measure.session import open_session, run_session
+
+__all__ = ["Calibrated", "QuantizationReport", "compare", "finish", "has_int8_products", "operators", "warning_of"]
+
+Calibrated = np.ndarray | Sequence[np.ndarray] | Mapping[str, np.ndarray]
+"""A batch of examples as a model takes them: one array, or a sequence or mapping of arrays for several inputs."""
+
+_INTEGER = {  # operators that multiply 8-bit numbers, by the name of what they compute
+    "ConvInteger": "Conv",
+    "DynamicQuantizeLSTM": "LSTM",
+    "DynamicQuantizeMatMul": "MatMul",
+    "MatMulInteger": "MatMul",
+    "MatMulIntegerToFloat": "MatMul",
+    "QAttention": "Attention",
+    "QGemm": "Gemm",
+}
+_EIGHT_BITS = (2, 3)  # uint8 and int8 as ONNX numbers its types
+_CONVERSIONS = ("QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "Constant")
+
+
+@dataclass(frozen=True)
+class QuantizationReport:
+    """What quantization did to a model.
+
+    Attributes:
+        file: The name of the file.
+        bytes: Its size.
+        bytes_before: The size of the model it was made from.
+        method: How the ranges of activations were found; ``dynamic`` where each example has its own.
+        per_channel: Whether each output channel's weights have a scale of their own.
+        examples: How many examples calibrated and were compared.
+        agreement: Part of the examples whose largest output is the same in both; None where the output is one number.
+        error: ``rms(int8 - fp32) / rms(fp32)`` over the first output.
+        quantized: Operators that compute in int8 (tables: that are stored in it), by the type they had in fp32.
+        kept: The other operators, by type: those that compute in fp32, and those of shapes.
+        warning: Why int8 may not pay on this machine; empty where it should.
+        versions: onnx and onnxruntime.
+    """
+
+    file: str
+    bytes: int
+    bytes_before: int
+    method: str
+    per_channel: bool
+    examples: int
+    agreement: float | None
+    error: float
+    quantized: dict[str, int]
+    kept: dict[str, int]
+    warning: str
+    versions: dict[str, str]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the report as JSON values."""
+        return asdict(self)
+
+
+def has_int8_products(cpuinfo: str | None = None) -> bool | None:
+    """Return whether the CPU multiplies and sums 8-bit numbers in one instruction; None where that is unknown.
+
+    Args:
+        cpuinfo: The text of ``/proc/cpuinfo``; read from this machine by default.
+    """
+    if cpuinfo is None:
+        if platform.system() == "Darwin" and platform.machine() == "arm64":
+            return True  # every Apple processor of this kind has the dot product
+        try:
+            cpuinfo = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            return None
+    lines = [line.partition(":") for line in cpuinfo.splitlines()]
+    flags = {
+        flag for name, _, value in lines if name.strip().lower() in ("flags", "features") for flag in value.split()
+    }
+    return bool(flags & {"avx512_vnni", "avx_vnni", "amx_int8", "asimddp", "i8mm"}) if flags else None
+
+
+def warning_of(products: bool | None) -> str:
+    if products is None:
+        return "could not tell whether this CPU has int8 dot products (VNNI); time int8 against fp32 before choosing it"
+    if products:
+        return ""
+    return (
+        "this CPU has no int8 dot products (VNNI): int8 may be slower than fp32 here, and weights were limited to 7 "
+        "bits so that sums do not overflow"
+    )
+
+
+def finish(
+    source: Path,
+    draft: Path,
+    target: Path,
+    feeds: list[dict[str, np.ndarray]],
+    *,
+    method: str,
+    per_channel: bool,
+    products: bool | None,
+) -> QuantizationReport:
+    """Make a quantized draft small, compare it with its source, and put it in its place.
+
+    Raises:
+        DataError: ONNX Runtime cannot run what its quantizer made.
+    """
+    onnx = require("onnx", extra="export")
+    runtime = require("onnxruntime", extra="export")
+    model = onnx.load(str(draft))
+    quantized, kept = operators(model)
+    draft.write_bytes(compact(model).SerializeToString())
+    agreement, error, examples = compare(open_session(source), open_session(draft), feeds)
+    os.replace(draft, target)
+    return QuantizationReport(
+        target.name,
+        target.stat().st_size,
+        source.stat().st_size,
+        method,
+        per_channel,
+        examples,
+        agreement,
+        error,
+        quantized,
+        kept,
+        warning_of(products),
+        {"onnx": onnx.__version__, "onnxruntime": runtime.__version__},
+    )
+
+
+def compare(exact: Any, found: Any, feeds: list[dict[str, np.ndarray]]) -> tuple[float | None, float, int]:
+    """Return the agreement of the largest outputs, the relative error, and the number of examples."""
+    same, total, examples, lost, whole = 0, 0, 0, 0.0, 0.0
+    for batch in feeds:
+        a, b = (run_session(session, batch)[0].astype(np.float64) for session in (exact, found))
+        examples += len(next(iter(batch.values())))
+        lost += float(np.square(a - b).sum())
+        whole += float(np.square(a).sum())
+        if a.ndim >= 2 and a.shape[-1] > 1:
+            same += int((a.argmax(-1) == b.argmax(-1)).sum())
+            total += int(np.prod(a.shape[:-1]))
+    return same / total if total else None, (lost / max(whole, 1e-300)) ** 0.5, examples
+
+
+def operators(model: Any) -> tuple[dict[str, int], dict[str, int]]:
+    """Count the operators of a quantized model that compute in int8, and the others.
+
+    The first are those that read a dequantized constant or activation (quantize-dequantize form), those that are made
+    for 8 bits (``QLinearConv``, ``MatMulInteger``...; counted as what they compute), and the tables read in 8 bits. A
+    conversion between the two worlds is neither.
+    """
+    made = {name: node for node in model.graph.node for name in node.output}
+    small = {tensor.name for tensor in model.graph.initializer if tensor.data_type in _EIGHT_BITS}
+    weights = {tensor.name for tensor in model.graph.initializer}
+    quantized: Counter[str] = Counter()
+    kept: Counter[str] = Counter()
+    for node in model.graph.node:
+        kind, sources = node.op_type, [made.get(name) for name in node.input]
+        if kind in _CONVERSIONS or _rescales(node, made):
+            continue
+        if kind in _INTEGER or kind.startswith("QLinear"):
+            quantized[_INTEGER[kind] if kind in _INTEGER else kind.removeprefix("QLinear")] += 1
+        elif (kind == "Gather" and node.input[0] in small) or any(_dequantizes(s, made, weights) for s in sources):
+            quantized[kind] += 1
+        else:
+            kept[kind] += 1
+    return dict(sorted(quantized.items())), dict(sorted(kept.items()))
+
+
+def _dequantizes(node: Any, made: dict[str, Any], weights: set[str]) -> bool:
+    """Return whether a node gives back what was quantized just before, or a constant stored in 8 bits."""
+    if node is None or node.op_type != "DequantizeLinear":
+        return False
+    source = made.get(node.input[0])
+    return node.input[0] in weights if source is None else source.op_type in ("QuantizeLinear", "Constant")
+
+
+def _rescales(node: Any, made: dict[str, Any]) -> bool:
+    """Return whether a node only turns the sums of an integer product into floats: ``float(sums) * (s_x * s_w)``."""
+    sources = [made[name].op_type for name in node.input if name in made]
+    if node.op_type == "Cast":
+        return sources in (["MatMulInteger"], ["ConvInteger"])
+    if node.op_type != "Mul":
+        return False
+    casts = [made[name] for name in node.input if name in made and made[name].op_type == "Cast"]
+    return "DynamicQuantizeLinear" in sources or any(_rescales(cast, made) for cast in casts)
