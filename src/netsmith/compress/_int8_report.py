@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,16 @@ from netsmith.compress._onnx_files import compact
 from netsmith.core.extras import require
 from netsmith.measure.session import open_session, run_session
 
-__all__ = ["Calibrated", "QuantizationReport", "compare", "finish", "has_int8_products", "operators", "warning_of"]
+__all__ = [
+    "Calibrated",
+    "QuantizationReport",
+    "compare",
+    "finish",
+    "has_int8_products",
+    "operators",
+    "sorted_out",
+    "warning_of",
+]
 
 Calibrated = np.ndarray | Sequence[np.ndarray] | Mapping[str, np.ndarray]
 """A batch of examples as a model takes them: one array, or a sequence or mapping of arrays for several inputs."""
@@ -31,6 +40,7 @@ _INTEGER = {  # operators that multiply 8-bit numbers, by the name of what they 
     "QGemm": "Gemm",
 }
 _EIGHT_BITS = (2, 3)  # uint8 and int8 as ONNX numbers its types
+_PRODUCTS = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 _CONVERSIONS = ("QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "Constant")
 
 
@@ -155,28 +165,37 @@ def compare(exact: Any, found: Any, feeds: list[dict[str, np.ndarray]]) -> tuple
 
 
 def operators(model: Any) -> tuple[dict[str, int], dict[str, int]]:
-    """Count the operators of a quantized model that compute in int8, and the others.
+    """Count the operators of a quantized model that compute in int8, and the others."""
+    quantized: Counter[str] = Counter()
+    kept: Counter[str] = Counter()
+    for node, whole in sorted_out(model):
+        kind = node.op_type
+        if kind in _INTEGER:
+            kind = _INTEGER[kind]
+        (quantized if whole else kept)[kind.removeprefix("QLinear")] += 1
+    return dict(sorted(quantized.items())), dict(sorted(kept.items()))
 
-    The first are those that read a dequantized constant or activation (quantize-dequantize form), those that are made
-    for 8 bits (``QLinearConv``, ``MatMulInteger``...; counted as what they compute), and the tables read in 8 bits. A
-    conversion between the two worlds is neither.
+
+def sorted_out(model: Any) -> Iterator[tuple[Any, bool]]:
+    """Yield every operator of a quantized model and whether it computes in int8.
+
+    These are products of dequantized numbers and other operators between a dequantization and a quantization
+    (quantize-dequantize form), those made for 8 bits (``QLinearConv``, ``MatMulInteger``...), and the tables read in 8
+    bits. Conversions between the two worlds are left out.
     """
     made = {name: node for node in model.graph.node for name in node.output}
     small = {tensor.name for tensor in model.graph.initializer if tensor.data_type in _EIGHT_BITS}
     weights = {tensor.name for tensor in model.graph.initializer}
-    quantized: Counter[str] = Counter()
-    kept: Counter[str] = Counter()
+    quantizing = {name for node in model.graph.node if node.op_type == "QuantizeLinear" for name in node.input[:1]}
     for node in model.graph.node:
-        kind, sources = node.op_type, [made.get(name) for name in node.input]
+        kind = node.op_type
         if kind in _CONVERSIONS or _rescales(node, made):
             continue
-        if kind in _INTEGER or kind.startswith("QLinear"):
-            quantized[_INTEGER[kind] if kind in _INTEGER else kind.removeprefix("QLinear")] += 1
-        elif (kind == "Gather" and node.input[0] in small) or any(_dequantizes(s, made, weights) for s in sources):
-            quantized[kind] += 1
-        else:
-            kept[kind] += 1
-    return dict(sorted(quantized.items())), dict(sorted(kept.items()))
+        restored = [_dequantizes(made.get(name), made, weights) for name in node.input]
+        between = any(restored) and not quantizing.isdisjoint(node.output)
+        whole = all(restored[:2]) if kind in _PRODUCTS else between
+        table = kind == "Gather" and node.input[0] in small
+        yield node, whole or table or kind in _INTEGER or kind.startswith("QLinear")
 
 
 def _dequantizes(node: Any, made: dict[str, Any], weights: set[str]) -> bool:

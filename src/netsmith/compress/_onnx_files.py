@@ -11,18 +11,16 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from netsmith.core.errors import DataError, UnsupportedError, did_you_mean
 from netsmith.core.extras import require
 
-__all__ = ["compact", "known_nodes", "prepare", "reader_of", "replacing", "silence"]
+__all__ = ["compact", "known_nodes", "prepare", "replacing", "silence"]
 
 
 @contextlib.contextmanager
 def replacing(target: Path) -> Iterator[Path]:
-    """Give a folder beside ``target`` for drafts, gone at the end, with everything ONNX Runtime prints held back."""
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as folder, silence():
+    """Give a folder beside ``target`` for drafts; it is gone at the end."""
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as folder:
         yield Path(folder)
 
 
@@ -70,20 +68,6 @@ def known_nodes(model: Any, keep: Sequence[str]) -> None:
     for name in keep:
         if name not in names:
             raise UnsupportedError(f"the model has no node {name!r} after preparation{did_you_mean(name, names)}")
-
-
-def reader_of(feeds: list[dict[str, np.ndarray]]) -> Any:
-    """Return the batches as ONNX Runtime's quantizer wants to be given them."""
-    quantization = require("onnxruntime.quantization", extra="export")
-
-    class Reader(quantization.CalibrationDataReader):
-        def __init__(self) -> None:
-            self.waiting = iter(feeds)
-
-        def get_next(self) -> dict[str, np.ndarray] | None:
-            return next(self.waiting, None)
-
-    return Reader()
 
 
 def compact(model: Any) -> Any:

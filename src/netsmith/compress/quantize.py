@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Literal
 
 from netsmith.compress._int8_report import (
     Calibrated,
@@ -12,9 +11,9 @@ from netsmith.compress._int8_report import (
     finish,
     has_int8_products,
 )
-from netsmith.compress._onnx_files import known_nodes, prepare, reader_of, replacing
-from netsmith.core.errors import DataError, UnsupportedError
-from netsmith.core.extras import require
+from netsmith.compress._onnx_files import known_nodes, prepare, replacing, silence
+from netsmith.compress._static_int8 import Method, find_ranges, write_int8
+from netsmith.core.errors import UnsupportedError
 from netsmith.measure.session import feeds_for, open_session
 
 __all__ = ["QuantizationReport", "has_int8_products", "quantize_onnx"]
@@ -25,7 +24,7 @@ def quantize_onnx(
     target_path: str | Path,
     calibration: Iterable[Calibrated],
     *,
-    method: Literal["minmax", "entropy", "percentile"] = "minmax",
+    method: Method = "minmax",
     per_channel: bool = True,
     keep: Sequence[str] = (),
 ) -> QuantizationReport:
@@ -39,42 +38,25 @@ def quantize_onnx(
         target_path: The file to write.
         calibration: Batches as the model takes them: arrays, or sequences or mappings of arrays for several inputs.
             About a hundred typical examples of the training split.
-        method: ``minmax`` takes the whole range seen, ``entropy`` and ``percentile`` clip outliers.
+        method: ``minmax`` takes the whole range seen; ``entropy`` cuts it, to a quarter at most, where that keeps more
+            information (seconds per activation); ``percentile`` leaves out the outermost 1 in 10,000 values.
         per_channel: One scale per output channel; depthwise convolutions need it.
-        keep: Names of nodes that stay in fp32.
+        keep: Names of nodes that stay in fp32, as they are called once ONNX Runtime has prepared the model.
 
     Raises:
         UnsupportedError: No calibration data, or an argument is unknown.
         DataError: The source is not a model ONNX Runtime can run.
         MissingExtraError: onnx or onnxruntime is not installed.
     """
-    quantization = require("onnxruntime.quantization", extra="export")
     source, target = Path(source_path), Path(target_path)
-    methods = {"minmax": "MinMax", "entropy": "Entropy", "percentile": "Percentile"}
-    if method not in methods:
-        raise UnsupportedError(f"method must be minmax, entropy or percentile, got {method!r}")
     exact = open_session(source)
     feeds = [feeds_for(exact, batch) for batch in calibration]
     if not feeds:
         raise UnsupportedError("quantization needs calibration data, got none")
     products = has_int8_products()
-    with replacing(target) as folder:
-        prepared, draft = folder / "prepared.onnx", folder / target.name
+    with replacing(target) as folder, silence():
+        prepared, draft = folder / f"prepared.{source.name}", folder / target.name
         known_nodes(prepare(source, prepared), keep)
-        try:
-            quantization.quantize_static(
-                str(prepared),
-                str(draft),
-                reader_of(feeds),
-                quant_format=quantization.QuantFormat.QDQ,
-                activation_type=quantization.QuantType.QUInt8,
-                weight_type=quantization.QuantType.QInt8,
-                per_channel=per_channel,
-                reduce_range=products is False,  # without VNNI, sums of two 8-bit products saturate 16 bits
-                calibrate_method=getattr(quantization.CalibrationMethod, methods[method]),
-                nodes_to_exclude=list(keep),
-            )
-        except Exception as error:
-            # onnxruntime.quantization raises whatever its many passes raise
-            raise DataError(f"cannot be quantized: {error}", source) from error
+        ranges = find_ranges(prepared, feeds, method=method)
+        write_int8(prepared, draft, ranges, per_channel=per_channel, products=products, keep=keep)
         return finish(source, draft, target, feeds, method=method, per_channel=per_channel, products=products)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from netsmith.compress._int8_report import Calibrated, QuantizationReport, finish, has_int8_products
-from netsmith.compress._onnx_files import known_nodes, prepare, replacing
+from netsmith.compress._onnx_files import known_nodes, prepare, replacing, silence
 from netsmith.core.errors import DataError, UnsupportedError
 from netsmith.core.extras import require
 from netsmith.measure.session import feeds_for, open_session
@@ -58,8 +58,8 @@ def quantize_dynamic(
     if not feeds:
         raise UnsupportedError("a quantized model is compared with its source on examples, got none")
     products = has_int8_products()
-    with replacing(target) as folder:
-        prepared, draft = folder / "prepared.onnx", folder / target.name
+    with replacing(target) as folder, silence():
+        prepared, draft = folder / f"prepared.{source.name}", folder / target.name
         model = prepare(source, prepared)
         known_nodes(model, keep)
         _unshare(model)
