@@ -84,15 +84,15 @@ def test_layers_become_products_of_thin_ones(netsmith):
     assert Path("again.onnx").stat().st_size == rows["low rank"]["bytes"]
 
 
-def test_texts_are_pruned_without_int8(netsmith, tmp_path):
+def test_texts_are_pruned(netsmith, tmp_path):
     own = write_own_data(tmp_path / "data")
     sets = "--set epochs=0 --set steps=5 --name text"
     assert netsmith(f"train text_classifier --data {own / 'texts.csv'} {sets}").code == 0
     found = netsmith("compress runs/text --student none --epochs 1 --json")
     assert found.code == 0, found.err
-    assert "int8 is left out" in found.err
     rows = json.loads(found.out)
-    assert [row["name"] for row in rows] == ["teacher", "pruned"]
+    assert [row["name"] for row in rows] == ["teacher", "teacher int8", "pruned", "pruned int8"]
+    assert rows[2]["bytes"] < rows[0]["bytes"]
     assert rows[1]["bytes"] < rows[0]["bytes"]
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from netsmith.api import training
 from netsmith.api.commands import on_run
@@ -164,11 +164,25 @@ class Run:
         """Return this run beside others: figures, sizes, and where their experiments differ; see :func:`compare`."""
         return compare([self, *others])
 
-    def export(self, output: str | Path | None = None, *, int8: bool = False) -> dict[str, Any]:
-        """Export to ONNX with a parity proof; also quantize to int8 where asked."""
+    def export(
+        self,
+        output: str | Path | None = None,
+        *,
+        int8: bool = False,
+        method: Literal["minmax", "entropy", "percentile", "best"] = "minmax",
+        max_drop: float | None = None,
+    ) -> dict[str, Any]:
+        """Export to ONNX with a parity proof; also quantize to int8 where asked.
+
+        Args:
+            output: The file; ``export/model.onnx`` in the run's folder by default.
+            int8: Also write the int8 form beside it: calibrated on training data, of recurrent networks dynamic.
+            method: How the ranges of activations are found; ``best`` tries all three.
+            max_drop: Accuracy that int8 may lose on dev, 0..1: the layers it hurts most stay in full precision.
+        """
         from netsmith.workflows.shipping import export_run
 
-        return export_run(self, output, int8=int8)
+        return export_run(self, output, int8=int8, method=method, max_drop=max_drop)
 
     def report(self) -> Path:
         """Write ``report.html``, one self-contained page, and return its path."""

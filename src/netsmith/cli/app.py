@@ -188,6 +188,8 @@ def export(
     run: str = _RUN,
     output: str = typer.Option("", "--output", "-o", help="The ONNX file; RUN/export/model.onnx by default."),
     int8: bool = typer.Option(False, "--int8", help="Also quantize to int8 (calibrated on training data)."),
+    calibration: str = typer.Option("minmax", "--calibration", help="Of int8: minmax, entropy, percentile or best."),
+    max_drop: float | None = typer.Option(None, "--max-drop", help="Points that int8 may cost on dev.", min=0),
     code: str = _CODE,
     json: bool = _JSON,
 ) -> None:
@@ -197,7 +199,8 @@ def export(
     """
     from netsmith.cli import verbs
 
-    verbs.export(run, output=output, int8=int8, code=code, as_json=json)
+    choices = {"int8": int8, "method": calibration, "max_drop": None if max_drop is None else max_drop / 100}
+    verbs.export(run, output=output, choices=choices, code=code, as_json=json)
 
 
 @app.command()

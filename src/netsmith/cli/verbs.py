@@ -105,11 +105,11 @@ def compress(path: str, *, ways: Mapping[str, Any], epochs: int, sets: list[str]
     print_compressed(found, as_json=as_json)
 
 
-def export(path: str, *, output: str, int8: bool, code: str, as_json: bool) -> None:
-    """Export and print the proof."""
+def export(path: str, *, output: str, choices: Mapping[str, Any], code: str, as_json: bool) -> None:
+    """Export (``choices`` are those of int8) and print the proof."""
     from netsmith.api.run import load
 
-    found = load(path, code=code, notice=notice).export(output or None, int8=int8)
+    found = load(path, code=code, notice=notice).export(output or None, **choices)
     if as_json:
         print_json(found)
         return
@@ -120,7 +120,20 @@ def export(path: str, *, output: str, int8: bool, code: str, as_json: bool) -> N
     allowed = f"{proof['tolerance']:g} allowed"
     say(f"proof: answers differ by at most {worst:.1e} relative at batches of {batches} ({allowed})")
     if "int8" in found:
-        say(f"int8: {found['int8_path']} ({Path(found['int8_path']).stat().st_size:,} bytes)")
+        size = Path(found["int8_path"]).stat().st_size
+        say(f"int8: {found['int8_path']} ({size:,} bytes){_int8_words(found['int8'])}")
+
+
+def _int8_words(found: Mapping[str, Any]) -> str:
+    """Return what was chosen and kept, where there was a choice."""
+    plain = found.get("quantization", found)
+    words = [f"{plain['method']} calibration"] if "tries" in found else []
+    if "drop" in found:
+        kept = found["kept_nodes"]
+        words.append(
+            f"loses {100 * found['drop']:.2f} points on dev; in full precision: {', '.join(kept) or 'nothing'}"
+        )
+    return f"; {'; '.join(words)}" if words else ""
 
 
 def serve(path: str, *, host: str, port: int, allowed_hosts: list[str], code: str) -> None:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 from netsmith.core.errors import UnsupportedError
 from netsmith.engine.source import Source
 from netsmith.verify.evidence import reproduce
+from netsmith.workflows.int8 import calibration
 from netsmith.workflows.judging import judge
-from netsmith.workflows.shipping import calibration, ship_all
+from netsmith.workflows.shipping import ship_all
 
 if TYPE_CHECKING:
     from netsmith.api.run import Run

@@ -32,8 +32,9 @@ from netsmith.engine.run_folder import environment
 from netsmith.engine.source import Source
 from netsmith.measure.staircase import Staircase, measure_staircase
 from netsmith.report.tables import bytes_text, milliseconds_text, ratio_text
+from netsmith.workflows.int8 import as_fed, quantized
 from netsmith.workflows.judging import Judged, judge
-from netsmith.workflows.shipping import as_fed, measure_together
+from netsmith.workflows.shipping import measure_together
 
 if TYPE_CHECKING:
     from netsmith.api.network import Network
@@ -261,7 +262,6 @@ class Search:
     def _files(self, widths: Mapping[str, int], *, int8: bool) -> list[Path]:
         """Export the network at some widths, untrained: latency depends on shapes alone."""
         from netsmith.api.network import Network
-        from netsmith.compress.quantize import quantize_onnx
 
         original = self.network
         module: nn.Module = copy.deepcopy(original.module)
@@ -273,7 +273,7 @@ class Search:
         if not int8:
             return [path]
         small = path.with_suffix(".int8.onnx")
-        quantize_onnx(path, small, self.batches[:1])
+        quantized(self.network, path, small, self.batches[:1])
         return [path, small]
 
     def _answers(self, module: nn.Module, judged: Judged) -> torch.Tensor:

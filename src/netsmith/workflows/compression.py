@@ -20,9 +20,10 @@ from netsmith.methods.distillation import Distillation
 from netsmith.methods.many_teachers import ManyTeachers
 from netsmith.models.vision.student_net import StudentNet
 from netsmith.report.run_page import ModelRow, RunReport, run_page
+from netsmith.workflows.int8 import calibration
 from netsmith.workflows.judging import Judged, judge
 from netsmith.workflows.pages import charts_of, data_text, environment_facts
-from netsmith.workflows.shipping import Shipment, calibration, ship_all
+from netsmith.workflows.shipping import Shipment, ship_all
 from netsmith.workflows.tuning import Hooks, classes_of, cut_into, epochs_of, parts_of, tuning
 
 if TYPE_CHECKING:

@@ -18,8 +18,9 @@ from netsmith.workflows.budget import Budget, Cost, Search
 from netsmith.workflows.compression import Compressed
 from netsmith.workflows.front_page import Front, write_front
 from netsmith.workflows.front_runs import ALPHA, Trainer, controls_of, words_of
+from netsmith.workflows.int8 import calibration
 from netsmith.workflows.judging import judge
-from netsmith.workflows.shipping import Shipment, accuracy_of, calibration, ship_all
+from netsmith.workflows.shipping import Shipment, accuracy_of, ship_all
 from netsmith.workflows.tuning import Hooks, classes_of, cut_into, epochs_of, parts_of
 
 if TYPE_CHECKING:

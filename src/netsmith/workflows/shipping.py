@@ -5,23 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 import torch
 
-from netsmith.core.errors import ConfigError, UnsupportedError
+from netsmith.core.errors import ConfigError, UnknownNameError, UnsupportedError
 from netsmith.core.files import write_json
-from netsmith.engine.source import LiveSource, Source
 from netsmith.measure.latency import Comparison, paired_latency
 from netsmith.measure.session import open_session, run_session
+from netsmith.workflows.int8 import Calibration, as_fed, calibration, quantized
 
 if TYPE_CHECKING:
     from netsmith.api.network import Network
     from netsmith.api.run import Run
     from netsmith.workflows.judging import Judged
 
-__all__ = ["Shipment", "accuracy_of", "as_fed", "calibration", "export_run", "measure_together", "ship", "ship_all"]
+__all__ = ["Shipment", "accuracy_of", "export_run", "measure_together", "ship", "ship_all"]
 
 _INT8 = " int8"
 
@@ -60,31 +60,6 @@ class Shipment:
         return asdict(self)
 
 
-def as_fed(raw: torch.Tensor) -> np.ndarray:
-    """Return raw examples as an exported file takes them: whole numbers of tokens as they are, all else as floats."""
-    return raw.numpy() if raw.dtype == torch.int64 else raw.float().numpy()
-
-
-def calibration(
-    network: Network, source: Source | LiveSource, *, count: int = 256, batch: int = 32
-) -> list[np.ndarray]:
-    """Return raw training examples, plain, for the ranges of int8.
-
-    Raises:
-        UnsupportedError: The network's inputs are not numbers, or the source is live.
-    """
-    if not isinstance(source, Source) or network.spec.inputs.kind not in ("image", "table"):
-        raise UnsupportedError(
-            f"int8 is calibrated on images and tables; {network.name} takes {network.spec.inputs.kind}"
-        )
-    indices = torch.arange(count)
-    split = source.spec.split("train")
-    size = split.size if split else count
-    step = max(1, size // count)
-    chosen = (indices * step)[indices * step < size]
-    return [source.raw("train", part).float().numpy() for part in chosen.split(batch)]  # type: ignore[attr-defined]
-
-
 def accuracy_of(path: Path, judged: Judged, *, batch: int = 256) -> float:
     """Return the accuracy of an ONNX file on examples with known classes."""
     session = open_session(path, threads=torch.get_num_threads())
@@ -109,7 +84,6 @@ def ship(
     Raises:
         ProofError: The exported graph answers otherwise.
     """
-    from netsmith.compress.quantize import quantize_onnx
     from netsmith.measure.macs import count_macs
     from netsmith.measure.parameters import count_parameters
 
@@ -127,11 +101,11 @@ def ship(
 
     add(name, plain, report.to_json())
     if batches:
-        quantized = folder / "model.int8.onnx"
-        result = quantize_onnx(plain, quantized, batches)
-        if result.warning:
-            notice(result.warning)
-        add(f"{name}{_INT8}", quantized, result.to_json())
+        small = folder / "model.int8.onnx"
+        result = quantized(network, plain, small, batches)
+        if result["warning"]:
+            notice(result["warning"])
+        add(f"{name}{_INT8}", small, result)
     write_json(folder / "export.json", [shipment.to_json() for shipment in found], sync=False)
     return found
 
@@ -181,13 +155,27 @@ def _call(session: Any, feed: dict[str, np.ndarray]) -> Callable[[], Any]:
     return lambda: session.run(None, feed)
 
 
-def export_run(run: Run, output: str | Path | None = None, *, int8: bool = False) -> dict[str, Any]:
+def export_run(
+    run: Run,
+    output: str | Path | None = None,
+    *,
+    int8: bool = False,
+    method: Calibration = "minmax",
+    max_drop: float | None = None,
+) -> dict[str, Any]:
     """Export a run's product; see :meth:`netsmith.api.run.Run.export`.
 
     Raises:
-        ConfigError: The file's name does not end in ``.onnx``.
-        UnsupportedError: int8 of inputs that are not numbers, or of a live source.
+        ConfigError: The file's name does not end in ``.onnx``; a choice for int8 without int8.
+        UnsupportedError: int8 of inputs that it cannot be calibrated on, or of a live source; a drop that cannot be
+            kept to.
     """
+    if not int8 and (method != "minmax" or max_drop is not None):
+        raise ConfigError("--calibration and --max-drop are about int8; give --int8 too")
+    if method not in get_args(Calibration):
+        raise UnknownNameError("calibration", method, get_args(Calibration))
+    if max_drop is not None and not 0 <= max_drop < 1:
+        raise ConfigError(f"expected max_drop in [0, 1), got {max_drop}")
     network = run.network
     batches = calibration(network, run.engine.source) if int8 else ()  # looked for first: exporting takes seconds
     path = Path(output) if output else run.path / "export" / "model.onnx"
@@ -199,8 +187,20 @@ def export_run(run: Run, output: str | Path | None = None, *, int8: bool = False
     labels = {"inputs": network.spec.inputs.dump(), "outputs": network.spec.outputs.dump()}
     write_json(path.with_suffix(".onnx.json"), labels, sync=False)  # never the name of a file of somebody else's
     if batches:
-        from netsmith.compress.quantize import quantize_onnx
-
         target = path.with_suffix(".int8.onnx")
-        found |= {"int8_path": str(target), "int8": quantize_onnx(path, target, batches).to_json()}
+        judge = _judge_of(run) if max_drop is not None else None
+        result = quantized(network, path, target, batches, method=method, judge=judge, max_drop=max_drop)
+        found |= {"int8_path": str(target), "int8": result}
     return found
+
+
+def _judge_of(run: Run) -> Callable[[Path], float]:
+    """Return what tells the accuracy of a file on dev: test is for the figure in the end."""
+    from netsmith.workflows.judging import judge
+    from netsmith.workflows.tuning import classes_of
+
+    source = classes_of(run)
+    if "dev" not in source.splits():
+        raise UnsupportedError(f"--max-drop: {run.path.name} has no dev split to judge int8 on")
+    judged = judge(run.network, source, "dev")
+    return lambda path: accuracy_of(path, judged)
