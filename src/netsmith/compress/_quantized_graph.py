@@ -1,0 +1,155 @@
+"""Where quantizers stand in a network: its torch.fx graph, with batch normalizations folded in."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+
+from torch import fx, nn
+from torch.nn import functional as F
+from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
+
+from netsmith.core.errors import UnsupportedError
+
+__all__ = ["QUANTIZED", "fold_norms", "place", "traced"]
+
+_CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
+QUANTIZED = (*_CONVOLUTIONS, nn.Linear)
+"""Layers whose weights are quantized; exactly these classes, since a subclass may compute otherwise."""
+
+# what a runtime fuses into the convolution before it, or moves a quantization across
+_PASSING = (nn.ReLU, nn.ReLU6, nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.MaxPool1d, nn.MaxPool2d)
+_PASSING_FUNCTIONS = ("relu", "relu_", "relu6", "max_pool1d", "max_pool2d", "boolean_dispatch")
+_JOINING = (nn.AvgPool1d, nn.AvgPool2d, nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d)
+_JOINING_FUNCTIONS = ("add", "iadd", "add_", "cat", "concat", "avg_pool2d", "adaptive_avg_pool2d")
+
+
+class _Tracer(fx.Tracer):
+    """Go into what holds layers to quantize, and take all else as a whole."""
+
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:  # noqa: ARG002
+        if type(m).__module__.startswith("torch.nn") and not isinstance(m, (nn.Sequential, nn.ModuleList)):
+            return True
+        return not any(isinstance(part, (*QUANTIZED, *_NORMS)) for part in m.modules())
+
+
+def traced(module: nn.Module) -> fx.GraphModule:
+    """Return a copy of a module as a graph, in its mode.
+
+    Raises:
+        UnsupportedError: torch.fx cannot trace it, or training would be lost in the graph.
+    """
+    clone = copy.deepcopy(module)
+    name = type(module).__name__
+    try:
+        graph = _Tracer().trace(clone)
+    except Exception as error:
+        # its forward runs on proxies and may raise anything
+        reason = str(error).strip().splitlines()
+        raise UnsupportedError(
+            f"{name} cannot be traced for fake quantization: {reason[0] if reason else type(error).__name__}"
+        ) from error
+    for node in graph.nodes:
+        if node.op == "call_function" and node.target in (F.dropout, F.dropout1d, F.dropout2d, F.batch_norm):
+            raise UnsupportedError(
+                f"{name} calls {node.target.__name__} as a function, whose mode a graph would fix; use the module"
+            )
+    found = fx.GraphModule(clone, graph, class_name=name)
+    for path, part in found.named_modules():
+        part.training = module.get_submodule(path).training if path else module.training
+    if not any(type(part) in QUANTIZED for part in found.modules()):
+        raise UnsupportedError(f"{name} has no convolution or linear layer to quantize")
+    return found
+
+
+def fold_norms(graph: fx.GraphModule) -> None:
+    """Fold each batch normalization into the convolution or linear layer that it alone reads."""
+    calls = [node.target for node in graph.graph.nodes if node.op == "call_module"]
+    for node in list(graph.graph.nodes):
+        if node.op != "call_module" or calls.count(node.target) > 1:
+            continue
+        norm = graph.get_submodule(node.target)
+        before = node.args[0] if node.args else None
+        if type(norm) not in _NORMS or not isinstance(before, fx.Node):
+            continue
+        if before.op != "call_module":
+            continue
+        layer = graph.get_submodule(str(before.target))
+        if type(layer) not in QUANTIZED or len(before.users) > 1 or calls.count(before.target) > 1:
+            continue
+        assert isinstance(norm, nn.modules.batchnorm._BatchNorm)
+        if norm.running_mean is None or (type(layer) is nn.Linear and type(norm) is not nn.BatchNorm1d):
+            continue
+        mode = layer.training
+        layer.eval()
+        norm.eval()
+        if isinstance(layer, nn.Linear):
+            folded: nn.Module = fuse_linear_bn_eval(layer, norm)
+        else:
+            folded = fuse_conv_bn_eval(layer, norm)  # type: ignore[type-var]
+        folded.train(mode)
+        graph.set_submodule(str(before.target), folded)
+        node.replace_all_uses_with(before)
+        graph.graph.erase_node(node)
+        graph.delete_submodule(str(node.target))
+    graph.recompile()
+
+
+def place(graph: fx.GraphModule, make: Callable[[], nn.Module]) -> None:
+    """Put a quantizer behind every value that is to be read in 8 bits.
+
+    These are the inputs of quantized layers; those of an addition, concatenation or average pool that reads what a
+    convolution made; and what a convolution made where nothing of this follows, as without a quantization behind it a
+    runtime computes it in full precision.
+    """
+    nodes = list(graph.graph.nodes)
+    convolved: set[fx.Node] = set()
+    chosen: dict[fx.Node, None] = {}
+    for node in nodes:
+        reads = node.all_input_nodes
+        if _layer(graph, node) is not None:
+            chosen.update(dict.fromkeys(reads[:1]))
+            if isinstance(_layer(graph, node), _CONVOLUTIONS):
+                convolved.add(node)
+        elif _is(graph, node, _PASSING, _PASSING_FUNCTIONS):
+            convolved.update([node] if convolved.intersection(reads) else [])
+        elif _is(graph, node, _JOINING, _JOINING_FUNCTIONS) and convolved.intersection(reads):
+            chosen.update(dict.fromkeys(reads))
+            convolved.add(node)
+    for node in nodes:
+        if isinstance(_layer(graph, node), _CONVOLUTIONS):
+            last = node
+            while last not in chosen and len(last.users) == 1:
+                (after,) = last.users
+                if not _is(graph, after, _PASSING, _PASSING_FUNCTIONS):
+                    break
+                last = after
+            chosen[last] = None
+    graph.add_submodule("quantizers", nn.Module())
+    for node in nodes:
+        if node in chosen:
+            name = f"quantizers.{node.name}"
+            graph.add_submodule(name, make())
+            users = list(node.users)
+            with graph.graph.inserting_after(node):
+                quantizer = graph.graph.call_module(name, (node,))
+            for user in users:
+                user.replace_input_with(node, quantizer)
+    graph.graph.lint()
+    graph.recompile()
+
+
+def _layer(graph: fx.GraphModule, node: fx.Node) -> nn.Module | None:
+    if node.op != "call_module":
+        return None
+    found = graph.get_submodule(str(node.target))
+    return found if type(found) in QUANTIZED else None
+
+
+def _is(graph: fx.GraphModule, node: fx.Node, modules: tuple[type, ...], functions: tuple[str, ...]) -> bool:
+    if node.op == "call_module":
+        return type(graph.get_submodule(str(node.target))) in modules
+    if node.op == "call_method":
+        return node.target in functions
+    return node.op == "call_function" and getattr(node.target, "__name__", "") in functions
