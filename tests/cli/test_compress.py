@@ -84,6 +84,25 @@ def test_layers_become_products_of_thin_ones(netsmith):
     assert Path("again.onnx").stat().st_size == rows["low rank"]["bytes"]
 
 
+def test_a_copy_is_trained_in_int8(netsmith):
+    assert netsmith(f"train cnn_digits {SHORT}").code == 0
+    found = netsmith("compress runs/cnn_digits --prune 0 --train-int8 --student none --epochs 1 --json")
+    assert found.code == 0, found.err
+    rows = {row["name"]: row for row in json.loads(found.out)}
+    assert list(rows) == ["teacher", "teacher int8", "trained int8"]
+    assert rows["trained int8"]["bytes"] < 0.5 * rows["teacher"]["bytes"]
+    assert rows["trained int8"]["accuracy"] >= rows["teacher"]["accuracy"] - 0.05
+    # its folder alone gives the same file, and answers
+    assert netsmith("export runs/cnn_digits-int8 -o again.onnx").code == 0
+    assert Path("again.onnx").stat().st_size == rows["trained int8"]["bytes"]
+    for verb, message in (
+        ("compress", "cnn_digits-int8 was trained in int8; compress the run that it was made from"),
+        ("export --int8", "--int8: cnn_digits-int8 was trained in int8, and its file is int8 without it"),
+    ):
+        refused = netsmith(f"{verb} runs/cnn_digits-int8")
+        assert (refused.code, refused.line) == (2, message)
+
+
 def test_texts_are_pruned(netsmith, tmp_path):
     own = write_own_data(tmp_path / "data")
     sets = "--set epochs=0 --set steps=5 --name text"

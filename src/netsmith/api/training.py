@@ -38,6 +38,7 @@ from netsmith.engine.method import Method
 from netsmith.engine.ranks import Ranks
 from netsmith.engine.run_folder import RunFolder, environment
 from netsmith.engine.source import LiveSource, Source
+from netsmith.methods.distillation import Distillation
 
 __all__ = [
     "Prepare",
@@ -317,9 +318,16 @@ def _operate(method: Method, surgery: Any) -> None:
     if surgery is None:
         return
     from netsmith.compress.factorize import FactorLog, apply_factors
+    from netsmith.compress.fake_quantize import FakeQuantizeLog
     from netsmith.compress.surgery import SurgeryLog, apply_surgery
 
-    if isinstance(surgery, dict) and "factors" in surgery:
+    if isinstance(surgery, dict) and "fake_quantize" in surgery:
+        if not isinstance(method, Distillation):  # its network is another object, which only its owner can hold
+            raise CheckpointError(
+                f"a log of fake quantization belongs to a distillation, not to {type(method).__name__}"
+            )
+        method.model = FakeQuantizeLog.from_json(surgery).apply(method.model)
+    elif isinstance(surgery, dict) and "factors" in surgery:
         apply_factors(method.product(), FactorLog.from_json(surgery))
     else:
         apply_surgery(method.product(), SurgeryLog.from_json(surgery))

@@ -149,6 +149,7 @@ def compress(
     low_rank: float | None = typer.Option(
         None, "--low-rank", help="Share of the parameters that layers as products of thin ones may keep.", min=0, max=1
     ),
+    train_int8: bool = typer.Option(False, "--train-int8", help="Also train a copy in int8 (fake quantization)."),
     student: str = typer.Option("", "--student", help="A distillation recipe or a model kind for the student."),
     epochs: int = typer.Option(
         0, "--epochs", help="Epochs of fine-tuning; a quarter of the run's, to a budget half.", min=0
@@ -174,10 +175,11 @@ def compress(
     if wanted is None:
         budget.refuse({"--max-drop": max_drop, "--points": points, "--controls": controls}, "need a budget")
         share = 0.5 if prune is None else prune
-        ways = {"prune": share, "low_rank": low_rank or 0.0, "student": student}
+        ways = {"prune": share, "low_rank": low_rank or 0.0, "train_int8": train_int8, "student": student}
         verbs.compress(run, ways=ways, epochs=epochs, sets=set_, code=code, as_json=json)
         return
-    given = {"--prune": prune, "--low-rank": low_rank, "--student": student or None, "--set": set_ or None}
+    given = {"--prune": prune, "--low-rank": low_rank, "--train-int8": train_int8 or None}
+    given |= {"--student": student or None, "--set": set_ or None}
     budget.refuse(given, "do not go with a budget")
     settings = {"points": points, "controls": controls, "max_drop": None if max_drop is None else max_drop / 100}
     budget.compress(run, wanted, settings=settings, epochs=epochs, code=code, as_json=json)

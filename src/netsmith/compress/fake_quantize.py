@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from netsmith.compress._quantized_graph import QUANTIZED, fold_norms, place, traced
-from netsmith.core.errors import UnsupportedError
+from netsmith.core.errors import CheckpointError, UnsupportedError
 from netsmith.measure.example import Example, arguments
 
-__all__ = ["FakeQuantize", "FakeQuantizeWeight", "fake_quantized", "frozen", "observe"]
+__all__ = ["FakeQuantize", "FakeQuantizeLog", "FakeQuantizeWeight", "fake_quantized", "frozen", "is_fake", "observe"]
 
 
 class FakeQuantize(nn.Module):
@@ -99,6 +101,46 @@ class FakeQuantizeWeight(nn.Module):
 
     def extra_repr(self) -> str:
         return f"largest={self.largest}"
+
+
+@dataclass(frozen=True)
+class FakeQuantizeLog:
+    """What :func:`fake_quantized` was told; with the original's class it rebuilds the network.
+
+    Attributes:
+        weight_bits: 2 to 8.
+        activation_bits: 2 to 8.
+    """
+
+    weight_bits: int = 8
+    activation_bits: int = 8
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the log as JSON values."""
+        return {"format": 1, "fake_quantize": asdict(self)}
+
+    @staticmethod
+    def from_json(value: Any) -> FakeQuantizeLog:
+        """Read a log, trusting nothing.
+
+        Raises:
+            CheckpointError: It is not one.
+        """
+        found = value.get("fake_quantize") if isinstance(value, dict) and value.get("format") == 1 else None
+        if not isinstance(found, dict) or found.keys() != {"weight_bits", "activation_bits"}:
+            raise CheckpointError("not a log of fake quantization: expected format 1 with weight_bits, activation_bits")
+        if any(type(bits) is not int or not 2 <= bits <= 8 for bits in found.values()):
+            raise CheckpointError(f"not a log of fake quantization: bits must be 2 to 8, got {found}")
+        return FakeQuantizeLog(**found)
+
+    def apply(self, module: nn.Module) -> nn.Module:
+        """Return the fake-quantized form of a network of the original's class, so that weights can be loaded."""
+        return fake_quantized(module, weight_bits=self.weight_bits, activation_bits=self.activation_bits)
+
+
+def is_fake(module: nn.Module) -> bool:
+    """Return whether a network is, or holds, one from :func:`fake_quantized`."""
+    return any(isinstance(part, FakeQuantize) for part in module.modules())
 
 
 def fake_quantized(

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Compressed", "compress_run", "model_rows"]
 
+_GENTLE = 0.1  # of the run's learning rate: rounding is learned in small steps
+
 
 @dataclass(frozen=True)
 class Compressed:
@@ -60,6 +62,7 @@ def compress_run(
     *,
     prune: float = 0.5,
     low_rank: float = 0.0,
+    train_int8: bool = False,
     student: str = "",
     epochs: int = 0,
     sets: Mapping[str, Any] | None = None,
@@ -72,6 +75,7 @@ def compress_run(
         run: A finished run that classifies images or rows of a fixed source.
         prune: Share of the channels to cut; 0 leaves pruning out.
         low_rank: Share of the parameters that may stay where layers become products of thin ones; 0 leaves it out.
+        train_int8: Also train a copy with fake quantization: for where int8 after training loses too much.
         student: A distillation recipe (it brings the network, the loss and the optimizer; the data are the run's) or
             the kind of the student; a small depthwise network for images by default, ``none`` leaves distillation out.
         epochs: Epochs of fine-tuning and half those of the student; by default a quarter of the run's, and for the
@@ -86,8 +90,11 @@ def compress_run(
         ProofError: A cut or an export that cannot be proven.
     """
     from netsmith.api.run import load
+    from netsmith.compress.fake_quantize import FakeQuantizeLog, fake_quantized, is_fake
 
     network, source = run.network, classes_of(run)
+    if is_fake(network.module):
+        raise UnsupportedError(f"{run.path.name} was trained in int8; compress the run that it was made from")
     if student == "none" and sets:
         raise ConfigError(f"--set {next(iter(sets))}: it changes the student's experiment, and --student none has none")
     taught = None if student == "none" else _student(run, student, epochs=epochs * 2, sets=sets or {})
@@ -107,6 +114,9 @@ def compress_run(
         runs["pruned"] = begin(tuning(run, epochs=tuned), "pruned", cut_into(run, cut))
     if thin:
         runs["low rank"] = begin(tuning(run, epochs=tuned), "low-rank", cut_into(run, thin))
+    if train_int8:
+        fake = fake_quantized(run.network.module), FakeQuantizeLog()
+        runs["trained int8"] = begin(tuning(run, epochs=tuned, slower=_GENTLE), "int8", cut_into(run, fake))
     if taught:
         runs["student"] = begin(taught, "student", training.teacher_into(network.module, network.spec.outputs))
     split = "test" if "test" in source.splits() else "dev"

@@ -81,9 +81,12 @@ def ship(
 ) -> list[Shipment]:
     """Export a network in full precision, and in int8 where calibration batches are given; prove and judge both.
 
+    One that was trained in int8 has that form alone.
+
     Raises:
         ProofError: The exported graph answers otherwise.
     """
+    from netsmith.compress.fake_quantize import is_fake
     from netsmith.measure.macs import count_macs
     from netsmith.measure.parameters import count_parameters
 
@@ -100,7 +103,7 @@ def ship(
         found.append(Shipment(label, f"{folder.name}/{path.name}", accuracy, parameters, size, macs, None, proof))
 
     add(name, plain, report.to_json())
-    if batches:
+    if batches and not is_fake(network.module):
         small = folder / "model.int8.onnx"
         result = quantized(network, plain, small, batches)
         if result["warning"]:
@@ -170,6 +173,8 @@ def export_run(
         UnsupportedError: int8 of inputs that it cannot be calibrated on, or of a live source; a drop that cannot be
             kept to.
     """
+    from netsmith.compress.fake_quantize import is_fake
+
     if not int8 and (method != "minmax" or max_drop is not None):
         raise ConfigError("--calibration and --max-drop are about int8; give --int8 too")
     if method not in get_args(Calibration):
@@ -177,6 +182,8 @@ def export_run(
     if max_drop is not None and not 0 <= max_drop < 1:
         raise ConfigError(f"expected max_drop in [0, 1), got {max_drop}")
     network = run.network
+    if int8 and is_fake(network.module):
+        raise ConfigError(f"--int8: {run.path.name} was trained in int8, and its file is int8 without it")
     batches = calibration(network, run.engine.source) if int8 else ()  # looked for first: exporting takes seconds
     path = Path(output) if output else run.path / "export" / "model.onnx"
     if path.suffix != ".onnx" or path.is_dir():

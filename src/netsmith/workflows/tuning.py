@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from netsmith.api.run import Run
     from netsmith.compress.factorize import FactorLog
+    from netsmith.compress.fake_quantize import FakeQuantizeLog
     from netsmith.compress.surgery import SurgeryLog
 
 __all__ = ["Hooks", "classes_of", "cut_into", "epochs_of", "parts_of", "tuning"]
@@ -87,8 +88,8 @@ def tuning(run: Run, *, epochs: int, slower: float = 0.3) -> Found:
     return replace(run.found, config=changed, recipe="")
 
 
-def cut_into(run: Run, cut: tuple[nn.Module, SurgeryLog | FactorLog]) -> training.Prepare:
-    """Return what puts a cut or factorized network into a distillation whose teacher is the run's own product."""
+def cut_into(run: Run, cut: tuple[nn.Module, SurgeryLog | FactorLog | FakeQuantizeLog]) -> training.Prepare:
+    """Return what puts a changed network into a distillation whose teacher is the run's own product, and its log."""
 
     def prepare(experiment: Experiment) -> Any:
         method = experiment.method
