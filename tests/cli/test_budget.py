@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from netsmith.workflows.budget import Budget
+
 SHORT = "--set data.twin=true --set epochs=0 --set steps=30"
 
 
@@ -77,3 +79,10 @@ def test_a_run_is_narrowed_to_a_size(netsmith):
     assert "using the widths that were found before" in err
     assert err.count("using the finished run") == 6
     assert [row["bytes"] for row in json.loads(out)] == [row["bytes"] for row in rows.values()]
+
+
+def test_a_budget_that_is_just_missed_is_told_from_what_is_reached():
+    asked, reached = Budget("speedup", 3.0), Budget("speedup", 2.973)
+    assert asked.text() == reached.text() == "3.0x as fast"
+    assert (reached.exact(), Budget("latency", 1.23456).exact()) == ("2.973x as fast", "1.235 ms")
+    assert Budget("size", 5000.0).exact() == "5000 B"

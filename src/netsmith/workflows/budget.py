@@ -73,6 +73,11 @@ class Budget:
             return milliseconds_text(self.value)
         return bytes_text(int(self.value)) if self.kind == "size" else f"{ratio_text(self.value)} as fast"
 
+    def exact(self) -> str:
+        """Return it to four digits, where :meth:`text` would not tell two apart."""
+        unit = {"latency": " ms", "size": " B", "speedup": "x as fast"}[self.kind]
+        return f"{int(self.value)}{unit}" if self.kind == "size" else f"{self.value:.4g}{unit}"
+
 
 @dataclass(frozen=True)
 class Cost:
@@ -170,7 +175,8 @@ class Search:
             return {}
         last = self.cost(self.path[-1])
         if not last.meets(budget):
-            reached = Budget(budget.kind, last.of(budget.kind)).text()
+            nearest = Budget(budget.kind, last.of(budget.kind))
+            reached = nearest.text() if nearest.text() != budget.text() else nearest.exact()
             raise ConfigError(
                 f"a budget of {budget.text()} cannot be reached by narrowing: the nearest is {reached}. Ask for that, "
                 "or distil into another network (--student)"
