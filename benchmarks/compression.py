@@ -1,11 +1,16 @@
 """Figures of compression that no recipe holds: how much accuracy a network keeps at half its work.
 
     python benchmarks/compression.py half [--root runs] [--seeds 0 1 2] [--out FILE]
+    python benchmarks/compression.py bilstm_mr --seeds 0 1 2 3 4
+    python benchmarks/compression.py transformer_mr --seeds 0 1 2 3 4
 
 ``half``: a ResNet-20 on Fashion-MNIST is pruned to half its multiply-adds, with proof, and fine-tuned with the original
 as its teacher; what to cut is chosen by what the masked network loses, and, beside it, by the reference pruner's own
 importance (``pip install torch-pruning``; only its choice is used: the surgery is netsmith's for both). Teachers are
 those of ``netsmith verify resnet20_fashion_mnist --level 3`` under the same root.
+
+``bilstm_mr``, ``transformer_mr``: a text classifier of that recipe loses half of its channels (hidden units, heads, word
+vectors) in every layer, and is fine-tuned in the same way.
 
 Distillation's figures are recipes: ``netsmith verify hinton_mnist --level 3``, ``fitnet_mnist``, ``fitnet_mnist:kd``,
 ``fitnet_mnist:alone``, ``student_fashion_mnist``. The surgery's are ``benchmarks/surgery.py``.
@@ -30,6 +35,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from netsmith.api.run import Run
+from netsmith.compress.choice import choose_units
 from netsmith.compress.criteria import score_units
 from netsmith.compress.graph import FROZEN, ChannelGraph
 from netsmith.compress.proof import mask_units
@@ -119,6 +125,12 @@ def by_reference(run: Run, graph: ChannelGraph, share: float) -> set[int]:
     return chosen(high)
 
 
+def half_of_each(run: Run, graph: ChannelGraph) -> set[int]:
+    """Choose half of the units of every layer, those of the smallest norm."""
+    module = run.network.module
+    return choose_units(module, graph, score_units(module, graph), ratio=0.5, scope="local")
+
+
 # -- figures ----------------------------------------------------------------------------------------------------------
 
 
@@ -176,16 +188,27 @@ def half(root: Path, seeds: list[int], epochs: int) -> dict[str, Any]:
     return compared(teachers, ways, epochs=epochs)
 
 
+def text(name: str, root: Path, seeds: list[int], epochs: int) -> dict[str, Any]:
+    """Prune a text classifier by half."""
+    teachers = {seed: reproduce(name, root=root, seeds=[seed])[0] for seed in seeds}
+    return compared(teachers, {"half of each layer": half_of_each}, epochs=epochs)
+
+
 def main() -> None:
     """Run what is asked for."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("figure", choices=("half",))
+    parser.add_argument("figure", choices=("half", "bilstm_mr", "transformer_mr"))
     parser.add_argument("--root", type=Path, default=Path("runs"), help="where the runs lie")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--epochs", type=int, default=3, help="of fine-tuning")
     parser.add_argument("--out", type=Path, help="write the figures as JSON")
     asked = parser.parse_args()
-    figures = {asked.figure: half(asked.root, asked.seeds, asked.epochs)}
+    found = (
+        half(asked.root, asked.seeds, asked.epochs)
+        if asked.figure == "half"
+        else text(asked.figure, asked.root, asked.seeds, asked.epochs)
+    )
+    figures = {asked.figure: found}
     print(json.dumps(figures, indent=1))
     if asked.out is not None:
         known = json.loads(asked.out.read_text()) if asked.out.is_file() else {}
