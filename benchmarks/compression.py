@@ -9,8 +9,8 @@ as its teacher; what to cut is chosen by what the masked network loses, and, bes
 importance (``pip install torch-pruning``; only its choice is used: the surgery is netsmith's for both). Teachers are
 those of ``netsmith verify resnet20_fashion_mnist --level 3`` under the same root.
 
-``bilstm_mr``, ``transformer_mr``: a text classifier of that recipe loses half of its channels (hidden units, heads, word
-vectors) in every layer, and is fine-tuned in the same way.
+``bilstm_mr``, ``transformer_mr``: a text classifier of that recipe loses half of the channels of every layer (hidden
+units, whole heads, numbers of a word), and is fine-tuned in the same way.
 
 Distillation's figures are recipes: ``netsmith verify hinton_mnist --level 3``, ``fitnet_mnist``, ``fitnet_mnist:kd``,
 ``fitnet_mnist:alone``, ``student_fashion_mnist``. The surgery's are ``benchmarks/surgery.py``.
