@@ -103,6 +103,21 @@ def test_a_copy_is_trained_in_int8(netsmith):
         assert (refused.code, refused.line) == (2, message)
 
 
+def test_texts_are_trained_in_int8_and_what_does_not_fit_is_said_first(netsmith, tmp_path):
+    own = write_own_data(tmp_path / "data") / "texts.csv"
+    assert netsmith(f"train text_classifier --data {own} --set epochs=0 --set steps=5 --name text").code == 0
+    refused = netsmith("compress runs/text --student fitnet_mnist")
+    assert refused.code == 2
+    assert [path.name for path in Path("runs").iterdir()] == ["text"]
+    found = netsmith("compress runs/text --prune 0 --train-int8 --student none --epochs 1 --json")
+    assert found.code == 0, found.err
+    (row,) = [row for row in json.loads(found.out) if row["name"] == "trained int8"]
+    assert row["proof"]["int8"]["error"] <= 0.05
+    assert row["proof"]["int8"]["bytes"] == row["bytes"] < 0.5 * row["proof"]["int8"]["bytes_before"]
+    page = Path("runs/text/compress.html").read_text()
+    assert "netsmith compress runs/text --prune 0 --train-int8 --epochs 1 --student none" in page
+
+
 def test_texts_are_pruned(netsmith, tmp_path):
     own = write_own_data(tmp_path / "data")
     sets = "--set epochs=0 --set steps=5 --name text"

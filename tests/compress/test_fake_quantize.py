@@ -325,3 +325,24 @@ def test_bad_calls_are_refused(tmp_path):
     with pytest.raises(UnsupportedError, match="got none"):
         fold_int8(tmp_path / "n.onnx", tmp_path / "q.onnx", [])
     assert [p.name for p in tmp_path.iterdir()] == ["n.onnx"]
+
+
+def test_a_normalization_behind_a_linear_layer_stays():
+    """On (B, L, C) it works along L: folded along C, answers would silently be others where L == C."""
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.Flatten(), nn.Linear(64, 2)).eval()
+    with torch.no_grad():
+        net[1].running_mean.normal_()
+        net[1].weight.normal_()
+    x = torch.randn(3, 8, 4)
+    quantized = fake_quantized(net)
+    observe(quantized, [x])
+    with torch.no_grad():
+        assert (quantized.eval()(x) - net(x)).norm() / net(x).norm() < 0.05
+
+
+def test_layers_inside_what_is_taken_as_a_whole_are_left_alone():
+    net = nn.Sequential(nn.TransformerEncoderLayer(8, 2, 16, batch_first=True), nn.Linear(8, 2)).eval()
+    quantized = fake_quantized(net)
+    changed = [name for name, part in quantized.named_modules() if isinstance(part, FakeQuantizeWeight)]
+    assert changed == ["1.parametrizations.weight.0"]

@@ -31,6 +31,7 @@ class Scaled(nn.Module):
         (lambda y, width: y * width / torch.zeros(1) * 0, "NaN alone"),
         (lambda y, width: torch.cat([y * width, torch.full_like(y[:, :1], 1e9)], 1), "differ by"),  # a masked logit
         (lambda y, width: torch.cat([y * width, torch.full_like(y[:, :1], float("-inf"))], 1), "differ by"),
+        (lambda y, width: torch.cat([y, y[:, :1] * 1e-8 * width], 1), "differ by"),  # a column that is small
     ],
 )
 @pytest.mark.parametrize("ballast", [0, LARGE])
@@ -96,3 +97,34 @@ def test_no_stated_width_becomes_zero():
     small, log = prune(Parts(), torch.randn(2, 4), ratio=0.5)
     assert (small.a_dim, small.b_dim) == (1, 4)
     assert SurgeryLog.from_json(log.to_json()).to_json() == log.to_json()
+
+
+def test_the_rounding_of_half_precision_hides_nothing():
+    net = Scaled(lambda y, width: y * (1 + width * 2e-5), LARGE).bfloat16()
+    with pytest.raises(ProofError, match=r"differ by 8\.0e-05"):
+        prune(net, torch.randn(2, 4, dtype=torch.bfloat16), ratio=0.5)
+
+
+class Later(nn.Module):
+    """Right at the example's form; at other lengths NaN, or wrong."""
+
+    def __init__(self, behind):
+        super().__init__()
+        self.first, self.last, self.behind = nn.Conv1d(4, 8, 1), nn.Conv1d(8, 3, 1), behind
+
+    def forward(self, x):
+        h = self.first(x).relu()
+        return self.behind(self.last(h), h.shape[1], x)
+
+
+@pytest.mark.parametrize(
+    "behind",
+    [
+        # half as long it is NaN, so that another batch alone must be tried; there it is wrong
+        lambda y, width, x: y[:, :, 4:].mean(2) * (1 if len(x) == 2 else width),
+        lambda y, width, x: y.mean(2) * (1 if x.shape[2] <= 8 else width),  # wrong for what is longer
+    ],
+)
+def test_a_cut_that_is_wrong_for_other_inputs_is_refused(behind):
+    with pytest.raises(ProofError, match="differ by"):
+        prune(Later(behind), torch.randn(2, 4, 8), ratio=0.5)

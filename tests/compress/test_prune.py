@@ -260,7 +260,7 @@ def test_a_cut_network_answers_like_the_masked_one(name, scope):
     assert sum(p.numel() for p in small.parameters()) < sum(p.numel() for p in net.parameters())
     first, second, *_ = log.proof[0]["shapes"]
     assert first == [2, 3, 8, 8]
-    assert second in ([3, 3, 4, 4], [3, 3, 9, 8])  # another batch and another length; half of it is too small for one
+    assert second in ([3, 3, 4, 5], [3, 3, 9, 8])  # another batch and another length; half of it is too small for one
     assert log.proof[0]["precision"] == "float64"
     assert log.proof[0]["error"] <= 1e-12
     x = torch.randn(5, 3, 8, 8, dtype=torch.float64, generator=torch.Generator().manual_seed(2))

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from netsmith.api.encode import Missing, as_batches, encode
-from netsmith.core.errors import DataError, NetsmithError, UnsupportedError, shorten
+from netsmith.core.errors import DataError, NetsmithError, ProofError, UnsupportedError, shorten
 from netsmith.core.spec import Inputs, Outputs, Spec
 from netsmith.engine.random import example_keys, keyed_normal
 from netsmith.engine.task import Task
@@ -21,6 +21,7 @@ from netsmith.layers.preprocess import Preprocess
 __all__ = ["Network", "Shipped", "from_module"]
 
 _PICTURES = 256
+_ROUNDED = 0.05  # relative error that roundings of an int8 network may add up to
 _OTHER_FLOATS = (torch.float64, torch.float16, torch.bfloat16)
 
 
@@ -170,14 +171,25 @@ class Network:
         from netsmith.compress.fake_quantize import frozen, is_fake
         from netsmith.compress.folded import fold_int8
         from netsmith.export.onnx import export_onnx
+        from netsmith.workflows.int8 import as_fed
 
         path = Path(path)
         if not is_fake(self.module):
             return export_onnx(self.shipped, self.example(2), path, exporter=exporter)
-        # trained in int8: torch.export has no kernel for it, and a sum between two steps may be rounded to either
-        report = export_onnx(frozen(self.shipped), self.example(2), path, exporter="torchscript", tolerance=0.05)
-        folded = fold_int8(path, path, [self.example(8).float().numpy()])
-        return replace(report, bytes=folded.bytes)
+        if exporter == "dynamo":
+            raise UnsupportedError("torch.export has no kernel for fake quantization; leave exporter at auto")
+        draft = path.with_suffix(".draft.onnx")
+        try:  # a sum that falls between two steps may be rounded to either
+            report = export_onnx(
+                frozen(self.shipped), self.example(2), draft, exporter="torchscript", tolerance=_ROUNDED
+            )
+            folded = fold_int8(draft, path, [as_fed(self.example(8))])
+        finally:
+            draft.unlink(missing_ok=True)
+        if not folded.error <= _ROUNDED:
+            path.unlink()
+            raise ProofError(f"with weights stored in int8 the answers differ by {folded.error:.1e}, not {_ROUNDED:g}")
+        return replace(report, file=path.name, bytes=folded.bytes, int8=folded.to_json())
 
     def compress(self, *, prune: float = 0.5, low_rank: float = 0.0) -> Network:
         """Return a smaller copy with a share of its channels cut; the surgery is proven equal to the masked original.
@@ -199,6 +211,8 @@ class Network:
         if not (prune or low_rank):
             raise UnsupportedError("prune=0 and low_rank=0 leave the network as it is; give one of them")
         module, name = self.module, self.name
+        if not 0 <= low_rank < 1:
+            raise UnsupportedError(f"low_rank must be in [0, 1), got {low_rank:g}")
         if prune:
             module, name = cut(module, self.module_example(2), ratio=prune)[0], f"{name}-pruned"
         if low_rank:

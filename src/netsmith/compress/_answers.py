@@ -22,13 +22,15 @@ Floor = Literal["own", "median", "largest"]
 """Each column of an answer is held to its own size, but where it is smaller than the median or largest column to that.
 
 By column, because one large one (a masked logit) would hide what the others do; not by its own size where a small one
-may be the noise of the large, in single precision.
+may be the noise of the large, in single precision. Under ``median`` a column of less than a ten-thousandth of it, of
+which an error could hide, is no proof at all.
 """
 
 REFUSALS = (RuntimeError, ValueError, TypeError, IndexError, AssertionError)
 """What a network may say to an input of another form."""
 
 _AXES = 5  # batch, channels and three of space
+_SMALL = 1e-4  # of the median column: an error of a tenth of it would still be seen
 
 
 class Answers:
@@ -40,6 +42,7 @@ class Answers:
         units: The units that are masked.
         example: One tensor, a tuple (positional arguments) or a dict of tensors.
         precision: ``float64``, or ``as found`` in the network.
+        thorough: Try longer inputs too where shorter ones were taken.
         tolerance: Largest ``max |cut - masked| / max |masked|``.
 
     Raises:
@@ -55,10 +58,11 @@ class Answers:
         example: Example,
         *,
         precision: Literal["float64", "as found"],
+        thorough: bool,
         tolerance: float,
     ) -> None:
         self._masked, self._graph, self._units, self._tolerance = masked, graph, units, tolerance
-        self._precision = precision
+        self._precision, self._thorough = precision, thorough
         self._trials: list[tuple[Any, list[Tensor]]] = []
         self._generator = torch.Generator().manual_seed(key(0, "compress", "proof"))
         if precision == "float64":
@@ -107,31 +111,34 @@ class Answers:
         shapes = [list(tensors(given)[0].shape) for given, _ in self._trials]
         return {"shapes": shapes, "error": max(errors), "tolerance": self._tolerance, "precision": self._precision}
 
-    def _try(self, given: Any) -> None:
+    def _try(self, given: Any) -> bool:
         """Note an input with the masked original's answers, unless they are NaN alone: that would prove nothing."""
         given = _double(given) if self._precision == "float64" else given
         answers = _run(self._masked, given)
-        if any(bool(t.isfinite().any()) for t in answers):
-            self._trials.append((given, answers))
+        if not any(bool(t.isfinite().any()) for t in answers):
+            return False
+        self._trials.append((given, answers))
+        return True
 
     def _takes(self, form: Any, batch: int) -> bool:
         try:
-            self._try(random_like(form, batch, generator=self._generator))
+            return self._try(random_like(form, batch, generator=self._generator))
         except REFUSALS:
             return False
-        return True
 
     def _takes_lengths(self, example: Any, batch: int) -> bool:
         """Try other lengths, along all axes at once or along each; return whether the original takes one."""
         sizes = tensors(example)[0].shape[1:_AXES]
         long = [axis for axis, size in enumerate(sizes, start=1) if size > 1]
-        for axes in (long, long[1:]):  # the first may count channels
-            if len(axes) > 1 and self._takes(_halved(example, axes), batch):
-                return True
-        taken = False
+        together = [axes for axes in (long, long[1:]) if len(axes) > 1]  # the first may count channels
+        taken = any(self._takes(_halved(example, axes), batch) for axes in together)
+        if taken and not self._thorough:
+            return True
         for axis in range(1, len(sizes) + 1):
-            halved = axis in long and self._takes(_halved(example, [axis]), batch)
-            taken |= halved or self._takes(_longer(example, axis), batch)
+            halved = not taken and axis in long and self._takes(_halved(example, [axis]), batch)
+            taken |= halved
+            if self._thorough or not halved:
+                taken |= self._takes(_longer(example, axis), batch)
         return taken
 
     def _first_difference(self, cut: nn.Module, given: Any, *, floor: Floor) -> str:
@@ -147,8 +154,16 @@ class Answers:
 
 
 def _halved(example: Any, axes: Sequence[int]) -> Any:
-    """Return an example with half the positions along some axes, of all inputs that have their lengths there."""
-    return _resized(example, axes, lambda tensor, axis: tensor.narrow(axis, 0, tensor.shape[axis] // 2))
+    """Return an example with about half the positions along some axes, of all inputs that have their lengths there.
+
+    Of two axes the second keeps one more, where that is still fewer: not a square.
+    """
+
+    def change(tensor: Tensor, axis: int) -> Tensor:
+        size = tensor.shape[axis]
+        return tensor.narrow(axis, 0, min(size // 2 + axes.index(axis), max(size - 1, 1)))
+
+    return _resized(example, axes, change)
 
 
 def _longer(example: Any, axis: int) -> Any:
@@ -192,6 +207,8 @@ def _error(expected: list[Tensor], got: list[Tensor], *, floor: Floor) -> float:
         sizes = a.abs().masked_fill(~finite, 0).amax(0)
         least = {"own": sizes.max() * 1e-9, "median": sizes.median(), "largest": sizes.max()}[floor]
         gaps = (a - b).abs().masked_fill(~finite, 0).amax(0)
+        if floor == "median" and bool((gaps[sizes < _SMALL * least] > 0).any()):
+            return float("inf")
         worst = max(worst, float((gaps / sizes.clamp(min=max(float(least), 1e-30))).max()))
     return worst
 

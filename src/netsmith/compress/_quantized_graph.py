@@ -7,11 +7,11 @@ from collections.abc import Callable
 
 from torch import fx, nn
 from torch.nn import functional as F
-from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from netsmith.core.errors import UnsupportedError
 
-__all__ = ["QUANTIZED", "fold_norms", "place", "traced"]
+__all__ = ["called_layers", "fold_norms", "place", "traced"]
 
 _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
@@ -58,13 +58,16 @@ def traced(module: nn.Module) -> fx.GraphModule:
     found = fx.GraphModule(clone, graph, class_name=name)
     for path, part in found.named_modules():
         part.training = module.get_submodule(path).training if path else module.training
-    if not any(type(part) in QUANTIZED for part in found.modules()):
+    if not called_layers(found):
         raise UnsupportedError(f"{name} has no convolution or linear layer to quantize")
     return found
 
 
 def fold_norms(graph: fx.GraphModule) -> None:
-    """Fold each batch normalization into the convolution or linear layer that it alone reads."""
+    """Fold each batch normalization into the convolution that it alone reads.
+
+    One behind a linear layer stays: on which axis it works depends on how many the answer has, which no graph tells.
+    """
     calls = [node.target for node in graph.graph.nodes if node.op == "call_module"]
     for node in list(graph.graph.nodes):
         if node.op != "call_module" or calls.count(node.target) > 1:
@@ -76,18 +79,15 @@ def fold_norms(graph: fx.GraphModule) -> None:
         if before.op != "call_module":
             continue
         layer = graph.get_submodule(str(before.target))
-        if type(layer) not in QUANTIZED or len(before.users) > 1 or calls.count(before.target) > 1:
+        if type(layer) not in _CONVOLUTIONS or len(before.users) > 1 or calls.count(before.target) > 1:
             continue
         assert isinstance(norm, nn.modules.batchnorm._BatchNorm)
-        if norm.running_mean is None or (type(layer) is nn.Linear and type(norm) is not nn.BatchNorm1d):
+        if norm.running_mean is None:
             continue
         mode = layer.training
         layer.eval()
         norm.eval()
-        if isinstance(layer, nn.Linear):
-            folded: nn.Module = fuse_linear_bn_eval(layer, norm)
-        else:
-            folded = fuse_conv_bn_eval(layer, norm)  # type: ignore[type-var]
+        folded: nn.Module = fuse_conv_bn_eval(layer, norm)  # type: ignore[type-var]
         folded.train(mode)
         graph.set_submodule(str(before.target), folded)
         node.replace_all_uses_with(before)
@@ -138,6 +138,12 @@ def place(graph: fx.GraphModule, make: Callable[[], nn.Module]) -> None:
                 user.replace_input_with(node, quantizer)
     graph.graph.lint()
     graph.recompile()
+
+
+def called_layers(graph: fx.GraphModule) -> list[nn.Module]:
+    """Return the layers to quantize that the graph itself calls: others lie in modules that are taken as a whole."""
+    found = dict.fromkeys(_layer(graph, node) for node in graph.graph.nodes)
+    return [layer for layer in found if layer is not None]
 
 
 def _layer(graph: fx.GraphModule, node: fx.Node) -> nn.Module | None:

@@ -158,6 +158,8 @@ def spread(layers: Sequence[Choices], *, most: int) -> list[int]:
     paths = [_envelope(one.costs, value) for one, value in zip(layers, values, strict=True)]
     chosen = [0] * len(layers)
     left = most - sum(int(one.costs[0]) for one in layers)
+    if left < 0:
+        return chosen
     queue: list[tuple[float, int, int]] = []  # minus the slope, the layer, how far along its path
 
     def offer(layer: int, at: int) -> None:

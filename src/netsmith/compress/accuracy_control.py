@@ -156,7 +156,7 @@ def quantize_within(
         source_path: The fp32 model.
         target_path: The file to write.
         calibration: As in :func:`~netsmith.compress.quantize.quantize_onnx`.
-        judge: Returns the accuracy of a file, the more the better, on examples that are not the test split; enough of
+        judge: Returns the accuracy of a file, 0..1, on examples that are not the test split; enough of
             them that ``max_drop`` is several examples.
         max_drop: How far the accuracy may fall below that of the source, in the judge's unit.
         method: How the ranges of activations are found; ``best`` tries all three and goes on with the best.
@@ -237,9 +237,9 @@ def _unreachable(
 ) -> UnsupportedError:
     kept, (report, accuracy) = max(made.items(), key=lambda item: (item[1][1], -item[0]))
     return UnsupportedError(
-        f"a drop of at most {max_drop:g} from {whole:g} cannot be kept to with {max(made)} of {nodes} nodes in fp32; "
-        f"the nearest is a drop of {whole - accuracy:g} with {kept} of them in fp32 ({report.bytes} bytes). Allow "
-        "that, keep more nodes, calibrate on more typical examples, or train with fake quantization"
+        f"a drop of at most {100 * max_drop:g} points from {100 * whole:.2f} % cannot be kept to with {max(made)} of "
+        f"{nodes} nodes in fp32; the nearest is a drop of {100 * (whole - accuracy):.3g} points with {kept} of them in "
+        f"fp32 ({report.bytes} bytes). Allow that, choose another calibration, or train with fake quantization"
     )
 
 

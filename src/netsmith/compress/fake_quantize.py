@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from netsmith.compress._quantized_graph import QUANTIZED, fold_norms, place, traced
+from netsmith.compress._quantized_graph import called_layers, fold_norms, place, traced
 from netsmith.core.errors import CheckpointError, UnsupportedError
 from netsmith.measure.example import Example, arguments
 
@@ -151,7 +151,7 @@ def fake_quantized(
     Train it like any network (a little, at a small learning rate, from trained weights): it learns weights that bear
     rounding. Then :func:`frozen`, export, and :func:`~netsmith.compress.folded.fold_int8`.
 
-    Batch normalizations that follow a convolution or linear layer are folded into it beforehand, with the statistics
+    Batch normalizations that follow a convolution are folded into it beforehand, with the statistics
     they have; from then on the folded weights are trained (Jacob et al. keep the normalization, and fold in each step).
     So begin from a trained network. Where an addition, a concatenation or an average pool reads what a convolution
     made, its inputs are quantized too: a runtime computes in int8 only between two quantizations.
@@ -175,9 +175,8 @@ def fake_quantized(
     graph = traced(module)
     fold_norms(graph)
     place(graph, lambda: FakeQuantize(bits=activation_bits, momentum=momentum).train(module.training))
-    for layer in list(graph.modules()):
-        if type(layer) in QUANTIZED:
-            parametrize.register_parametrization(layer, "weight", FakeQuantizeWeight(bits=weight_bits))
+    for layer in called_layers(graph):
+        parametrize.register_parametrization(layer, "weight", FakeQuantizeWeight(bits=weight_bits))
     found = next((p.device for p in module.parameters()), None)
     return graph.to(found)
 

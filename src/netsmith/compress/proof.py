@@ -20,6 +20,7 @@ from netsmith.measure.example import Example
 __all__ = ["Proof", "mask_units", "prove_surgery"]
 
 _LARGE = 4_000_000  # parameters: float64 is no longer cheap
+_HALF = (torch.float16, torch.bfloat16)  # their rounding hides what differs
 
 
 def mask_units(module: nn.Module, graph: ChannelGraph, units: set[int]) -> nn.Module:
@@ -75,10 +76,11 @@ def prove_surgery(
 class Proof:
     """What a cut is held to: the masked original's answers, computed once, however many forms of the cut are tried.
 
-    The inputs are random. The first has the example's form; the next has one example more in the batch, and half the
-    length (or one position more) along every axis where the original takes that. All copies are in evaluation mode and
-    float64 (float32 where a network insists on it). A large network is compared as it is found first, which takes half
-    the time; the word is float64's wherever that does not show the two to be equal.
+    The inputs are random. The first has the example's form; the next have one example more in the batch and about half
+    the length, and one position more, along every axis where the original takes that. All copies are in evaluation mode
+    and float64 (float32 where a network insists on it). A network of four million parameters or more is compared in
+    float32 first, and at one other length: where its columns differ too much in size for that to tell, or an error is
+    seen, the word is float64's.
 
     Args:
         original: The network before.
@@ -104,12 +106,16 @@ class Proof:
             ProofError: It answers differently (names the first module whose output does), or the masked original does
                 not run or answers nothing but NaN.
         """
-        if sum(p.numel() for p in self._original.parameters()) >= _LARGE:
+        if self._large and all(t.dtype not in _HALF for t in self._original.parameters()):
             with contextlib.suppress(ProofError):  # the noise of single precision is no refusal
                 return self._as_found.check(pruned, floor="median")
         if self._double is not None:
             return self._double.check(pruned, floor="own")
         return self._as_found.check(pruned, floor="largest")
+
+    @cached_property
+    def _large(self) -> bool:
+        return sum(p.numel() for p in self._original.parameters()) >= _LARGE
 
     @cached_property
     def _double(self) -> Answers | None:
@@ -130,4 +136,12 @@ class Proof:
 
     def _answers(self, precision: Literal["float64", "as found"]) -> Answers:
         masked = mask_units(self._original, self._graph, self._units).eval()
-        return Answers(masked, self._graph, self._units, self._example, precision=precision, tolerance=self._tolerance)
+        return Answers(
+            masked,
+            self._graph,
+            self._units,
+            self._example,
+            precision=precision,
+            thorough=not self._large,
+            tolerance=self._tolerance,
+        )

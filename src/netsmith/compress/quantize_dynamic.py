@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from netsmith.compress._int8_report import Calibrated, QuantizationReport, finish, has_int8_products
+from netsmith.compress._int8_report import Calibrated, QuantizationReport, finish, has_int8_products, sorted_out
 from netsmith.compress._onnx_files import known_nodes, prepare, replacing, silence
 from netsmith.core.errors import DataError, UnsupportedError
 from netsmith.core.extras import require
@@ -77,6 +77,10 @@ def quantize_dynamic(
         except Exception as error:
             # onnxruntime.quantization raises whatever its many passes raise
             raise DataError(f"cannot be quantized: {error}", source) from error
+        if not any(eight for _, eight in sorted_out(onnx.load(str(draft)))):
+            raise UnsupportedError(
+                f"{source.name} has nothing that dynamic int8 takes ({', '.join(_QUANTIZED)}); calibrate it instead"
+            )
         return finish(source, draft, target, feeds, method="dynamic", per_channel=True, products=products)
 
 

@@ -116,7 +116,7 @@ class _Tracer(TorchFunctionMode):
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         given = args[0] if args else None
         if func in _SAME_FORM and isinstance(given, torch.Tensor) and given.is_meta:
-            output = torch.empty_like(given)
+            output = torch.empty_like(given, memory_format=torch.contiguous_format)
         else:
             output = func(*args, **(kwargs or {}))
         if not self.paused:

@@ -42,7 +42,8 @@ class Claim(Config):
         against: Another recipe (``:variant`` for one of the same file): the claim is then on what lies between the
             two, paired by seed; ``""`` for a claim on the figure itself.
         between: ``difference`` (ours less theirs), ``ratio`` (ours over theirs), or ``gap_closed``: the share of the
-            way from theirs to the card's teacher, ``(ours - theirs) / (teacher - theirs)``.
+            way from theirs to the card's teacher, ``(ours - theirs) / (teacher - theirs)``, of a metric of which more
+            is better; a seed whose teacher is no better has no gap and is left out.
     """
 
     metric: str
@@ -69,7 +70,7 @@ class Claim(Config):
             ends = teacher or {}
             whole = [seed for seed in ours if seed in theirs and seed in ends]
             gaps = [(ours[seed] - theirs[seed], ends[seed] - theirs[seed]) for seed in whole]
-            return [made / gap if gap else math.nan for made, gap in gaps]
+            return [made / gap for made, gap in gaps if gap > 0]
         pairs = [(value, theirs[seed]) for seed, value in ours.items() if seed in theirs]
         if self.between == "difference":
             return [a - b for a, b in pairs]

@@ -63,6 +63,7 @@ class ExportReport:
         parity: The comparisons made.
         tolerance: The largest error allowed.
         versions: torch, onnx and onnxruntime.
+        int8: Of a network that was trained in int8: the report of storing its weights so.
     """
 
     file: str
@@ -76,6 +77,7 @@ class ExportReport:
     parity: tuple[Parity, ...]
     tolerance: float
     versions: dict[str, str]
+    int8: dict[str, Any] | None = None
 
     @property
     def error(self) -> float:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,6 +17,7 @@ from netsmith.core.errors import ConfigError, UnsupportedError
 from netsmith.core.files import read_json, write_atomic, write_json
 from netsmith.core.registry import find_kind, recipes
 from netsmith.core.roles import ModelConfig
+from netsmith.engine.experiment import Experiment
 from netsmith.methods._taught import TaughtConfig
 from netsmith.methods.distillation import Distillation
 from netsmith.methods.many_teachers import ManyTeachers
@@ -23,7 +26,7 @@ from netsmith.report.run_page import ModelRow, RunReport, run_page
 from netsmith.workflows.int8 import calibration
 from netsmith.workflows.judging import Judged, judge
 from netsmith.workflows.pages import charts_of, data_text, environment_facts
-from netsmith.workflows.shipping import Shipment, ship_all
+from netsmith.workflows.shipping import TRAINED_INT8, Shipment, ship_all
 from netsmith.workflows.tuning import Hooks, classes_of, cut_into, epochs_of, parts_of, tuning
 
 if TYPE_CHECKING:
@@ -98,6 +101,9 @@ def compress_run(
     if student == "none" and sets:
         raise ConfigError(f"--set {next(iter(sets))}: it changes the student's experiment, and --student none has none")
     taught = None if student == "none" else _student(run, student, epochs=epochs * 2, sets=sets or {})
+    if taught:
+        Experiment(taught.config)  # says what does not fit before anything is trained
+    fake = (fake_quantized(network.module), FakeQuantizeLog()) if train_int8 else None
     thin = _factorized(run, share=low_rank, notice=notice) if low_rank else None
     runs: dict[str, Run] = {"teacher": run}
     tuned = epochs or max(1, epochs_of(run) // 4)
@@ -114,9 +120,8 @@ def compress_run(
         runs["pruned"] = begin(tuning(run, epochs=tuned), "pruned", cut_into(run, cut))
     if thin:
         runs["low rank"] = begin(tuning(run, epochs=tuned), "low-rank", cut_into(run, thin))
-    if train_int8:
-        fake = fake_quantized(run.network.module), FakeQuantizeLog()
-        runs["trained int8"] = begin(tuning(run, epochs=tuned, slower=_GENTLE), "int8", cut_into(run, fake))
+    if fake:
+        runs[TRAINED_INT8] = begin(tuning(run, epochs=tuned, slower=_GENTLE), "int8", cut_into(run, fake))
     if taught:
         runs["student"] = begin(taught, "student", training.teacher_into(network.module, network.spec.outputs))
     split = "test" if "test" in source.splits() else "dev"
@@ -140,7 +145,11 @@ def compress_run(
         "split": split,
     }
     write_json(run.path / "compress.json", value, sync=False)
-    page = _write_page(run, runs, rows)
+    again = [on_run("compress", run.path), f"--prune {prune:g}", *(["--train-int8"] if train_int8 else [])]
+    again += [f"--{name} {value}" for name, value in (("low-rank", low_rank), ("epochs", epochs)) if value]
+    again += [f"--student {student}"] if student else []
+    again += [shlex.join(["--set", f"{name}={json.dumps(value)}"]) for name, value in (sets or {}).items()]
+    page = _write_page(run, runs, rows, command=" ".join(again))
     return Compressed(tuple(rows), runs, page, ratios, judged)
 
 
@@ -215,13 +224,13 @@ def _student(run: Run, student: str, *, epochs: int, sets: Mapping[str, Any]) ->
     return replace(run.found, config=changed, recipe="")
 
 
-def _write_page(run: Run, runs: Mapping[str, Run], rows: Sequence[Shipment]) -> Path:
+def _write_page(run: Run, runs: Mapping[str, Run], rows: Sequence[Shipment], *, command: str) -> Path:
     charts = [chart for role, one in runs.items() for chart in charts_of(one.journal(), name=role)]
     report = RunReport(
         title=f"{run.path.name}, compressed",
         subtitle=f"{data_text(run)}. Latency: ONNX Runtime, batch 1, one thread, all files in turns, this machine.",
         kicker="netsmith compress",
-        commands=[on_run("compress", run.path)],
+        commands=[command],
         charts=charts,
         models=model_rows(rows),
         environment=environment_facts(read_json(run.path / "environment.json")),

@@ -21,7 +21,10 @@ if TYPE_CHECKING:
     from netsmith.api.run import Run
     from netsmith.workflows.judging import Judged
 
-__all__ = ["Shipment", "accuracy_of", "export_run", "measure_together", "ship", "ship_all"]
+__all__ = ["TRAINED_INT8", "Shipment", "accuracy_of", "export_run", "measure_together", "ship", "ship_all"]
+
+TRAINED_INT8 = "trained int8"
+"""The role of a run that was trained with fake quantization: its one file is int8."""
 
 _INT8 = " int8"
 
@@ -53,7 +56,7 @@ class Shipment:
     @property
     def role(self) -> str:
         """The role of the run it comes from: its name, in int8 or not."""
-        return self.name.removesuffix(_INT8)
+        return self.name.removesuffix(_INT8) if self.name != TRAINED_INT8 else self.name
 
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON values."""
@@ -180,7 +183,7 @@ def export_run(
     if method not in get_args(Calibration):
         raise UnknownNameError("calibration", method, get_args(Calibration))
     if max_drop is not None and not 0 <= max_drop < 1:
-        raise ConfigError(f"expected max_drop in [0, 1), got {max_drop}")
+        raise ConfigError(f"expected a drop of 0 to less than 100 points, got {100 * max_drop:g}")
     network = run.network
     if int8 and is_fake(network.module):
         raise ConfigError(f"--int8: {run.path.name} was trained in int8, and its file is int8 without it")
@@ -189,13 +192,13 @@ def export_run(
     if path.suffix != ".onnx" or path.is_dir():
         raise ConfigError(f"--output {path}: expected a file that ends in .onnx")
     path.parent.mkdir(parents=True, exist_ok=True)
+    judge = _judge_of(run) if max_drop is not None else None
     report = network.export(path)
     found = {"path": str(path), "export": report.to_json()}
     labels = {"inputs": network.spec.inputs.dump(), "outputs": network.spec.outputs.dump()}
     write_json(path.with_suffix(".onnx.json"), labels, sync=False)  # never the name of a file of somebody else's
     if batches:
         target = path.with_suffix(".int8.onnx")
-        judge = _judge_of(run) if max_drop is not None else None
         result = quantized(network, path, target, batches, method=method, judge=judge, max_drop=max_drop)
         found |= {"int8_path": str(target), "int8": result}
     return found
