@@ -2,33 +2,24 @@
 
 from __future__ import annotations
 
-import collections
 import re
 from pathlib import Path
-from typing import Annotated, Any
-
-import torch
-from pydantic import Field
-from torch import Tensor
+from typing import Any
 
 from netsmith.core.config import AUTO, Auto
 from netsmith.core.errors import ConfigError, DataError, did_you_mean, shorten
-from netsmith.core.keys import key as named_key
-from netsmith.core.spec import Inputs, Spec, Step
-from netsmith.data._arrays import FixedSource, array_part
+from netsmith.core.spec import Step
 from netsmith.data._columns import TableFields, find_target, read_grids, read_target, split_rows, take
 from netsmith.data._tables import Grid
+from netsmith.data._texts import TextFields, TextSource, tokenizer, twin_texts
 from netsmith.layers.rows import read_number
-from netsmith.layers.tokenize import PADDING, UNKNOWN, encode, tokenize
+from netsmith.layers.tokenize import tokenize
 
 __all__ = ["TextTable", "looks_like_text"]
 
 
-class TextTable(FixedSource):
+class TextTable(TextSource):
     """Texts to classify, from CSV, TSV, JSONL or Parquet (or ``train``, ``val``, ``test`` files).
-
-    The vocabulary is fitted on the training part: the most frequent tokens first (ties by letter), after 0 for padding
-    and 1 for unknown. Inputs are ``(B, max_length)`` int64, cut and padded on the right.
 
     Attributes:
         text_column: The column that holds the texts.
@@ -38,62 +29,33 @@ class TextTable(FixedSource):
         DataError: A damaged file, an empty text; names the row.
     """
 
-    class Config(TableFields):
+    class Config(TableFields, TextFields):
         """Labeled texts.
 
         Attributes:
             text: The column of text; ``auto`` takes the one with the longest texts.
-            max_length: Longest text in tokens; what is longer is cut.
-            vocabulary_size: The most tokens that are known.
-            min_count: How often a token must come in the training part to be known.
-            pattern: Regular expression of one token: by default a word, or one sign.
-            lowercase: Lower the case first.
         """
 
         text: str | Auto = AUTO
-        max_length: Annotated[int, Field(gt=0, le=100_000)] = 64
-        vocabulary_size: Annotated[int, Field(gt=2)] = 20_000
-        min_count: Annotated[int, Field(gt=0)] = 1
-        pattern: str = r"\w+|[^\w\s]"
-        lowercase: bool = True
 
     def __init__(self, config: Config) -> None:
-        step = Step(name="tokenize", pattern=config.pattern, lowercase=config.lowercase)
-        tokenize("", step)  # a wrong pattern is refused before the file is read
+        step = tokenizer(config)
         grids = {"train": _twin_grid()} if config.twin else read_grids(config.path, kind="TextTable")
         name = "label" if config.twin else find_target(grids["train"], config.target)
         column = "text" if config.twin else _find_text(grids["train"], config.text, target=name)
         target = read_target(grids, name, problem="classes")
         at, made = split_rows(grids, target, dev=config.dev, test=config.test, seed=config.split_seed)
         texts = {split: _texts(grid, column, step) for split, grid in grids.items()}
-        train = take(texts["train"], at["train"][1])
-        words = _vocabulary(train, step, size=config.vocabulary_size, least=config.min_count)
-        inputs = Inputs(
-            kind="text",
-            shape=(config.max_length,),
-            dtype="int64",
-            preprocessing=(step,),
-            vocabulary=words,
-            max_length=config.max_length,
+        super().__init__(
+            config,
+            dataset=Path(config.path).name or "text_table",
+            texts={split: take(texts[source], where) for split, (source, where) in at.items()},
+            targets={split: target.values[source][where] for split, (source, where) in at.items()},
+            outputs=target.outputs,
+            made=made,
+            seeds={split: config.split_seed if made[split] != "given" else 0 for split in at},
         )
-        parts = {
-            split: array_part(
-                encode(take(texts[source], where), inputs),
-                target.values[source][where],
-                made=made[split],
-                seed=config.split_seed if made[split] != "given" else 0,
-            )
-            for split, (source, where) in at.items()
-        }
-        dataset = Path(config.path).name or "text_table"
-        super().__init__(config, spec=Spec(dataset=dataset, inputs=inputs, outputs=target.outputs), parts=parts)
         self.text_column = column
-        self._texts = {split: take(texts[source], where) for split, (source, where) in at.items()}
-
-    def texts(self, split: str, indices: Tensor) -> list[str]:
-        """Return some texts as they stand in the file."""
-        self._part(split)
-        return take(self._texts[split], indices)
 
 
 def looks_like_text(cells: list[Any]) -> bool:
@@ -136,28 +98,7 @@ def _texts(grid: Grid, column: str, step: Step) -> list[str]:
     return texts
 
 
-def _vocabulary(texts: list[str], step: Step, *, size: int, least: int) -> tuple[str, ...]:
-    counts = collections.Counter(token for text in texts for token in tokenize(text, step))
-    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-    known = [token for token, count in ordered if count >= least and token not in (PADDING, UNKNOWN)]
-    return (PADDING, UNKNOWN, *known[: size - 2])
-
-
 def _twin_grid() -> Grid:
-    """Make texts whose label is the order of two neighboring words: counts of words are the same for both classes."""
-    count = 640
-    generator = torch.Generator().manual_seed(named_key(0, "twin", "text_table"))
-    filler = [f"word{number}" for number in range(40)]
-    pairs = (("calm", "sea"), ("wild", "wood"), ("quiet", "hill"))
-    texts: list[str] = []
-    labels: list[str] = []
-    for _ in range(count):
-        draw = torch.randint(0, 2**31, (16,), generator=generator).tolist()
-        words = [filler[number % len(filler)] for number in draw[4 : 8 + draw[2] % 8]]
-        pair = pairs[draw[1] % len(pairs)]
-        turned = draw[0] % 2 == 1
-        place = draw[3] % (len(words) + 1)
-        words[place:place] = reversed(pair) if turned else pair
-        texts.append(" ".join(words))
-        labels.append("turned" if turned else "plain")
-    return Grid(name="twin", columns=("text", "label"), cells=(texts, labels), rows=list(range(2, count + 2)))
+    texts, turned = twin_texts("text_table", count=640, longest=13)
+    labels = ["turned" if one else "plain" for one in turned]
+    return Grid(name="twin", columns=("text", "label"), cells=(texts, labels), rows=list(range(2, len(texts) + 2)))
