@@ -289,6 +289,33 @@ def hand_einsum():
     return Around(Attention(16, 4))
 
 
+@PROBES.add("hand_unflatten", "attention by hand, masked", WORDS, cuts="attn.value attn.out", longer=MORE)
+class HandUnflatten(nn.Module):
+    """Heads by unflatten from the end, as many as half their width; padding is seen by no word and not counted."""
+
+    class Attention(nn.Module):
+        def __init__(self, dim, heads):
+            super().__init__()
+            self.heads, self.scale = heads, (dim // heads) ** -0.5
+            self.query, self.key, self.value, self.out = (nn.Linear(dim, dim) for _ in range(4))
+
+        def forward(self, x, hidden):
+            q, k, v = (f(x).unflatten(-1, (self.heads, -1)).transpose(1, 2) for f in (self.query, self.key, self.value))
+            attn = (q @ k.transpose(-2, -1) * self.scale).masked_fill(hidden[:, None, None], -1e30).softmax(-1)
+            return self.out((attn @ v).transpose(1, 2).flatten(2))
+
+    def __init__(self):
+        super().__init__()
+        self.embed, self.attn, self.out = nn.Embedding(17, 32, padding_idx=0), self.Attention(32, 4), nn.Linear(32, 4)
+
+    def forward(self, x):
+        hidden = x == 0
+        words = self.embed(x)
+        words = words + self.attn(words, hidden)
+        valid = (~hidden)[..., None].to(words.dtype)
+        return self.out((words * valid).sum(1) / valid.sum(1).clamp(min=1))
+
+
 @PROBES.add("single_head", "attention by hand, width", TOKENS, cuts="inp query key value out", longer=LONG)
 class SingleHead(nn.Module):
     """One head and a stored scale: the width of the queries and keys, and of the values, can go."""

@@ -67,7 +67,7 @@ def _stated(args: Any, output: Tensor) -> dict[int, int]:
     sizes = given[-1] if given and isinstance(given[-1], (tuple, list)) else given
     if any(type(size) is not int for size in sizes):
         return {}
-    start = int(given[0]) % output.dim() if len(given) == 2 and sizes is given[-1] else 0  # unflatten(dim, sizes)
+    start = int(given[0]) % args[0].dim() if len(given) == 2 and sizes is given[-1] else 0  # unflatten(dim, sizes)
     return {start + place: size for place, size in enumerate(sizes) if output.shape[start + place :][:1] == (size,)}
 
 
