@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import hashlib
 import http.client
 import os
 import time
@@ -20,8 +21,9 @@ from typing import BinaryIO
 
 from netsmith.core.errors import DataError
 from netsmith.core.files import sha256_of, sync_folder
+from netsmith.data._files import open_tree, read_capped
 
-__all__ = ["OfficialFile", "cache_folder", "download", "official_files", "offline"]
+__all__ = ["OfficialFile", "cache_folder", "download", "official_files", "official_members", "offline"]
 
 _OFFLINE: ContextVar[bool] = ContextVar("offline", default=False)
 
@@ -78,6 +80,41 @@ def official_files(dataset: str, files: Sequence[OfficialFile], *, mirrors: Sequ
         else:
             addresses = [f"{mirror.rstrip('/')}/{file.name}" for mirror in mirrors]
             found[file.name] = download(addresses, cache_folder() / dataset, file)
+    return found
+
+
+def official_members(
+    dataset: str, members: Sequence[OfficialFile], *, archive: OfficialFile, mirrors: Sequence[str]
+) -> dict[str, bytes]:
+    """Return the contents of some files of an official archive, which is read member by member and never extracted.
+
+    ``$NETSMITH_DATA`` may hold the archive, or the files as they lie in it; else the archive is downloaded.
+
+    Args:
+        dataset: Name of the folder in ``$NETSMITH_DATA`` and in the cache.
+        members: What is needed of it, by its names in the archive.
+        archive: The archive.
+        mirrors: Addresses of folders that hold the archive, tried in order.
+
+    Raises:
+        DataError: As :func:`official_files`; a member that is missing or has a wrong checksum.
+    """
+    given = os.environ.get("NETSMITH_DATA")
+    if given and all((Path(given) / dataset / member.name).is_file() for member in members):
+        paths = official_files(dataset, members, mirrors=())
+        return {name: read_capped(path, limit=path.stat().st_size) for name, path in paths.items()}
+    tree = open_tree(official_files(dataset, [archive], mirrors=mirrors)[archive.name])
+    found: dict[str, bytes] = {}
+    for member in members:
+        data = tree.read(member.name, limit=member.size)
+        digest = hashlib.sha256(data).hexdigest()
+        if digest != member.sha256:
+            raise DataError(
+                f"its member {member.name} has the SHA-256 {digest[:12]}...; expected {member.sha256[:12]}...; "
+                "get the official archive again",
+                tree.path,
+            )
+        found[member.name] = data
     return found
 
 
