@@ -13,6 +13,8 @@ SMALL = {
     "small_cnn": ({"in_channels": 3, "num_classes": 10}, (2, 3, 16, 16)),
     "mlp": ({"in_features": 8, "num_outputs": 10}, (2, 8)),
     "text_cnn": ({"vocab_size": 30, "num_classes": 10}, (2, 7)),
+    "bilstm": ({"vocab_size": 30, "num_classes": 10}, (2, 7)),
+    "transformer_encoder": ({"vocab_size": 30, "max_length": 9, "num_classes": 10}, (2, 7)),
     "naive_bayes": ({"in_features": 8, "num_classes": 10}, (2, 8)),
 }
 
