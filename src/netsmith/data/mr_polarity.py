@@ -39,7 +39,7 @@ _NAMES = ("negative", "positive")
 
 
 class MrPolarity(TextSource):
-    """The small benchmark of sentence classification (Kim 2014 and many after): is a sentence of a review praise?
+    """The small benchmark of sentence classification (Kim 2014 and many after): praise, or not.
 
     There is no official test part: ``dev`` and ``test`` are drawn class by class from ``split_seed``, a tenth each, so
     figures stand beside those of ten-fold cross-validation, of which one such draw is a tenth.
