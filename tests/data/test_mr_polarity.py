@@ -143,6 +143,9 @@ def test_the_twin_needs_more_than_counts_of_words():
     counts, targets = {}, {}
     for split in ("train", "test"):
         batch = everything(source, split)
+        groups = [{word[:3] for word in text.split()} for text in source.texts(split, torch.arange(len(batch.targets)))]
+        mixed = torch.tensor([len(found) == 2 for found in groups])
+        assert (mixed == batch.targets.bool()).double().mean() >= 0.97  # a short one is of one group by chance
         lengths = (batch.inputs > 0).sum(1)
         assert 6 <= int(lengths.min()) < 15 < 30 < int(lengths.max()) <= 48
         targets[split] = batch.targets.numpy()

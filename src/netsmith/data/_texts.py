@@ -1,4 +1,4 @@
-"""What sources of texts share: cutting into tokens, a vocabulary of the training part, the schema, the twin."""
+"""What sources of texts share: cutting into tokens, a vocabulary of the training part, the schema."""
 
 from __future__ import annotations
 
@@ -6,16 +6,14 @@ import collections
 from collections.abc import Mapping, Sequence
 from typing import Annotated
 
-import torch
 from pydantic import Field
 from torch import Tensor
 
-from netsmith.core.keys import key as named_key
 from netsmith.core.spec import Inputs, Outputs, Spec, Step
 from netsmith.data._arrays import FixedFields, FixedSource, array_part
 from netsmith.layers.tokenize import PADDING, UNKNOWN, encode, tokenize
 
-__all__ = ["TextFields", "TextSource", "tokenizer", "twin_texts"]
+__all__ = ["TextFields", "TextSource", "tokenizer"]
 
 
 class TextFields(FixedFields):
@@ -101,30 +99,3 @@ def _vocabulary(texts: Sequence[str], step: Step, *, size: int, least: int) -> t
     ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     known = [token for token, count in ordered if count >= least and token not in (PADDING, UNKNOWN)]
     return (PADDING, UNKNOWN, *known[: size - 2])
-
-
-def twin_texts(name: str, *, count: int, longest: int) -> tuple[list[str], list[bool]]:
-    """Make texts whose class is the order of two neighboring words: counts of words are the same for both classes.
-
-    Args:
-        name: Which data set; other names give other examples.
-        count: Number of texts.
-        longest: Longest text in words, at least 13; the shortest has 6.
-
-    Returns:
-        The texts, and whether the two words of each are turned.
-    """
-    generator = torch.Generator().manual_seed(named_key(0, "twin", name))
-    filler = [f"word{number}" for number in range(40)]
-    pairs = (("calm", "sea"), ("wild", "wood"), ("quiet", "hill"))
-    texts: list[str] = []
-    turned: list[bool] = []
-    for _ in range(count):
-        draw = torch.randint(0, 2**31, (longest + 3,), generator=generator).tolist()
-        words = [filler[number % len(filler)] for number in draw[4 : 8 + draw[2] % (longest - 5)]]
-        pair = pairs[draw[1] % len(pairs)]
-        turned.append(draw[0] % 2 == 1)
-        place = draw[3] % (len(words) + 1)
-        words[place:place] = reversed(pair) if turned[-1] else pair
-        texts.append(" ".join(words))
-    return texts, turned

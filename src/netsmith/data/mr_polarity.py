@@ -12,10 +12,11 @@ import torch
 from pydantic import Field
 
 from netsmith.core.errors import DataError
+from netsmith.core.keys import key as named_key
 from netsmith.core.spec import Outputs
 from netsmith.data._download import OfficialFile, official_members
 from netsmith.data._listing import divide
-from netsmith.data._texts import TextFields, TextSource, tokenizer, twin_texts
+from netsmith.data._texts import TextFields, TextSource, tokenizer
 from netsmith.layers.tokenize import tokenize
 
 __all__ = ["MrPolarity"]
@@ -91,5 +92,19 @@ def _official(config: MrPolarity.Config) -> tuple[list[str], torch.Tensor]:
 
 
 def _twin() -> tuple[list[str], torch.Tensor]:
-    texts, turned = twin_texts("mr_polarity", count=640, longest=40)
-    return texts, torch.tensor(turned, dtype=torch.int64)
+    """Make sentences of 6 to 40 words, all of one group (class 0) or of both: counts of words are alike in the classes.
+
+    A sum over words cannot tell them apart; what looks at two words of a text can, wherever they stand.
+    """
+    count = 640
+    generator = torch.Generator().manual_seed(named_key(0, "twin", "mr_polarity"))
+    groups = tuple([f"{name}{number}" for number in range(10)] for name in ("sun", "rain"))
+    texts: list[str] = []
+    labels: list[int] = []
+    for _ in range(count):
+        label, side, length, *draws = torch.randint(0, 2**31, (83,), generator=generator).tolist()
+        pairs = zip(draws[0::2], draws[1::2], strict=True)
+        words = [groups[(group if label % 2 else side) % 2][number % 10] for group, number in pairs]
+        texts.append(" ".join(words[: 6 + length % 35]))
+        labels.append(label % 2)
+    return texts, torch.tensor(labels)

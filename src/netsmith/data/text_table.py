@@ -6,12 +6,15 @@ import re
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from netsmith.core.config import AUTO, Auto
 from netsmith.core.errors import ConfigError, DataError, did_you_mean, shorten
+from netsmith.core.keys import key as named_key
 from netsmith.core.spec import Step
 from netsmith.data._columns import TableFields, find_target, read_grids, read_target, split_rows, take
 from netsmith.data._tables import Grid
-from netsmith.data._texts import TextFields, TextSource, tokenizer, twin_texts
+from netsmith.data._texts import TextFields, TextSource, tokenizer
 from netsmith.layers.rows import read_number
 from netsmith.layers.tokenize import tokenize
 
@@ -99,6 +102,20 @@ def _texts(grid: Grid, column: str, step: Step) -> list[str]:
 
 
 def _twin_grid() -> Grid:
-    texts, turned = twin_texts("text_table", count=640, longest=13)
-    labels = ["turned" if one else "plain" for one in turned]
-    return Grid(name="twin", columns=("text", "label"), cells=(texts, labels), rows=list(range(2, len(texts) + 2)))
+    """Make texts whose label is the order of two neighboring words: counts of words are the same for both classes."""
+    count = 640
+    generator = torch.Generator().manual_seed(named_key(0, "twin", "text_table"))
+    filler = [f"word{number}" for number in range(40)]
+    pairs = (("calm", "sea"), ("wild", "wood"), ("quiet", "hill"))
+    texts: list[str] = []
+    labels: list[str] = []
+    for _ in range(count):
+        draw = torch.randint(0, 2**31, (16,), generator=generator).tolist()
+        words = [filler[number % len(filler)] for number in draw[4 : 8 + draw[2] % 8]]
+        pair = pairs[draw[1] % len(pairs)]
+        turned = draw[0] % 2 == 1
+        place = draw[3] % (len(words) + 1)
+        words[place:place] = reversed(pair) if turned else pair
+        texts.append(" ".join(words))
+        labels.append("turned" if turned else "plain")
+    return Grid(name="twin", columns=("text", "label"), cells=(texts, labels), rows=list(range(2, count + 2)))
