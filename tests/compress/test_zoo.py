@@ -1,11 +1,16 @@
 """Every network of the catalogue is cut by half, with proof."""
 
 import pytest
+import torch
 
 from netsmith.compress.prune import prune
 from netsmith.core.errors import UnsupportedError
 from netsmith.core.registry import recipes
+from netsmith.models.text.bilstm import BiLSTM
+from netsmith.models.text.transformer_encoder import TransformerEncoder
 from netsmith.verify.subject import Subject
+
+WORDS = torch.tensor([[3, 1, 4, 1, 5, 9, 2], [6, 5, 3, 0, 0, 0, 0]])
 
 
 @pytest.mark.parametrize("name", recipes())
@@ -21,3 +26,28 @@ def test_the_product_of_a_recipe_is_cut(name):
     assert log.proof[0]["error"] <= 1e-12
     before, after = (sum(p.numel() for p in net.parameters()) for net in (network.module, small))
     assert after < 0.7 * before
+
+
+def test_a_bidirectional_lstm_loses_half_of_its_hidden_units():
+    config = BiLSTM.Config(embedding_size=8, hidden_size=12, num_layers=2, vocab_size=30, num_classes=3)
+    small, log = prune(config.build(), WORDS, ratio=0.5, scope="local", protect=["embedding"])
+    assert [layer.hidden_size for layer in small.layers] == [6, 6]
+    assert small.layers[1].weight_ih_l0_reverse.shape == (4 * 6, 2 * 6 + 1)
+    assert log.proof[0]["shapes"] == [[2, 7], [3, 7], [2, 8]]
+    assert log.proof[0]["error"] <= 1e-12
+
+
+def test_a_transformer_loses_whole_heads_and_feed_forward_width():
+    config = TransformerEncoder.Config(size=24, feedforward_size=20, vocab_size=30, max_length=8, num_classes=3)
+    network = config.build()
+    small, log = prune(network, WORDS, ratio=0.5, scope="local")
+    for layer in small.layers:
+        attention = layer.attention
+        assert attention.num_heads == 2
+        assert attention.query.weight.shape == attention.key.weight.shape == (12, 24)
+        assert layer.wide.out_features == 10
+    assert log.proof[0]["error"] <= 1e-12
+    narrow, log = prune(network, WORDS, ratio=0.5, scope="local", heads="width")
+    assert narrow.layers[0].attention.num_heads == 4
+    assert narrow.layers[0].attention.value.out_features == 12
+    assert log.proof[0]["error"] <= 1e-12
