@@ -7,7 +7,15 @@ import pytest
 from netsmith.verify.evidence import golden_losses, learns, matches_golden
 
 # The cheap ones run here; the rest by `netsmith verify --all --level 2`.
-QUICK = ("mlp_digits", "naive_bayes_digits", "cnn_digits", "lenet5_mnist", "table_classifier", "text_classifier")
+QUICK = (
+    "mlp_digits",
+    "naive_bayes_digits",
+    "cnn_digits",
+    "lenet5_mnist",
+    "table_classifier",
+    "text_classifier",
+    "bilstm_mr",
+)
 
 
 @pytest.mark.parametrize("name", QUICK)
