@@ -301,6 +301,11 @@ class Dropping(Branching):
         return F.dropout(self.layer(x), training=self.training)
 
 
+class Noisy(Branching):
+    def forward(self, x):
+        return self.layer(x + 1) if self.training else self.layer(x)
+
+
 def test_bad_calls_are_refused(tmp_path):
     net = nn.Sequential(nn.Linear(4, 4))
     with pytest.raises(UnsupportedError, match="weight_bits must be 2 to 8, got 1"):
@@ -311,7 +316,9 @@ def test_bad_calls_are_refused(tmp_path):
         fake_quantized(net, momentum=0)
     with pytest.raises(UnsupportedError, match="Branching cannot be traced for fake quantization: "):
         fake_quantized(Branching())
-    with pytest.raises(UnsupportedError, match="Dropping calls dropout as a function"):
+    with pytest.raises(UnsupportedError, match="Noisy itself computes otherwise in training"):
+        fake_quantized(Noisy())
+    with pytest.raises(UnsupportedError, match="Dropping itself computes otherwise in training"):
         fake_quantized(Dropping())
     with pytest.raises(UnsupportedError, match="ReLU has no convolution or linear layer"):
         fake_quantized(nn.ReLU())

@@ -6,7 +6,6 @@ import copy
 from collections.abc import Callable
 
 from torch import fx, nn
-from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from netsmith.core.errors import UnsupportedError
@@ -43,18 +42,17 @@ def traced(module: nn.Module) -> fx.GraphModule:
     clone = copy.deepcopy(module)
     name = type(module).__name__
     try:
-        graph = _Tracer().trace(clone)
+        learning, graph = _Tracer().trace(clone.train()), _Tracer().trace(clone.eval())
     except Exception as error:
         # its forward runs on proxies and may raise anything
         reason = str(error).strip().splitlines()
         raise UnsupportedError(
             f"{name} cannot be traced for fake quantization: {reason[0] if reason else type(error).__name__}"
         ) from error
-    for node in graph.nodes:
-        if node.op == "call_function" and node.target in (F.dropout, F.dropout1d, F.dropout2d, F.batch_norm):
-            raise UnsupportedError(
-                f"{name} calls {node.target.__name__} as a function, whose mode a graph would fix; use the module"
-            )
+    if str(learning) != str(graph):  # by `self.training`, or functional dropout, whose mode a graph would fix
+        raise UnsupportedError(
+            f"{name} itself computes otherwise in training, which a graph cannot; let modules do it (nn.Dropout)"
+        )
     found = fx.GraphModule(clone, graph, class_name=name)
     for path, part in found.named_modules():
         part.training = module.get_submodule(path).training if path else module.training

@@ -188,8 +188,11 @@ class ChannelGraph:
     outputs: Mapping[str, Labels] = field(default_factory=dict)
 
     def layers(self) -> dict[str, Family]:
-        """Return the families by name; of several of one name the first, which is the layer's own output."""
-        return {family.name: family for family in reversed(self.families)}
+        """Return the families by name, in the network's order; of one name the first, the layer's own output."""
+        found: dict[str, Family] = {}
+        for family in self.families:
+            found.setdefault(family.name, family)
+        return found
 
     def keeps(self, cut: Iterable[int]) -> dict[str, dict[int, tuple[int, ...]]]:
         """Return, per tensor and axis, the positions that stay when ``cut`` units go; unchanged axes are left out."""
