@@ -164,7 +164,7 @@ def compress(
     code: str = _CODE,
     json: bool = _JSON,
 ) -> None:
-    """Make a run smaller and faster: prune, factorize, distil, quantize.
+    """Make a run smaller and faster: prune, distil, quantize.
 
     Everything that comes out is measured under ONNX Runtime on this machine. With a budget, layers are narrowed until
     the measured network is within it, and simple controls are trained beside it.
