@@ -465,18 +465,18 @@ def test_a_wrong_cut_is_refused_and_names_the_module():
 
 
 def test_the_proof_finds_the_module_where_answers_part():
-    from netsmith.compress.proof import prove_surgery
+    from netsmith.compress.proof import Proof
     from netsmith.compress.surgery import plan_surgery
 
     net = build(Residual)
     graph = trace(net, IMAGE)
     units = set(graph.families[1].units[:2])
     small = apply_surgery(copy.deepcopy(net), plan_surgery(net, graph, units))
-    assert prove_surgery(net, small, graph, units, IMAGE)["error"] <= 1e-12
+    assert Proof(net, graph, units, IMAGE).check(small)["error"] <= 1e-12
     with torch.no_grad():
         small.b.weight[0] += 1e-3
     with pytest.raises(ProofError, match=r"first at b \(Conv2d\)"):
-        prove_surgery(net, small, graph, units, IMAGE)
+        Proof(net, graph, units, IMAGE).check(small)
     assert mask_units(net, graph, units).a.weight.abs().sum((1, 2, 3)).eq(0).sum() == 2
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 
 from netsmith.compress._onnx_files import compact
+from netsmith.core.errors import UnsupportedError
 from netsmith.core.extras import require
-from netsmith.measure.session import open_session, run_session
+from netsmith.measure.session import feeds_for, open_session, run_session
 
 __all__ = [
     "Calibrated",
@@ -24,6 +25,7 @@ __all__ = [
     "has_int8_products",
     "operators",
     "sorted_out",
+    "source_and_feeds",
     "warning_of",
 ]
 
@@ -118,6 +120,7 @@ def finish(
     target: Path,
     feeds: list[dict[str, np.ndarray]],
     *,
+    exact: Any,
     method: str,
     per_channel: bool,
     products: bool | None,
@@ -129,15 +132,16 @@ def finish(
     """
     onnx = require("onnx", extra="export")
     runtime = require("onnxruntime", extra="export")
+    before = source.stat().st_size  # the target may take its place
     model = onnx.load(str(draft))
     quantized, kept = operators(model)
     draft.write_bytes(compact(model).SerializeToString())
-    agreement, error, examples = compare(open_session(source), open_session(draft), feeds)
+    agreement, error, examples = compare(exact, open_session(draft), feeds)
     os.replace(draft, target)
     return QuantizationReport(
         target.name,
         target.stat().st_size,
-        source.stat().st_size,
+        before,
         method,
         per_channel,
         examples,
@@ -148,6 +152,22 @@ def finish(
         warning_of(products),
         {"onnx": onnx.__version__, "onnxruntime": runtime.__version__},
     )
+
+
+def source_and_feeds(
+    source: Path, batches: Iterable[Calibrated], *, empty: str
+) -> tuple[Any, list[dict[str, np.ndarray]]]:
+    """Return a session of a model in full precision, and batches as it takes them.
+
+    Raises:
+        UnsupportedError: There is no batch; ``empty`` says why one is needed.
+        DataError: The source is not a model ONNX Runtime can run.
+    """
+    exact = open_session(source)
+    feeds = [feeds_for(exact, batch) for batch in batches]
+    if not feeds:
+        raise UnsupportedError(f"{empty}, got none")
+    return exact, feeds
 
 
 def compare(exact: Any, found: Any, feeds: list[dict[str, np.ndarray]]) -> tuple[float | None, float, int]:

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import io
-import logging
 import tempfile
-import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,7 +11,7 @@ from typing import Any
 from netsmith.core.errors import DataError, UnsupportedError, did_you_mean
 from netsmith.core.extras import require
 
-__all__ = ["compact", "known_nodes", "prepare", "replacing", "silence"]
+__all__ = ["compact", "known_nodes", "prepare", "replacing"]
 
 
 @contextlib.contextmanager
@@ -94,17 +91,3 @@ def compact(model: Any) -> Any:
     del model.metadata_props[:]
     model.producer_name, model.producer_version = "netsmith", ""
     return model
-
-
-@contextlib.contextmanager
-def silence() -> Iterator[None]:
-    """Hold back what ONNX Runtime's quantizer prints, logs and warns; errors still come through."""
-    level = logging.root.manager.disable
-    sink = io.StringIO()
-    with warnings.catch_warnings(), contextlib.redirect_stdout(sink), contextlib.redirect_stderr(sink):
-        warnings.simplefilter("ignore")
-        logging.disable(logging.CRITICAL)
-        try:
-            yield
-        finally:
-            logging.disable(level)

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from netsmith.compress._int8_report import Calibrated, QuantizationReport, finish, has_int8_products
-from netsmith.compress._onnx_files import replacing, silence
+from netsmith.compress._int8_report import Calibrated, QuantizationReport, finish, has_int8_products, source_and_feeds
+from netsmith.compress._onnx_files import replacing
 from netsmith.core.errors import UnsupportedError
 from netsmith.core.extras import require
-from netsmith.measure.session import feeds_for, open_session
+from netsmith.core.quiet import silence
 
 __all__ = ["fold_int8"]
 
@@ -41,17 +41,16 @@ def fold_int8(source_path: str | Path, target_path: str | Path, examples: Iterab
     """
     onnx = require("onnx", extra="export")
     source, target = Path(source_path), Path(target_path)
-    exact = open_session(source)
-    feeds = [feeds_for(exact, batch) for batch in examples]
-    if not feeds:
-        raise UnsupportedError("a folded model is compared with its source on examples, got none")
+    exact, feeds = source_and_feeds(source, examples, empty="a folded model is compared with its source on examples")
     model = onnx.load(str(source))
     if not _fold(onnx, model):
         raise UnsupportedError(f"{source.name} has no quantized weights; export a network from fake_quantized, frozen")
     with replacing(target) as folder, silence():
         draft = folder / target.name
         onnx.save(model, str(draft))
-        return finish(source, draft, target, feeds, method="trained", per_channel=True, products=has_int8_products())
+        return finish(
+            source, draft, target, feeds, exact=exact, method="trained", per_channel=True, products=has_int8_products()
+        )
 
 
 def _fold(onnx: Any, model: Any) -> int:

@@ -7,11 +7,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from netsmith.compress._int8_report import Calibrated, compare, has_int8_products, sorted_out
-from netsmith.compress._onnx_files import prepare, silence
+from netsmith.compress._int8_report import Calibrated, compare, has_int8_products, sorted_out, source_and_feeds
+from netsmith.compress._onnx_files import prepare
 from netsmith.compress._static_int8 import Method, find_ranges, write_int8
-from netsmith.core.errors import UnsupportedError
-from netsmith.measure.session import feeds_for, open_session
+from netsmith.core.quiet import silence
+from netsmith.measure.session import open_session
 
 __all__ = ["Sensitive", "rank_nodes"]
 
@@ -58,10 +58,7 @@ def rank_nodes(
         MissingExtraError: onnx or onnxruntime is not installed.
     """
     source = Path(source_path)
-    exact = open_session(source)
-    feeds = [feeds_for(exact, batch) for batch in calibration]
-    if not feeds:
-        raise UnsupportedError("ranking needs calibration data, got none")
+    exact, feeds = source_and_feeds(source, calibration, empty="ranking needs calibration data")
     products = has_int8_products()
     found = []
     with tempfile.TemporaryDirectory() as place, silence():

@@ -17,7 +17,7 @@ from netsmith.compress.graph import ChannelGraph
 from netsmith.core.errors import ProofError, shorten
 from netsmith.measure.example import Example
 
-__all__ = ["Proof", "mask_units", "prove_surgery"]
+__all__ = ["Proof", "mask_units"]
 
 _LARGE = 4_000_000  # parameters: float64 is no longer cheap
 _HALF = (torch.float16, torch.bfloat16)  # their rounding hides what differs
@@ -43,34 +43,6 @@ def mask_units(module: nn.Module, graph: ChannelGraph, units: set[int]) -> nn.Mo
                 tensor[gone.to(tensor.device)] = -1 if slot.tensor in positions else 0  # -1: a shortcut without source
     keep_statistics(masked, graph.norms, units)
     return masked
-
-
-def prove_surgery(
-    original: nn.Module,
-    pruned: nn.Module,
-    graph: ChannelGraph,
-    units: set[int],
-    example: Example,
-    *,
-    tolerance: float = 1e-5,
-) -> dict[str, Any]:
-    """Compare a cut network with the masked original: a :class:`Proof` that is used once.
-
-    Args:
-        original: The network before.
-        pruned: The network after.
-        graph: What the trace of the original found.
-        units: The units that were cut.
-        example: One tensor, a tuple (positional arguments) or a dict of tensors.
-        tolerance: Largest ``max |cut - masked| / max |masked|``.
-
-    Returns:
-        The figures of the proof as JSON values.
-
-    Raises:
-        ProofError: They differ; names the first module whose output does.
-    """
-    return Proof(original, graph, units, example, tolerance=tolerance).check(pruned)
 
 
 class Proof:

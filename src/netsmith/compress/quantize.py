@@ -10,11 +10,11 @@ from netsmith.compress._int8_report import (
     QuantizationReport,
     finish,
     has_int8_products,
+    source_and_feeds,
 )
-from netsmith.compress._onnx_files import known_nodes, prepare, replacing, silence
+from netsmith.compress._onnx_files import known_nodes, prepare, replacing
 from netsmith.compress._static_int8 import Method, find_ranges, write_int8
-from netsmith.core.errors import UnsupportedError
-from netsmith.measure.session import feeds_for, open_session
+from netsmith.core.quiet import silence
 
 __all__ = ["QuantizationReport", "has_int8_products", "quantize_onnx"]
 
@@ -49,14 +49,13 @@ def quantize_onnx(
         MissingExtraError: onnx or onnxruntime is not installed.
     """
     source, target = Path(source_path), Path(target_path)
-    exact = open_session(source)
-    feeds = [feeds_for(exact, batch) for batch in calibration]
-    if not feeds:
-        raise UnsupportedError("quantization needs calibration data, got none")
+    exact, feeds = source_and_feeds(source, calibration, empty="quantization needs calibration data")
     products = has_int8_products()
     with replacing(target) as folder, silence():
         prepared, draft = folder / f"prepared.{source.name}", folder / target.name
         known_nodes(prepare(source, prepared), keep)
         ranges = find_ranges(prepared, feeds, method=method)
         write_int8(prepared, draft, ranges, per_channel=per_channel, products=products, keep=keep)
-        return finish(source, draft, target, feeds, method=method, per_channel=per_channel, products=products)
+        return finish(
+            source, draft, target, feeds, exact=exact, method=method, per_channel=per_channel, products=products
+        )

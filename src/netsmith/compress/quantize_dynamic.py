@@ -7,11 +7,18 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from netsmith.compress._int8_report import Calibrated, QuantizationReport, finish, has_int8_products, sorted_out
-from netsmith.compress._onnx_files import known_nodes, prepare, replacing, silence
+from netsmith.compress._int8_report import (
+    Calibrated,
+    QuantizationReport,
+    finish,
+    has_int8_products,
+    sorted_out,
+    source_and_feeds,
+)
+from netsmith.compress._onnx_files import known_nodes, prepare, replacing
 from netsmith.core.errors import DataError, UnsupportedError
 from netsmith.core.extras import require
-from netsmith.measure.session import feeds_for, open_session
+from netsmith.core.quiet import silence
 
 __all__ = ["quantize_dynamic"]
 
@@ -53,10 +60,7 @@ def quantize_dynamic(
     onnx = require("onnx", extra="export")
     quantization = require("onnxruntime.quantization", extra="export")
     source, target = Path(source_path), Path(target_path)
-    exact = open_session(source)
-    feeds = [feeds_for(exact, batch) for batch in examples]
-    if not feeds:
-        raise UnsupportedError("a quantized model is compared with its source on examples, got none")
+    exact, feeds = source_and_feeds(source, examples, empty="a quantized model is compared with its source on examples")
     products = has_int8_products()
     with replacing(target) as folder, silence():
         prepared, draft = folder / f"prepared.{source.name}", folder / target.name
@@ -81,7 +85,7 @@ def quantize_dynamic(
             raise UnsupportedError(
                 f"{source.name} has nothing that dynamic int8 takes ({', '.join(_QUANTIZED)}); calibrate it instead"
             )
-        return finish(source, draft, target, feeds, method="dynamic", per_channel=True, products=products)
+        return finish(source, draft, target, feeds, exact=exact, method="dynamic", per_channel=True, products=products)
 
 
 def _unshare(model: Any) -> None:

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
-import logging
 import os
 import tempfile
-import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -21,6 +17,7 @@ from torch.utils import _pytree as pytree
 from netsmith.core.errors import ProofError, UnsupportedError, UserError, shorten
 from netsmith.core.extras import require
 from netsmith.core.keys import key
+from netsmith.core.quiet import silence
 from netsmith.measure.example import Example, arguments, batch_size, map_tensors, random_like, tensors
 from netsmith.measure.macs import evaluating
 from netsmith.measure.memory import weight_bytes
@@ -142,7 +139,7 @@ def export_onnx(
         require("onnxscript", extra="export")
     if exporter not in ("auto", "dynamo", "torchscript"):
         raise UnsupportedError(f"exporter must be auto, dynamo or torchscript, got {exporter!r}")
-    with evaluating(module), _silence():
+    with evaluating(module), silence():
         given = arguments(example)
         size = batch_size(given)
         inputs = _input_names(names, given)
@@ -326,20 +323,3 @@ def _input_names(names: Sequence[str], given: tuple[Any, ...]) -> tuple[str, ...
 def _first_line(error: Exception) -> str:
     text = str(error).strip() or type(error).__name__
     return shorten(text.splitlines()[0], 200)
-
-
-@contextlib.contextmanager
-def _silence() -> Iterator[None]:
-    """Hold back what the exporters print, log and warn; errors still come through."""
-    level = logging.root.manager.disable
-    with (
-        warnings.catch_warnings(),
-        contextlib.redirect_stdout(io.StringIO()),
-        contextlib.redirect_stderr(io.StringIO()),
-    ):
-        warnings.simplefilter("ignore")
-        logging.disable(logging.CRITICAL)
-        try:
-            yield
-        finally:
-            logging.disable(level)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from netsmith.core.errors import ConfigError, UnknownNameError, UnsupportedError
+from netsmith.core.spec import Spec
 
-__all__ = ["check_layers", "run_with_features"]
+__all__ = ["check_layers", "probe_of", "run_with_features"]
 
 
 class _Enough(Exception):
@@ -31,6 +33,26 @@ def check_layers(network: nn.Module, names: Collection[str], *, whose: str) -> N
     for name in names:
         if name not in known:
             raise UnknownNameError(f"layer of the {whose} ({type(network).__name__})", name, known)
+
+
+def probe_of(spec: Spec, count: int, *, method: str) -> Tensor:
+    """Return inputs of zeros, by which a method reads the shapes of layers before it has data.
+
+    Args:
+        spec: Of the data.
+        count: How many examples.
+        method: Who asks, for the message.
+
+    Raises:
+        UnsupportedError: The inputs are not of one fixed shape of numbers.
+    """
+    shape = spec.inputs.shape
+    if spec.inputs.kind in ("text", "tokens", "graph", "set", "none") or -1 in shape:
+        raise UnsupportedError(
+            f"{method} asks for inputs of one fixed shape of numbers, and {spec.dataset} has {spec.inputs.kind} of "
+            f"shape {shape}; use feature_distillation, which asks for none"
+        )
+    return torch.zeros(count, *shape)
 
 
 def run_with_features(

@@ -171,6 +171,12 @@ class Taught(Method):
                 return self.teacher(batch.inputs)
             return self.cache.look_up(batch, lambda: self.teacher(batch.inputs))
 
+    def _hinton_loss(self, batch: Batch, alpha: float) -> Loss:
+        """Return the loss of answers alone: ``1 - alpha`` of the labels' word, ``alpha`` of the teacher's."""
+        logits = self.model(batch.inputs)
+        teacher_logits = self._teacher_logits(batch) if alpha else None
+        return self._mixed(logits, teacher_logits, batch, 1 - alpha, alpha * self.config.temperature**2)
+
     def _mixed(self, logits: Tensor, teacher_logits: Tensor | None, batch: Batch, hard: float, soft: float) -> Loss:
         """Return ``hard`` times the task's loss plus ``soft`` times the divergence from the teacher's word."""
         label = self.task.loss(logits, batch.targets, batch.weights)

@@ -16,7 +16,7 @@ from netsmith.engine.method import Feed, Logs, Update
 from netsmith.engine.random import keyed_uniform
 from netsmith.engine.task import Loss, weighted
 from netsmith.layers.initialization import he_initialize
-from netsmith.methods._features import check_layers, run_with_features
+from netsmith.methods._features import check_layers, probe_of, run_with_features
 from netsmith.methods._taught import Taught, TaughtConfig, wide
 
 __all__ = ["CRD", "contrast_losses"]
@@ -133,16 +133,11 @@ class CRD(Taught):
 
     def _widths(self, spec: Spec) -> tuple[int, int]:
         """Return how many features the two layers give, by a probe that leaves no trace."""
-        shape = spec.inputs.shape
-        if spec.inputs.kind in ("text", "tokens", "graph", "set", "none") or -1 in shape:
-            raise UnsupportedError(
-                f"crd asks for inputs of one fixed shape of numbers, and {spec.dataset} has {spec.inputs.kind} of "
-                f"shape {shape}; use feature_distillation, which asks for none"
-            )
+        probe = probe_of(spec, 2, method="crd")
         training = self.training
         self.eval()
         with torch.no_grad():
-            ours, theirs = self._features(Batch(torch.zeros(2, *shape)))
+            ours, theirs = self._features(Batch(probe))
         self.train(training)
         return ours.shape[1], theirs.shape[1]
 
@@ -172,10 +167,9 @@ class CRD(Taught):
 
     def _student_loss(self, batch: Batch) -> Loss:
         config = self.config
-        soft = config.alpha * config.temperature**2
         if not config.beta:
-            teacher_logits = self._teacher_logits(batch) if config.alpha else None
-            return self._mixed(self.model(batch.inputs), teacher_logits, batch, 1 - config.alpha, soft)
+            return self._hinton_loss(batch, config.alpha)
+        soft = config.alpha * config.temperature**2
         ours, theirs = config.student_layer, config.teacher_layer
         logits, student = run_with_features(self.model, batch.inputs, [ours], whose="student")
         with torch.no_grad():  # without a word in the loss the teacher need not run to its end

@@ -81,7 +81,4 @@ class Distillation(Taught):
         super().__init__(config)
 
     def _student_loss(self, batch: Batch) -> Loss:
-        alpha = self.config.alpha
-        logits = self.model(batch.inputs)
-        teacher_logits = self._teacher_logits(batch) if alpha else None
-        return self._mixed(logits, teacher_logits, batch, 1 - alpha, alpha * self.config.temperature**2)
+        return self._hinton_loss(batch, self.config.alpha)

@@ -101,10 +101,9 @@ class FeatureDistillation(Taught):
 
     def _student_loss(self, batch: Batch) -> Loss:
         alpha, beta = self.config.alpha, self.config.beta
-        soft = alpha * self.config.temperature**2
         if not beta:
-            teacher_logits = self._teacher_logits(batch) if alpha else None
-            return self._mixed(self.model(batch.inputs), teacher_logits, batch, 1 - alpha, soft)
+            return self._hinton_loss(batch, alpha)
+        soft = alpha * self.config.temperature**2
         logits, ours = run_with_features(self.model, batch.inputs, self._taught, whose="student")
         with torch.no_grad():
             # Without a word in the loss the teacher need not run to its end.

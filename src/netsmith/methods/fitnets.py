@@ -8,7 +8,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from netsmith.core.errors import ConfigError, UnsupportedError
+from netsmith.core.errors import ConfigError
 from netsmith.core.roles import RunSettings
 from netsmith.core.spec import Spec
 from netsmith.engine.batch import Batch
@@ -16,7 +16,7 @@ from netsmith.engine.method import Feed, Logs, Update
 from netsmith.engine.task import Loss, weighted
 from netsmith.layers.initialization import he_initialize
 from netsmith.methods._feature_losses import hint_losses
-from netsmith.methods._features import check_layers, run_with_features
+from netsmith.methods._features import check_layers, probe_of, run_with_features
 from netsmith.methods._taught import Taught, TaughtConfig, wide
 
 __all__ = ["FitNets"]
@@ -110,13 +110,7 @@ class FitNets(Taught):
 
     def _fit_regressor(self, spec: Spec) -> tuple[nn.Module, list[str]]:
         """Return r for the shapes of both layers, and the names of the parameters up to the guided layer."""
-        shape = spec.inputs.shape
-        if spec.inputs.kind in ("text", "tokens", "graph", "set", "none") or -1 in shape:
-            raise UnsupportedError(
-                f"fitnets asks for inputs of one fixed shape of numbers, and {spec.dataset} has {spec.inputs.kind} of "
-                f"shape {shape}; use feature_distillation, which asks for none"
-            )
-        config, probe = self.config, torch.zeros(1, *shape)
+        config, probe = self.config, probe_of(spec, 1, method="fitnets")
         training = self.training
         self.eval()  # a probe must not count in the statistics of a batch normalization
         _, ours = run_with_features(self.model, probe, [config.guided], whose="student", whole=False)

@@ -14,7 +14,7 @@ from netsmith.api.commands import on_run
 from netsmith.api.experiments import Found, find
 from netsmith.core.config import AUTO
 from netsmith.core.errors import ConfigError, UnsupportedError
-from netsmith.core.files import read_json, write_atomic, write_json
+from netsmith.core.files import read_json, write_json
 from netsmith.core.registry import find_kind, recipes
 from netsmith.core.roles import ModelConfig
 from netsmith.engine.experiment import Experiment
@@ -22,10 +22,10 @@ from netsmith.methods._taught import TaughtConfig
 from netsmith.methods.distillation import Distillation
 from netsmith.methods.many_teachers import ManyTeachers
 from netsmith.models.vision.student_net import StudentNet
-from netsmith.report.run_page import ModelRow, RunReport, run_page
-from netsmith.workflows.int8 import calibration
+from netsmith.report.run_page import ModelRow, RunReport
+from netsmith.workflows.int8 import calibration_or_none
 from netsmith.workflows.judging import Judged, judge
-from netsmith.workflows.pages import charts_of, data_text, environment_facts
+from netsmith.workflows.pages import charts_of, environment_facts, measured_text, write_compressed
 from netsmith.workflows.shipping import TRAINED_INT8, Shipment, ship_all
 from netsmith.workflows.tuning import Hooks, classes_of, cut_into, epochs_of, parts_of, tuning
 
@@ -102,7 +102,8 @@ def compress_run(
         raise ConfigError(f"--set {next(iter(sets))}: it changes the student's experiment, and --student none has none")
     taught = None if student == "none" else _student(run, student, epochs=epochs * 2, sets=sets or {})
     if taught:
-        Experiment(taught.config)  # says what does not fit before anything is trained
+        same = taught.config.data == run.found.config.data
+        Experiment(taught.config, source=source if same else None)  # says what does not fit before anything is trained
     fake = (fake_quantized(network.module), FakeQuantizeLog()) if train_int8 else None
     thin = _factorized(run, share=low_rank, notice=notice) if low_rank else None
     runs: dict[str, Run] = {"teacher": run}
@@ -126,11 +127,7 @@ def compress_run(
         runs["student"] = begin(taught, "student", training.teacher_into(network.module, network.spec.outputs))
     split = "test" if "test" in source.splits() else "dev"
     judged = judge(network, source, split)
-    try:
-        batches = calibration(network, source)
-    except UnsupportedError as error:
-        batches = []
-        notice(f"int8 is left out: {error}")
+    batches = calibration_or_none(network, source, notice=notice)
     rows, timing = ship_all(
         runs, judged=judged, batches=batches, folders=lambda one: one.path / "export", notice=notice
     )
@@ -161,6 +158,7 @@ def model_rows(rows: Sequence[Shipment]) -> list[ModelRow]:
 def _cut(run: Run, *, ratio: float, notice: Callable[[str], None]) -> tuple[nn.Module, SurgeryLog] | None:
     """Prune a copy of the product; None, and one line, where nothing of it can be cut."""
     from netsmith.compress.prune import prune
+    from netsmith.measure.parameters import count_parameters
 
     network = run.network
     try:
@@ -168,8 +166,7 @@ def _cut(run: Run, *, ratio: float, notice: Callable[[str], None]) -> tuple[nn.M
     except UnsupportedError as error:
         notice(f"pruning is left out: {error}")
         return None
-    before = sum(p.numel() for p in network.module.parameters())
-    after = sum(p.numel() for p in smaller.parameters())
+    before, after = count_parameters(network.module), count_parameters(smaller)
     notice(f"pruned {ratio:.0%} of the channels: {before:,} to {after:,} parameters, proven equal to the masked one")
     return smaller, log
 
@@ -228,13 +225,11 @@ def _write_page(run: Run, runs: Mapping[str, Run], rows: Sequence[Shipment], *, 
     charts = [chart for role, one in runs.items() for chart in charts_of(one.journal(), name=role)]
     report = RunReport(
         title=f"{run.path.name}, compressed",
-        subtitle=f"{data_text(run)}. Latency: ONNX Runtime, batch 1, one thread, all files in turns, this machine.",
+        subtitle=measured_text(run),
         kicker="netsmith compress",
         commands=[command],
         charts=charts,
         models=model_rows(rows),
         environment=environment_facts(read_json(run.path / "environment.json")),
     )
-    file = run.path / "compress.html"
-    write_atomic(file, run_page(report).encode(), sync=False)
-    return file
+    return write_compressed(run, report)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from netsmith.api.commands import on_run
-from netsmith.core.errors import ConfigError, NetsmithError
+from netsmith.core.errors import ConfigError
 from netsmith.core.files import read_json, write_json
 from netsmith.engine.run_folder import environment
 from netsmith.engine.source import Source
@@ -18,7 +18,7 @@ from netsmith.workflows.budget import Budget, Cost, Search
 from netsmith.workflows.compression import Compressed
 from netsmith.workflows.front_page import Front, write_front
 from netsmith.workflows.front_runs import ALPHA, Trainer, controls_of, words_of
-from netsmith.workflows.int8 import calibration
+from netsmith.workflows.int8 import calibration_or_none
 from netsmith.workflows.judging import judge
 from netsmith.workflows.shipping import Shipment, accuracy_of, ship_all
 from netsmith.workflows.tuning import Hooks, classes_of, cut_into, epochs_of, parts_of
@@ -73,11 +73,7 @@ def compress_to_budget(
     run.figures()  # refuses a run that is not finished
     network, source = run.network, classes_of(run)
     parts_of(run)
-    try:
-        batches = calibration(network, source)
-    except NetsmithError as error:
-        batches = []
-        notice(f"int8 is left out: {error}")
+    batches = calibration_or_none(network, source, notice=notice)
     trainer = Trainer(run, epochs or max(1, epochs_of(run) // 2), hooks, notice)
     plan, search = _searched(trainer, source, budget, points, batches)
     runs: dict[str, Run] = {"original": run}

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from netsmith.api.commands import on_run
-from netsmith.core.files import read_json, write_atomic
+from netsmith.core.files import read_json
 from netsmith.report.figures import Curve
-from netsmith.report.run_page import Chart, RunReport, TableSection, run_page
+from netsmith.report.run_page import Chart, RunReport, TableSection
 from netsmith.report.tables import Table, percent_text
 from netsmith.workflows.budget import Budget, Search
 from netsmith.workflows.compression import model_rows
 from netsmith.workflows.front_runs import Control
-from netsmith.workflows.pages import data_text, environment_facts
+from netsmith.workflows.pages import environment_facts, measured_text, write_compressed
 from netsmith.workflows.shipping import Shipment
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def write_front(front: Front) -> Path:
     run = front.run
     report = RunReport(
         title=f"{run.path.name}, compressed to {front.budget.text()}",
-        subtitle=f"{data_text(run)}. Latency: ONNX Runtime, batch 1, one thread, all files in turns, this machine.",
+        subtitle=measured_text(run),
         kicker="netsmith compress",
         commands=[front.command],
         charts_title="What narrowing costs",
@@ -71,9 +71,7 @@ def write_front(front: Front) -> Path:
         notes=front.notes,
         environment=environment_facts(read_json(run.path / "environment.json")),
     )
-    file = run.path / "compress.html"
-    write_atomic(file, run_page(report).encode(), sync=False)
-    return file
+    return write_compressed(run, report)
 
 
 def _charts(search: Search) -> list[Chart]:

@@ -16,7 +16,7 @@ from netsmith.engine.source import LiveSource, Source
 if TYPE_CHECKING:
     from netsmith.api.network import Network
 
-__all__ = ["Calibration", "as_fed", "calibration", "is_dynamic", "quantized"]
+__all__ = ["Calibration", "as_fed", "calibration", "calibration_or_none", "is_dynamic", "quantized"]
 
 Calibration = Literal["minmax", "entropy", "percentile", "best"]
 """How the ranges of activations are found; ``best`` tries all three."""
@@ -51,6 +51,17 @@ def calibration(
     step = max(1, size // count)
     chosen = (indices * step)[indices * step < size]
     return [as_fed(source.raw("train", part)) for part in chosen.split(batch)]  # type: ignore[attr-defined]
+
+
+def calibration_or_none(
+    network: Network, source: Source | LiveSource, *, notice: Callable[[str], None]
+) -> list[np.ndarray]:
+    """Return what :func:`calibration` does; nothing, and one line why, where int8 has to be left out."""
+    try:
+        return calibration(network, source)
+    except UnsupportedError as error:
+        notice(f"int8 is left out: {error}")
+        return []
 
 
 def quantized(

@@ -19,7 +19,7 @@ from netsmith.workflows.pictures import mistakes_group, picture_groups
 if TYPE_CHECKING:
     from netsmith.api.run import Run
 
-__all__ = ["charts_of", "data_text", "environment_facts", "report_run"]
+__all__ = ["charts_of", "data_text", "environment_facts", "measured_text", "report_run", "write_compressed"]
 
 
 def charts_of(journal: list[dict[str, Any]], *, name: str = "") -> list[Chart]:
@@ -45,6 +45,18 @@ def charts_of(journal: list[dict[str, Any]], *, name: str = "") -> list[Chart]:
         charts.append(Chart("Accuracy", shares, percent=True))
     charts += [Chart(curve.name, [curve]) for curve in others[:4]]
     return charts
+
+
+def measured_text(run: Run) -> str:
+    """Return the line under the title of a compression: on what data, and how latency was taken."""
+    return f"{data_text(run)}. Latency: ONNX Runtime, batch 1, one thread, all files in turns, this machine."
+
+
+def write_compressed(run: Run, report: RunReport) -> Path:
+    """Write the page of a compression into the original's folder and return its path."""
+    file = run.path / "compress.html"
+    write_atomic(file, run_page(report).encode(), sync=False)
+    return file
 
 
 def environment_facts(environment: dict[str, Any]) -> list[tuple[str, str]]:
