@@ -150,7 +150,7 @@ class Opaque(nn.Module):
 def test_what_no_exporter_takes_is_refused(tmp_path):
     with pytest.raises(UnsupportedError, match="Opaque cannot be exported"):
         export_onnx(Opaque(), torch.randn(2, 3, 3), tmp_path / "o.onnx", exporter="torchscript")
-    with pytest.raises(UnsupportedError, match="auto, dynamo or torchscript"):
+    with pytest.raises(UnsupportedError, match="auto, fast, dynamo or torchscript"):
         export_onnx(Opaque(), torch.randn(2, 3, 3), tmp_path / "o.onnx", exporter="onnx")
 
 
@@ -182,3 +182,32 @@ def test_hostile_files_are_refused_in_one_line(tmp_path):
         check_onnx(path, limit=10)
     with pytest.raises(DataError, match="cannot be read"):
         check_onnx(tmp_path / "none.onnx")
+
+
+class Summed(nn.Module):
+    """Takes texts of any length; one that is to freeze it divides by the length it was traced with."""
+
+    def __init__(self, frozen):
+        super().__init__()
+        self.frozen = frozen
+
+    def forward(self, x):
+        length = int(x.shape[1]) if self.frozen else x.shape[1]
+        return x.sum(1) / length
+
+
+@pytest.mark.parametrize("exporter", ["auto", "fast"])
+def test_a_free_axis_is_free_in_the_file_and_a_frozen_one_is_never_let_through(tmp_path, exporter):
+    example = torch.randn(2, 5, 3)
+    report = export_onnx(Summed(frozen=False), example, tmp_path / "s.onnx", exporter=exporter, free={"inputs": (1,)})
+    assert report.free == {"inputs": (1,)}
+    session = open_session(tmp_path / "s.onnx")
+    for shape in ((1, 9, 3), (4, 2, 3)):
+        x = torch.randn(shape)
+        assert np.abs(run_session(session, x.numpy())[0] - x.mean(1).numpy()).max() < 1e-6
+    with pytest.raises(ProofError, match="not right"):
+        export_onnx(Summed(frozen=True), example, tmp_path / "f.onnx", exporter="torchscript", free={"inputs": (1,)})
+    assert not (tmp_path / "f.onnx").exists()
+    for wrong in ({"outputs": (1,)}, {"inputs": (0,)}, {"inputs": (3,)}):
+        with pytest.raises(UnsupportedError, match="no input or no axis behind the batch"):
+            export_onnx(Summed(frozen=False), example, tmp_path / "s.onnx", free=wrong)

@@ -224,3 +224,28 @@ def test_a_run_that_would_never_teach_is_refused():
                 **{"data.twin": True, "epochs": 0, "steps": 4, "method.teacher_steps": 9}
             )
         )
+
+
+def test_the_teachers_word_on_elements_counts_as_much_as_their_labels():
+    """Per example, the mean over all elements times the number of labels; fully labeled it is that of each element."""
+    from netsmith.engine.task import UNLABELED
+    from netsmith.tasks.tag import Tag
+
+    generator = torch.Generator().manual_seed(0)
+    student, teacher = torch.randn(2, 2, 5, 3, dtype=torch.float64, generator=generator)
+    target = torch.randint(3, (2, 5), generator=generator)
+    target[0, 1:4] = UNLABELED
+    method = Distillation.Config(
+        model=MLP.Config(hidden=(4,), in_features=36, num_outputs=3),
+        teacher=MLP.Config(hidden=(4,), in_features=36, num_outputs=3),
+        task=Tag.Config(),
+        temperature=2.0,
+    ).build(spec=SPEC)
+    weights = torch.tensor([2.0, 0.5], dtype=torch.float64)
+    found = method._mixed(student, teacher, Batch(None, target, weights=weights), 0.25, 0.75)
+    each = soft_target_losses(student.flatten(0, 1), teacher.flatten(0, 1), temperature=2.0).view(2, 5)
+    hard = torch.nn.functional.cross_entropy(student.flatten(0, 1), target.flatten(), reduction="none").view(2, 5)
+    counts = torch.tensor([2.0, 5.0], dtype=torch.float64)
+    expected = (weights * (0.25 * hard.sum(1) + 0.75 * counts * each.mean(1))).sum()
+    assert found.total.item() == pytest.approx(expected.item(), abs=1e-12)
+    assert float(found.weight) == pytest.approx(float((weights * counts).sum()))

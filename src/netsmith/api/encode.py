@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from netsmith.api.graphs import Raw, read_graphs
 from netsmith.core.config import AUTO, Config
 from netsmith.core.errors import DataError, UnsupportedError, shorten
 from netsmith.core.extras import require
@@ -27,7 +28,7 @@ from netsmith.layers.rows import encode_rows, read_number
 from netsmith.layers.tokenize import encode as encode_texts
 
 __all__ = [
-    "Missing", "Rows", "as_batches", "decode_image", "encode", "missing_policy", "open_image", "picture_size",
+    "Missing", "Rows", "decode_image", "encode", "missing_policy", "open_image", "picture_size",
     "read_bytes", "read_file", "text_column",
 ]  # fmt: skip
 
@@ -57,13 +58,13 @@ def text_column(data: Config) -> str:
     return "" if not isinstance(data, TextTable.Config) or data.text == AUTO else data.text
 
 
-def encode(values: Any, inputs: Inputs, *, missing: Missing = "refuse") -> Tensor:
+def encode(values: Any, inputs: Inputs, *, missing: Missing = "refuse") -> Raw:
     """Return the raw batch for some values.
 
     Args:
         values: A tensor or array with a batch axis, or a list of examples: images as nested lists or arrays
-            ``(C, H, W)`` (or ``(H, W)``), file paths or the bytes of a picture, texts, rows by column name, lists of
-            numbers.
+            ``(C, H, W)`` (or ``(H, W)``), file paths or the bytes of a picture, texts, rows by column name, graphs (see
+            :func:`netsmith.api.graphs.read_graphs`), lists of numbers.
         inputs: The schema's inputs.
         missing: An empty number in a table: ``refuse`` it, or take the training ``mean``.
 
@@ -87,7 +88,9 @@ def encode(values: Any, inputs: Inputs, *, missing: Missing = "refuse") -> Tenso
     if inputs.kind == "image" and isinstance(first, (str, Path, bytes)):
         name = values.path if isinstance(values, Rows) else ""
         return torch.stack([_picture(value, inputs, name or f"picture {n}") for n, value in enumerate(values, start=1)])
-    if inputs.kind in ("graph", "set", "audio"):
+    if inputs.kind == "graph":
+        return read_graphs(list(values), inputs)
+    if inputs.kind in ("set", "audio"):
         raise UnsupportedError(f"inputs of kind {inputs.kind!r} cannot be given as plain values yet")
     return _numbers(values, inputs, missing=missing)
 
@@ -219,11 +222,6 @@ def decode_image(data: bytes, inputs: Inputs, *, name: str) -> Tensor:
     return pixels if (low, high) == (0.0, 255.0) else pixels * ((high - low) / 255) + low
 
 
-def as_batches(raw: Tensor, size: int) -> Sequence[Tensor]:
-    """Cut a raw batch into pieces of at most ``size``."""
-    return raw.split(size)
-
-
 def read_file(path: Path, inputs: Inputs, *, text: str = "") -> tuple[list[str], list[Any]]:
     """Read what to predict from a file or a folder.
 
@@ -330,7 +328,8 @@ def _refuse(text: str) -> Any:
 
 def _inside(value: Any, inputs: Inputs, name: str, row: int) -> Any:
     """Return the example within ``{"text": ...}`` or ``{"inputs": ...}``."""
-    if isinstance(value, dict) and inputs.kind != "table":
+    graph = inputs.kind == "graph" and isinstance(value, dict) and "nodes" in value
+    if isinstance(value, dict) and inputs.kind != "table" and not graph:
         key = next((key for key in ("text", "inputs", "input") if key in value), None)
         if key is None:
             raise DataError("has no key 'text' or 'inputs'", name, row)

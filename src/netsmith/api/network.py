@@ -11,12 +11,14 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from netsmith.api.encode import Missing, as_batches, encode
+from netsmith.api.encode import Missing, encode
+from netsmith.api.graphs import Raw, as_batches, count, free_axes, random_graphs
 from netsmith.core.errors import DataError, NetsmithError, ProofError, UnsupportedError, shorten
 from netsmith.core.spec import Inputs, Outputs, Spec
 from netsmith.engine.random import example_keys, keyed_normal
 from netsmith.engine.task import Task
 from netsmith.layers.preprocess import Preprocess
+from netsmith.measure.example import tensors
 
 __all__ = ["Network", "Shipped", "from_module"]
 
@@ -33,7 +35,7 @@ class Shipped(nn.Module):
         self.preprocess = Preprocess(inputs)
         self.network = network
 
-    def forward(self, inputs: Tensor) -> Any:
+    def forward(self, inputs: Any) -> Any:
         """Return the network's output for a raw batch."""
         return self.network(self.preprocess(inputs))
 
@@ -73,13 +75,15 @@ class Network:
         declare = getattr(self.module, "landmarks", None)
         return dict(declare()) if callable(declare) else {}
 
-    def example(self, batch: int = 1, *, seed: int = 0) -> Tensor:
+    def example(self, batch: int = 1, *, seed: int = 0) -> Any:
         """Return a random raw batch of the schema's shape and range: for tracing, measuring and proofs."""
         inputs = self.spec.inputs
         shape = tuple(8 if size == -1 else size for size in inputs.shape)
         generator = torch.Generator().manual_seed(seed)
         if inputs.kind == "none":
             return self.noise(batch, seed=seed)
+        if inputs.kind == "graph":
+            return random_graphs(inputs, batch, generator=generator)
         if inputs.kind in ("text", "tokens"):
             return torch.randint(1, max(2, len(inputs.vocabulary)), (batch, *shape), generator=generator)
         if inputs.kind == "table" and inputs.columns:
@@ -95,7 +99,7 @@ class Network:
         high = inputs.high if inputs.high is not None else 1.0
         return torch.rand(batch, *shape, generator=generator) * (high - low) + low
 
-    def module_example(self, batch: int = 1) -> Tensor:
+    def module_example(self, batch: int = 1) -> Any:
         """Return :meth:`example` as the module itself takes it, preprocessed: for what looks at the module alone."""
         return self.shipped.preprocess(self.example(batch))
 
@@ -104,18 +108,18 @@ class Network:
         keys = example_keys(seed, torch.arange(count))
         return keyed_normal(keys, *self.spec.inputs.shape, stream="latent").float()
 
-    def encode(self, values: Any) -> Tensor:
+    def encode(self, values: Any) -> Any:
         """Return the raw batch for some values; see :func:`netsmith.api.encode.encode`."""
         return encode(values, self.spec.inputs, missing=self.missing)
 
-    def __call__(self, raw: Tensor, *, batch: int = 256) -> Tensor:
+    def __call__(self, raw: Raw, *, batch: int = 256) -> Tensor:
         """Return the outputs for a raw batch.
 
         Raises:
             DataError: The batch is empty.
             NetsmithError: The network fails; its error is the cause.
         """
-        if raw.dim() == 0 or not len(raw):
+        if not count(raw):
             raise DataError("nothing to predict: the batch is empty")
         try:
             with torch.no_grad():
@@ -123,7 +127,8 @@ class Network:
         except NetsmithError:
             raise
         except Exception as error:  # a module may be anyone's
-            raise NetsmithError(f"{self.name} fails on inputs of shape {tuple(raw.shape)}: {_line(error)}") from error
+            shapes = " and ".join(str(tuple(part.shape)) for part in tensors(raw))
+            raise NetsmithError(f"{self.name} fails on inputs of shape {shapes}: {_line(error)}") from error
 
     def predict(self, values: Any) -> list[dict[str, Any]]:
         """Return one readable prediction per example.
@@ -138,6 +143,8 @@ class Network:
         if pictures and isinstance(values[0], (str, Path, bytes)):  # decoded a few at a time
             parts = [values[start : start + _PICTURES] for start in range(0, len(values), _PICTURES)]
             return [prediction for part in parts for prediction in self.predict(part)]
+        if self.spec.inputs.kind == "graph" and isinstance(values, list):  # each alone: padding is no node of it
+            return [prediction for value in values for prediction in self.predict(value)]
         return self.decode(self(self.encode(values)))
 
     def sample(self, count: int = 1, *, seed: int = 0) -> list[dict[str, Any]]:
@@ -156,14 +163,15 @@ class Network:
             return [{"values": row} for row in output.reshape(len(output), -1).tolist()]
         return self.task.decode(output, self.spec.outputs)
 
-    def export(self, path: str | Path, *, exporter: Literal["auto", "dynamo", "torchscript"] = "auto") -> Any:
+    def export(self, path: str | Path, *, exporter: Literal["auto", "fast", "dynamo", "torchscript"] = "auto") -> Any:
         """Export preprocessing and network to one ONNX file, with a parity proof under ONNX Runtime.
 
         A network that was trained with fake quantization becomes an int8 file.
 
         Args:
             path: The file.
-            exporter: torch's exporter; ``auto`` takes dynamo's, and the older one where it fails.
+            exporter: torch's exporter; ``auto`` takes dynamo's, and the older one where it fails; ``fast`` the older
+                one first.
 
         Raises:
             ProofError: The exported graph does not give the same answers.
@@ -175,7 +183,8 @@ class Network:
 
         path = Path(path)
         if not is_fake(self.module):
-            return export_onnx(self.shipped, self.example(2), path, exporter=exporter)
+            free = free_axes(self.spec.inputs)
+            return export_onnx(self.shipped, self.example(2), path, exporter=exporter, free=free)
         if exporter == "dynamo":
             raise UnsupportedError("torch.export has no kernel for fake quantization; leave exporter at auto")
         draft = path.with_suffix(".draft.onnx")
@@ -305,8 +314,8 @@ def from_module(
         raise DataError(f"expected one tensor as the example, got {type(example).__name__}; a network takes one input")
     if example.dim() == 0 or not len(example):
         raise DataError(f"expected an example batch with at least one example, got the shape {tuple(example.shape)}")
-    tensors = [example, *module.parameters(), *module.buffers()]
-    odd = next((t for t in tensors if t.device.type != "cpu" or t.dtype in _OTHER_FLOATS), None)
+    held = [example, *module.parameters(), *module.buffers()]
+    odd = next((t for t in held if t.device.type != "cpu" or t.dtype in _OTHER_FLOATS), None)
     if odd is not None:
         raise UnsupportedError(
             f"expected a module and an example on the CPU in float32, got {odd.dtype} on {odd.device}; "

@@ -24,8 +24,8 @@ class Step(Config):
 
     Attributes:
         name: ``scale`` (``(x - low) / (high - low)``), ``normalize`` (``(x - mean) / std`` per channel or column),
-            ``resize`` (to ``size``), ``gray``, ``tokenize`` (``pattern``, ``lowercase``), ``standard_normal`` (inputs
-            are drawn, not given).
+            ``resize`` (to ``size``), ``gray``, ``unit_sum`` (the numbers of a graph's node divided by their sum),
+            ``tokenize`` (``pattern``, ``lowercase``), ``standard_normal`` (inputs are drawn, not given).
         mean: Means per channel or column.
         std: Standard deviations per channel or column.
         low: The raw value that becomes 0.
@@ -35,7 +35,7 @@ class Step(Config):
         lowercase: Whether text is lower-cased first.
     """
 
-    name: Literal["scale", "normalize", "resize", "gray", "tokenize", "standard_normal"]
+    name: Literal["scale", "normalize", "resize", "gray", "unit_sum", "tokenize", "standard_normal"]
     mean: tuple[float, ...] = ()
     std: tuple[float, ...] = ()
     low: float = 0.0
@@ -58,7 +58,8 @@ class Inputs(Config):
 
     Attributes:
         kind: What an example is.
-        shape: Shape of one example without the batch axis, as the network sees it; ``-1`` for a free axis.
+        shape: Shape of one example without the batch axis, as the network sees it; ``-1`` for a free axis. Of a graph
+            it is that of its nodes: ``(-1, F)``.
         dtype: Type of the array a user hands in, before preprocessing (``uint8`` for an image).
         low: Smallest raw value.
         high: Largest raw value.
@@ -66,7 +67,8 @@ class Inputs(Config):
         categories: For each column of text in a table, its values in order; an empty tuple for a column of numbers.
         preprocessing: Steps from the raw array to what the network sees.
         vocabulary: Words or characters by index (``""`` none); index 0 is padding, 1 unknown.
-        max_length: Longest sequence, in tokens; 0 where it does not apply.
+        max_length: Longest sequence, in tokens; the most nodes of a graph in training; 0 where neither applies.
+        edges: The most edges of a graph in training; 0 where it does not apply.
     """
 
     kind: InputKind
@@ -79,6 +81,7 @@ class Inputs(Config):
     preprocessing: tuple[Step, ...] = ()
     vocabulary: tuple[str, ...] = ()
     max_length: int = 0
+    edges: int = 0
 
 
 class Outputs(Config):
@@ -154,6 +157,8 @@ class Spec(Config):
             facts |= {name: size for name, size in (("in_channels", shape[0]), ("image_size", shape[-1])) if size > 0}
         if self.inputs.vocabulary:
             facts |= {"vocab_size": len(self.inputs.vocabulary), "max_length": self.inputs.max_length}
-        if all(size > 0 for size in shape):
+        if self.inputs.kind == "graph":
+            facts["in_features"] = shape[-1]
+        elif all(size > 0 for size in shape):
             facts["in_features"] = math.prod(shape)
         return facts

@@ -10,7 +10,10 @@ from torch import Tensor, nn
 
 from netsmith.core.spec import Outputs
 
-__all__ = ["Loss", "Metric", "Ratio", "Task", "figures", "weighted"]
+__all__ = ["UNLABELED", "Loss", "Metric", "Ratio", "Task", "figures", "weighted"]
+
+UNLABELED = -100
+"""The target of an element (a word, a node) that has no label: no loss and no figure counts it."""
 
 
 class Loss(NamedTuple):
@@ -95,6 +98,13 @@ class Task(nn.Module, abc.ABC):
     @abc.abstractmethod
     def loss(self, output: Any, target: Any, weights: Tensor | None = None) -> Loss:
         """Return the summed loss of a batch and its weight."""
+
+    def weights(self, target: Any, weights: Tensor | None = None) -> Tensor | None:  # noqa: ARG002
+        """Return what each example weighs in :meth:`loss`, ``(B,)``; None for all ones.
+
+        By default what it is given; a task with several labels per example says how many count.
+        """
+        return weights
 
     @abc.abstractmethod
     def metrics(self) -> dict[str, Metric]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -25,7 +25,16 @@ from netsmith.measure.session import open_session, run_session
 
 __all__ = ["ExportReport", "Exporter", "Parity", "export_onnx"]
 
-Exporter = Literal["auto", "dynamo", "torchscript"]
+Exporter = Literal["auto", "fast", "dynamo", "torchscript"]
+"""torch's exporter: one of the two by name; ``auto`` takes dynamo's, and the other where it fails; ``fast`` takes
+TorchScript's first, which is about ten times faster and knows fewer operations."""
+
+_TRIED: dict[str, tuple[Literal["dynamo", "torchscript"], ...]] = {
+    "auto": ("dynamo", "torchscript"),
+    "fast": ("torchscript", "dynamo"),
+    "dynamo": ("dynamo",),
+    "torchscript": ("torchscript",),
+}
 
 _OPSET = 18
 _LARGEST_FILE = 1_800_000_000  # bytes of weights; protobuf ends at 2 GiB
@@ -55,6 +64,7 @@ class ExportReport:
         fallback: Why the first exporter was not used; empty where it was.
         opset: Version of ONNX's operators.
         dynamic_batch: Whether the file takes any batch size (proven with several, 1 among them).
+        free: Axes along which the file takes any length, by input (proven with another one).
         inputs: Names of the inputs in order.
         outputs: Names of the outputs in order.
         parity: The comparisons made.
@@ -74,6 +84,7 @@ class ExportReport:
     parity: tuple[Parity, ...]
     tolerance: float
     versions: dict[str, str]
+    free: dict[str, tuple[int, ...]] = field(default_factory=dict)
     int8: dict[str, Any] | None = None
 
     @property
@@ -99,6 +110,25 @@ class _Flat(nn.Module):
         return (output,) if isinstance(output, Tensor) else tuple(tensors(output))
 
 
+@dataclass(frozen=True)
+class _Forms:
+    """What an exporter is told of a file's inputs and outputs.
+
+    Attributes:
+        inputs: Names of the inputs.
+        outputs: Names of the outputs.
+        batch: Whether the batch is free.
+        free: Other free axes of each input.
+        moving: Axes of each output whose length follows from those.
+    """
+
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    batch: bool
+    free: tuple[tuple[int, ...], ...]
+    moving: tuple[tuple[int, ...], ...]
+
+
 def export_onnx(
     module: nn.Module,
     example: Example,
@@ -106,6 +136,7 @@ def export_onnx(
     *,
     names: Sequence[str] = ("inputs",),
     dynamic_batch: bool = True,
+    free: Mapping[str, Sequence[int]] | None = None,
     exporter: Exporter = "auto",
     tolerance: float = 1e-4,
     largest_file: int = _LARGEST_FILE,
@@ -113,8 +144,8 @@ def export_onnx(
     """Write a module to one ONNX file, in evaluation mode, and compare the two under ONNX Runtime.
 
     They are compared on the example and on random inputs of the same form, with a dynamic batch at other batch sizes
-    too (1 among them), so an axis that an exporter silently froze is found. Only a proven file appears under ``path``.
-    Source paths, which exporters write into a file's metadata, are removed.
+    too (1 among them), with free axes one longer, so an axis that an exporter silently froze is found. Only a proven
+    file appears under ``path``. Source paths, which exporters write into a file's metadata, are removed.
 
     Args:
         module: Any module; left as found.
@@ -122,8 +153,9 @@ def export_onnx(
         path: The file to write (with weights beyond ``largest_file``, a second one beside it, ``<name>.data``).
         names: Names of the inputs. By default ``inputs``; several are ``inputs_0``..., those of a dict its keys.
         dynamic_batch: The file takes any batch size; otherwise the example's.
-        exporter: ``auto`` takes torch.export's exporter and, where it fails, the TorchScript one. Naming one takes that
-            one only; ``torchscript`` is about ten times faster.
+        free: Axes behind the batch, by the name of the input, along which the file takes any length (the words of a
+            text, the nodes and the edges of a graph).
+        exporter: Which of torch's exporters, see :data:`Exporter`.
         tolerance: Largest relative error.
         largest_file: Bytes of weights beyond which they go to a file of their own.
 
@@ -135,10 +167,10 @@ def export_onnx(
     path = Path(path)
     onnx = require("onnx", extra="export")
     runtime = require("onnxruntime", extra="export")
-    if exporter in ("auto", "dynamo"):
+    if exporter not in _TRIED:
+        raise UnsupportedError(f"exporter must be auto, fast, dynamo or torchscript, got {exporter!r}")
+    if "dynamo" in _TRIED[exporter]:
         require("onnxscript", extra="export")
-    if exporter not in ("auto", "dynamo", "torchscript"):
-        raise UnsupportedError(f"exporter must be auto, dynamo or torchscript, got {exporter!r}")
     with evaluating(module), silence():
         given = arguments(example)
         size = batch_size(given)
@@ -149,17 +181,19 @@ def export_onnx(
         wrapper = _Flat(module, form).eval()
         outputs = tuple(f"outputs_{i}" for i in range(len(wrapper(*flat))))
         outputs = ("outputs",) if len(outputs) == 1 else outputs
-        trials = _trials(given, size, dynamic_batch)
+        axes = _free_axes(free or {}, inputs, flat)
+        trials = _trials(given, size, dynamic_batch, axes)
+        forms = _Forms(inputs, outputs, dynamic_batch, axes, _moving(wrapper, traced, flat, axes))
 
         reasons: list[str] = []
         errors: list[Exception] = []
-        for name in ("dynamo", "torchscript") if exporter == "auto" else (exporter,):
+        for name in _TRIED[exporter]:
             with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
                 draft = Path(folder) / path.name
                 external = weight_bytes(module) > largest_file
                 write = _dynamo if name == "dynamo" else _torchscript
                 try:
-                    write(wrapper, tuple(flat), draft, inputs, outputs, dynamic_batch, external)
+                    write(wrapper, tuple(flat), draft, forms, external)
                     opset = _clean(onnx, draft, external)
                     parity = _prove(module, draft, trials, tolerance)
                 except MemoryError:
@@ -185,29 +219,26 @@ def export_onnx(
                     parity,
                     tolerance,
                     {"torch": torch.__version__, "onnx": onnx.__version__, "onnxruntime": runtime.__version__},
+                    dict(zip(inputs, axes, strict=True)) if any(axes) else {},
                 )
     if isinstance(errors[-1], ProofError):
         raise ProofError(f"the export of {type(module).__name__} is not right ({'; '.join(reasons)})") from errors[-1]
     raise UnsupportedError(f"{type(module).__name__} cannot be exported ({'; '.join(reasons)})") from errors[-1]
 
 
-def _dynamo(
-    wrapper: _Flat,
-    flat: tuple[Tensor, ...],
-    path: Path,
-    inputs: tuple[str, ...],
-    outputs: tuple[str, ...],
-    dynamic: bool,
-    external: bool,
-) -> None:
+def _dynamo(wrapper: _Flat, flat: tuple[Tensor, ...], path: Path, forms: _Forms, external: bool) -> None:
     batch = torch.export.Dim("batch")
+    shapes = tuple(
+        ({0: batch} if forms.batch else {}) | {axis: torch.export.Dim(f"{name}_{axis}") for axis in axes}
+        for name, axes in zip(forms.inputs, forms.free, strict=True)
+    )
     program = torch.onnx.export(
         wrapper,
         flat,
         dynamo=True,
-        input_names=list(inputs),
-        output_names=list(outputs),
-        dynamic_shapes=(tuple({0: batch} for _ in flat),) if dynamic else None,
+        input_names=list(forms.inputs),
+        output_names=list(forms.outputs),
+        dynamic_shapes=(shapes,) if any(shapes) else None,
         opset_version=_OPSET,
         verbose=False,
     )
@@ -215,25 +246,21 @@ def _dynamo(
     program.save(path, external_data=external)
 
 
-def _torchscript(
-    wrapper: _Flat,
-    flat: tuple[Tensor, ...],
-    path: Path,
-    inputs: tuple[str, ...],
-    outputs: tuple[str, ...],
-    dynamic: bool,
-    external: bool,
-) -> None:
+def _torchscript(wrapper: _Flat, flat: tuple[Tensor, ...], path: Path, forms: _Forms, external: bool) -> None:
     if external:
         raise UnsupportedError("the TorchScript exporter does not name its files of external data")
+    named = [*zip(forms.inputs, forms.free, strict=True), *zip(forms.outputs, forms.moving, strict=True)]
+    axes = {
+        name: ({0: "batch"} if forms.batch else {}) | {axis: f"{name}_{axis}" for axis in own} for name, own in named
+    }
     torch.onnx.export(
         wrapper,
         flat,
         str(path),
         dynamo=False,
-        input_names=list(inputs),
-        output_names=list(outputs),
-        dynamic_axes={name: {0: "batch"} for name in (*inputs, *outputs)} if dynamic else None,
+        input_names=list(forms.inputs),
+        output_names=list(forms.outputs),
+        dynamic_axes={name: own for name, own in axes.items() if own} or None,
         opset_version=_OPSET,
     )
 
@@ -267,11 +294,54 @@ def _clean_graph(graph: Any) -> None:
                 _clean_graph(inner)
 
 
-def _trials(given: tuple[Any, ...], size: int, dynamic: bool) -> list[tuple[int, Any]]:
-    """Return the inputs to compare on: the example, and random ones (at other batch sizes)."""
+def _trials(
+    given: tuple[Any, ...], size: int, dynamic: bool, free: tuple[tuple[int, ...], ...]
+) -> list[tuple[int, Any]]:
+    """Return the inputs to compare on: the example, and random ones (at other batch sizes, and of other lengths)."""
     generator = torch.Generator().manual_seed(key(0, "export", "parity"))
     others = sorted({1, size + 1} - {size}) if dynamic else [size]
-    return [(size, given), *((n, random_like(given, n, generator=generator)) for n in others)]
+    found = [(size, given), *((n, random_like(given, n, generator=generator)) for n in others)]
+    if any(free):
+        found.append((size, _longer(given, free)))
+    return found
+
+
+def _free_axes(
+    free: Mapping[str, Sequence[int]], names: tuple[str, ...], flat: list[Any]
+) -> tuple[tuple[int, ...], ...]:
+    """Return the free axes of each input.
+
+    Raises:
+        UnsupportedError: There is no such input, or it has no such axis behind the batch.
+    """
+    axes = tuple(tuple(free.get(name, ())) for name in names)
+    wrong = set(free) - set(names) or {a for t, own in zip(flat, axes, strict=True) for a in own if not 0 < a < t.dim()}
+    if wrong:
+        raise UnsupportedError(f"free: {sorted(wrong)} is no input or no axis behind the batch; the inputs are {names}")
+    return axes
+
+
+def _longer(example: Any, free: tuple[tuple[int, ...], ...]) -> Any:
+    """Return an example with one position more along the free axes: its first one again."""
+    flat, form = pytree.tree_flatten(example)
+    grown = []
+    for tensor, axes in zip(flat, free, strict=True):
+        for axis in axes:
+            tensor = torch.cat([tensor, tensor.narrow(axis, 0, 1)], dim=axis)
+        grown.append(tensor)
+    return pytree.tree_unflatten(grown, form)
+
+
+def _moving(
+    wrapper: _Flat, traced: Any, flat: list[Any], free: tuple[tuple[int, ...], ...]
+) -> tuple[tuple[int, ...], ...]:
+    """Return the axes of each output whose length follows from the free ones."""
+    before = wrapper(*flat)
+    if not any(free):
+        return tuple(() for _ in before)
+    after = wrapper(*pytree.tree_leaves(_longer(traced, free)))
+    pairs = zip(before, after, strict=True)
+    return tuple(tuple(axis for axis in range(1, a.dim()) if a.shape[axis] != b.shape[axis]) for a, b in pairs)
 
 
 def _prove(module: nn.Module, path: Path, trials: list[tuple[int, Any]], tolerance: float) -> tuple[Parity, ...]:

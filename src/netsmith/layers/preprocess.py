@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from netsmith.core.errors import ConfigError, DataError
 from netsmith.core.spec import Inputs, Step
+from netsmith.layers.graphs import Graphs, unit_sum
 
 __all__ = ["Preprocess", "normalize", "scale", "table_width"]
+
+_STEPS = {
+    "image": ("scale", "normalize", "resize", "gray"),
+    "table": ("scale", "normalize"),
+    "graph": ("unit_sum",),
+}
+"""Which steps apply to which kind of inputs."""
 
 _LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, what Pillow's "L" uses
 
@@ -44,7 +54,9 @@ class Preprocess(nn.Module):
     one column per category (1 for the row's own, else 0: all 0 for an unknown one); ``normalize`` then holds one mean
     and one deviation per column *after* that. A number that is NaN (missing) becomes the mean.
 
-    Everything else (tokens, graphs, states, ...) passes unchanged: texts are tokenized before, by
+    Graphs come as :data:`~netsmith.layers.graphs.Graphs`; ``unit_sum`` divides the numbers of each node by their sum.
+
+    Everything else (tokens, states, ...) passes unchanged: texts are tokenized before, by
     :func:`netsmith.layers.tokenize.encode`.
 
     Args:
@@ -61,9 +73,9 @@ class Preprocess(nn.Module):
     def __init__(self, inputs: Inputs) -> None:
         super().__init__()
         self.inputs = inputs
-        self.steps = inputs.preprocessing if inputs.kind in ("image", "table") else ()
+        self.steps = inputs.preprocessing if inputs.kind in _STEPS else ()
         for index, step in enumerate(self.steps):
-            if step.name == "tokenize" or (inputs.kind == "table" and step.name in ("resize", "gray")):
+            if step.name not in _STEPS[inputs.kind]:
                 raise ConfigError(
                     f"the preprocessing step {step.name!r} does not apply to inputs of kind {inputs.kind!r}"
                 )
@@ -75,11 +87,25 @@ class Preprocess(nn.Module):
         if inputs.kind == "table" and table_width(inputs) != inputs.shape[0]:
             raise ConfigError(f"columns and categories make {table_width(inputs)} numbers; the shape is {inputs.shape}")
 
-    def forward(self, raw: Tensor) -> Tensor:
+    def forward(self, raw: Any) -> Any:
         """Return what the network sees."""
+        if self.inputs.kind == "graph":
+            return self._graphs(raw)
         if self.inputs.kind == "table":
             return self._table(raw)
         return self._image(raw) if self.inputs.kind == "image" else raw
+
+    def _graphs(self, raw: Graphs) -> Graphs:
+        nodes, edges = raw["nodes"], raw["edges"]
+        width = self.inputs.shape[-1]
+        if nodes.dim() != 3 or int(nodes.shape[2]) != width or edges.dim() != 3 or int(edges.shape[2]) != 2:
+            raise DataError(
+                f"expected graphs of nodes (batch, nodes, {width}) and edges (batch, edges, 2), got "
+                f"{tuple(nodes.shape)} and {tuple(edges.shape)}"
+            )
+        for _ in self.steps:  # there is one kind of them
+            nodes = unit_sum(nodes)
+        return {"nodes": nodes, "edges": edges}
 
     def _image(self, raw: Tensor) -> Tensor:
         channels = self.inputs.shape[0]

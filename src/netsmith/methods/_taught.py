@@ -25,16 +25,17 @@ def soft_target_losses(logits: Tensor, teacher_logits: Tensor, *, temperature: f
     """Return ``KL(teacher / T || student / T)`` of each example, in nats.
 
     Args:
-        logits: ``(B, K)``, the student's.
-        teacher_logits: ``(B, K)``, the teacher's.
+        logits: ``(B, K)``, the student's; of an example with several answers (nodes, words) ``(B, ..., K)``.
+        teacher_logits: The teacher's, of the same shape.
         temperature: T, which softens both.
 
     Returns:
-        ``(B,)``.
+        ``(B,)``, the mean over an example's answers.
     """
-    student = F.log_softmax(logits / temperature, dim=1)
-    teacher = F.log_softmax(teacher_logits / temperature, dim=1)
-    return F.kl_div(student, teacher, reduction="none", log_target=True).sum(1)
+    student = F.log_softmax(logits / temperature, dim=-1)
+    teacher = F.log_softmax(teacher_logits / temperature, dim=-1)
+    found = F.kl_div(student, teacher, reduction="none", log_target=True).sum(-1)
+    return found if found.dim() == 1 else found.flatten(1).mean(1)
 
 
 def wide(tensor: Tensor) -> Tensor:
@@ -183,7 +184,7 @@ class Taught(Method):
         if teacher_logits is None:  # nothing is asked of the teacher, and the hard loss is all there is
             return label if hard == 1 else Loss(hard * label.total, label.weight)
         losses = soft_target_losses(wide(logits), wide(teacher_logits), temperature=self.config.temperature)
-        word = weighted(losses, batch.weights)
+        word = weighted(losses, self.task.weights(batch.targets, batch.weights))
         return Loss(hard * label.total + soft * word.total, word.weight)
 
     def state(self) -> dict[str, Any]:

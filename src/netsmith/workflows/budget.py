@@ -275,7 +275,7 @@ class Search:
             module = apply_surgery(module, plan_surgery(original.module, self.graph, self._units(widths)))
         cut = Network(module, original.spec, task=original.task, name=original.name, missing=original.missing)
         path = Path(self._folder.name) / f"{len(list(Path(self._folder.name).iterdir()))}.onnx"
-        cut.export(path, exporter="torchscript")
+        cut.export(path, exporter="fast")
         if not int8:
             return [path]
         small = path.with_suffix(".int8.onnx")
@@ -285,7 +285,7 @@ class Search:
     def _answers(self, module: nn.Module, judged: Judged) -> torch.Tensor:
         from netsmith.api.network import Network
 
-        return Network(module, self.network.spec, task=self.network.task)(judged.raw)
+        return judged.of(Network(module, self.network.spec, task=self.network.task)(judged.raw))
 
     def _fed(self) -> Any:
         return as_fed(self.network.example(1))

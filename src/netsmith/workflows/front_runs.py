@@ -40,12 +40,14 @@ class Trainer:
         epochs: Of each training.
         hooks: Hooks for each training.
         notice: Where one-line notices go.
+        slower: The learning rate of what is tuned over the run's own.
     """
 
     run: Run
     epochs: int
     hooks: Hooks | None
     notice: Callable[[str], None]
+    slower: float = 0.3
 
     @cached_property
     def original(self) -> str:
@@ -74,10 +76,10 @@ class Trainer:
         """
         from netsmith.api.run import load, resume
 
-        found = tuning(self.run, epochs=self.epochs, slower=1.0 if kind == "scratch" else 0.3)
+        found = tuning(self.run, epochs=self.epochs, slower=1.0 if kind == "scratch" else self.slower)
         config = found.config.derive(seed=seed)
         config = config.derive(method=config.method.derive(alpha=alpha))
-        name = json.dumps([self.original, sorted(widths.items()), kind, seed, alpha, self.epochs])
+        name = json.dumps([self.original, sorted(widths.items()), kind, seed, alpha, self.epochs, self.slower])
         path = self.run.path.with_name(f"{self.run.path.name}-{hashlib.sha256(name.encode()).hexdigest()[:8]}")
         more = self.hooks(role) if self.hooks else ()
         code = self.run.code or "" if found.code else ""

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from netsmith.api.graphs import map_raw
 from netsmith.core.errors import ConfigError, UnsupportedError
 from netsmith.engine.source import LiveSource, Source
 
@@ -22,9 +23,12 @@ Calibration = Literal["minmax", "entropy", "percentile", "best"]
 """How the ranges of activations are found; ``best`` tries all three."""
 
 
-def as_fed(raw: torch.Tensor) -> np.ndarray:
-    """Return raw examples as an exported file takes them: whole numbers of tokens as they are, all else as floats."""
-    return raw.numpy() if raw.dtype == torch.int64 else raw.float().numpy()
+def as_fed(raw: Any) -> Any:
+    """Return raw examples as an exported file takes them: whole numbers of tokens as they are, all else as floats.
+
+    An array, or for graphs one by the name of each input.
+    """
+    return map_raw(raw, lambda part: part.numpy() if part.dtype == torch.int64 else part.float().numpy())
 
 
 def is_dynamic(network: Network) -> bool:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
+from netsmith.api.graphs import join
 from netsmith.engine.source import Source
+from netsmith.engine.task import UNLABELED
 from netsmith.explain.confusion import ConfusedPair, most_confused
 
 if TYPE_CHECKING:
@@ -22,14 +24,24 @@ class Judged:
     """A split with what a network answers.
 
     Attributes:
-        raw: Raw inputs ``(N, ...)``.
-        targets: ``(N,)`` classes.
-        logits: ``(N, K)``.
+        raw: Raw inputs of N examples.
+        targets: ``(M,)`` classes: one of each example, or of each of their elements that has a label.
+        logits: ``(M, K)``.
+        labeled: ``(N, ...)`` which elements of the examples those are; None where each example has one class.
     """
 
-    raw: Tensor
+    raw: Any
     targets: Tensor
     logits: Tensor
+    labeled: Tensor | None = None
+
+    def of(self, output: Tensor) -> Tensor:
+        """Return the logits ``(M, K)`` within what another network (or file) answers to the same raw inputs."""
+        return output if self.labeled is None else output[self.labeled]
+
+    def right(self, output: Tensor) -> Tensor:
+        """Return which classes an answer to the same raw inputs gets right, ``(M,)`` bool."""
+        return self.of(output).argmax(1) == self.targets
 
     @property
     def predictions(self) -> Tensor:
@@ -51,7 +63,7 @@ class Judged:
 
 
 def judge(network: Network, source: Source, split: str, *, most: int = 10_000) -> Judged:
-    """Run a network over a split of classes, from the raw examples as a user would hand them in.
+    """Run a network over a split of classes (or of tags), from the raw examples as a user would hand them in.
 
     Args:
         network: Answers with classes.
@@ -68,5 +80,9 @@ def judge(network: Network, source: Source, split: str, *, most: int = 10_000) -
         if len(indices):
             raws.append(source.raw(split, indices))  # type: ignore[attr-defined]
             targets.append(source.load(split, indices).targets)
-    raw = torch.cat(raws)
-    return Judged(raw, torch.cat(targets), network(raw))
+    raw, target = join(raws), torch.cat(targets)
+    output = network(raw)
+    if target.dim() == 1:
+        return Judged(raw, target, output)
+    labeled = target != UNLABELED
+    return Judged(raw, target[labeled], output[labeled], labeled)

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, get_args
 import numpy as np
 import torch
 
+from netsmith.api.graphs import as_batches
 from netsmith.core.errors import ConfigError, UnknownNameError, UnsupportedError
 from netsmith.core.files import write_json
 from netsmith.measure.latency import Comparison, paired_latency
-from netsmith.measure.session import open_session, run_session
+from netsmith.measure.session import feeds_for, open_session, run_session
 from netsmith.workflows.int8 import Calibration, as_fed, calibration, quantized
 
 if TYPE_CHECKING:
@@ -66,11 +67,8 @@ class Shipment:
 def accuracy_of(path: Path, judged: Judged, *, batch: int = 256) -> float:
     """Return the accuracy of an ONNX file on examples with known classes."""
     session = open_session(path, threads=torch.get_num_threads())
-    right = 0
-    for raw, targets in zip(judged.raw.split(batch), judged.targets.split(batch), strict=True):
-        (logits, *_) = run_session(session, [as_fed(raw)])
-        right += int((logits.argmax(1) == targets.numpy()).sum())
-    return right / len(judged.targets)
+    outputs = [run_session(session, as_fed(raw))[0] for raw in as_batches(judged.raw, batch)]
+    return int(judged.right(torch.from_numpy(np.concatenate(outputs))).sum()) / len(judged.targets)
 
 
 def ship(
@@ -116,13 +114,12 @@ def ship(
     return found
 
 
-def measure_together(files: Mapping[str, Path], example: np.ndarray) -> Comparison:
+def measure_together(files: Mapping[str, Path], example: Any) -> Comparison:
     """Time ONNX files in turns, so that their ratios hold whatever else the machine does; batch 1, one thread."""
     calls = {}
     for name, path in files.items():
         session = open_session(path, threads=1)
-        feed = {session.get_inputs()[0].name: example}
-        calls[name] = _call(session, feed)
+        calls[name] = _call(session, feeds_for(session, example))
     return paired_latency(calls, rounds=25, inner=20)
 
 
@@ -153,7 +150,7 @@ def ship_all(
         for row in ship(run.network, folder, name=role, batches=batches, judged=judged, notice=notice):
             rows.append(row)
             files[row.name] = folder.parent / row.file
-    timing = measure_together(files, as_fed(judged.raw[:1]))
+    timing = measure_together(files, as_fed(as_batches(judged.raw, 1)[0]))
     return [replace(row, latency_ms=timing.latencies[row.name].median) for row in rows], timing
 
 

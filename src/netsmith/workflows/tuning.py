@@ -35,10 +35,10 @@ def classes_of(run: Run) -> Source:
     """Return the data of a run that compression can judge.
 
     Raises:
-        UnsupportedError: It does not answer with classes, or its data are not fixed.
+        UnsupportedError: It answers neither with classes nor with tags, or its data are not fixed.
     """
     source, answers = run.engine.source, run.network.spec.outputs.kind
-    if answers != "classes" or not isinstance(source, Source):
+    if answers not in ("classes", "tags") or not isinstance(source, Source):
         raise UnsupportedError(f"compress works on classes of a fixed source; this run answers {answers}")
     return source
 

@@ -1,0 +1,113 @@
+"""One of several classes for each element of an example: the nodes of a graph, the words of a sentence."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import torch
+from pydantic import Field
+from torch import Tensor
+from torch.nn import functional as F
+
+from netsmith.core.errors import ConfigError, DataError
+from netsmith.core.roles import TaskConfig
+from netsmith.core.spec import OutputKind, Outputs
+from netsmith.engine.task import UNLABELED, Loss, Metric, Ratio, Task
+from netsmith.tasks._metrics import correct, full, negative_log_likelihood
+
+__all__ = ["Tag"]
+
+
+class Tag(Task):
+    r"""Cross entropy between the softmax of each element's logits and its class, over the elements that have a label.
+
+    .. math:: -\sum_{i: y_i \ne u} \log p_{i, y_i}
+
+    divided by the number of labels in the whole batch, so that an example counts by its labels. An element whose target
+    is :data:`~netsmith.engine.task.UNLABELED` counts nowhere. Figures: ``accuracy`` in 0..1 over the labels and
+    ``loss``, their mean cross entropy in nats.
+
+    Shapes:
+        Output ``(B, ..., K)``; target ``(B, ...)`` int64.
+
+    Raises:
+        DataError: The targets are not of that shape.
+    """
+
+    class Config(TaskConfig):
+        """How tags are learned.
+
+        Attributes:
+            label_smoothing: Share of each target's mass that is spread evenly over all classes, in [0, 1).
+        """
+
+        answers: ClassVar[tuple[OutputKind, ...]] = ("tags",)
+
+        label_smoothing: float = Field(default=0.0, ge=0, lt=1)
+
+    def __init__(self, config: Tag.Config) -> None:
+        super().__init__()
+        self.config = config
+
+    def loss(self, output: Tensor, target: Tensor, weights: Tensor | None = None) -> Loss:
+        _check(output, target)
+        losses = F.cross_entropy(
+            full(output).movedim(-1, 1),
+            target,
+            reduction="none",
+            ignore_index=UNLABELED,
+            label_smoothing=self.config.label_smoothing,
+        )
+        share = 1 if weights is None else weights
+        return Loss((losses.flatten(1).sum(1) * share).sum(), self.weights(target, weights).sum())
+
+    def weights(self, target: Tensor, weights: Tensor | None = None) -> Tensor:
+        """Return how many labels each example has, times its weight."""
+        labels = (target != UNLABELED).flatten(1).sum(1)
+        return labels.to(torch.get_default_dtype()) if weights is None else labels * weights
+
+    def metrics(self) -> dict[str, Metric]:
+        return {
+            "accuracy": Ratio(lambda output, target: correct(*labeled(output, target))),
+            "loss": Ratio(
+                lambda output, target: negative_log_likelihood(*labeled(output, target)),
+                higher_is_better=False,
+                unit="nat",
+            ),
+        }
+
+    def decode(self, output: Tensor, outputs: Outputs) -> list[dict[str, Any]]:
+        """Return, per example, the likeliest class of each element and its probability.
+
+        Raises:
+            ConfigError: The schema has another number of names than the network has classes.
+            DataError: A probability is not a number.
+        """
+        classes = output.shape[-1]
+        names = outputs.names or tuple(map(str, range(classes)))
+        if len(names) != classes:
+            raise ConfigError(f"the network answers {classes} classes, the schema names {len(names)}")
+        probabilities = output.detach().cpu().double().softmax(-1).flatten(1, -2)  # (B, elements, K)
+        if not bool(probabilities.isfinite().all()):
+            raise DataError("the network's answer is not finite; check the range of the input")
+        likeliest = probabilities.argmax(-1)
+        sure = probabilities.amax(-1)
+        return [
+            {"labels": [names[index] for index in indices], "probabilities": values}
+            for indices, values in zip(likeliest.tolist(), sure.tolist(), strict=True)
+        ]
+
+
+def labeled(output: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the logits ``(M, K)`` and the classes ``(M,)`` of the elements that have a label."""
+    _check(output, target)
+    has = target != UNLABELED
+    return output[has], target[has]
+
+
+def _check(output: Tensor, target: Tensor) -> None:
+    if output.shape[:-1] != target.shape or target.is_floating_point():
+        raise DataError(
+            f"expected one class (int64) per element: the network answers {tuple(output.shape)} (examples, elements, "
+            f"classes), the targets are {target.dtype} {tuple(target.shape)}"
+        )

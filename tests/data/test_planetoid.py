@@ -1,0 +1,114 @@
+"""Cora and Citeseer: the official figures of both graphs, the safe reading of their pickles, what is refused."""
+
+import collections
+import os
+import pickle  # noqa: TID251 - to write what must be refused
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from sklearn.linear_model import LogisticRegression
+
+from netsmith.core.errors import DataError
+from netsmith.data import planetoid
+from netsmith.data._pickled import read_pickle
+from netsmith.data.planetoid import Planetoid
+from netsmith.engine.task import UNLABELED
+
+HERE = Path(os.environ.get("NETSMITH_DATA", "/nowhere")) / "planetoid"
+REAL = pytest.mark.skipif(not HERE.is_dir(), reason="the official files are not at hand")
+
+
+@REAL
+@pytest.mark.parametrize(
+    ("graph", "nodes", "width", "edges", "classes", "train", "words"),
+    [("cora", 2708, 1433, 10556, 7, 140, 49216), ("citeseer", 3327, 3703, 9104, 6, 120, 105165)],
+)
+def test_the_official_graphs(graph, nodes, width, edges, classes, train, words):
+    source = Planetoid.Config(graph=graph).build()
+    raw = source.raw("train", torch.tensor([0]))
+    assert raw["nodes"].shape == (1, nodes, width)
+    assert raw["edges"].shape == (1, edges, 2)
+    assert float(raw["nodes"].sum()) == words
+    pairs = {tuple(pair) for pair in raw["edges"][0].tolist()}
+    assert len(pairs) == edges
+    assert all((b, a) in pairs and a != b for a, b in pairs)
+    assert len(source.spec.outputs.names) == classes
+    labeled = {}
+    for split in ("train", "dev", "test"):
+        target = source.load(split, torch.tensor([0])).targets[0]
+        labeled[split] = set(torch.nonzero(target != UNLABELED).flatten().tolist())
+    assert {split: len(at) for split, at in labeled.items()} == {"train": train, "dev": 500, "test": 1000}
+    assert not labeled["train"] & labeled["dev"] | labeled["dev"] & labeled["test"] | labeled["train"] & labeled["test"]
+    target = source.load("train", torch.tensor([0])).targets[0]
+    assert torch.bincount(target[target != UNLABELED]).tolist() == [20] * classes
+
+
+@REAL
+def test_the_names_of_coras_classes_are_those_of_its_sizes():
+    found = planetoid._official("cora")
+    sizes = dict(zip(planetoid._NAMES["cora"], torch.bincount(found.labels).tolist(), strict=True))
+    assert sizes == {
+        "theory": 351, "reinforcement learning": 217, "genetic algorithms": 418, "neural networks": 818,
+        "probabilistic methods": 426, "case based": 298, "rule learning": 180,
+    }  # fmt: skip
+
+
+def test_what_the_network_sees_sums_to_one():
+    source = Planetoid.Config(twin=True).build()
+    nodes = source.load("train", torch.tensor([0])).inputs["nodes"]
+    sums = nodes.sum(-1)
+    assert bool(((sums - 1).abs() < 1e-6).logical_or(sums == 0).all())
+
+
+def test_the_twin_needs_its_graph():
+    """Words alone are not enough to reach what a network that sees the neighbors reaches."""
+    source = Planetoid.Config(twin=True).build()
+    train, dev = (source.load(split, torch.tensor([0])) for split in ("train", "dev"))
+    nodes = train.inputs["nodes"][0].numpy()
+    a, b = (part.targets[0] != UNLABELED for part in (train, dev))
+    model = LogisticRegression(C=100, max_iter=1000).fit(nodes[a.numpy()], train.targets[0][a].numpy())
+    assert model.score(nodes[b.numpy()], dev.targets[0][b].numpy()) < 0.7
+
+
+class Harmful:
+    def __reduce__(self):
+        return (os.system, ("echo harm > harm.txt",))
+
+
+def test_a_pickle_executes_nothing(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    file = tmp_path / "x"
+    file.write_bytes(pickle.dumps(Harmful()))
+    with pytest.raises(DataError, match=r"asks for (posix|nt)\.system; nothing of it was run"):
+        read_pickle(file)
+    assert not (tmp_path / "harm.txt").exists()
+    file.write_bytes(b"\x80\x02]q\x00(")
+    with pytest.raises(DataError, match="not a pickle of plain arrays"):
+        read_pickle(file)
+
+
+def test_plain_arrays_come_back(tmp_path):
+    sparse = pytest.importorskip("scipy.sparse")
+    dense = np.array([[0, 2.0, 0], [1, 0, 0], [0, 0, 0]], np.float32)
+    file = tmp_path / "x"
+    graph = collections.defaultdict(list, {0: [1, 2], 1: [0], 300: [70_000]})
+    for protocol in (3, 4):
+        for given in (dense, dense.astype(">i4"), graph, [1, "a", (True, None, 0.5)]):
+            file.write_bytes(pickle.dumps(given, protocol=protocol))
+            got = read_pickle(file)
+            assert np.array_equal(got, given) if isinstance(given, np.ndarray) else got == given
+    file.write_bytes(pickle.dumps(sparse.csr_matrix(dense), protocol=4))
+    assert np.array_equal(read_pickle(file), dense)
+
+
+def test_a_damaged_file_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setenv("NETSMITH_DATA", str(tmp_path))
+    (tmp_path / "planetoid").mkdir()
+    for name in planetoid._SHA256:
+        (tmp_path / "planetoid" / name).write_bytes(b"x")
+    with pytest.raises(DataError, match="has 1 bytes; expected"):
+        Planetoid.Config().build()
+    with pytest.raises(DataError, match="not of one data set"):
+        planetoid._check([], [], np.zeros(1), np.zeros(1), np.zeros(1), {}, path=tmp_path)
