@@ -6,7 +6,7 @@
     python benchmarks/compression.py gcn_cora --seeds 0 1 2 3 4
 
 ``half``: a ResNet-20 on Fashion-MNIST is pruned to half its multiply-adds, with proof, and fine-tuned with the original
-as its teacher; what to cut is chosen by what the masked network loses, and, beside it, by the reference pruner's own
+as its teacher; what to cut is chosen by what the masked network loses (on dev), and, beside it, by the reference pruner's own
 importance (``pip install torch-pruning``; only its choice is used: the surgery is netsmith's for both). Teachers are
 those of ``netsmith verify resnet20_fashion_mnist --level 3`` under the same root.
 
@@ -21,7 +21,6 @@ Distillation's figures are recipes: ``netsmith verify hinton_mnist --level 3``, 
 from __future__ import annotations
 
 import argparse
-import bisect
 import copy
 import dataclasses
 import importlib
@@ -90,11 +89,28 @@ def macs_without(run: Run, graph: ChannelGraph, units: set[int]) -> int:
     return count_macs(small, run.network.module_example(1))
 
 
-def by_loss(run: Run, graph: ChannelGraph, share: float, *, most: int = 300) -> set[int]:
-    """Choose units by what the masked network loses on dev per multiply-add saved, a layer at a time."""
+def first_order(run: Run, graph: ChannelGraph, *, batches: int = 32) -> dict[int, float]:
+    """Score units by gradient times weight (Molchanov et al. 2019), summed over batches of the training split."""
+    module, source = copy.deepcopy(run.network.module).eval(), classes_of(run)
+    found: dict[int, float] = {}
+    for indices in source.order("train", seed=0, epoch=0)[:batches]:
+        batch = source.load("train", indices)
+        module.zero_grad()
+        F.cross_entropy(module(batch.inputs), batch.targets).backward()
+        gradients = {name: p.grad for name, p in module.named_parameters() if p.grad is not None}
+        for unit, score in score_units(module, graph, criterion="taylor", gradients=gradients).items():
+            found[unit] = found.get(unit, 0.0) + score
+    return found
+
+
+def by_loss(run: Run, graph: ChannelGraph, share: float, *, most: int = 1000, parts: int = 16) -> set[int]:
+    """Choose widths by what the masked network loses on dev per multiply-add saved; within a layer, by first order.
+
+    The layer whose turn it was when the share was reached gives up just as many units as that takes.
+    """
     network = run.network
     judged = judge(network, classes_of(run), "dev", most=most)
-    scores = score_units(network.module, graph)
+    scores = first_order(run, graph)
     whole = macs_without(run, graph, set())
 
     def loss(module: nn.Module) -> float:
@@ -105,12 +121,19 @@ def by_loss(run: Run, graph: ChannelGraph, share: float, *, most: int = 300) -> 
     base, tables = loss(network.module), {}
     for name, family in graph.layers().items():
         size = len(family.units)
-        for keep in sorted({size * eighth // 8 for eighth in range(1, 8)} - {0}, reverse=True):
+        for keep in sorted({size * part // parts for part in range(1, parts)} - {0}, reverse=True):
             units = lowest_units(graph, scores, {name: keep})
             lost = loss(mask_units(network.module, graph, units).eval()) - base
             tables.setdefault(name, []).append(Width(keep, lost, float(macs_without(run, graph, units))))
-    path = [lowest_units(graph, scores, widths) for widths in narrowing(tables, Width(0, 0.0, float(whole)))]
-    return path[bisect.bisect_left(path, -share * whole, key=lambda units: -macs_without(run, graph, units))]
+    widths: dict[str, int] = {}
+    for wanted in narrowing(tables, Width(0, 0.0, float(whole))):
+        name = next(name for name, keep in wanted.items() if widths.get(name) != keep)
+        for keep in range(widths.get(name, len(graph.layers()[name].units)) - 1, wanted[name] - 1, -1):
+            units = lowest_units(graph, scores, widths | {name: keep})
+            if macs_without(run, graph, units) <= share * whole:
+                return units
+        widths = wanted
+    raise SystemExit(f"no cut leaves {share:.0%} of the multiply-adds")
 
 
 def by_reference(run: Run, graph: ChannelGraph, share: float) -> set[int]:
