@@ -6,9 +6,9 @@
     python benchmarks/compression.py gcn_cora --seeds 0 1 2 3 4
 
 ``half``: a ResNet-20 on Fashion-MNIST is pruned to half its multiply-adds, with proof, and fine-tuned with the original
-as its teacher; what to cut is chosen by what the masked network loses (on dev), and, beside it, by the reference pruner's own
-importance (``pip install torch-pruning``; only its choice is used: the surgery is netsmith's for both). Teachers are
-those of ``netsmith verify resnet20_fashion_mnist --level 3`` under the same root.
+as its teacher; what to cut is chosen by what the masked network loses (on dev), and, beside it, by the reference
+pruner's own importance (``pip install torch-pruning``; only its choice is used: the surgery is netsmith's for both).
+Teachers are those of ``netsmith verify resnet20_fashion_mnist --level 3`` under the same root.
 
 ``bilstm_mr``, ``transformer_mr``, ``gcn_cora``: a network of that recipe loses half of the channels of every layer
 (hidden units, whole heads, numbers of a word), and is fine-tuned in the same way. How long, at which rate and with what
