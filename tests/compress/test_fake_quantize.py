@@ -249,6 +249,13 @@ def test_a_resume_is_exact(tmp_path, name):
     assert set(seen) == {whole.step}  # an evaluation moves no range
 
 
+def test_micro_batches_are_refused_by_name():
+    """Ranges follow each batch, so pieces of one would set others."""
+    config = toy.config(method=Rounded.Config(model=toy.Net.Config()), micro_batches=2)
+    with pytest.raises(UnsupportedError, match=r"micro_batches=2 would change .* fake quantization .*\(model\..*\)"):
+        toy.engine(config)
+
+
 def fitted(model, *, lr, epochs, network=None):
     config = Experiment.Config(
         method=Supervised.Config(model=model, task=Classify.Config()),

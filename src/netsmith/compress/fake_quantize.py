@@ -28,12 +28,14 @@ class FakeQuantize(nn.Module):
     and maximum, 0 always within them, so that it is exact. Their decay is near 1 and quantization begins late; here the
     first batch sets the range, and later ones move it by ``momentum``. The gradient is the straight-through estimator:
     1 where ``x`` is within the grid, else 0. In evaluation mode the range stands still. The range follows the batches
-    that pass, so it depends a little on micro-batches, and each of several processes keeps its own.
+    that pass, so micro-batches are refused, and each of several processes keeps its own.
 
     Args:
         bits: 2 to 8.
         momentum: Weight of the newest batch.
     """
+
+    couples_batch = "the range of fake quantization follows each batch"
 
     low: Tensor
     high: Tensor

@@ -65,10 +65,14 @@ class Method(nn.Module, abc.ABC):
     def undecomposable(self) -> str:
         """Say why a batch may not be cut into micro-batches, or return ``""`` if it may.
 
-        The default names the batch normalizations, whose statistics couple the examples of a batch in training.
+        The default names the batch normalizations, whose statistics couple the examples of a batch in training, and
+        modules that say so themselves, by an attribute ``couples_batch``.
         """
         norms = batch_norms(self)
-        return f"batch normalization ({norms[0]}) couples the examples of a batch" if norms else ""
+        if norms:
+            return f"batch normalization ({norms[0]}) couples the examples of a batch"
+        said = ((name, getattr(module, "couples_batch", "")) for name, module in self.named_modules())
+        return next((f"{reason} ({name})" for name, reason in said if reason), "")
 
     def act(self, observations: Any, noise: Tensor | None) -> Tensor:  # noqa: ARG002
         """Choose actions for a live source.

@@ -1,0 +1,129 @@
+"""torch's two exporters to ONNX behind one call, and what is removed from the files they write."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils import _pytree as pytree
+
+from netsmith.core.errors import UnsupportedError
+from netsmith.export._parity import Axes, longer
+from netsmith.measure.example import tensors
+
+__all__ = ["Flat", "Forms", "clean", "moving_axes", "with_dynamo", "with_torchscript"]
+
+_OPSET = 18
+
+
+class Flat(nn.Module):
+    """Take and return flat tensors, whatever the module takes and returns."""
+
+    def __init__(self, module: nn.Module, form: Any) -> None:
+        super().__init__()
+        self.module = module
+        self.form = form
+
+    def forward(self, *given: Tensor) -> tuple[Tensor, ...]:
+        output = self.module(*pytree.tree_unflatten(list(given), self.form))
+        return (output,) if isinstance(output, Tensor) else tuple(tensors(output))
+
+
+@dataclass(frozen=True)
+class Forms:
+    """What an exporter is told of a file's inputs and outputs.
+
+    Attributes:
+        inputs: Names of the inputs.
+        outputs: Names of the outputs.
+        batch: Whether the batch is free.
+        free: Other free axes of each input.
+        moving: Axes of each output whose length follows from those.
+    """
+
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    batch: bool
+    free: Axes
+    moving: Axes
+
+
+def moving_axes(wrapper: Flat, traced: Any, flat: list[Any], free: Axes) -> Axes:
+    """Return the axes of each output whose length follows from the free ones."""
+    before = wrapper(*flat)
+    if not any(free):
+        return tuple(() for _ in before)
+    after = wrapper(*pytree.tree_leaves(longer(traced, free)))
+    pairs = zip(before, after, strict=True)
+    return tuple(tuple(axis for axis in range(1, a.dim()) if a.shape[axis] != b.shape[axis]) for a, b in pairs)
+
+
+def with_dynamo(wrapper: Flat, flat: tuple[Tensor, ...], path: Path, forms: Forms, external: bool) -> None:
+    batch = torch.export.Dim("batch")
+    shapes = tuple(
+        ({0: batch} if forms.batch else {}) | {axis: torch.export.Dim(f"{name}_{axis}") for axis in axes}
+        for name, axes in zip(forms.inputs, forms.free, strict=True)
+    )
+    program = torch.onnx.export(
+        wrapper,
+        flat,
+        dynamo=True,
+        input_names=list(forms.inputs),
+        output_names=list(forms.outputs),
+        dynamic_shapes=(shapes,) if any(shapes) else None,
+        opset_version=_OPSET,
+        verbose=False,
+    )
+    assert program is not None
+    program.save(path, external_data=external)
+
+
+def with_torchscript(wrapper: Flat, flat: tuple[Tensor, ...], path: Path, forms: Forms, external: bool) -> None:
+    if external:
+        raise UnsupportedError("the TorchScript exporter does not name its files of external data")
+    named = [*zip(forms.inputs, forms.free, strict=True), *zip(forms.outputs, forms.moving, strict=True)]
+    axes = {
+        name: ({0: "batch"} if forms.batch else {}) | {axis: f"{name}_{axis}" for axis in own} for name, own in named
+    }
+    torch.onnx.export(
+        wrapper,
+        flat,
+        str(path),
+        dynamo=False,
+        input_names=list(forms.inputs),
+        output_names=list(forms.outputs),
+        dynamic_axes={name: own for name, own in axes.items() if own} or None,
+        opset_version=_OPSET,
+    )
+
+
+def clean(onnx: Any, path: Path, external: bool) -> int:
+    """Remove metadata (it holds source paths) and return the opset version."""
+    model = onnx.load(str(path), load_external_data=False)
+    del model.metadata_props[:]
+    model.doc_string = ""
+    model.producer_name, model.producer_version = "netsmith", ""
+    for graph in (model.graph, *model.functions):
+        _clean_graph(graph)
+    path.write_bytes(model.SerializeToString())
+    onnx.checker.check_model(str(path) if external else model)
+    return next(int(entry.version) for entry in model.opset_import if entry.domain in ("", "ai.onnx"))
+
+
+def _clean_graph(graph: Any) -> None:
+    graph.doc_string = ""
+    del graph.metadata_props[:]
+    named = [graph.value_info, graph.node]
+    if graph.DESCRIPTOR.name == "GraphProto":
+        named += [graph.input, graph.output, graph.initializer]
+    for items in named:
+        for item in items:
+            item.doc_string = ""
+            del item.metadata_props[:]
+    for node in graph.node:
+        for attribute in node.attribute:
+            for inner in (*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs):
+                _clean_graph(inner)
