@@ -149,6 +149,32 @@ def encoder_post():
     return Encoder(0)
 
 
+class Sines(nn.Module):
+    """Sines as positions, in a buffer, a mask of floats beside them."""
+
+    def __init__(self):
+        super().__init__()
+        place, wave = torch.arange(12.0)[:, None], torch.exp(-torch.arange(0, 16, 2) * 0.5)
+        self.embed = nn.Embedding(17, 16)
+        self.register_buffer("sines", torch.stack([(place * wave).sin(), (place * wave).cos()], dim=-1).flatten(1))
+        self.register_buffer("hidden", torch.full((12, 12), -1e9).triu(1), persistent=False)
+        self.query, self.key, self.value = (nn.Linear(16, 16) for _ in range(3))
+        self.out = nn.Linear(16, 4)
+
+    def forward(self, x):
+        length = x.size(1)
+        x = self.embed(x) * 4.0 + self.sines[:length]
+        scores = self.query(x) @ self.key(x).transpose(1, 2) / 4.0 + self.hidden[:length, :length]
+        return self.out(x + scores.softmax(-1) @ self.value(x))
+
+
+@PROBES.add(
+    "position_buffer", "sines as positions and a mask, in buffers", WORDS, cuts="embed query value", longer=MORE
+)
+def position_buffer():
+    return Sines()
+
+
 @PROBES.add(
     "encoder_pre",
     "nn.TransformerEncoderLayer norm_first",

@@ -37,15 +37,17 @@ def test_a_bidirectional_lstm_loses_half_of_its_hidden_units():
     assert log.proof[0]["error"] <= 1e-12
 
 
-def test_a_transformer_loses_whole_heads_and_feed_forward_width():
+def test_a_transformer_loses_whole_heads_feed_forward_width_and_numbers_of_a_word():
     config = TransformerEncoder.Config(size=24, feedforward_size=20, vocab_size=30, max_length=8, num_classes=3)
     network = config.build()
     small, log = prune(network, WORDS, ratio=0.5, scope="local")
     for layer in small.layers:
         attention = layer.attention
         assert attention.num_heads == 2
-        assert attention.query.weight.shape == attention.key.weight.shape == (12, 24)
+        assert attention.query.weight.shape == attention.key.weight.shape == (12, 12)
         assert layer.wide.out_features == 10
+    assert small.embedding.weight.shape == (30, 12)
+    assert small.positions.shape[-1] == 12  # the sines of what stayed
     assert log.proof[0]["error"] <= 1e-12
     narrow, log = prune(network, WORDS, ratio=0.5, scope="local", heads="width")
     assert narrow.layers[0].attention.num_heads == 4

@@ -111,8 +111,8 @@ class State:
 
     @staticmethod
     def _channels_of(tensor: Tensor, long: list[int]) -> int | None:
-        """Return the axis of a parameter used by itself along which it may be cut: where channels lie by custom."""
-        if not tensor.is_floating_point() or not long or (len(long) > 1 and not isinstance(tensor, nn.Parameter)):
+        """Return the axis of a parameter or buffer used by itself along which it may be cut: where channels lie."""
+        if not tensor.is_floating_point() or not long:
             return None
         if len(long) == 1:
             return long[0]

@@ -71,7 +71,9 @@ class Requests:
         self._texts = self._inputs.kind == "text" and any(s.name == "tokenize" for s in self._inputs.preprocessing)
         self._rows = self._inputs.kind == "table" and bool(self._inputs.columns)
         if self._inputs.kind in ("graph", "set", "audio"):
-            raise UnsupportedError(f"inputs of kind {self._inputs.kind!r} cannot be served: they have no JSON form yet")
+            raise UnsupportedError(
+                f"inputs of kind {self._inputs.kind!r} cannot be served yet; predict takes a file of them"
+            )
         one, self._alternatives = self._one()
         many = Annotated[list[one], Field(min_length=1, max_length=limits.batch, fail_fast=True)]
         given = create_model("Request", __base__=_Strict, inputs=(many, Field(description=_describe(self._inputs))))
