@@ -22,7 +22,9 @@ from torch import Tensor, nn
 from netsmith.api.encode import encode
 from netsmith.api.network import Network, from_module
 from netsmith.core.errors import DataError, UnsupportedError
-from netsmith.core.spec import Inputs, Outputs, Spec
+from netsmith.core.spec import Inputs, Outputs, Spec, Step
+from netsmith.models.graph.gcn import GCN
+from netsmith.tasks.tag import Tag
 
 KINDS = ("image", "color", "any_size", "table", "text", "tokens", "loose_tokens", "state", "none", "series")
 
@@ -160,9 +162,33 @@ def test_a_module_of_ones_own_is_served(client_of) -> None:
 
 
 def test_inputs_without_a_json_form_are_refused_at_the_start(client_of) -> None:
-    spec = Spec(dataset="g", inputs=Inputs(kind="graph", shape=(4,)), outputs=Outputs(kind="values", size=2))
-    with pytest.raises(UnsupportedError, match="'graph' cannot be served"):
+    spec = Spec(dataset="g", inputs=Inputs(kind="set", shape=(4,)), outputs=Outputs(kind="values", size=2))
+    with pytest.raises(UnsupportedError, match="'set' cannot be served"):
         client_of(Network(nn.Linear(4, 2), spec))
+
+
+def test_a_graph_is_served_by_itself(client_of) -> None:
+    inputs = Inputs(kind="graph", shape=(-1, 3), preprocessing=(Step(name="unit_sum"),))
+    spec = Spec(dataset="g", inputs=inputs, outputs=Outputs(kind="tags", names=("a", "b"), size=2))
+    network = Network(GCN.Config(in_features=3, num_classes=2).build(), spec, task=Tag.Config().build())
+    client = client_of(network)
+    graph = {"nodes": [[1, 2, 3.5], [0, 1, 0], [0, 0, 0]], "edges": [[0, 1], [1, 0]]}
+    response = client.predict({"inputs": [graph]})
+    assert response.status_code == 200
+    assert response.json()["predictions"] == network.predict([graph])
+    assert len(response.json()["predictions"][0]["labels"]) == 3
+    for wrong, problem in (
+        ({"inputs": [graph, graph]}, "at most 1"),
+        ({"inputs": [{"nodes": graph["nodes"]}]}, "edges"),
+        ({"inputs": [{**graph, "nodes": [[1, 2]]}]}, "nodes"),
+        ({"inputs": [{**graph, "edges": [[0, 3]]}]}, "an edge names a node that is not there; expected 0 to 2"),
+        ({"inputs": [{**graph, "edges": [[0, 1, 2]]}]}, "edges"),
+        ({"inputs": [{**graph, "edges": [[0, -1]]}]}, "edges"),
+        ({"inputs": [{**graph, "edges": [[0, 10**9]]}]}, "edges"),
+    ):
+        response = client.predict(wrong)
+        assert response.status_code == 422
+        assert problem in response.json()["error"], response.json()
 
 
 class Waiting(nn.Module):

@@ -9,6 +9,7 @@ from typing import Any
 
 from torch import Tensor
 
+from netsmith.api.graphs import Raw
 from netsmith.api.network import Network
 from netsmith.core.errors import MissingExtraError, NetsmithError, UserError, shorten
 from netsmith.serve._body import Refused, read_json
@@ -68,7 +69,7 @@ class Answers:
         with contextlib.suppress(Refused):
             self(json.dumps(self.requests.example).encode())
 
-    def _output(self, raw: Tensor) -> Tensor:
+    def _output(self, raw: Raw) -> Tensor:
         try:
             return self.network(raw)
         except (UserError, MissingExtraError):

@@ -29,6 +29,8 @@ def example_body(inputs: Inputs, *, texts: bool, pictures: bool) -> dict[str, An
     if pictures:
         height, width = (32 if size == -1 else min(size, 32) for size in inputs.shape[1:])
         return {"inputs": [base64.b64encode(_sample_png(height, width)).decode()]}
+    if inputs.kind == "graph":
+        return {"inputs": [{"nodes": [[0.0] * inputs.shape[-1]] * 2, "edges": [[0, 1], [1, 0]]}]}
     value: Any = 0.0
     if inputs.kind in ("text", "tokens"):
         value = 1 if len(inputs.vocabulary) != 1 else 0

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, Validatio
 from torch import Tensor
 
 from netsmith.api.encode import decode_image, picture_size
+from netsmith.api.graphs import Raw
 from netsmith.api.network import Network
 from netsmith.core.config import Config
 from netsmith.core.errors import UnsupportedError, did_you_mean, shorten
@@ -23,6 +24,7 @@ from netsmith.serve._examples import example_body
 __all__ = ["Limits", "Requests"]
 
 _CELL_LIMIT = 1_000
+_EDGES = 16  # per node that a graph may have
 _SEED_LIMIT = 2**53 - 1  # the largest whole number that every JSON reader keeps exactly
 _TAGS = ("picture", "plane", "channels")
 
@@ -34,7 +36,7 @@ class Limits(Config):
         body: Bytes of a body.
         batch: Examples of a request.
         pixels: Pixels of all encoded pictures of a request together, before they are resized.
-        length: Longest free axis (a series, an image of any size).
+        length: Longest free axis (a series, an image of any size, the nodes of a graph).
         text: Characters of one text.
     """
 
@@ -70,12 +72,11 @@ class Requests:
         self._limits = limits
         self._texts = self._inputs.kind == "text" and any(s.name == "tokenize" for s in self._inputs.preprocessing)
         self._rows = self._inputs.kind == "table" and bool(self._inputs.columns)
-        if self._inputs.kind in ("graph", "set", "audio"):
-            raise UnsupportedError(
-                f"inputs of kind {self._inputs.kind!r} cannot be served yet; predict takes a file of them"
-            )
+        if self._inputs.kind in ("set", "audio"):
+            raise UnsupportedError(f"inputs of kind {self._inputs.kind!r} cannot be served: they have no JSON form yet")
         one, self._alternatives = self._one()
-        many = Annotated[list[one], Field(min_length=1, max_length=limits.batch, fail_fast=True)]
+        most = 1 if self._inputs.kind == "graph" else limits.batch  # beside a larger graph it would be padded
+        many = Annotated[list[one], Field(min_length=1, max_length=most, fail_fast=True)]
         given = create_model("Request", __base__=_Strict, inputs=(many, Field(description=_describe(self._inputs))))
         self.models: tuple[type[BaseModel], ...] = (given,)
         if self._inputs.kind == "none":
@@ -99,7 +100,7 @@ class Requests:
         found = forms[0] if len(forms) == 1 else {"anyOf": forms}
         return found | ({"$defs": shared} if shared else {})
 
-    def encode(self, body: Any) -> Tensor:
+    def encode(self, body: Any) -> Raw:
         """Return the raw batch that a parsed body stands for.
 
         Raises:
@@ -140,6 +141,11 @@ class Requests:
             Field(allow_inf_nan=False, ge=inputs.low if limited else None, le=inputs.high if limited else None),
         ]
         whole = self._nested(inputs.shape, number)
+        if inputs.kind == "graph":
+            place = Annotated[int, Field(ge=0, lt=self._limits.length)]
+            pairs = Annotated[list[self._nested((2,), place)], Field(max_length=_EDGES * self._limits.length)]
+            note = "Pairs (from, to) of positions among the nodes; an edge without a direction stands twice."
+            return create_model("Graph", __base__=_Strict, nodes=whole, edges=(pairs, Field(description=note))), False
         if inputs.kind != "image" or len(inputs.shape) != 3 or inputs.shape[0] not in (1, 3):
             return whole, False
         note = "A PNG or JPEG file in base64."
