@@ -76,7 +76,7 @@ TUNINGS = {
     "half": Tuning(),
     "bilstm_mr": Tuning(),
     "transformer_mr": Tuning(slower=1.0, alpha=0.5),
-    "gcn_cora": Tuning(epochs=50),
+    "gcn_cora": Tuning(epochs=200, slower=1.0, alpha=0.5),
 }
 
 # -- what to cut ------------------------------------------------------------------------------------------------------
@@ -95,9 +95,9 @@ def first_order(run: Run, graph: ChannelGraph, *, batches: int = 32) -> dict[int
     found: dict[int, float] = {}
     for indices in source.order("train", seed=0, epoch=0)[:batches]:
         batch = source.load("train", indices)
-        module.zero_grad()
-        F.cross_entropy(module(batch.inputs), batch.targets).backward()
-        gradients = {name: p.grad for name, p in module.named_parameters() if p.grad is not None}
+        parameters = dict(module.named_parameters())
+        loss = F.cross_entropy(module(batch.inputs), batch.targets)
+        gradients = dict(zip(parameters, torch.autograd.grad(loss, list(parameters.values())), strict=True))
         for unit, score in score_units(module, graph, criterion="taylor", gradients=gradients).items():
             found[unit] = found.get(unit, 0.0) + score
     return found
@@ -127,12 +127,12 @@ def by_loss(run: Run, graph: ChannelGraph, share: float, *, most: int = 1000, pa
             tables.setdefault(name, []).append(Width(keep, lost, float(macs_without(run, graph, units))))
     widths: dict[str, int] = {}
     for wanted in narrowing(tables, Width(0, 0.0, float(whole))):
-        name = next(name for name, keep in wanted.items() if widths.get(name) != keep)
-        for keep in range(widths.get(name, len(graph.layers()[name].units)) - 1, wanted[name] - 1, -1):
-            units = lowest_units(graph, scores, widths | {name: keep})
-            if macs_without(run, graph, units) <= share * whole:
-                return units
-        widths = wanted
+        for name in wanted:
+            for keep in range(widths.get(name, len(graph.layers()[name].units)) - 1, wanted[name] - 1, -1):
+                widths = widths | {name: keep}
+                units = lowest_units(graph, scores, widths)
+                if macs_without(run, graph, units) <= share * whole:
+                    return units
     raise SystemExit(f"no cut leaves {share:.0%} of the multiply-adds")
 
 

@@ -29,13 +29,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from netsmith.api.catalogue import systems
-    from netsmith.api.network import from_module
+    from netsmith.api.from_module import from_module
     from netsmith.api.run import load, train
 
 __all__ = ["from_module", "load", "systems", "train"]
 __version__ = "0.1.0"
 
-_HOMES = {"from_module": "network", "load": "run", "systems": "catalogue", "train": "run"}
+_HOMES = {"from_module": "from_module", "load": "run", "systems": "catalogue", "train": "run"}
 
 
 def __getattr__(name: str) -> Any:

@@ -3,6 +3,7 @@
 import collections
 import os
 import pickle  # noqa: TID251 - to write what must be refused
+import time
 from pathlib import Path
 
 import numpy as np
@@ -84,8 +85,32 @@ def test_a_pickle_executes_nothing(tmp_path, monkeypatch):
     with pytest.raises(DataError, match=r"asks for (posix|nt)\.system; nothing of it was run"):
         read_pickle(file)
     assert not (tmp_path / "harm.txt").exists()
-    file.write_bytes(b"\x80\x02]q\x00(")
-    with pytest.raises(DataError, match="not a pickle of plain arrays"):
+    for damaged in (b"\x80\x02]q\x00(", b"\x80\x02(.", b"\x80\x02}cos\nsystem\nK\x01s.", b""):
+        file.write_bytes(damaged)
+        with pytest.raises(DataError, match="not a pickle of plain arrays"):
+            read_pickle(file)
+
+
+def test_a_small_file_costs_little(tmp_path):
+    """What it names again and again is made once, marks are not searched for, and no matrix is larger than it says."""
+    file = tmp_path / "x"
+    shared = []
+    for _ in range(60):
+        shared = [shared, shared]
+    file.write_bytes(pickle.dumps(shared))
+    begin = time.perf_counter()
+    assert len(read_pickle(file)) == 2
+    file.write_bytes(b"\x80\x02" + b"K\x01" * 200_000 + b"(t" * 20_000 + b".")
+    assert read_pickle(file) == ()
+    assert time.perf_counter() - begin < 20
+    sparse = pytest.importorskip("scipy.sparse")
+    file.write_bytes(pickle.dumps(sparse.csr_matrix((3, 2**28), dtype=np.float32), protocol=4))
+    with pytest.raises(DataError, match=r"a matrix of 3 x 268,435,456"):
+        read_pickle(file)
+    wrong = sparse.csr_matrix(np.eye(3, dtype=np.float32))
+    wrong.indices[0] = -1
+    file.write_bytes(pickle.dumps(wrong, protocol=4))
+    with pytest.raises(DataError, match="do not add up"):
         read_pickle(file)
 
 

@@ -283,7 +283,7 @@ def test_each_origin_of_a_bad_loss_is_told(pieces):
 
     assert "first in the parameter model.b.weight" in diverge(parameter, pieces)
     assert "first in the inputs of the batch" in diverge(inputs, pieces)
-    assert "the loss became nan at step 3, in the loss itself (or in the targets)" in diverge(nothing, pieces)
+    assert "the loss became nan at step 3: the batch weighs nothing" in diverge(nothing, pieces)
     assert "first in the layer model.b (Linear)" in diverge(overflow, pieces)
 
 

@@ -208,6 +208,9 @@ def test_a_free_axis_is_free_in_the_file_and_a_frozen_one_is_never_let_through(t
     with pytest.raises(ProofError, match="not right"):
         export_onnx(Summed(frozen=True), example, tmp_path / "f.onnx", exporter="torchscript", free={"inputs": (1,)})
     assert not (tmp_path / "f.onnx").exists()
+    fixed = nn.Sequential(nn.Flatten(), nn.Linear(15, 2))
+    with pytest.raises(UnsupportedError, match="does not take another length along its free axes: mat1 and mat2"):
+        export_onnx(fixed, example, tmp_path / "s.onnx", free={"inputs": (1,)})
     for wrong in ({"outputs": (1,)}, {"inputs": (0,)}, {"inputs": (3,)}):
         with pytest.raises(UnsupportedError, match="no input or no axis behind the batch"):
             export_onnx(Summed(frozen=False), example, tmp_path / "s.onnx", free=wrong)

@@ -49,6 +49,15 @@ def test_an_unchanged_example_is_not_asked_again():
     assert asked[-1] == [7]
 
 
+def test_answers_of_several_elements_are_kept_and_other_lengths_refused():
+    nodes = torch.randn(6, 4, 3)
+    cache = LogitCache()
+    first = cache.look_up(batch([1, 4], nodes), lambda: nodes[[1, 4]] * 2)
+    assert torch.equal(cache.look_up(batch([4], nodes), lambda: pytest.fail("asked")), first[1:])
+    with pytest.raises(UnsupportedError, match=r"cache=True: the teacher answers \(7, 3\) here and \(4, 3\) before"):
+        cache.look_up(batch([0], torch.randn(6, 7, 3)), lambda: torch.randn(1, 7, 3))
+
+
 def test_a_source_without_numbers_is_refused():
     with pytest.raises(UnsupportedError, match=r"cache=True.*does not number"):
         LogitCache().look_up(Batch(torch.zeros(2, 3)), lambda: torch.zeros(2, 2))

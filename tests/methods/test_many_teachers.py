@@ -1,12 +1,13 @@
 import pytest
 import torch
+from torch import nn
 
 from netsmith.core.errors import ConfigError
 from netsmith.core.roles import MethodConfig
 from netsmith.core.spec import Inputs, Outputs, Spec
 from netsmith.engine.batch import Batch
 from netsmith.methods.distillation import Distillation
-from netsmith.methods.many_teachers import ManyTeachers
+from netsmith.methods.many_teachers import ManyTeachers, _Mean
 from netsmith.models.tabular.mlp import MLP
 from netsmith.models.text.text_cnn import TextCNN
 from netsmith.models.vision.small_cnn import SmallCNN
@@ -67,6 +68,13 @@ def test_equal_teachers_are_one_teacher():
     one.model.load_state_dict(many.model.state_dict())
     losses = [method.double().eval()._student_loss(batch()).total.item() for method in (many, one)]
     assert losses[0] == pytest.approx(losses[1], abs=1e-12)
+
+
+def test_equal_teachers_of_elements_are_one_teacher():
+    torch.manual_seed(0)
+    answers = torch.randn(2, 5, 3)
+    mean = _Mean([nn.Identity(), nn.Identity()], temperature=3.0)
+    assert torch.allclose((mean(answers) / 3).softmax(-1), (answers / 3).softmax(-1), atol=1e-6)
 
 
 def test_trained_here_each_learns_on_its_own_loss():

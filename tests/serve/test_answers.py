@@ -20,7 +20,8 @@ from PIL import Image
 from torch import Tensor, nn
 
 from netsmith.api.encode import encode
-from netsmith.api.network import Network, from_module
+from netsmith.api.from_module import from_module
+from netsmith.api.network import Network
 from netsmith.core.errors import DataError, UnsupportedError
 from netsmith.core.spec import Inputs, Outputs, Spec, Step
 from netsmith.models.graph.gcn import GCN

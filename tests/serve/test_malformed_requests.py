@@ -15,7 +15,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from netsmith.api.network import from_module
+from netsmith.api.from_module import from_module
 
 PLANE = [[1.0] * 8] * 8
 

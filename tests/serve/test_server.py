@@ -21,7 +21,8 @@ import torch
 import uvicorn
 from torch import nn
 
-from netsmith.api.network import Network, from_module
+from netsmith.api.from_module import from_module
+from netsmith.api.network import Network
 from netsmith.core.errors import UserError
 from netsmith.serve.server import curl_example, serve
 

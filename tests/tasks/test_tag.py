@@ -70,6 +70,6 @@ def test_a_prediction_names_each_element(answers):
 
 def test_targets_of_another_form_are_refused(answers):
     logits, target = answers
-    for wrong in (target[0], target.double()):
+    for answer, wrong in ((logits, target[0]), (logits, target.double()), (logits[0], target[0])):
         with pytest.raises(DataError, match=r"one class \(int64\) per element"):
-            Tag.Config().build().loss(logits, wrong)
+            Tag.Config().build().loss(answer, wrong)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from netsmith.core.roles import ModelConfig
     from netsmith.core.spec import Spec
+    from netsmith.layers.graphs import Graphs
     from netsmith.measure.parameters import Row
 
 __all__ = [
@@ -185,7 +186,7 @@ def _show_model(name: str) -> dict[str, Any]:
     return found | _counted(network, example)
 
 
-def _example(config: ModelConfig) -> Tensor | None:
+def _example(config: ModelConfig) -> Tensor | Graphs | None:
     """Return an input of the form that a model's config speaks of, or None where it speaks of none."""
     import torch
 
@@ -196,6 +197,8 @@ def _example(config: ModelConfig) -> Tensor | None:
     if "vocab_size" in fields:
         return torch.ones(1, fields.get("max_length", 64), dtype=torch.int64)
     width = fields.get("in_features", fields.get("latent_size"))
+    if "graph" in config.takes:
+        return {"nodes": torch.zeros(1, 1, width), "edges": torch.zeros(1, 0, 2, dtype=torch.int64)}
     return None if width is None else torch.zeros(1, width)
 
 

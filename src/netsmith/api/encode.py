@@ -89,7 +89,7 @@ def encode(values: Any, inputs: Inputs, *, missing: Missing = "refuse") -> Raw:
         name = values.path if isinstance(values, Rows) else ""
         return torch.stack([_picture(value, inputs, name or f"picture {n}") for n, value in enumerate(values, start=1)])
     if inputs.kind == "graph":
-        return read_graphs(list(values), inputs)
+        return read_graphs(values, inputs)
     if inputs.kind in ("set", "audio"):
         raise UnsupportedError(f"inputs of kind {inputs.kind!r} cannot be given as plain values yet")
     return _numbers(values, inputs, missing=missing)

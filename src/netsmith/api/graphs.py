@@ -12,7 +12,7 @@ from netsmith.core.errors import DataError, shorten
 from netsmith.core.spec import Inputs
 from netsmith.layers.graphs import Graphs, pad_graphs
 
-__all__ = ["Raw", "as_batches", "count", "free_axes", "join", "map_raw", "random_graphs", "read_graphs"]
+__all__ = ["Raw", "as_batches", "count", "free_axes", "join", "map_raw", "parse_graphs", "random_graphs", "read_graphs"]
 
 Raw = Tensor | Graphs
 """A raw batch: one tensor, or a batch of graphs."""
@@ -67,35 +67,80 @@ def read_graphs(values: Sequence[Any], inputs: Inputs) -> Graphs:
     Raises:
         DataError: A graph without those keys, of other numbers per node, or with an edge to a node it has not.
     """
-    first = values[0]["nodes"] if isinstance(values[0], dict) and "nodes" in values[0] else None
-    if len(values) == 1 and isinstance(first, Tensor) and first.dim() == 3:
-        return values[0]
-    graphs = []
-    for place, value in enumerate(values, start=1):
-        if not isinstance(value, dict) or set(value) != {"nodes", "edges"}:
-            got = sorted(value) if isinstance(value, dict) else type(value).__name__
-            raise DataError(f"graph {place}: expected the keys 'nodes' and 'edges', got {shorten(str(got), 60)}")
-        nodes, edges = (_numbers(value[name], name, place) for name in ("nodes", "edges"))
-        width = inputs.shape[-1]
-        if nodes.dim() != 2 or nodes.shape[1] != width or not len(nodes):
-            shape = tuple(nodes.shape)
-            raise DataError(f"graph {place}: expected nodes of {width} numbers each, got the shape {shape}")
-        edges = edges.reshape(0, 2) if not edges.numel() else edges
-        if edges.dim() != 2 or edges.shape[1] != 2:
-            raise DataError(f"graph {place}: expected edges as pairs (from, to), got the shape {tuple(edges.shape)}")
-        whole = edges.long()
-        if bool((whole != edges).any() | (whole < 0).any() | (whole >= len(nodes)).any()):
-            raise DataError(f"graph {place}: an edge names a node that is not there; expected 0 to {len(nodes) - 1}")
-        graphs.append((nodes.float(), whole))
-    return pad_graphs(graphs)
+    first = values[0].get("nodes") if len(values) == 1 and isinstance(values[0], dict) else None
+    if isinstance(first, Tensor) and first.dim() == 3:
+        return _checked(values[0], inputs)
+    return pad_graphs(parse_graphs(values, inputs))
 
 
-def _numbers(value: Any, name: str, place: int) -> Tensor:
+def parse_graphs(values: Sequence[Any], inputs: Inputs) -> list[tuple[Tensor, Tensor]]:
+    """Return the nodes ``(N, F)`` and edges ``(E, 2)`` of each graph; arguments and errors are of :func:`read_graphs`.
+
+    Values that remember their file (``Rows``) have it named in errors.
+    """
+    if not len(values):
+        raise DataError("nothing to predict: the list of inputs is empty")
+    path, rows = getattr(values, "path", ""), getattr(values, "at", range(1, len(values) + 1))
+    return [
+        _parse(value, inputs, f"{path}:{row}" if path else f"graph {row}")
+        for row, value in zip(rows, values, strict=True)
+    ]
+
+
+def _parse(value: Any, inputs: Inputs, name: str) -> tuple[Tensor, Tensor]:
+    if not isinstance(value, dict) or set(value) != {"nodes", "edges"}:
+        got = sorted(map(str, value)) if isinstance(value, dict) else type(value).__name__
+        raise DataError(f"{name}: expected the keys 'nodes' and 'edges', got {shorten(str(got), 60)}")
+    nodes, edges = (_numbers(value[part], f"{name}: {part!r}") for part in ("nodes", "edges"))
+    width = inputs.shape[-1]
+    if nodes.dim() != 2 or nodes.shape[1] != width or not len(nodes):
+        raise DataError(f"{name}: expected nodes of {width} numbers each, got the shape {tuple(nodes.shape)}")
+    _check_numbers(nodes, inputs, name)
+    edges = edges.reshape(0, 2) if not edges.numel() else edges
+    if edges.dim() != 2 or edges.shape[1] != 2:
+        raise DataError(f"{name}: expected edges as pairs (from, to), got the shape {tuple(edges.shape)}")
+    whole = edges.long()
+    if bool((whole != edges).any() | (whole < 0).any() | (whole >= len(nodes)).any()):
+        raise DataError(f"{name}: an edge names a node that is not there; expected 0 to {len(nodes) - 1}")
+    return nodes.float(), whole
+
+
+def _checked(raw: dict[str, Any], inputs: Inputs) -> Graphs:
+    """Return a raw batch of graphs as it is, if it is one."""
+    nodes, edges = raw.get("nodes"), raw.get("edges")
+    width = inputs.shape[-1]
+    fits = (
+        set(raw) == {"nodes", "edges"}
+        and isinstance(nodes, Tensor)
+        and isinstance(edges, Tensor)
+        and (nodes.dim(), edges.dim(), edges.dtype) == (3, 3, torch.int64)
+        and (nodes.shape[2], edges.shape[2], len(edges)) == (width, 2, len(nodes))
+    )
+    if not fits:
+        raise DataError(
+            f"expected a raw batch of graphs: nodes (batch, nodes, {width}) and edges (batch, edges, 2) int64"
+        )
+    assert isinstance(nodes, Tensor)
+    assert isinstance(edges, Tensor)
+    _check_numbers(nodes, inputs, "nodes")
+    padded = (edges == -1).all(-1, keepdim=True)
+    if bool(((edges < 0) & ~padded).any() | (edges >= nodes.shape[1]).any()):
+        raise DataError(f"an edge names a node that is not there; expected 0 to {nodes.shape[1] - 1}, or -1 twice")
+    return {"nodes": nodes.float(), "edges": edges}
+
+
+def _check_numbers(nodes: Tensor, inputs: Inputs, name: str) -> None:
+    if not bool(nodes.isfinite().all()) or (nodes.numel() and nodes.abs().max() > torch.finfo(torch.float32).max):
+        raise DataError(f"{name}: a number is not finite, or does not fit into 32 bits")
+    if any(step.name == "unit_sum" for step in inputs.preprocessing) and bool((nodes < 0).any()):
+        raise DataError(
+            f"{name}: a number of a node is negative; expected shares or counts, which are divided by their sum"
+        )
+
+
+def _numbers(value: Any, name: str) -> Tensor:
     try:
-        found = torch.as_tensor(value, dtype=torch.float64)
+        return torch.as_tensor(value, dtype=torch.float64)
     except (TypeError, ValueError, RuntimeError, OverflowError):
         shown = shorten(" ".join(repr(value).split()), 60)
-        raise DataError(f"graph {place}: {name!r} holds {shown}; expected rows of numbers, all as long") from None
-    if not bool(found.isfinite().all()):
-        raise DataError(f"graph {place}: {name!r} holds NaN or infinity; expected finite numbers")
-    return found
+        raise DataError(f"{name} holds {shown}; expected rows of numbers, all as long") from None

@@ -12,19 +12,19 @@ import torch
 from torch import Tensor, nn
 
 from netsmith.api.encode import Missing, encode
-from netsmith.api.graphs import Raw, as_batches, count, free_axes, random_graphs
+from netsmith.api.graphs import Raw, as_batches, count, free_axes, parse_graphs, random_graphs
 from netsmith.core.errors import DataError, NetsmithError, ProofError, UnsupportedError, shorten
-from netsmith.core.spec import Inputs, Outputs, Spec
+from netsmith.core.spec import Inputs, Spec
 from netsmith.engine.random import example_keys, keyed_normal
 from netsmith.engine.task import Task
+from netsmith.layers.graphs import pad_graphs
 from netsmith.layers.preprocess import Preprocess
 from netsmith.measure.example import tensors
 
-__all__ = ["Network", "Shipped", "from_module"]
+__all__ = ["Network", "Shipped", "first_line"]
 
 _PICTURES = 256
 _ROUNDED = 0.05  # relative error that roundings of an int8 network may add up to
-_OTHER_FLOATS = (torch.float64, torch.float16, torch.bfloat16)
 
 
 class Shipped(nn.Module):
@@ -128,13 +128,13 @@ class Network:
             raise
         except Exception as error:  # a module may be anyone's
             shapes = " and ".join(str(tuple(part.shape)) for part in tensors(raw))
-            raise NetsmithError(f"{self.name} fails on inputs of shape {shapes}: {_line(error)}") from error
+            raise NetsmithError(f"{self.name} fails on inputs of shape {shapes}: {first_line(error)}") from error
 
     def predict(self, values: Any) -> list[dict[str, Any]]:
         """Return one readable prediction per example.
 
         Args:
-            values: What :meth:`encode` takes, or a raw tensor.
+            values: What :meth:`encode` takes, or a raw batch (of graphs: each is answered with its padding).
 
         Raises:
             DataError: The values do not fit the schema.
@@ -143,8 +143,9 @@ class Network:
         if pictures and isinstance(values[0], (str, Path, bytes)):  # decoded a few at a time
             parts = [values[start : start + _PICTURES] for start in range(0, len(values), _PICTURES)]
             return [prediction for part in parts for prediction in self.predict(part)]
-        if self.spec.inputs.kind == "graph" and isinstance(values, list):  # each alone: padding is no node of it
-            return [prediction for value in values for prediction in self.predict(value)]
+        if self.spec.inputs.kind == "graph" and isinstance(values, (list, tuple)):  # each alone: padding is no node
+            graphs = [pad_graphs([graph]) for graph in parse_graphs(values, self.spec.inputs)]
+            return [prediction for graph in graphs for prediction in self.decode(self(graph))]
         return self.decode(self(self.encode(values)))
 
     def sample(self, count: int = 1, *, seed: int = 0) -> list[dict[str, Any]]:
@@ -182,15 +183,15 @@ class Network:
         from netsmith.workflows.int8 import as_fed
 
         path = Path(path)
+        free = free_axes(self.spec.inputs)
         if not is_fake(self.module):
-            free = free_axes(self.spec.inputs)
             return export_onnx(self.shipped, self.example(2), path, exporter=exporter, free=free)
         if exporter == "dynamo":
             raise UnsupportedError("torch.export has no kernel for fake quantization; leave exporter at auto")
         draft = path.with_suffix(".draft.onnx")
         try:  # a sum that falls between two steps may be rounded to either
             report = export_onnx(
-                frozen(self.shipped), self.example(2), draft, exporter="torchscript", tolerance=_ROUNDED
+                frozen(self.shipped), self.example(2), draft, exporter="torchscript", tolerance=_ROUNDED, free=free
             )
             folded = fold_int8(draft, path, [as_fed(self.example(8))])
         finally:
@@ -281,78 +282,7 @@ class Network:
         }
 
 
-def from_module(
-    module: nn.Module,
-    example: Tensor,
-    *,
-    kind: str = "",
-    classes: Sequence[str] = (),
-    name: str = "",
-) -> Network:
-    """Take any ``nn.Module`` with an example input as a network of netsmith.
-
-    Args:
-        module: The network, as it is; it is put into evaluation mode.
-        example: One batch of its inputs (preprocessed as the network wants them).
-        kind: ``image``, ``table``, ``tokens``, ``series``...; guessed from the example where empty.
-        classes: Names of the outputs where they are classes.
-        name: A name for files and pages; the class's by default.
-
-    Raises:
-        UnsupportedError: The network does not return one tensor with the batch first (one row of logits per example
-            where classes are named), or is not on the CPU in single precision.
-        DataError: The example is not one batch, or does not fit the network.
-
-    Example:
-        >>> network = from_module(nn.Linear(4, 2), torch.zeros(1, 4), classes=("no", "yes"))
-        >>> network.predict([[0.0, 0.0, 0.0, 0.0]])[0]["label"] in ("no", "yes")
-        True
-    """
-    if not isinstance(module, nn.Module):
-        raise UnsupportedError(f"expected an nn.Module, got {shorten(repr(module), 60)}")
-    if not isinstance(example, Tensor):
-        raise DataError(f"expected one tensor as the example, got {type(example).__name__}; a network takes one input")
-    if example.dim() == 0 or not len(example):
-        raise DataError(f"expected an example batch with at least one example, got the shape {tuple(example.shape)}")
-    held = [example, *module.parameters(), *module.buffers()]
-    odd = next((t for t in held if t.device.type != "cpu" or t.dtype in _OTHER_FLOATS), None)
-    if odd is not None:
-        raise UnsupportedError(
-            f"expected a module and an example on the CPU in float32, got {odd.dtype} on {odd.device}; "
-            "give module.float().cpu() and an example of the same kind"
-        )
-    module.eval()
-    try:
-        with torch.no_grad():
-            output = module(example)
-    except Exception as error:  # a module may be anyone's
-        shape = tuple(example.shape)
-        raise DataError(f"the module does not take an example of shape {shape}: {_line(error)}") from error
-    if not isinstance(output, Tensor) or output.shape[:1] != example.shape[:1]:
-        found = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
-        raise UnsupportedError(f"expected a module that returns one tensor with the batch first, got {found}")
-    if classes and output.dim() != 2:
-        raise UnsupportedError(
-            f"expected one row of logits per example, (batch, {len(classes)}), from a module with classes, got "
-            f"{tuple(output.shape)}; leave classes out, or reduce the output"
-        )
-    guessed = kind or ("image" if example.dim() == 4 else "tokens" if not example.is_floating_point() else "table")
-    if guessed == "table" and example.dim() > 2:
-        guessed = "series"
-    inputs = Inputs(kind=guessed, shape=tuple(example.shape[1:]))  # type: ignore[arg-type]
-    size = output.reshape(len(output), -1).shape[1]
-    task: Task | None = None
-    outputs = Outputs(kind="values", size=size)
-    if classes:
-        from netsmith.tasks.classify import Classify
-
-        outputs = Outputs(kind="classes", names=tuple(classes), size=size)
-        task = Classify.Config().build()
-    spec = Spec(dataset="your module", inputs=inputs, outputs=outputs)
-    return Network(module, spec, task=task, name=name or type(module).__name__)
-
-
-def _line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
     """Return an error of someone's module in one line, with its kind where the text alone would say little."""
     first = shorten(str(error).strip().partition("\n")[0], 160)
     return (

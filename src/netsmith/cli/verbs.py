@@ -115,8 +115,11 @@ def export(path: str, *, output: str, choices: Mapping[str, Any], code: str, as_
         return
     proof = found["export"]
     worst = max(parity["error"] for parity in proof["parity"])
-    batches = ", ".join(str(parity["batch"]) for parity in proof["parity"])
-    say(f"file: {found['path']} ({proof['bytes']:,} bytes, ONNX opset {proof['opset']}, any batch size)")
+    batches = ", ".join(str(size) for size in dict.fromkeys(parity["batch"] for parity in proof["parity"]))
+    lengths = dict.fromkeys(tuple(parity["lengths"]) for parity in proof["parity"] if parity["lengths"])
+    batches += f" and lengths of {', '.join(' and '.join(map(str, one)) for one in lengths)}" if lengths else ""
+    free = " and length" if lengths else ""
+    say(f"file: {found['path']} ({proof['bytes']:,} bytes, ONNX opset {proof['opset']}, any batch size{free})")
     allowed = f"{proof['tolerance']:g} allowed"
     say(f"proof: answers differ by at most {worst:.1e} relative at batches of {batches} ({allowed})")
     if "int8" in found:

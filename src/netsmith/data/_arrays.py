@@ -23,6 +23,7 @@ from netsmith.engine.source import Source, cut_batches
 from netsmith.layers.preprocess import normalize, scale
 
 __all__ = [
+    "BatchFields",
     "FixedFields",
     "FixedSource",
     "ImageFields",
@@ -35,18 +36,26 @@ __all__ = [
 ]
 
 
-class FixedFields(SourceConfig):
+class BatchFields(SourceConfig):
     """The fields of every source with a fixed set of examples.
 
     Attributes:
         batch: Examples per training batch.
         evaluation_batch: Examples per evaluation batch.
-        dev: Share of the training part that is held out as ``dev``, drawn by class; 0 for none.
-        split_seed: Seed of the splits that are drawn.
     """
 
     batch: Annotated[int, Field(gt=0)] = 128
     evaluation_batch: Annotated[int, Field(gt=0)] = 500
+
+
+class FixedFields(BatchFields):
+    """The fields of a source whose splits are drawn.
+
+    Attributes:
+        dev: Share of the training part that is held out as ``dev``, drawn by class; 0 for none.
+        split_seed: Seed of the splits that are drawn.
+    """
+
     dev: Annotated[float, Field(ge=0, lt=0.5)] = 0.1
     split_seed: int = 0
 
@@ -116,7 +125,7 @@ class FixedSource(Source):
         parts: The splits in order, ``train`` first.
     """
 
-    def __init__(self, config: FixedFields, *, spec: Spec, parts: Mapping[str, Part]) -> None:
+    def __init__(self, config: BatchFields, *, spec: Spec, parts: Mapping[str, Part]) -> None:
         for name, part in parts.items():
             if len(part.targets) == 0:
                 raise DataError(f"the split {name!r} of {spec.dataset} is empty; expected at least one example")

@@ -15,8 +15,12 @@ from typing import Any
 import numpy as np
 
 from netsmith.core.errors import DataError
+from netsmith.data._files import read_capped
 
 __all__ = ["Made", "read_pickle"]
+
+_FILE_CAP = 2**28
+_CELL_CAP = 2**28
 
 _ARRAYS = ("numpy.core.multiarray _reconstruct", "numpy._core.multiarray _reconstruct")
 _SPARSE = ("scipy.sparse.csr csr_matrix", "scipy.sparse._csr csr_matrix")
@@ -46,15 +50,12 @@ class Made:
     items: dict[Any, Any] = dataclasses.field(default_factory=dict)
 
 
-class _Mark:
-    """Where a run of values begins on the stack."""
-
-
 class _Machine:
     """Follows the instructions of protocols 2 to 4 that plain data need."""
 
     def __init__(self) -> None:
         self.stack: list[Any] = []
+        self.marks: list[int] = []  # where runs of values begin on the stack
         self.memo: dict[int, Any] = {}
 
     def run(self, data: bytes) -> Any:
@@ -63,7 +64,9 @@ class _Machine:
             name = opcode.name
             if name == "STOP":
                 return self.stack.pop()
-            if name in _VALUES:
+            if name == "MARK":
+                self.marks.append(len(self.stack))
+            elif name in _VALUES:
                 self.stack.append(argument if opcode.arg is not None else _VALUES[name]())
             elif name in ("BINPUT", "LONG_BINPUT", "MEMOIZE"):
                 self.memo[len(self.memo) if name == "MEMOIZE" else argument] = self.stack[-1]
@@ -103,8 +106,8 @@ class _Machine:
             raise ValueError(f"its instruction {name} is not one that plain data need")
 
     def _since_mark(self) -> list[Any]:
-        at = max(place for place, value in enumerate(self.stack) if isinstance(value, _Mark))
-        values = self.stack[at + 1 :]
+        at = self.marks.pop()
+        values = self.stack[at:]
         del self.stack[at:]
         return values
 
@@ -118,7 +121,7 @@ _VALUES: dict[str, Callable[[], Any]] = {
         object,
     ),
     "NONE": lambda: None, "NEWTRUE": lambda: True, "NEWFALSE": lambda: False,
-    "MARK": _Mark, "EMPTY_TUPLE": tuple, "EMPTY_LIST": list, "EMPTY_DICT": dict,
+    "EMPTY_TUPLE": tuple, "EMPTY_LIST": list, "EMPTY_DICT": dict,
 }  # fmt: skip
 """Instructions that put a value on the stack: their argument, or what this makes."""
 
@@ -130,25 +133,36 @@ def read_pickle(path: Path) -> Any:
         DataError: It is damaged, or holds anything else.
     """
     try:
-        return _plain(_Machine().run(path.read_bytes()))
+        return _plain(_Machine().run(read_capped(path, limit=_FILE_CAP)), {})
     except Exception as error:  # a damaged pickle raises anything
         raise DataError(f"is not a pickle of plain arrays: {error}; nothing of it was run", path) from None
 
 
-def _plain(value: Any) -> Any:
-    """Return the arrays within what a pickle describes."""
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return type(value)(_plain(item) for item in value)
-    if not isinstance(value, (Made, _Name)):
+def _plain(value: Any, known: dict[int, Any]) -> Any:
+    """Return the arrays within what a pickle describes; what it names twice is made once.
+
+    Args:
+        value: A part of the description.
+        known: By identity, what its parts became.
+    """
+    if value is None or isinstance(value, (bool, int, float, str, bytes)):
         return value
+    if id(value) not in known:
+        known[id(value)] = _unknown(value, known)
+    return known[id(value)]
+
+
+def _unknown(value: Any, known: dict[int, Any]) -> Any:
+    if isinstance(value, dict):
+        return {_plain(key, known): _plain(item, known) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(_plain(item, known) for item in value)
     if isinstance(value, Made) and value.name in _ARRAYS:
         return _array(value)
     if isinstance(value, Made) and value.name in _SPARSE:
-        return _dense(_plain(value.state))
+        return _dense(_plain(value.state, known))
     if isinstance(value, Made) and value.name == "collections defaultdict":
-        return _plain(value.items)
+        return _plain(value.items, known)
     raise ValueError(f"it asks for {(value.name if isinstance(value, Made) else value.text).replace(' ', '.')}")
 
 
@@ -167,8 +181,11 @@ def _dense(state: dict[str, Any]) -> np.ndarray:
     rows, columns = state["_shape"]
     starts, where, values = state["indptr"], state["indices"], state["data"]
     at = np.repeat(np.arange(rows), np.diff(starts))
-    if len(starts) != rows + 1 or not len(at) == len(where) == len(values):
+    whole = len(starts) == rows + 1 and len(at) == len(where) == len(values)
+    if not whole or (len(where) and not 0 <= where.min() <= where.max() < columns):
         raise ValueError("the rows of a sparse matrix do not add up")
+    if rows * columns > _CELL_CAP:
+        raise ValueError(f"a matrix of {rows:,} x {columns:,}")
     found = np.zeros((rows, columns), dtype=np.float32)
     np.add.at(found, (at, where), values)
     return found

@@ -10,16 +10,17 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
+from pydantic import Field
 from torch import Tensor
 
 from netsmith.core.errors import DataError
 from netsmith.core.keys import key as named_key
 from netsmith.core.spec import Inputs, Outputs, Spec, Step
-from netsmith.data._arrays import FixedFields, FixedSource, Part, digest
+from netsmith.data._arrays import BatchFields, FixedSource, Part, digest
 from netsmith.data._download import OfficialFile, official_files
 from netsmith.data._pickled import read_pickle
 from netsmith.engine.task import UNLABELED
@@ -83,18 +84,23 @@ class Planetoid(FixedSource):
         DataError: The official files are neither at hand nor to be downloaded, or are damaged.
     """
 
-    class Config(FixedFields):
+    class Config(BatchFields):
         """The official files, from ``$NETSMITH_DATA/planetoid``, the cache, or the network.
 
         Attributes:
+            batch: Graphs per training batch; there is one.
+            evaluation_batch: Graphs per evaluation batch; there is one.
             graph: Which of the two.
         """
 
+        batch: Annotated[int, Field(gt=0)] = 1
+        evaluation_batch: Annotated[int, Field(gt=0)] = 1
         graph: Literal["cora", "citeseer"] = "cora"
 
     def __init__(self, config: Config) -> None:
         found = _twin(len(_NAMES[config.graph])) if config.twin else _official(config.graph)
         self._graphs: Graphs = {"nodes": found.nodes[None], "edges": found.edges[None]}
+        self._made = "synthetic twin" if config.twin else "official"
         inputs = Inputs(
             kind="graph",
             shape=(-1, found.nodes.shape[1]),
@@ -116,7 +122,7 @@ class Planetoid(FixedSource):
             lambda indices: {name: part[indices] for name, part in self._graphs.items()},
             targets[None],
             digest(found.nodes, found.edges, targets),
-            made=f"official, one graph: {len(at):,} of {len(targets):,} nodes have a label",
+            made=f"{self._made}, one graph: {len(at):,} of {len(targets):,} nodes have a label",
         )
 
     def _prepare(self, raw: Any, keys: Tensor | None) -> Any:  # noqa: ARG002

@@ -151,7 +151,7 @@ class Updater:
             loss = self._forward(loss_function, pieces[0], (call, 0))
             weight = float(loss.weight)
             value = loss.total.item() / weight if weight else math.nan
-            self._check(value, loss_function, pieces[0], (call, 0))
+            self._check(value, loss_function, pieces[0], (call, 0), weight=weight)
             # The factor goes in as the gradient of the total: a division in the graph would cost two more operations.
             loss.total.backward(loss.total.new_full((), 1 / weight), inputs=self._owners(one))
         else:
@@ -182,7 +182,7 @@ class Updater:
             self.ranks.sum_([sums])
             total, weight, *used = sums.tolist()
         value = total / weight if weight else math.nan
-        self._check(value, loss_function, pieces[-1], (call, len(pieces) - 1))
+        self._check(value, loss_function, pieces[-1], (call, len(pieces) - 1), weight=weight)
         gradients = []
         for parameter, count in zip(one.parameters, used, strict=True):
             if count:
@@ -204,10 +204,21 @@ class Updater:
         return Loss(loss.total.float(), loss.weight)
 
     def _check(
-        self, value: float, loss_function: Callable[[Batch], Loss], piece: Batch, place: tuple[int, int]
+        self,
+        value: float,
+        loss_function: Callable[[Batch], Loss],
+        piece: Batch,
+        place: tuple[int, int],
+        *,
+        weight: float = 1.0,
     ) -> float:
         if math.isfinite(value):
             return value
+        if not weight:
+            raise DivergedError(
+                f"the loss became {value} at step {self.step}: the batch weighs nothing, since no example of it counts "
+                "or none has a label; nothing was updated, and what was saved is good. Look at the data's weights"
+            )
         where = self._first_bad(loss_function, piece, place)
         raise DivergedError(
             f"the loss became {value} at step {self.step}, {where}; nothing was updated, and what was "

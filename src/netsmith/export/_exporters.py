@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
 from netsmith.core.errors import UnsupportedError
-from netsmith.export._parity import Axes, longer
+from netsmith.export._parity import Axes, first_line, longer
 from netsmith.measure.example import tensors
 
 __all__ = ["Flat", "Forms", "clean", "moving_axes", "with_dynamo", "with_torchscript"]
@@ -52,11 +52,20 @@ class Forms:
 
 
 def moving_axes(wrapper: Flat, traced: Any, flat: list[Any], free: Axes) -> Axes:
-    """Return the axes of each output whose length follows from the free ones."""
+    """Return the axes of each output whose length follows from the free ones.
+
+    Raises:
+        UnsupportedError: The module does not take another length.
+    """
     before = wrapper(*flat)
     if not any(free):
         return tuple(() for _ in before)
-    after = wrapper(*pytree.tree_leaves(longer(traced, free)))
+    try:
+        after = wrapper(*pytree.tree_leaves(longer(traced, free)))
+    except Exception as error:  # a module may be anyone's
+        raise UnsupportedError(
+            f"the module does not take another length along its free axes: {first_line(error)}"
+        ) from error
     pairs = zip(before, after, strict=True)
     return tuple(tuple(axis for axis in range(1, a.dim()) if a.shape[axis] != b.shape[axis]) for a, b in pairs)
 
@@ -64,8 +73,8 @@ def moving_axes(wrapper: Flat, traced: Any, flat: list[Any], free: Axes) -> Axes
 def with_dynamo(wrapper: Flat, flat: tuple[Tensor, ...], path: Path, forms: Forms, external: bool) -> None:
     batch = torch.export.Dim("batch")
     shapes = tuple(
-        ({0: batch} if forms.batch else {}) | {axis: torch.export.Dim(f"{name}_{axis}") for axis in axes}
-        for name, axes in zip(forms.inputs, forms.free, strict=True)
+        ({0: batch} if forms.batch else {}) | {axis: torch.export.Dim(f"free_{place}_{axis}") for axis in axes}
+        for place, axes in enumerate(forms.free)
     )
     program = torch.onnx.export(
         wrapper,

@@ -135,7 +135,7 @@ def export_onnx(
         outputs = tuple(f"outputs_{i}" for i in range(len(wrapper(*flat))))
         outputs = ("outputs",) if len(outputs) == 1 else outputs
         axes = _free_axes(free or {}, inputs, flat)
-        trials = trials_of(given, size, dynamic_batch, axes)
+        trials = trials_of(module, given, size, dynamic_batch, axes)
         forms = Forms(inputs, outputs, dynamic_batch, axes, moving_axes(wrapper, traced, flat, axes))
 
         reasons: list[str] = []

@@ -34,7 +34,8 @@ class Links(NamedTuple):
         """Return what arrives at each node, ``(B, N, F)``: the weighted sum over the nodes that lead to it."""
         flat = nodes.flatten(0, 1)  # (B * N, F)
         carried = flat[self.source] * self.weight[:, None]  # (M, F)
-        return torch.zeros_like(flat).index_add(0, self.target, carried).view_as(nodes)
+        empty = torch.zeros_like(flat, dtype=carried.dtype)  # under autocast the weights are the wider ones
+        return empty.index_add(0, self.target, carried).view_as(nodes)
 
 
 def normalized_links(nodes: Tensor, edges: Tensor) -> Links:
@@ -49,7 +50,7 @@ def normalized_links(nodes: Tensor, edges: Tensor) -> Links:
         edges: ``(B, E, 2)`` int64; a padded one is (-1, -1).
     """
     batch, count = nodes.shape[0], nodes.shape[1]
-    given = (edges[..., 0] >= 0).flatten().to(nodes.dtype)  # (B * E,)
+    given = (edges.amin(-1) >= 0).flatten().to(nodes.dtype)  # (B * E,)
     first = torch.arange(batch, device=edges.device)[:, None, None] * count
     ends = (edges.clamp(min=0) + first).flatten(0, 1)  # (B * E, 2)
     itself = torch.arange(batch * count, device=edges.device)
@@ -61,7 +62,7 @@ def normalized_links(nodes: Tensor, edges: Tensor) -> Links:
 
 
 class GraphConvolution(nn.Module):
-    r"""One layer of a graph convolutional network: :math:`\hat A X W + b` (Kipf & Welling 2017, Eq. 2).
+    r"""One layer of a graph convolutional network: :math:`\hat A X W + b` (Kipf & Welling 2017, Eq. 2, and a bias).
 
     The product with W comes first, so that as few numbers as leave the layer travel along the edges. W is drawn after
     Glorot & Bengio (2010), b starts at zero.

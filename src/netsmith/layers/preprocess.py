@@ -96,6 +96,8 @@ class Preprocess(nn.Module):
         return self._image(raw) if self.inputs.kind == "image" else raw
 
     def _graphs(self, raw: Graphs) -> Graphs:
+        if not isinstance(raw, dict) or not {"nodes", "edges"} <= set(raw):
+            raise DataError("expected graphs as a dict of 'nodes' and 'edges'")
         nodes, edges = raw["nodes"], raw["edges"]
         width = self.inputs.shape[-1]
         if nodes.dim() != 3 or int(nodes.shape[2]) != width or edges.dim() != 3 or int(edges.shape[2]) != 2:

@@ -48,9 +48,10 @@ def probe_of(spec: Spec, count: int, *, method: str) -> Tensor:
     """
     shape = spec.inputs.shape
     if spec.inputs.kind in ("text", "tokens", "graph", "set", "none") or -1 in shape:
+        other = "distillation" if spec.inputs.kind == "graph" else "feature_distillation"
         raise UnsupportedError(
             f"{method} asks for inputs of one fixed shape of numbers, and {spec.dataset} has {spec.inputs.kind} of "
-            f"shape {shape}; use feature_distillation, which asks for none"
+            f"shape {shape}; use {other}, which asks for none"
         )
     return torch.zeros(count, *shape)
 

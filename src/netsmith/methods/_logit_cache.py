@@ -64,14 +64,14 @@ class LogitCache:
         self.asked = self.answered = 0
 
     def look_up(self, batch: Batch, ask: Callable[[], Tensor]) -> Tensor:
-        """Return the ``(B, K)`` logits of a batch.
+        """Return the ``(B, ..., K)`` logits of a batch.
 
         Args:
             batch: The examples; their ``indices`` name them.
             ask: Asks the teacher about this batch.
 
         Raises:
-            UnsupportedError: The source does not number its examples.
+            UnsupportedError: The source does not number its examples, or pads them to other lengths.
         """
         at = batch.indices
         if at is None:
@@ -85,6 +85,11 @@ class LogitCache:
             return self.logits[at]
         self.asked += 1
         logits = ask()
+        if len(self.known) and logits.shape[1:] != self.logits.shape[1:]:
+            raise UnsupportedError(
+                f"cache=True: the teacher answers {tuple(logits.shape[1:])} here and {tuple(self.logits.shape[1:])} "
+                "before, since batches are padded to their longest; set method.cache to false"
+            )
         self._grow(int(at.max()) + 1, logits)
         self.logits[at], self.prints[at], self.known[at] = logits, prints, True
         return logits
@@ -94,7 +99,7 @@ class LogitCache:
         if size <= have:
             return
         size = max(size, 2 * have)
-        grown = like.new_zeros(size, like.shape[1])
+        grown = like.new_zeros(size, *like.shape[1:])
         prints = torch.zeros(size, dtype=torch.int64, device=like.device)
         known = torch.zeros(size, dtype=torch.bool, device=like.device)
         if have:

@@ -30,7 +30,7 @@ def soft_target_losses(logits: Tensor, teacher_logits: Tensor, *, temperature: f
         temperature: T, which softens both.
 
     Returns:
-        ``(B,)``, the mean over an example's answers.
+        ``(B,)``, the mean over an example's answers, those of padding among them.
     """
     student = F.log_softmax(logits / temperature, dim=-1)
     teacher = F.log_softmax(teacher_logits / temperature, dim=-1)

@@ -191,7 +191,8 @@ class CRD(Taught):
         assert isinstance(losses, Tensor)
         assert batch.indices is not None
         self._seen.append((batch.indices, embedded[0].detach(), embedded[1].detach()))
-        return Loss(loss.total + config.beta * weighted(losses, batch.weights).total, loss.weight)
+        contrast = weighted(losses, self.task.weights(batch.targets, batch.weights))
+        return Loss(loss.total + config.beta * contrast.total, loss.weight)
 
     def _embedded(self, ours: Tensor, theirs: Tensor) -> tuple[Tensor, Tensor]:
         """Return ``g^S`` and ``g^T``: ``(B, size)``, rows of length 1."""

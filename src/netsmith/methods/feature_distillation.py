@@ -117,7 +117,8 @@ class FeatureDistillation(Taught):
                 _check_map(theirs[teacher], f"teacher's layer {teacher!r}")
             with torch.autocast(logits.device.type, enabled=False):  # products of whole batches, in full precision
                 losses = _FORMS[self.config.form](wide(ours[student]), wide(theirs[teacher]))
-            loss = Loss(loss.total + beta * weighted(losses, batch.weights).total, loss.weight)
+            of_form = weighted(losses, self.task.weights(batch.targets, batch.weights))
+            loss = Loss(loss.total + beta * of_form.total, loss.weight)
         return loss
 
 

@@ -118,6 +118,6 @@ class _Mean(nn.Module):
 
     def forward(self, inputs: Any) -> Tensor:
         words = torch.stack(
-            [(wide(one(inputs)) / self.temperature).log_softmax(1) for one in self.members]
-        )  # (M, B, K)
+            [(wide(one(inputs)) / self.temperature).log_softmax(-1) for one in self.members]
+        )  # (M, B, ..., K)
         return self.temperature * (words.logsumexp(0) - math.log(len(words)))

@@ -106,7 +106,7 @@ def labeled(output: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _check(output: Tensor, target: Tensor) -> None:
-    if output.shape[:-1] != target.shape or target.is_floating_point():
+    if output.dim() < 3 or output.shape[:-1] != target.shape or target.is_floating_point():
         raise DataError(
             f"expected one class (int64) per element: the network answers {tuple(output.shape)} (examples, elements, "
             f"classes), the targets are {target.dtype} {tuple(target.shape)}"

@@ -75,7 +75,7 @@ def compress_run(
     """Compress a run's product in every way that fits and measure all of it together.
 
     Args:
-        run: A finished run that classifies images or rows of a fixed source.
+        run: A finished run that answers a fixed source with classes, or with tags.
         prune: Share of the channels to cut; 0 leaves pruning out.
         low_rank: Share of the parameters that may stay where layers become products of thin ones; 0 leaves it out.
         train_int8: Also train a copy with fake quantization: for where int8 after training loses too much.
@@ -89,7 +89,8 @@ def compress_run(
 
     Raises:
         ConfigError: ``sets`` without a student to change.
-        UnsupportedError: The run does not classify, or has no fixed data; a low rank that cannot be reached.
+        UnsupportedError: The run answers otherwise, or has no fixed data; a low rank that cannot be reached; training
+            in int8 of what cannot be exported so.
         ProofError: A cut or an export that cannot be proven.
     """
     from netsmith.api.run import load
@@ -98,6 +99,8 @@ def compress_run(
     network, source = run.network, classes_of(run)
     if is_fake(network.module):
         raise UnsupportedError(f"{run.path.name} was trained in int8; compress the run that it was made from")
+    if train_int8 and network.spec.inputs.kind == "graph":
+        raise UnsupportedError("--train-int8: graphs are exported by an exporter that has no fake quantization")
     if student == "none" and sets:
         raise ConfigError(f"--set {next(iter(sets))}: it changes the student's experiment, and --student none has none")
     taught = None if student == "none" else _student(run, student, epochs=epochs * 2, sets=sets or {})
@@ -122,7 +125,9 @@ def compress_run(
     if thin:
         runs["low rank"] = begin(tuning(run, epochs=tuned), "low-rank", cut_into(run, thin))
     if fake:
-        runs[TRAINED_INT8] = begin(tuning(run, epochs=tuned, slower=_GENTLE), "int8", cut_into(run, fake))
+        found = tuning(run, epochs=tuned, slower=_GENTLE)
+        whole = replace(found, config=found.config.derive(micro_batches=1))  # ranges follow the batch
+        runs[TRAINED_INT8] = begin(whole, "int8", cut_into(run, fake))
     if taught:
         runs["student"] = begin(taught, "student", training.teacher_into(network.module, network.spec.outputs))
     split = "test" if "test" in source.splits() else "dev"

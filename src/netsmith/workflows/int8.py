@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from netsmith.api.graphs import map_raw
-from netsmith.core.errors import ConfigError, UnsupportedError
+from netsmith.core.errors import ConfigError, NetsmithError, UnsupportedError
 from netsmith.engine.source import LiveSource, Source
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def calibration_or_none(
     """Return what :func:`calibration` does; nothing, and one line why, where int8 has to be left out."""
     try:
         return calibration(network, source)
-    except UnsupportedError as error:
+    except NetsmithError as error:
         notice(f"int8 is left out: {error}")
         return []
 

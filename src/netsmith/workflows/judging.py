@@ -45,7 +45,7 @@ class Judged:
 
     @property
     def predictions(self) -> Tensor:
-        """The likeliest class of each example."""
+        """The likeliest class of each target."""
         return self.logits.argmax(1)
 
     def matrix(self) -> Tensor:

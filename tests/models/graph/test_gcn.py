@@ -71,7 +71,7 @@ def test_it_is_the_layer_of_the_reference_library(gcn_conv):
     assert (model({"nodes": nodes[None], "edges": edges[None]})[0] - expected).abs().max() < 1e-12
 
 
-def test_on_cora_it_has_the_papers_parameters():
+def test_on_cora_it_has_the_parameters_of_the_reference_library():
     model = GCN.Config(in_features=1433, num_classes=7).build()
     assert sum(p.numel() for p in model.parameters()) == 23063
 

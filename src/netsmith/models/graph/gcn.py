@@ -22,12 +22,12 @@ class GCN(nn.Module):
 
     .. math:: H^{(l+1)} = \mathrm{ReLU}\bigl( \hat A H^{(l)} W^{(l)} + b^{(l)} \bigr), \qquad Z = H^{(L)}
 
-    without the ReLU in the last layer (Eq. 2 and 9), where :math:`\hat A` is the adjacency with every node linked to
-    itself, symmetrically normalized; see :func:`~netsmith.layers.graphs.normalized_links`. A layer sees one step
-    further, so the default of two sees neighbors of neighbors. Dropout stands before each layer; weights are drawn
-    after Glorot & Bengio (2010), biases start at zero.
+    without the ReLU in the last layer (Eq. 2 and 9, which have no bias), where :math:`\hat A` is the adjacency with
+    every node linked to itself, symmetrically normalized; see :func:`~netsmith.layers.graphs.normalized_links`. A layer
+    sees one step further, so the default of two sees neighbors of neighbors. Dropout stands before each layer; weights
+    are drawn after Glorot & Bengio (2010), biases start at zero.
 
-    On Cora (1,433 words, 7 classes, 16 hidden units) it has 23,063 parameters.
+    On Cora (1,433 words, 7 classes, 16 hidden units) it has 23,063 parameters, as PyTorch Geometric's has.
 
     Shapes:
         A batch of :data:`~netsmith.layers.graphs.Graphs`, nodes ``(B, N, F)``, to ``(B, N, num_classes)``.
