@@ -105,7 +105,12 @@ def test_a_copy_is_trained_in_int8(netsmith):
 
 def test_texts_are_trained_in_int8_and_what_does_not_fit_is_said_first(netsmith, tmp_path):
     own = write_own_data(tmp_path / "data") / "texts.csv"
-    assert netsmith(f"train text_classifier --data {own} --set epochs=0 --set steps=5 --name text").code == 0
+    assert (
+        netsmith(
+            f"train text_classifier --data {own} --set epochs=0 --set steps=5 --set micro_batches=2 --name text"
+        ).code
+        == 0
+    )
     refused = netsmith("compress runs/text --student fitnet_mnist")
     assert refused.code == 2
     assert [path.name for path in Path("runs").iterdir()] == ["text"]

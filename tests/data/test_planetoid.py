@@ -11,7 +11,7 @@ import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
 
-from netsmith.core.errors import DataError
+from netsmith.core.errors import ConfigError, DataError
 from netsmith.data import planetoid
 from netsmith.data._pickled import read_pickle
 from netsmith.data.planetoid import Planetoid
@@ -46,14 +46,29 @@ def test_the_official_graphs(graph, nodes, width, edges, classes, train, words):
     assert torch.bincount(target[target != UNLABELED]).tolist() == [20] * classes
 
 
-@REAL
-def test_the_names_of_coras_classes_are_those_of_its_sizes():
-    found = planetoid._official("cora")
-    sizes = dict(zip(planetoid._NAMES["cora"], torch.bincount(found.labels).tolist(), strict=True))
-    assert sizes == {
+SIZES = {
+    "cora": {
         "theory": 351, "reinforcement learning": 217, "genetic algorithms": 418, "neural networks": 818,
         "probabilistic methods": 426, "case based": 298, "rule learning": 180,
-    }  # fmt: skip
+    },
+    "citeseer": {"AI": 249, "ML": 590, "IR": 668, "DB": 701, "agents": 596, "HCI": 508},
+}  # fmt: skip
+"""Papers of each class, as the data set's publishers count them."""
+
+
+@REAL
+@pytest.mark.parametrize("graph", list(SIZES))
+def test_the_names_of_the_classes_are_those_of_their_sizes(graph):
+    found = planetoid._official(graph)
+    described = found.nodes.any(1)  # the papers that no file describes have no class either
+    sizes = torch.bincount(found.labels[described]).tolist()
+    assert dict(zip(planetoid._NAMES[graph], sizes, strict=True)) == SIZES[graph]
+
+
+def test_its_splits_are_given():
+    with pytest.raises(ConfigError, match="dev"):
+        Planetoid.Config.load({"kind": "planetoid", "dev": 0.3})
+    assert Planetoid.Config(twin=True).build().spec.splits[0].made.startswith("synthetic twin, one graph: 35 of 280")
 
 
 def test_what_the_network_sees_sums_to_one():

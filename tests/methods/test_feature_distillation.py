@@ -8,13 +8,17 @@ from netsmith.core.spec import Inputs, Outputs, Spec
 from netsmith.engine.batch import Batch
 from netsmith.engine.engine import Engine
 from netsmith.engine.experiment import Experiment
+from netsmith.engine.task import UNLABELED
+from netsmith.layers.graphs import normalized_links
 from netsmith.methods import _feature_losses as forms
 from netsmith.methods.distillation import distillation_loss
 from netsmith.methods.feature_distillation import FeatureDistillation
+from netsmith.models.graph.gcn import GCN
 from netsmith.models.vision.lenet5 import LeNet5
 from netsmith.models.vision.small_cnn import SmallCNN
 from netsmith.optim.adam import Adam
 from netsmith.tasks.classify import Classify
+from netsmith.tasks.tag import Tag
 
 SPEC = Spec(
     dataset="test",
@@ -148,3 +152,28 @@ def test_bad_layers_are_named():
 def test_its_config_survives_json():
     config = build(form="similarity", beta=3.0).config
     assert MethodConfig.load(config.dump()) == config
+
+
+def test_features_of_an_example_count_by_its_labels():
+    """As its answers do: else the share of the features would fade where examples have many labels."""
+    torch.manual_seed(0)
+    model = GCN.Config(in_features=4, num_classes=3, hidden_size=5, dropout=0.0)
+    spec = Spec(dataset="g", inputs=Inputs(kind="graph", shape=(-1, 4)), outputs=Outputs(kind="tags", size=3))
+    fields = {"model": model, "teacher": model, "task": Tag.Config(), "form": "distance", "alpha": 0.0}
+    found = {}
+    for beta in (0.0, 2.0):
+        torch.manual_seed(1)
+        method = FeatureDistillation.Config(**fields, beta=beta, pairs=(("layers.0", "layers.0"),)).build(spec=spec)
+        method.adopt_teacher(method.config.teacher.build())
+        method.double().eval()
+        graphs = {"nodes": torch.rand(3, 6, 4).double(), "edges": torch.randint(0, 6, (3, 8, 2))}
+        target = torch.randint(3, (3, 6))
+        target[0, 2:] = UNLABELED
+        found[beta] = method._student_loss(Batch(graphs, target))
+        features = [
+            net.layers[0](graphs["nodes"], normalized_links(**graphs)) for net in (method.model, method.teacher)
+        ]
+    assert float(found[2.0].weight) == float(found[0.0].weight) == 2 + 6 + 6
+    expected = 2.0 * (forms.distance_losses(*features) * torch.tensor([2.0, 6.0, 6.0]).double()).sum()
+    assert (found[2.0].total - found[0.0].total).item() == pytest.approx(expected.item(), rel=1e-10)
+    assert expected > 1e-3
