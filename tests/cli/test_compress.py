@@ -105,12 +105,8 @@ def test_a_copy_is_trained_in_int8(netsmith):
 
 def test_texts_are_trained_in_int8_and_what_does_not_fit_is_said_first(netsmith, tmp_path):
     own = write_own_data(tmp_path / "data") / "texts.csv"
-    assert (
-        netsmith(
-            f"train text_classifier --data {own} --set epochs=0 --set steps=5 --set micro_batches=2 --name text"
-        ).code
-        == 0
-    )
+    sets = "--set epochs=0 --set steps=5 --set micro_batches=2"
+    assert netsmith(f"train text_classifier --data {own} {sets} --name text").code == 0
     refused = netsmith("compress runs/text --student fitnet_mnist")
     assert refused.code == 2
     assert [path.name for path in Path("runs").iterdir()] == ["text"]
@@ -123,16 +119,28 @@ def test_texts_are_trained_in_int8_and_what_does_not_fit_is_said_first(netsmith,
     assert "netsmith compress runs/text --prune 0 --train-int8 --epochs 1 --student none" in page
 
 
-def test_texts_are_pruned(netsmith, tmp_path):
+def test_texts_are_pruned_and_teach_a_thinner_network(netsmith, tmp_path):
     own = write_own_data(tmp_path / "data")
     sets = "--set epochs=0 --set steps=5 --name text"
     assert netsmith(f"train text_classifier --data {own / 'texts.csv'} {sets}").code == 0
-    found = netsmith("compress runs/text --student none --epochs 1 --json")
+    for wrong, problem in (
+        ("size=2", "expected width=FACTOR, depth=FACTOR, or both with a comma between"),
+        ("width=a", "expected width=FACTOR"),
+        ("width=0", "width=0: expected a factor above 0"),
+        ("depth=2", "text_cnn has no depth to scale"),
+    ):
+        refused = netsmith(f"compress runs/text --student {wrong} --epochs 1")
+        assert refused.code == 2
+        assert problem in refused.line
+    found = netsmith("compress runs/text --epochs 1 --json")
     assert found.code == 0, found.err
-    rows = json.loads(found.out)
-    assert [row["name"] for row in rows] == ["teacher", "teacher int8", "pruned", "pruned int8"]
-    assert rows[2]["bytes"] < rows[0]["bytes"]
-    assert rows[1]["bytes"] < rows[0]["bytes"]
+    rows = {row["name"]: row for row in json.loads(found.out)}
+    roles = ("teacher", "pruned", "student")
+    assert list(rows) == [name for role in roles for name in (role, f"{role} int8")]
+    assert rows["pruned"]["bytes"] < rows["teacher"]["bytes"]
+    assert rows["teacher int8"]["bytes"] < rows["teacher"]["bytes"]
+    assert 0.2 < rows["student"]["parameters"] / rows["teacher"]["parameters"] < 0.5
+    assert netsmith("compress runs/text --prune 0 --student width=0.25 --epochs 1 --json").code == 0
 
 
 def test_an_export_never_takes_the_name_of_a_file_of_the_run(netsmith):

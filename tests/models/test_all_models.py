@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from netsmith.core.config import AUTO
+from netsmith.core.errors import ConfigError
 from netsmith.core.roles import ModelConfig
 
 SMALL = {
@@ -65,3 +66,43 @@ def test_its_landmarks_exist(kind):
     model = config.build()
     for name in model.landmarks().values():
         model.get_submodule(name)
+
+
+def size(config):
+    return sum(p.numel() for p in config.build().parameters())
+
+
+@pytest.mark.parametrize("kind", [kind for kind in SMALL if kind not in ("lenet5", "naive_bayes")])
+def test_it_can_be_scaled(kind):
+    config, x = example(kind)
+    assert config.scaled() == config
+    half = config.scaled(width=0.5)
+    assert 0.2 * size(config) < size(half) < 0.75 * size(config)
+    assert half.build()(x).shape == config.build()(x).shape
+    if not config.depths:
+        with pytest.raises(ConfigError, match=f"{kind} has no depth to scale"):
+            config.scaled(depth=2)
+        return
+    deep = config.scaled(depth=3)
+    assert size(deep) > 1.2 * size(config)
+    assert deep.build()(x).shape == config.build()(x).shape
+    assert size(config.scaled(width=0.01, depth=0.01)) > 0
+
+
+def test_scaled_numbers_are_those_that_a_kind_takes():
+    resnet = ModelConfig.load({"kind": "cifar_resnet", "depth": 20})
+    assert [resnet.scaled(depth=factor).depth for factor in (0.1, 0.5, 1, 1.5, 2)] == [8, 14, 20, 26, 38]
+    encoder = ModelConfig.load({"kind": "transformer_encoder", "size": 24, "num_heads": 3})
+    assert [encoder.scaled(width=factor).size for factor in (0.1, 0.5, 1.2)] == [6, 12, 30]
+    mlp = ModelConfig.load({"kind": "mlp", "hidden": [40, 20]})
+    assert [mlp.scaled(depth=factor).hidden for factor in (0.5, 1.5, 2)] == [(40,), (40, 40, 20), (40, 40, 20, 20)]
+    assert mlp.scaled(depth=2, width=0.5).hidden == (20, 20, 10, 10)
+
+
+@pytest.mark.parametrize("kind", ["lenet5", "naive_bayes"])
+def test_a_fixed_form_is_not_scaled(kind):
+    with pytest.raises(ConfigError, match=f"{kind} has no width to scale; its form is fixed"):
+        example(kind)[0].scaled(width=0.5)
+    for factor in (0, -1, float("nan"), float("inf")):
+        with pytest.raises(ConfigError, match="expected a factor above 0"):
+            example("mlp")[0].scaled(width=factor)

@@ -150,7 +150,7 @@ def compress(
         None, "--low-rank", help="Share of the parameters that layers as products of thin ones may keep.", min=0, max=1
     ),
     train_int8: bool = typer.Option(False, "--train-int8", help="Also train a copy in int8 (fake quantization)."),
-    student: str = typer.Option("", "--student", help="A distillation recipe or a model kind for the student."),
+    student: str = typer.Option("", "--student", help="A recipe, a model kind, or width=0.5,depth=2 of its own."),
     epochs: int = typer.Option(
         0, "--epochs", help="Epochs of fine-tuning; a quarter of the run's, to a budget half.", min=0
     ),

@@ -6,10 +6,10 @@ Each role names the room where its kinds live (``models``, ``tasks``, ...). A ki
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
 from netsmith.core.config import Config
-from netsmith.core.errors import shorten
+from netsmith.core.errors import ConfigError, shorten
 from netsmith.core.spec import InputKind, OutputKind, Spec
 
 __all__ = [
@@ -24,6 +24,8 @@ __all__ = [
     "SourceConfig",
     "TaskConfig",
 ]
+
+_LARGEST = 100
 
 Batches = Literal["examples", "tasks", "rollouts"]
 """What the rows of a batch are: single examples, few-shot tasks, or stretches of an environment's life."""
@@ -53,11 +55,53 @@ class ModelConfig(Config):
 
     Attributes:
         takes: The kinds of inputs it can work on; empty for any.
+        widths: Fields that count channels or units: a number, or one for each layer.
+        depths: Fields that count layers: a number, or by as many entries as they have.
     """
 
     role: ClassVar[str] = "model"
     room: ClassVar[str] = "models"
     takes: ClassVar[tuple[InputKind, ...]] = ()
+    widths: ClassVar[tuple[str, ...]] = ()
+    depths: ClassVar[tuple[str, ...]] = ()
+
+    def scaled(self, *, width: float = 1.0, depth: float = 1.0) -> Self:
+        """Return the config of a network of the same kind, thinner or wider, shallower or deeper.
+
+        Args:
+            width: Factor on the channels or units of every layer.
+            depth: Factor on the number of layers.
+
+        Raises:
+            ConfigError: A factor that is not positive, or of what this kind does not leave open.
+
+        Example:
+            >>> from netsmith.models.vision.cifar_resnet import CifarResNet
+            >>> CifarResNet.Config(depth=20, width=16).scaled(width=0.5, depth=2)
+            CifarResNet.Config(depth=38, width=8)
+        """
+        changed: Self = self
+        for what, factor, names in (("depth", depth, self.depths), ("width", width, self.widths)):
+            if not 0 < factor <= _LARGEST:
+                raise ConfigError(f"{what}={factor:g}: expected a factor above 0 and at most {_LARGEST}")
+            if factor != 1 and not names:
+                raise ConfigError(f"{self.kind_name()} has no {what} to scale; its form is fixed")
+            for name in names:
+                changed = changed.derive(**{name: changed._scaled_field(name, factor, by_length=what == "depth")})
+        return changed
+
+    def _scaled_field(self, name: str, factor: float, *, by_length: bool) -> int | tuple[int, ...]:
+        value: int | tuple[int, ...] = getattr(self, name)
+        if isinstance(value, int):
+            return self._times(name, value, factor)
+        if not by_length:
+            return tuple(self._times(name, one, factor) for one in value)
+        length = max(1, round(len(value) * factor)) if value else 0
+        return tuple(value[place * len(value) // length] for place in range(length))
+
+    def _times(self, name: str, value: int, factor: float) -> int:  # noqa: ARG002
+        """Return a field times a factor, at least 1; a kind that takes certain numbers only gives the nearest."""
+        return max(1, round(value * factor))
 
     def misfit(self, spec: Spec) -> str:
         """Return why the network could not work on data of this schema, ``""`` if it can."""

@@ -79,8 +79,9 @@ def compress_run(
         prune: Share of the channels to cut; 0 leaves pruning out.
         low_rank: Share of the parameters that may stay where layers become products of thin ones; 0 leaves it out.
         train_int8: Also train a copy with fake quantization: for where int8 after training loses too much.
-        student: A distillation recipe (it brings the network, the loss and the optimizer; the data are the run's) or
-            the kind of the student; a small depthwise network for images by default, ``none`` leaves distillation out.
+        student: A distillation recipe (it brings the network, the loss and the optimizer; the data are the run's), the
+            kind of the student, or the run's own network scaled (``width=0.5``, ``depth=0.5``, ``width=0.5,depth=2``).
+            By default a small depthwise network for images, else ``width=0.5``; ``none`` leaves distillation out.
         epochs: Epochs of fine-tuning and half those of the student; by default a quarter of the run's, and for the
             student its recipe's or the run's.
         sets: Changes of the student's experiment.
@@ -202,7 +203,9 @@ def _student(run: Run, student: str, *, epochs: int, sets: Mapping[str, Any]) ->
         changes |= {"seed": run.found.config.seed} | ({"epochs": epochs, "steps": AUTO} if epochs else {}) | dict(sets)
         return replace(found, config=found.config.derive(**changes))
     config = run.found.config
-    if student:
+    if "=" in student:
+        model = teacher.scaled(**_factors(student))
+    elif student:
         model = find_kind(ModelConfig, student)()
     elif run.network.spec.inputs.kind == "image":
         size = run.network.spec.inputs.shape[-1]
@@ -214,7 +217,7 @@ def _student(run: Run, student: str, *, epochs: int, sets: Mapping[str, Any]) ->
             activate_pointwise=True,
         )
     else:
-        raise ConfigError("--student: name a model for the student; only images have a default")
+        model = teacher.scaled(width=0.5)
     changed = config.derive(
         method=Distillation.Config(model=model, teacher=teacher, task=task),
         epochs=epochs or epochs_of(run),
@@ -224,6 +227,21 @@ def _student(run: Run, student: str, *, epochs: int, sets: Mapping[str, Any]) ->
     )
     changed = changed.derive(**dict(sets)) if sets else changed
     return replace(run.found, config=changed, recipe="")
+
+
+def _factors(text: str) -> dict[str, float]:
+    """Return the factors that ``width=0.5,depth=2`` names."""
+    found: dict[str, float] = {}
+    for part in text.split(","):
+        name, _, value = part.partition("=")
+        try:
+            found[name.strip()] = float(value)
+        except ValueError:
+            found = {}
+            break
+    if not found or not set(found) <= {"width", "depth"}:
+        raise ConfigError(f"--student {text}: expected width=FACTOR, depth=FACTOR, or both with a comma between")
+    return found
 
 
 def _write_page(run: Run, runs: Mapping[str, Run], rows: Sequence[Shipment], *, command: str) -> Path:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
@@ -29,6 +31,9 @@ class MlpDiscriminator(nn.Module):
             activation: Between the layers.
             in_features: Numbers per point.
         """
+
+        widths: ClassVar[tuple[str, ...]] = ("hidden",)
+        depths: ClassVar[tuple[str, ...]] = ("hidden",)
 
         hidden: tuple[PositiveInt, ...] = Field(default=(128, 128), min_length=1)
         activation: Activation = "leaky_relu"

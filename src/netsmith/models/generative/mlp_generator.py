@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
@@ -31,6 +33,9 @@ class MlpGenerator(nn.Module):
             activation: Between the layers.
             num_outputs: Numbers per sample.
         """
+
+        widths: ClassVar[tuple[str, ...]] = ("hidden",)
+        depths: ClassVar[tuple[str, ...]] = ("hidden",)
 
         latent_size: PositiveInt = 16
         hidden: tuple[PositiveInt, ...] = Field(default=(128, 128), min_length=1)

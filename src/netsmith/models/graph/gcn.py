@@ -45,6 +45,8 @@ class GCN(nn.Module):
         """
 
         takes: ClassVar[tuple[InputKind, ...]] = ("graph",)
+        widths: ClassVar[tuple[str, ...]] = ("hidden_size",)
+        depths: ClassVar[tuple[str, ...]] = ("num_layers",)
 
         hidden_size: int = Field(default=16, ge=1)
         num_layers: int = Field(default=2, ge=1)

@@ -37,6 +37,8 @@ class SineMlp(nn.Module):
         """
 
         takes: ClassVar[tuple[InputKind, ...]] = ("table", "series", "state")
+        widths: ClassVar[tuple[str, ...]] = ("hidden",)
+        depths: ClassVar[tuple[str, ...]] = ("hidden",)
 
         hidden: tuple[PositiveInt, ...] = Field(default=(40, 40), min_length=1)
         truncated_normal: bool = False

@@ -38,6 +38,8 @@ class MlpActorCritic(nn.Module):
         """
 
         takes: ClassVar[tuple[InputKind, ...]] = ("state", "table")
+        widths: ClassVar[tuple[str, ...]] = ("hidden",)
+        depths: ClassVar[tuple[str, ...]] = ("hidden",)
 
         hidden: tuple[PositiveInt, ...] = Field(default=(64, 64), min_length=1)
         activation: Activation = "tanh"

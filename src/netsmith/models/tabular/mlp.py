@@ -41,6 +41,8 @@ class MLP(nn.Module):
         """
 
         takes: ClassVar[tuple[InputKind, ...]] = ("image", "table", "series", "audio", "state")
+        widths: ClassVar[tuple[str, ...]] = ("hidden",)
+        depths: ClassVar[tuple[str, ...]] = ("hidden",)
 
         hidden: tuple[int, ...] = (64,)
         activation: Literal["relu", "gelu", "tanh", "sigmoid"] = "relu"

@@ -56,6 +56,8 @@ class BiLSTM(nn.Module):
         """
 
         takes: ClassVar[tuple[InputKind, ...]] = ("text", "tokens")
+        widths: ClassVar[tuple[str, ...]] = ("embedding_size", "hidden_size")
+        depths: ClassVar[tuple[str, ...]] = ("num_layers",)
 
         embedding_size: int = Field(default=100, ge=1)
         hidden_size: int = Field(default=100, ge=1)

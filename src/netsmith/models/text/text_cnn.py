@@ -47,6 +47,7 @@ class TextCNN(nn.Module):
         """
 
         takes: ClassVar[tuple[InputKind, ...]] = ("text", "tokens")
+        widths: ClassVar[tuple[str, ...]] = ("embedding_size", "filters")
 
         embedding_size: int = Field(default=128, ge=1)
         windows: tuple[int, ...] = (3, 4, 5)

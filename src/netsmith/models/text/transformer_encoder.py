@@ -54,6 +54,8 @@ class TransformerEncoder(nn.Module):
         """
 
         takes: ClassVar[tuple[InputKind, ...]] = ("text", "tokens")
+        widths: ClassVar[tuple[str, ...]] = ("size", "feedforward_size")
+        depths: ClassVar[tuple[str, ...]] = ("num_layers",)
 
         size: int = Field(default=128, ge=2)
         num_layers: int = Field(default=2, ge=1)
@@ -64,6 +66,13 @@ class TransformerEncoder(nn.Module):
         vocab_size: int | Auto = AUTO
         max_length: int | Auto = AUTO
         num_classes: int | Auto = AUTO
+
+        def _times(self, name: str, value: int, factor: float) -> int:
+            """Take a size that the heads can share."""
+            if name == "size":
+                step = math.lcm(2, self.num_heads)
+                return step * max(1, round(value * factor / step))
+            return super()._times(name, value, factor)
 
         @model_validator(mode="after")
         def _check(self) -> TransformerEncoder.Config:

@@ -71,11 +71,19 @@ class CifarResNet(nn.Module):
         """
 
         takes: ClassVar[tuple[InputKind, ...]] = ("image",)
+        widths: ClassVar[tuple[str, ...]] = ("width",)
+        depths: ClassVar[tuple[str, ...]] = ("depth",)
 
         depth: int = Field(default=20, ge=8)
         width: int = Field(default=16, ge=1)
         in_channels: int | Auto = AUTO
         num_classes: int | Auto = AUTO
+
+        def _times(self, name: str, value: int, factor: float) -> int:
+            """Scale the number of blocks of a stage, not of layers."""
+            if name == "depth":
+                return 6 * max(1, round((value - 2) / 6 * factor)) + 2
+            return super()._times(name, value, factor)
 
         @model_validator(mode="after")
         def _check(self) -> CifarResNet.Config:

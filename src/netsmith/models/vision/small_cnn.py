@@ -41,6 +41,8 @@ class SmallCNN(nn.Module):
         """
 
         takes: ClassVar[tuple[InputKind, ...]] = ("image",)
+        widths: ClassVar[tuple[str, ...]] = ("channels",)
+        depths: ClassVar[tuple[str, ...]] = ("depth",)
 
         channels: tuple[int, ...] = (32, 64, 128)
         depth: int = Field(default=1, ge=1)

@@ -47,6 +47,7 @@ class StudentNet(nn.Module):
         """
 
         takes: ClassVar[tuple[InputKind, ...]] = ("image",)
+        widths: ClassVar[tuple[str, ...]] = ("channels",)
 
         channels: tuple[int, ...] = (16, 32, 64, 128)
         pools: tuple[int, ...] = (0, 1, 2)
