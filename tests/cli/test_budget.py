@@ -51,7 +51,7 @@ def test_a_run_is_narrowed_to_a_size(netsmith):
     controls = ("pruned and taught", "pruned, not taught", "from scratch, taught", "from scratch")
     files = ["original", "original int8", "front1", "front1 int8", "front2", "front2 int8"]
     assert list(rows) == [*files, *(f"{control}, mean of 1" for control in controls)]
-    found = json.loads(Path("runs/mlp_digits/compress.json").read_text())
+    found = json.loads(Path("runs/mlp_digits/front.json").read_text())
     assert found["budget"] == {"kind": "size", "value": 5000}
     assert rows[found["recommended"]]["bytes"] <= 5000
     assert rows["front2"]["parameters"] < rows["front1"]["parameters"] < rows["original"]["parameters"]
@@ -62,7 +62,7 @@ def test_a_run_is_narrowed_to_a_size(netsmith):
     for role, name in found["runs"].items():  # each is a run: its folder alone answers
         row = rows[role]
         assert (Path("runs", name) / row["file"]).stat().st_size == row["bytes"]
-    page = Path("runs/mlp_digits/compress.html").read_text()
+    page = Path("runs/mlp_digits/front.html").read_text()
     assert not re.search(r"(src|href|action)\s*=\s*[\"'](?!data:|#)", page)
     assert "Latency by channels on this machine" in page
     assert "What a layer alone loses" in page

@@ -255,4 +255,4 @@ def _write_page(run: Run, runs: Mapping[str, Run], rows: Sequence[Shipment], *, 
         models=model_rows(rows),
         environment=environment_facts(read_json(run.path / "environment.json")),
     )
-    return write_compressed(run, report)
+    return write_compressed(run, report, name="compress")

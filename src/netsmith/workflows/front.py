@@ -115,7 +115,7 @@ def compress_to_budget(
         "notes": notes,
         "split": split,
     }
-    write_json(run.path / "compress.json", value, sync=False)
+    write_json(run.path / "front.json", value, sync=False)
     again = f"{on_run('compress', run.path)} {budget.option()} --points {points} --controls {controls}"
     again += f" --epochs {trainer.epochs}" + (f" --max-drop {max_drop * 100:g}" if max_drop is not None else "")
     page = write_front(Front(run, search, plan, rows, best, runs, beside, notes, budget, again))

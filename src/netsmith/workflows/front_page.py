@@ -56,7 +56,7 @@ class Front:
 
 
 def write_front(front: Front) -> Path:
-    """Write ``compress.html`` into the run's folder and return its path."""
+    """Write ``front.html`` into the run's folder and return its path."""
     run = front.run
     report = RunReport(
         title=f"{run.path.name}, compressed to {front.budget.text()}",
@@ -71,7 +71,7 @@ def write_front(front: Front) -> Path:
         notes=front.notes,
         environment=environment_facts(read_json(run.path / "environment.json")),
     )
-    return write_compressed(run, report)
+    return write_compressed(run, report, name="front")
 
 
 def _charts(search: Search) -> list[Chart]:

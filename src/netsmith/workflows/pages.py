@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from netsmith.api.commands import on_run, train_again
 from netsmith.core.errors import NetsmithError
@@ -52,9 +52,9 @@ def measured_text(run: Run) -> str:
     return f"{data_text(run)}. Latency: ONNX Runtime, batch 1, one thread, all files in turns, this machine."
 
 
-def write_compressed(run: Run, report: RunReport) -> Path:
-    """Write the page of a compression into the original's folder and return its path."""
-    file = run.path / "compress.html"
+def write_compressed(run: Run, report: RunReport, *, name: Literal["compress", "front"]) -> Path:
+    """Write the page of a compression (``front``: of one to a budget) into the original's folder; return its path."""
+    file = run.path / f"{name}.html"
     write_atomic(file, run_page(report).encode(), sync=False)
     return file
 
