@@ -42,6 +42,7 @@ from netsmith.compress.criteria import score_units
 from netsmith.compress.graph import FROZEN, ChannelGraph
 from netsmith.compress.proof import mask_units
 from netsmith.compress.prune import cut_units
+from netsmith.compress.recalibrate import recalibrate
 from netsmith.compress.surgery import SurgeryLog, apply_surgery, plan_surgery
 from netsmith.compress.trace import trace
 from netsmith.compress.widths import Width, lowest_units, narrowing
@@ -52,7 +53,7 @@ from netsmith.verify.evidence import reproduce
 from netsmith.workflows.front_runs import ALPHA, Trainer
 from netsmith.workflows.judging import judge
 from netsmith.workflows.shipping import ship_all
-from netsmith.workflows.tuning import classes_of, cut_into
+from netsmith.workflows.tuning import classes_of, cut_into, training_inputs
 
 Cut = tuple[nn.Module, SurgeryLog]
 
@@ -110,7 +111,7 @@ def by_loss(run: Run, graph: ChannelGraph, share: float, *, most: int = 1000, pa
     The layer whose turn it was when the share was reached gives up just as many units as that takes.
     """
     network = run.network
-    judged = judge(network, classes_of(run), "dev", most=most)
+    judged, seen = judge(network, classes_of(run), "dev", most=most), training_inputs(classes_of(run))
     scores = first_order(run, graph)
     whole = macs_without(run, graph, set())
 
@@ -124,7 +125,8 @@ def by_loss(run: Run, graph: ChannelGraph, share: float, *, most: int = 1000, pa
         size = len(family.units)
         for keep in sorted({size * part // parts for part in range(1, parts)} - {0}, reverse=True):
             units = lowest_units(graph, scores, {name: keep})
-            lost = loss(mask_units(network.module, graph, units).eval()) - base
+            masked = mask_units(network.module, graph, units).eval()
+            lost = loss(recalibrate(masked, seen)) - base
             tables.setdefault(name, []).append(Width(keep, lost, float(macs_without(run, graph, units))))
     widths: dict[str, int] = {}
     for wanted in narrowing(tables, Width(0, 0.0, float(whole))):

@@ -1,7 +1,8 @@
 """Prune to a budget that is measured: milliseconds, bytes, or times as fast, under ONNX Runtime on this machine.
 
-Which layers to narrow follows from two tables: what the masked network loses, and what the cut network costs, for each
-family of channels at each width that ends a step of the machine's staircase. How far to narrow is measured on the
+Which layers to narrow follows from two tables: what the masked network loses (with statistics of its own, see
+``recalibrate``), and what the cut network costs, for each family of channels at each width that ends a step of the
+machine's staircase. How far to narrow is measured on the
 whole network. Every network that is kept is cut with proof, taught by the original, exported and judged.
 """
 
@@ -24,6 +25,7 @@ from netsmith.compress.criteria import score_units
 from netsmith.compress.graph import ChannelGraph
 from netsmith.compress.proof import mask_units
 from netsmith.compress.prune import cut_units
+from netsmith.compress.recalibrate import recalibrate
 from netsmith.compress.surgery import SurgeryLog, apply_surgery, plan_surgery
 from netsmith.compress.trace import trace
 from netsmith.compress.widths import Width, lowest_units, narrowing, widths_of
@@ -35,6 +37,7 @@ from netsmith.report.tables import bytes_text, milliseconds_text, ratio_text
 from netsmith.workflows.int8 import as_fed, quantized
 from netsmith.workflows.judging import Judged, judge
 from netsmith.workflows.shipping import measure_together
+from netsmith.workflows.tuning import training_inputs
 
 if TYPE_CHECKING:
     from netsmith.api.network import Network
@@ -238,6 +241,7 @@ class Search:
         split = "dev" if "dev" in self.source.splits() else "train"
         judged = judge(self.network, self.source, split, most=_JUDGED)
         baseline = _cross_entropy(judged.logits, judged)
+        seen = training_inputs(self.source)
         tables: dict[str, list[Width]] = {}
         files: dict[str, Path] = {"original": self._original}
         steps = self.staircase.steps()
@@ -249,7 +253,8 @@ class Search:
                 except (NetsmithError, RuntimeError) as error:
                     self.notice(f"{family.name} stays whole: {shorten(str(error), 120)}")
                     break
-                masked = mask_units(self.network.module, self.graph, self._units(widths))
+                masked = mask_units(self.network.module, self.graph, self._units(widths)).eval()
+                recalibrate(masked, seen)
                 lost = _cross_entropy(self._answers(masked, judged), judged) - baseline
                 tables.setdefault(family.name, []).append(Width(keep, lost, math.nan))
         if not tables:

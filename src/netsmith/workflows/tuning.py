@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from netsmith.compress.fake_quantize import FakeQuantizeLog
     from netsmith.compress.surgery import SurgeryLog
 
-__all__ = ["Hooks", "classes_of", "cut_into", "epochs_of", "parts_of", "tuning"]
+__all__ = ["Hooks", "classes_of", "cut_into", "epochs_of", "parts_of", "training_inputs", "tuning"]
 
 Hooks = Callable[[str], Sequence[Hook]]
 """Hooks for a training, by its role: a progress bar."""
@@ -63,6 +63,12 @@ def parts_of(run: Run) -> tuple[ModelConfig, Any]:
     if whole != {name: tensor.shape for name, tensor in run.network.module.state_dict().items()}:
         raise UnsupportedError(f"{run.path.name} is itself a cut network; compress the run that it was cut from")
     return model, task
+
+
+def training_inputs(source: Source, *, batches: int = 4) -> list[Any]:
+    """Return the inputs of a few training batches, plain: for what is measured of a network, not learned."""
+    order = source.order("train", seed=0, epoch=0)[:batches]
+    return [source.load("train", indices).inputs for indices in order]
 
 
 def tuning(run: Run, *, epochs: int, slower: float = 0.3) -> Found:
