@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from netsmith.api.graphs import Raw, read_graphs
+from netsmith.api.raw import Raw, read_graphs
 from netsmith.core.config import AUTO, Config
 from netsmith.core.errors import DataError, UnsupportedError, shorten
 from netsmith.core.extras import require
@@ -64,7 +64,7 @@ def encode(values: Any, inputs: Inputs, *, missing: Missing = "refuse") -> Raw:
     Args:
         values: A tensor or array with a batch axis, or a list of examples: images as nested lists or arrays
             ``(C, H, W)`` (or ``(H, W)``), file paths or the bytes of a picture, texts, rows by column name, graphs (see
-            :func:`netsmith.api.graphs.read_graphs`), lists of numbers.
+            :func:`netsmith.api.raw.read_graphs`), lists of numbers.
         inputs: The schema's inputs.
         missing: An empty number in a table: ``refuse`` it, or take the training ``mean``.
 

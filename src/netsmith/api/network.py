@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from netsmith.api.encode import Missing, encode
-from netsmith.api.graphs import Raw, as_batches, count, free_axes, parse_graphs, random_graphs
+from netsmith.api.raw import Raw, as_batches, count, free_axes, parse_graphs, random_graphs
 from netsmith.core.errors import DataError, NetsmithError, ProofError, UnsupportedError, shorten
 from netsmith.core.spec import Inputs, Spec
 from netsmith.engine.random import example_keys, keyed_normal

@@ -9,8 +9,8 @@ from typing import Any
 
 from torch import Tensor
 
-from netsmith.api.graphs import Raw
 from netsmith.api.network import Network
+from netsmith.api.raw import Raw
 from netsmith.core.errors import MissingExtraError, NetsmithError, UserError, shorten
 from netsmith.serve._body import Refused, read_json
 from netsmith.serve._requests import Limits, Requests

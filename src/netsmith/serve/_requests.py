@@ -13,8 +13,8 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, Validatio
 from torch import Tensor
 
 from netsmith.api.encode import decode_image, picture_size
-from netsmith.api.graphs import Raw
 from netsmith.api.network import Network
+from netsmith.api.raw import Raw
 from netsmith.core.config import Config
 from netsmith.core.errors import UnsupportedError, did_you_mean, shorten
 from netsmith.core.spec import Inputs

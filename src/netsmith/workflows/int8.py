@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from netsmith.api.graphs import map_raw
+from netsmith.api.raw import map_raw
 from netsmith.core.errors import ConfigError, NetsmithError, UnsupportedError
 from netsmith.engine.source import LiveSource, Source
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from netsmith.api.graphs import join
+from netsmith.api.raw import join
 from netsmith.engine.source import Source
 from netsmith.engine.task import UNLABELED
 from netsmith.explain.confusion import ConfusedPair, most_confused

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import numpy as np
 import torch
 
-from netsmith.api.graphs import as_batches
+from netsmith.api.raw import as_batches
 from netsmith.core.errors import ConfigError, UnknownNameError, UnsupportedError
 from netsmith.core.files import write_json
 from netsmith.measure.latency import Comparison, paired_latency
