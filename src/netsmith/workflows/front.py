@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 __all__ = ["compress_to_budget"]
 
+_FORMAT = 3  # of budget.json; another one is measured anew
+
 Plan = dict[str, dict[str, int]]
 """Widths of each network of the front, by its role."""
 
@@ -125,28 +127,37 @@ def compress_to_budget(
 def _searched(
     trainer: Trainer, source: Source, budget: Budget, points: int, batches: Sequence[Any]
 ) -> tuple[Plan, Search]:
-    """Search for widths, or take those that an earlier call with this budget found."""
+    """Search for widths, or take those that an earlier call with this budget found.
+
+    What was measured of the network serves every budget of its kind, one that could not be reached among them.
+    """
     run, notice = trainer.run, trainer.notice
-    machine = {name: environment()[name] for name in ("processor", "versions")}
-    file, key = run.path / "budget.json", [budget.kind, budget.value, points, trainer.original, machine]
-    kept = read_json(file) if file.is_file() else {}
-    again = kept.get("key") == key
-    known = kept["search"] if again else None
     kind: Literal["time", "bytes"] = "bytes" if budget.kind == "size" else "time"
+    machine = {name: environment()[name] for name in ("processor", "versions")}
+    file, key = run.path / "budget.json", [_FORMAT, kind, bool(batches), trainer.original, machine]
+    kept = read_json(file) if file.is_file() else {}
+    kept = kept if kept.get("key") == key else {"key": key, "search": None, "plans": {}}
+    asked = f"{budget.kind} {budget.value!r} in {points}"
+    known = kept["search"]
     search = Search(run.network, source, kind, batches[:1], run.path.parent / ".measured", notice, kept=known)
     with search:
-        if again:
+        if asked in kept["plans"]:
             notice("using the widths that were found before")
-            return {role: dict(widths) for role, widths in kept["plan"].items()}, search
+            return {role: dict(widths) for role, widths in kept["plans"][asked].items()}, search
+        if known is None:
+            kept["search"] = search.to_json()
+            write_json(file, kept, sync=False)
+        else:
+            notice("using what was measured of this network before")
         found = search.points(budget, points)
     if not found:
         raise ConfigError(
             f"the whole network is within {budget.text()}, in full precision or int8; ask for less, or: "
             f"{on_run('export', run.path)} --int8"
         )
-    plan = {f"front{number}": widths for number, widths in enumerate(found, start=1)}
-    write_json(file, {"format": 2, "key": key, "plan": plan, "search": search.to_json()}, sync=False)
-    return plan, search
+    kept["plans"][asked] = {f"front{number}": widths for number, widths in enumerate(found, start=1)}
+    write_json(file, kept, sync=False)
+    return kept["plans"][asked], search
 
 
 def _recommended(
