@@ -59,9 +59,8 @@ def from_module(
         width = example["nodes"].shape[-1] if isinstance(example.get("nodes"), Tensor) else 0
         example = read_graphs([example], Inputs(kind="graph", shape=(-1, width)))
     elif not isinstance(example, Tensor):
-        raise DataError(
-            f"expected one tensor (or a dict of nodes and edges) as the example, got {type(example).__name__}"
-        )
+        got = type(example).__name__
+        raise DataError(f"expected one tensor as the example, got {got}; or, of graphs, a dict of nodes and edges")
     if not count(example):
         shapes = [tuple(part.shape) for part in tensors(example)]
         raise DataError(f"expected an example batch with at least one example, got the shape {shapes[0]}")
