@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -10,19 +10,15 @@ from torch import Tensor
 
 from netsmith.core.errors import DataError, shorten
 from netsmith.core.spec import Inputs
+from netsmith.engine.batch import map_tensors
 from netsmith.layers.graphs import Graphs, pad_graphs
 
-__all__ = ["Raw", "as_batches", "count", "free_axes", "join", "map_raw", "parse_graphs", "random_graphs", "read_graphs"]
+__all__ = ["Raw", "as_batches", "count", "free_axes", "join", "parse_graphs", "random_graphs", "read_graphs"]
 
 Raw = Tensor | Graphs
 """A raw batch: one tensor, or a batch of graphs."""
 
 _DEGREE = 4
-
-
-def map_raw(raw: Any, change: Callable[[Tensor], Any]) -> Any:
-    """Return a raw batch with every tensor of it changed."""
-    return {name: change(part) for name, part in raw.items()} if isinstance(raw, dict) else change(raw)
 
 
 def count(raw: Raw) -> int:
@@ -33,7 +29,7 @@ def count(raw: Raw) -> int:
 
 def as_batches(raw: Raw, size: int) -> Sequence[Any]:
     """Cut a raw batch into pieces of at most ``size``."""
-    return [map_raw(raw, lambda part, at=at: part[at : at + size]) for at in range(0, count(raw), size)]
+    return [map_tensors(raw, lambda part, at=at: part[at : at + size]) for at in range(0, count(raw), size)]
 
 
 def join(raws: Sequence[Any]) -> Any:

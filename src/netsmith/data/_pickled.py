@@ -17,7 +17,7 @@ import numpy as np
 from netsmith.core.errors import DataError
 from netsmith.data._files import read_capped
 
-__all__ = ["Made", "read_pickle"]
+__all__ = ["read_pickle"]
 
 _FILE_CAP = 2**28
 _CELL_CAP = 2**28
@@ -34,7 +34,7 @@ class _Name:
 
 
 @dataclasses.dataclass
-class Made:
+class _Made:
     """What a pickle would make by calling something, as it says.
 
     Attributes:
@@ -91,7 +91,7 @@ class _Machine:
             stack.append(tuple(values))
         elif name in ("REDUCE", "NEWOBJ"):
             given, called = stack.pop(), stack.pop()
-            stack.append(Made(called.text, given))
+            stack.append(_Made(called.text, given))
         elif name == "BUILD":
             state = stack.pop()
             stack[-1].state = state
@@ -100,7 +100,7 @@ class _Machine:
             stack[-1].extend(values)
         elif name in ("SETITEM", "SETITEMS"):
             values = [stack.pop(-2), stack.pop()] if name == "SETITEM" else self._since_mark()
-            target = stack[-1].items if isinstance(stack[-1], Made) else stack[-1]
+            target = stack[-1].items if isinstance(stack[-1], _Made) else stack[-1]
             target.update(zip(values[0::2], values[1::2], strict=True))
         else:
             raise ValueError(f"its instruction {name} is not one that plain data need")
@@ -157,16 +157,16 @@ def _unknown(value: Any, known: dict[int, Any]) -> Any:
         return {_plain(key, known): _plain(item, known) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return type(value)(_plain(item, known) for item in value)
-    if isinstance(value, Made) and value.name in _ARRAYS:
+    if isinstance(value, _Made) and value.name in _ARRAYS:
         return _array(value)
-    if isinstance(value, Made) and value.name in _SPARSE:
+    if isinstance(value, _Made) and value.name in _SPARSE:
         return _dense(_plain(value.state, known))
-    if isinstance(value, Made) and value.name == "collections defaultdict":
+    if isinstance(value, _Made) and value.name == "collections defaultdict":
         return _plain(value.items, known)
-    raise ValueError(f"it asks for {(value.name if isinstance(value, Made) else value.text).replace(' ', '.')}")
+    raise ValueError(f"it asks for {(value.name if isinstance(value, _Made) else value.text).replace(' ', '.')}")
 
 
-def _array(made: Made) -> np.ndarray:
+def _array(made: _Made) -> np.ndarray:
     _, shape, kind, fortran, data = made.state
     code, order = kind.given[0], kind.state[1]
     dtype = np.dtype(order.replace("|", "") + code)

@@ -9,10 +9,11 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F
 
-from netsmith.core.errors import ConfigError, DataError, shorten
+from netsmith.core.errors import shorten
 from netsmith.core.roles import TaskConfig
 from netsmith.core.spec import OutputKind, Outputs, Spec
 from netsmith.engine.task import Loss, Metric, Ratio, Task, weighted
+from netsmith.tasks._decoding import class_names, probabilities_of
 from netsmith.tasks._metrics import correct, full, negative_log_likelihood
 
 __all__ = ["Classify", "ConfusionMatrix"]
@@ -80,16 +81,10 @@ class Classify(Task):
             ConfigError: The schema has another number of names than the network has classes.
             DataError: A probability is not a number.
         """
-        classes = output.shape[1]
-        names = outputs.names or tuple(map(str, range(classes)))
-        if len(names) != classes:
-            raise ConfigError(f"the network answers {classes} classes, the schema names {len(names)}")
-        probabilities = output.detach().cpu().double().softmax(1)
-        if not bool(probabilities.isfinite().all()):
-            raise DataError("the network's answer is not finite; check the range of the input")
+        names, probabilities = class_names(output, outputs), probabilities_of(output)
         # Stable, so that equal probabilities are answered by the first class, as argmax does.
         ranked, order = probabilities.sort(dim=1, descending=True, stable=True)
-        top = min(self.config.top, classes)
+        top = min(self.config.top, len(names))
         return [
             {
                 "label": names[indices[0]],

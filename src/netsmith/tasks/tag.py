@@ -9,10 +9,11 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F
 
-from netsmith.core.errors import ConfigError, DataError
+from netsmith.core.errors import DataError
 from netsmith.core.roles import TaskConfig
 from netsmith.core.spec import OutputKind, Outputs
 from netsmith.engine.task import UNLABELED, Loss, Metric, Ratio, Task
+from netsmith.tasks._decoding import class_names, probabilities_of
 from netsmith.tasks._metrics import correct, full, negative_log_likelihood
 
 __all__ = ["Tag"]
@@ -83,13 +84,8 @@ class Tag(Task):
             ConfigError: The schema has another number of names than the network has classes.
             DataError: A probability is not a number.
         """
-        classes = output.shape[-1]
-        names = outputs.names or tuple(map(str, range(classes)))
-        if len(names) != classes:
-            raise ConfigError(f"the network answers {classes} classes, the schema names {len(names)}")
-        probabilities = output.detach().cpu().double().softmax(-1).flatten(1, -2)  # (B, elements, K)
-        if not bool(probabilities.isfinite().all()):
-            raise DataError("the network's answer is not finite; check the range of the input")
+        names = class_names(output, outputs)
+        probabilities = probabilities_of(output).flatten(1, -2)  # (B, elements, K)
         likeliest = probabilities.argmax(-1)
         sure = probabilities.amax(-1)
         return [

@@ -2,8 +2,8 @@
 
 Which layers to narrow follows from two tables: what the masked network loses (with statistics of its own, see
 ``recalibrate``), and what the cut network costs, for each family of channels at each width that ends a step of the
-machine's staircase. How far to narrow is measured on the
-whole network. Every network that is kept is cut with proof, taught by the original, exported and judged.
+machine's staircase. How far to narrow is measured on the whole network. Every network that is kept is cut with proof,
+taught by the original, exported and judged.
 """
 
 from __future__ import annotations

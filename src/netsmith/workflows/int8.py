@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from netsmith.api.raw import map_raw
 from netsmith.core.errors import ConfigError, NetsmithError, UnsupportedError
+from netsmith.engine.batch import map_tensors
 from netsmith.engine.source import LiveSource, Source
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def as_fed(raw: Any) -> Any:
 
     An array, or for graphs one by the name of each input.
     """
-    return map_raw(raw, lambda part: part.numpy() if part.dtype == torch.int64 else part.float().numpy())
+    return map_tensors(raw, lambda part: part.numpy() if part.dtype == torch.int64 else part.float().numpy())
 
 
 def is_dynamic(network: Network) -> bool:
