@@ -203,7 +203,7 @@ def compared(
             cut = cut_units(run.network.module, run.network.module_example(2), graph, units)
             left = {name: len(set(family.units) - units) for name, family in graph.layers().items()}
             print(f"seed {seed}, {way}: {len(units)} of {sum(len(f.units) for f in graph.families)} channels go")
-            prepare = cut_into(run, cut)
+            prepare = cut_into(run, cut, shared=trainer.answers)
             runs[way] = trainer.train(
                 f"{way}, seed {seed}", prepare, widths=left, seed=seed, alpha=tuned.alpha, kind=way
             )

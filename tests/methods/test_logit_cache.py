@@ -8,7 +8,7 @@ from netsmith.engine import checkpoint
 from netsmith.engine.batch import Batch
 from netsmith.engine.engine import Engine
 from netsmith.engine.experiment import Experiment
-from netsmith.methods._logit_cache import LogitCache, fingerprints
+from netsmith.methods._logit_cache import LogitCache, SharedAnswers, fingerprints
 from netsmith.models.tabular.mlp import MLP
 from netsmith.verify.subject import Cut, weights_sha256
 
@@ -76,11 +76,11 @@ def test_fingerprints_see_every_change_and_no_order(dtype):
     assert not torch.equal(twice, fingerprints((images.flip(0), images)))
 
 
-def experiment(**changes):
+def experiment(*, shared=None, **changes):
     small = {"method.model": MLP.Config(hidden=(8,)), "method.guided": "hidden.0", "method.lambda_end": 1.0}
     config = find("fitnet_mnist:kd").config.derive(**{"data.twin": True, "epochs": 3, **small, **changes})
     found = Experiment(config)
-    found.method.adopt_teacher(found.method.teacher)
+    found.method.adopt_teacher(found.method.teacher, shared=shared)
     return found
 
 
@@ -115,3 +115,27 @@ def test_a_cut_run_remembers(tmp_path):
     assert resumed.step == at
     resumed.fit()
     assert weights_sha256(resumed) == weights_sha256(whole)
+
+
+def test_students_of_one_seed_share_answers_under_augmentation_bit_for_bit():
+    shared, augmented = SharedAnswers(), {"data.augment": (Noise.Config(),)}
+    first = run(shared=shared, **augmented)
+    batches = first.step
+    assert (shared.asked, shared.answered) == (batches, 0)
+    assert weights_sha256(run(shared=shared, **augmented)) == weights_sha256(run(**augmented))
+    assert (shared.asked, shared.answered) == (batches, batches)
+    other = run(shared=shared, **augmented, **{"method.model": MLP.Config(hidden=(5,))})
+    assert other.method.product().state_dict().keys() == first.method.product().state_dict().keys()
+    assert (shared.asked, shared.answered) == (batches, 2 * batches)
+    run(shared=shared, **augmented, seed=1)
+    assert shared.answered == 2 * batches  # other images
+
+
+def test_shared_answers_stop_at_their_limit():
+    images = torch.randn(8, 3)
+    shared = SharedAnswers(limit=2 * 3 * 4)
+    for _ in range(2):
+        for at in ([0, 1], [2, 3]):
+            assert torch.equal(shared.look_up(batch(at, images), lambda at=at: images[at] * 2), images[at] * 2)
+    assert (shared.asked, shared.answered) == (3, 1)
+    assert torch.equal(shared.look_up(batch([1, 0], images), lambda: images[[1, 0]]), images[[1, 0]])  # another order

@@ -1,7 +1,8 @@
-"""The teacher's answers, kept in memory: an example that comes again unchanged is not asked again."""
+"""The teacher's answers, kept in memory: what comes again unchanged is not asked again."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -13,7 +14,7 @@ from netsmith.core.keys import key
 from netsmith.engine.batch import Batch, map_tensors
 from netsmith.engine.random import example_keys
 
-__all__ = ["LogitCache", "fingerprints"]
+__all__ = ["LogitCache", "SharedAnswers", "fingerprints"]
 
 
 def fingerprints(inputs: Any) -> Tensor:
@@ -113,3 +114,40 @@ class LogitCache:
     def restore(self, state: Mapping[str, Tensor]) -> None:
         """Take back what :meth:`state` returned; the tensors go where the next batch is."""
         self.logits, self.prints, self.known = state["logits"], state["prints"], state["known"]
+
+
+class SharedAnswers:
+    """What one teacher said to whole batches, for several students of one process.
+
+    Augmentation is drawn by keys (:mod:`netsmith.core.keys`), so that trainings of one seed see the same images in the
+    same batches, epoch by epoch: the teacher is asked once for all of them. An answer is taken only for the same batch,
+    bit for bit (by its hash), so that a student learns what it would have learned without.
+
+    Args:
+        limit: Bytes of answers at most; what comes after that is asked each time.
+
+    Attributes:
+        asked: Batches that went to the teacher.
+        answered: Batches that were answered from memory.
+    """
+
+    def __init__(self, *, limit: int = 2**30) -> None:
+        self.limit = limit
+        self.asked = self.answered = 0
+        self._answers: dict[bytes, Tensor] = {}
+        self._bytes = 0
+
+    def look_up(self, batch: Batch, ask: Callable[[], Tensor]) -> Tensor:
+        """Return the logits of a batch; see :meth:`LogitCache.look_up`."""
+        mark = hashlib.sha256(fingerprints(batch.inputs).cpu().numpy().tobytes()).digest()
+        known = self._answers.get(mark)
+        if known is not None:
+            self.answered += 1
+            return known
+        self.asked += 1
+        logits = ask()
+        size = logits.numel() * logits.element_size()
+        if self._bytes + size <= self.limit:
+            self._answers[mark] = logits.detach().clone()
+            self._bytes += size
+        return logits

@@ -16,7 +16,7 @@ from netsmith.core.roles import MethodConfig, ModelConfig, RunSettings, TaskConf
 from netsmith.engine.batch import Batch
 from netsmith.engine.method import Feed, Logs, Method, Update
 from netsmith.engine.task import Loss, weighted
-from netsmith.methods._logit_cache import LogitCache
+from netsmith.methods._logit_cache import LogitCache, SharedAnswers
 
 __all__ = ["Taught", "TaughtConfig", "soft_target_losses", "wide"]
 
@@ -90,17 +90,19 @@ class Taught(Method):
         self.steps_taken = 0
         self.adopted = False
         self.cache = LogitCache() if cache else None
+        self.shared: SharedAnswers | None = None
         if not config.teacher_steps:
             self.teacher.requires_grad_(False)
 
     def _build_teacher(self) -> nn.Module:
         return self.config.teacher.build()
 
-    def adopt_teacher(self, teacher: nn.Module | Mapping[str, Tensor]) -> None:
+    def adopt_teacher(self, teacher: nn.Module | Mapping[str, Tensor], *, shared: SharedAnswers | None = None) -> None:
         """Copy a trained teacher's weights.
 
         Args:
             teacher: A network of the teacher's form, or its state.
+            shared: What this very teacher said to other students of the process.
 
         Raises:
             ConfigError: The teacher is trained in this run, or the weights do not fit.
@@ -118,7 +120,7 @@ class Taught(Method):
             raise ConfigError(
                 f"the teacher's weights do not fit {self.config.teacher!r}: {shorten(problem, 160)}"
             ) from None
-        self.adopted = True
+        self.adopted, self.shared = True, shared
         if self.cache:
             self.cache.clear()
 
@@ -167,10 +169,12 @@ class Taught(Method):
         """Return what the student minimizes once the teacher teaches."""
 
     def _teacher_logits(self, batch: Batch) -> Tensor:
-        with torch.no_grad():
-            if self.cache is None:
+        def ask() -> Tensor:
+            with torch.no_grad():
                 return self.teacher(batch.inputs)
-            return self.cache.look_up(batch, lambda: self.teacher(batch.inputs))
+
+        known = self.shared if self.cache is None else self.cache
+        return ask() if known is None else known.look_up(batch, ask)
 
     def _hinton_loss(self, batch: Batch, alpha: float) -> Loss:
         """Return the loss of answers alone: ``1 - alpha`` of the labels' word, ``alpha`` of the teacher's."""

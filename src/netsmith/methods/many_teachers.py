@@ -15,6 +15,7 @@ from netsmith.core.roles import Batches, ModelConfig
 from netsmith.core.spec import Spec
 from netsmith.engine.batch import Batch
 from netsmith.engine.task import Loss
+from netsmith.methods._logit_cache import SharedAnswers
 from netsmith.methods._taught import Taught, TaughtConfig, wide
 
 __all__ = ["ManyTeachers"]
@@ -76,7 +77,7 @@ class ManyTeachers(Taught):
         assert isinstance(self.teacher, _Mean)
         return self.teacher.members
 
-    def adopt_teacher(self, teacher: nn.Module | Mapping[str, Tensor]) -> None:
+    def adopt_teacher(self, teacher: nn.Module | Mapping[str, Tensor], *, shared: SharedAnswers | None = None) -> None:
         """Copy the weights of all teachers at once, as this method keeps them.
 
         Raises:
@@ -87,7 +88,7 @@ class ManyTeachers(Taught):
                 f"expected {len(self.members)} teachers, got one {type(teacher).__name__}; bring them in "
                 "Python (adopt_teachers), train them in this run (method.teacher_steps), or use distillation"
             )
-        super().adopt_teacher(teacher)
+        super().adopt_teacher(teacher, shared=shared)
 
     def adopt_teachers(self, teachers: Sequence[nn.Module]) -> None:
         """Copy the weights of trained networks, in the order of the config.

@@ -86,7 +86,7 @@ def compress_to_budget(
             left = (time.perf_counter() - begin) / done * (len(plan) - done)
             notice(f"network {done + 1} of {len(plan)}; about {left / 60:.0f} min left for these")
         cuts[role] = search.cut(widths)
-        prepare = cut_into(run, cuts[role])
+        prepare = cut_into(run, cuts[role], shared=trainer.answers)
         runs[role] = trainer.train(role, prepare, widths=widths, seed=run.found.config.seed, alpha=ALPHA)
     split = "test" if "test" in source.splits() else "dev"
     judged = judge(network, source, split)

@@ -6,7 +6,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from netsmith.compress.surgery import apply_surgery
 from netsmith.core.errors import DivergedError
 from netsmith.engine import checkpoint
 from netsmith.engine.experiment import Experiment
+from netsmith.methods._logit_cache import SharedAnswers
 from netsmith.methods.distillation import Distillation
 from netsmith.report.tables import percent_text
 from netsmith.workflows.tuning import Hooks, cut_into, tuning
@@ -41,6 +42,7 @@ class Trainer:
         hooks: Hooks for each training.
         notice: Where one-line notices go.
         slower: The learning rate of what is tuned over the run's own.
+        answers: What the original said so far: trainings of one seed see the same batches, and ask once.
     """
 
     run: Run
@@ -48,6 +50,7 @@ class Trainer:
     hooks: Hooks | None
     notice: Callable[[str], None]
     slower: float = 0.3
+    answers: SharedAnswers = field(default_factory=SharedAnswers)
 
     @cached_property
     def original(self) -> str:
@@ -142,12 +145,12 @@ def controls_of(
     def fresh(experiment: Experiment) -> Any:
         method = experiment.method
         assert isinstance(method, Distillation)
-        method.adopt_teacher(run.network.module)
+        method.adopt_teacher(run.network.module, shared=trainer.answers)
         method.model = apply_surgery(method.model, cut[1])  # the zoo's own first weights, at these widths
         return cut[1].to_json()
 
     kinds: dict[str, tuple[training.Prepare, float]] = {
-        "pruned and taught": (cut_into(run, cut), ALPHA),
+        "pruned and taught": (cut_into(run, cut, shared=trainer.answers), ALPHA),
         "pruned, not taught": (cut_into(run, cut), 0.0),
         "from scratch, taught": (fresh, ALPHA),
         "from scratch": (fresh, 0.0),

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from netsmith.compress.factorize import FactorLog
     from netsmith.compress.fake_quantize import FakeQuantizeLog
     from netsmith.compress.surgery import SurgeryLog
+    from netsmith.methods._logit_cache import SharedAnswers
 
 __all__ = ["Hooks", "classes_of", "cut_into", "epochs_of", "parts_of", "training_inputs", "tuning"]
 
@@ -94,13 +95,21 @@ def tuning(run: Run, *, epochs: int, slower: float = 0.3) -> Found:
     return replace(run.found, config=changed, recipe="")
 
 
-def cut_into(run: Run, cut: tuple[nn.Module, SurgeryLog | FactorLog | FakeQuantizeLog]) -> training.Prepare:
-    """Return what puts a changed network into a distillation whose teacher is the run's own product, and its log."""
+def cut_into(
+    run: Run, cut: tuple[nn.Module, SurgeryLog | FactorLog | FakeQuantizeLog], *, shared: SharedAnswers | None = None
+) -> training.Prepare:
+    """Return what puts a changed network into a distillation whose teacher is the run's own product, and its log.
+
+    Args:
+        run: The original.
+        cut: The changed network and its log.
+        shared: What the original said to other networks that it taught.
+    """
 
     def prepare(experiment: Experiment) -> Any:
         method = experiment.method
         assert isinstance(method, Distillation)
-        method.adopt_teacher(run.network.module)
+        method.adopt_teacher(run.network.module, shared=shared)
         cut_network, log = cut
         method.model = copy.deepcopy(cut_network)  # trained in place, and perhaps wanted again
         return log.to_json()
