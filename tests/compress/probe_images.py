@@ -46,6 +46,24 @@ def vgg():
     )
 
 
+@PROBES.add("maxout", "maxout: pieces of a unit go together", IMAGE, cuts="first second norm hidden last", longer=WIDE)
+def maxout():
+    class Maxout(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.second = nn.Conv2d(3, 12, 3, padding=1), nn.Conv2d(6, 15, 3, padding=1)
+            self.norm, self.hidden, self.last = nn.BatchNorm2d(6), nn.Linear(5, 8), nn.Linear(4, 5)
+
+        def forward(self, x):
+            x = self.norm(self.first(x).unflatten(1, (-1, 2)).amax(2))
+            x = self.second(x)
+            x = x.view(len(x), -1, 3, *x.shape[2:]).max(dim=2).values
+            x = self.hidden(x.mean((2, 3)))
+            return self.last(x.view(len(x), -1, 2).amax(-1))
+
+    return Maxout()
+
+
 @PROBES.add("grouped", "conv grouped", IMAGE, cuts="0 2 4", longer=WIDE)
 def grouped():
     return nn.Sequential(conv(3, 16), nn.ReLU(), conv(16, 16, groups=4), nn.ReLU(), conv(16, 24, groups=4), head(24))

@@ -77,7 +77,12 @@ def test_fingerprints_see_every_change_and_no_order(dtype):
 
 
 def experiment(*, shared=None, **changes):
-    small = {"method.model": MLP.Config(hidden=(8,)), "method.guided": "hidden.0", "method.lambda_end": 1.0}
+    small = {
+        "method.model": MLP.Config(hidden=(8,)),
+        "method.guided": "hidden.0",
+        "method.lambda_end": 1.0,
+        "method.cache": False,
+    }
     config = find("fitnet_mnist:kd").config.derive(**{"data.twin": True, "epochs": 3, **small, **changes})
     found = Experiment(config)
     found.method.adopt_teacher(found.method.teacher, shared=shared)

@@ -12,6 +12,7 @@ SMALL = {
     "cifar_resnet": ({"depth": 8, "in_channels": 3, "num_classes": 10}, (2, 3, 16, 16)),
     "student_net": ({"in_channels": 3, "num_classes": 10}, (2, 3, 16, 16)),
     "small_cnn": ({"in_channels": 3, "num_classes": 10}, (2, 3, 16, 16)),
+    "maxout_cnn": ({"in_channels": 1, "image_size": 28, "num_classes": 10}, (2, 1, 28, 28)),
     "mlp": ({"in_features": 8, "num_outputs": 10}, (2, 8)),
     "text_cnn": ({"vocab_size": 30, "num_classes": 10}, (2, 7)),
     "bilstm": ({"vocab_size": 30, "num_classes": 10}, (2, 7)),

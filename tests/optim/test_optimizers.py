@@ -6,6 +6,7 @@ from netsmith.core.errors import ConfigError
 from netsmith.core.roles import OptimizerConfig
 from netsmith.optim.adam import Adam
 from netsmith.optim.adamw import AdamW
+from netsmith.optim.rmsprop import RMSProp
 from netsmith.optim.sgd import SGD
 
 
@@ -40,6 +41,10 @@ PAIRS = {
         lambda p: torch.optim.Adam(p, lr=0.01, betas=(0.8, 0.95), eps=1e-6, weight_decay=0.1),
     ),
     "adamw": (AdamW.Config(), lambda p: torch.optim.AdamW(p)),
+    "rmsprop": (
+        RMSProp.Config(lr=0.01, decay=0.8, momentum=0.5, eps=1e-5, weight_decay=0.1),
+        lambda p: torch.optim.RMSprop(p, lr=0.01, alpha=0.8, momentum=0.5, eps=1e-5, weight_decay=0.1),
+    ),
 }
 
 
@@ -60,6 +65,18 @@ def test_momentum_by_hand():
         optimizer.step()
         v = 0.5 * v + gradient + 0.2 * p
         p -= 0.1 * v
+        assert parameter.item() == pytest.approx(p, abs=1e-15)
+
+
+def test_rmsprop_by_hand():
+    parameter = nn.Parameter(torch.tensor(1.0, dtype=torch.float64))
+    optimizer = RMSProp.Config(lr=0.1, decay=0.75, eps=1e-3).build({"p": parameter})
+    p, v = 1.0, 0.0
+    for gradient in (1.0, -3.0, 2.0):
+        parameter.grad = torch.tensor(gradient, dtype=torch.float64)
+        optimizer.step()
+        v = 0.75 * v + 0.25 * gradient**2
+        p -= 0.1 * gradient / (v**0.5 + 1e-3)
         assert parameter.item() == pytest.approx(p, abs=1e-15)
 
 

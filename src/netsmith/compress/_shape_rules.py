@@ -97,6 +97,7 @@ def reduction(state: State, args: Any, kwargs: Any, output: Any, *, sums: bool =
     axes = range(x.dim()) if axis is None else [axis] if isinstance(axis, int) else list(axis)
     gone = {a % x.dim() for a in axes}
     if gone & set(varying(mark.labels)):
+        state.reduced |= {site for site in mark.sites if site >= 0}
         if not (sums and mark.zero):
             state.atoms.freeze(mark.labels)
         make_constant(state, output)

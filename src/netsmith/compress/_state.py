@@ -56,7 +56,8 @@ class State:
         module: The copy that runs.
         original: The module itself, to know which parameters are shared.
         heads: What goes from torch's attention: ``whole`` heads or the same ``width`` of every head.
-        whole: The calls that split an axis into heads, by their number: there whole heads are units.
+        whole: The calls that split an axis into heads (or into units and their pieces), by their number: there whole
+            heads are units.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class State:
         self.whole = whole
         self.splits = 0  # calls so far that split one axis into several
         self.attention: set[int] = set()  # those of them that split an axis into heads
+        self.reduced: set[int] = set()  # those of them whose parts a reduction makes one: pieces, groups
         self.atoms = Atoms()
         self._marks: dict[int, Mark] = {}
         self._alive: list[Tensor] = []  # so that no id is used twice

@@ -42,10 +42,13 @@ def trace(module: nn.Module, example: Example, *, heads: Literal["whole", "width
     """
 
     def run(clone: nn.Module, given: tuple[Any, ...]) -> State:
-        state = _traced(State(clone, module, heads=heads), clone, given)
-        if heads == "whole" and state.attention:
-            state = _traced(State(clone, module, heads=heads, whole=frozenset(state.attention)), clone, given)
-        return state
+        whole: frozenset[int] = frozenset()
+        while True:  # what a split axis is used for is seen behind the split
+            state = _traced(State(clone, module, heads=heads, whole=whole), clone, given)
+            found = whole | state.reduced | (state.attention if heads == "whole" else set())
+            if found == whole:
+                return state
+            whole = found
 
     with slow_attention():
         return on_meta(module, example, run).result()

@@ -173,8 +173,10 @@ class Taught(Method):
             with torch.no_grad():
                 return self.teacher(batch.inputs)
 
-        known = self.shared if self.cache is None else self.cache
-        return ask() if known is None else known.look_up(batch, ask)
+        def ask_once() -> Tensor:
+            return ask() if self.shared is None else self.shared.look_up(batch, ask)
+
+        return ask_once() if self.cache is None else self.cache.look_up(batch, ask_once)
 
     def _hinton_loss(self, batch: Batch, alpha: float) -> Loss:
         """Return the loss of answers alone: ``1 - alpha`` of the labels' word, ``alpha`` of the teacher's."""
