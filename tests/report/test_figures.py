@@ -9,17 +9,8 @@ import pytest
 
 from netsmith.core.errors import UserError
 from netsmith.report._axes import linear_scale, log_scale, number_text, text_width, tick_texts
-from netsmith.report.figures import (
-    Bar,
-    Curve,
-    ModelPoint,
-    bar_chart,
-    confusion_chart,
-    line_chart,
-    pareto_chart,
-    pareto_front,
-    standalone,
-)
+from netsmith.report.figures import Bar, Curve, bar_chart, confusion_chart, line_chart, standalone
+from netsmith.report.pareto import ModelPoint, pareto_chart, pareto_front
 
 
 def parts(drawing, tag):
@@ -86,6 +77,24 @@ def test_scales_hold_their_values_and_have_sensible_ticks(seed):
         assert list(scale.ticks) == sorted(set(scale.ticks))
         assert len(set(tick_texts(scale))) == len(scale.ticks)
     assert max(linear_scale([0.5, 0.97, 1.0], 0, 1, cap=1.0).ticks) == 1.0
+
+
+def test_names_of_many_curves_and_a_long_axis_name_stay_inside():
+    names = [f"stages.{number}.conv{number}" for number in range(5)]
+    drawn = line_chart([Curve(name, [0, 1], [0, 1]) for name in names], title="t", y_label="cross entropy added")
+    (one,) = coordinates(line_chart([Curve("a", [0, 1], [0, 1])], title="t", y_label="cross entropy added"))
+    assert set(names) <= set(texts(drawn))
+    room = [float(value) for value in ElementTree.fromstring(drawn).get("viewBox").split()]
+    for part in parts(drawn, "text"):
+        size = float(re.search(r"font-size:([\d.]+)px", part.get("style"))[1])
+        begin = float(part.get("x")) - {"start": 0, "middle": 0.5, "end": 1}[part.get("text-anchor")] * text_width(
+            part.text, size
+        )
+        assert begin >= -1e-6
+        assert begin + text_width(part.text, size) <= room[2]
+    rows = {float(part.get("y")) for part in parts(drawn, "text") if part.text in names}
+    assert len(rows) == 2
+    assert coordinates(drawn)[0] == [(x, y + 18) for x, y in one]  # as large as beside one row, and further down
 
 
 def test_tick_labels():

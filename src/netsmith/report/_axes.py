@@ -152,8 +152,13 @@ def frame(x: Scale, y: Scale, *, percent_y: bool = False, x_label: str = "", y_l
     if x_label:
         parts.append(label((x.start + x.stop) / 2, y.start + 37, x_label, anchor="middle"))
     if y_label:
-        parts.append(label(x.start - 8, y.stop - 12, y_label, anchor="end"))
+        parts.append(label(max(x.start - 8, text_width(y_label, 11.5)), y.stop - 12, y_label, anchor="end"))
     return "".join(parts)
+
+
+def path(points: Sequence[tuple[float, float]]) -> str:
+    """Return points as SVG writes them."""
+    return " ".join(f"{a:.2f},{b:.2f}" for a, b in points)
 
 
 def svg(content: str, *, width: float, height: float, title: str) -> str:

@@ -1,4 +1,4 @@
-"""Figures as SVG text, drawn by small pure functions: learning curves, confusion matrix, Pareto plot, bars.
+"""Figures as SVG text, drawn by small pure functions: learning curves, confusion matrix, bars.
 
 They take colors from the page's variables, so they follow light and dark, and fall back to light colors when they stand
 alone (:func:`standalone`). Every label is escaped; the result is well-formed XML.
@@ -7,7 +7,6 @@ alone (:func:`standalone`). Every label is escaped; the result is well-formed XM
 from __future__ import annotations
 
 import dataclasses
-import itertools
 import math
 from collections.abc import Sequence
 
@@ -16,29 +15,26 @@ from netsmith.report._axes import (
     COLORS,
     INK,
     LINE,
-    MUTED,
     Scale,
     frame,
     label,
     linear_scale,
     log_scale,
     number_text,
+    path,
     svg,
     text_width,
     tick_texts,
 )
 from netsmith.report.markup import element, escape
-from netsmith.report.tables import count_text, milliseconds_text
+from netsmith.report.tables import count_text
 
 __all__ = [
     "Bar",
     "Curve",
-    "ModelPoint",
     "bar_chart",
     "confusion_chart",
     "line_chart",
-    "pareto_chart",
-    "pareto_front",
     "standalone",
 ]
 
@@ -60,21 +56,6 @@ class Curve:
     xs: Sequence[float]
     ys: Sequence[float]
     mark: str = ""
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class ModelPoint:
-    """One model of a Pareto plot.
-
-    Attributes:
-        name: Its label.
-        latency_ms: Milliseconds, above 0; further left is better.
-        accuracy: A proportion 0..1; higher is better.
-    """
-
-    name: str
-    latency_ms: float
-    accuracy: float
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -107,24 +88,21 @@ def line_chart(
         log_y: Logarithmic; values that are not positive are left out.
         percent: The values are proportions and shown in percent.
         width: SVG units (pixels at full size).
-        height: SVG units.
+        height: SVG units, with one row of names above the chart; each further row adds its own.
 
     Raises:
         UserError: A curve with more or fewer ys than xs.
     """
     drawn = [_bucket(_clean(curve, log_y)) for curve in curves]
     parts = [label(0, 14, title, size=14, color=INK, weight=600)]
-    at = 0.0
-    for number, curve in enumerate(curves):
-        color = COLORS[number % len(COLORS)]
-        parts.append(element("rect", x=at, y=29.0, width=14.0, height=3.0, rx=1.5, style=f"fill:{color}"))
-        parts.append(label(at + 20, 35, shorten(curve.name, 32), size=12))
-        at += 38 + text_width(shorten(curve.name, 32), 12)
+    legend, below = _legend([curve.name for curve in curves], width)
+    parts.append(legend)
+    height += below
     values = [value for points in drawn for point in points for value in point[2:]]
     if not values:
         parts.append(label(width / 2, height / 2, "no values", anchor="middle"))
         return svg("".join(parts), width=width, height=height, title=title)
-    top, bottom = (72.0 if y_label else 56.0), height - (44.0 if x_label else 26.0)
+    top, bottom = (72.0 if y_label else 56.0) + below, height - (44.0 if x_label else 26.0)
     cap = 1.0 if percent and max(values) <= 1 else math.inf
     y = log_scale(values, bottom, top, pad=1.1) if log_y else linear_scale(values, bottom, top, cap=cap)
     left = 10 + max(text_width(text, 11.5) for text in tick_texts(y, percent=percent))
@@ -141,9 +119,9 @@ def line_chart(
         color = COLORS[number % len(COLORS)]
         if any(most > least for _, _, least, most in points):
             edge = [(x(p[0]), y(p[3])) for p in points] + [(x(p[0]), y(p[2])) for p in reversed(points)]
-            parts.append(element("polygon", points=_path(edge), style=f"fill:{color};fill-opacity:.16"))
+            parts.append(element("polygon", points=path(edge), style=f"fill:{color};fill-opacity:.16"))
         line = f"fill:none;stroke:{color};stroke-width:2;stroke-linejoin:round;stroke-linecap:round"
-        parts.append(element("polyline", points=_path([(x(p[0]), y(p[1])) for p in points]), style=line))
+        parts.append(element("polyline", points=path([(x(p[0]), y(p[1])) for p in points]), style=line))
         if len(points) == 1:
             parts.append(element("circle", cx=x(points[0][0]), cy=y(points[0][1]), r=3.0, style=f"fill:{color}"))
         if curve.mark:
@@ -218,76 +196,6 @@ def confusion_chart(matrix: Sequence[Sequence[int]], names: Sequence[str], *, ti
     return svg("".join(parts), width=width, height=height, title=title)
 
 
-def pareto_front(points: Sequence[ModelPoint]) -> list[int]:
-    """Return the points that no other beats in both latency and accuracy, fastest first (equal ones: the first)."""
-    order = sorted(range(len(points)), key=lambda i: (points[i].latency_ms, -points[i].accuracy, i))
-    front: list[int] = []
-    for index in order:
-        if not front or points[index].accuracy > points[front[-1]].accuracy:
-            front.append(index)
-    return front
-
-
-def pareto_chart(points: Sequence[ModelPoint], *, title: str, width: float = 470, height: float = 420) -> str:
-    """Return accuracy against latency (logarithmic), a marker per model, and the line of those that nothing beats.
-
-    Args:
-        points: Models; a latency that is not positive and finite is refused.
-        title: Stands above the chart.
-        width: SVG units (pixels at full size).
-        height: SVG units.
-
-    Raises:
-        UserError: A latency or accuracy that cannot be drawn.
-    """
-    for point in points:
-        if not (math.isfinite(point.latency_ms) and point.latency_ms > 0 and math.isfinite(point.accuracy)):
-            raise UserError(f"{point.name!r} has latency {point.latency_ms} ms and accuracy {point.accuracy}")
-    parts = [label(0, 14, title, size=14, color=INK, weight=600)]
-    if not points:
-        parts.append(label(width / 2, height / 2, "no models", anchor="middle"))
-        return svg("".join(parts), width=width, height=height, title=title)
-    accuracies = [point.accuracy for point in points]
-    spread = max(max(accuracies) - min(accuracies), 0.002)
-    reach = [min(accuracies) - 0.15 * spread, max(accuracies) + 0.1 * spread]
-    cap = 1.0 if max(accuracies) <= 1 else math.inf
-    y = linear_scale([min(value, cap) for value in reach], height - 46, 62, cap=cap)
-    left = 12 + max(text_width(text, 11.5) for text in tick_texts(y, percent=True))
-    x = log_scale([point.latency_ms for point in points], left, width - 14, pad=1.35)
-    parts.append(frame(x, y, percent_y=True))
-    parts.append(label((left + width) / 2, height - 8, "median latency, ms (logarithmic)", anchor="middle"))
-    parts.append(label(0, 40, "accuracy", size=11.5))
-    front = pareto_front(points)
-    line = f"fill:none;stroke:{COLORS[0]};stroke-width:1.5;stroke-opacity:.55;stroke-dasharray:1 5;stroke-linecap:round"
-    if len(front) > 1:
-        spots = [(x(points[i].latency_ms), y(points[i].accuracy)) for i in front]
-        steps = [spots[0]]
-        for before, after in itertools.pairwise(spots):
-            steps += [(after[0], before[1]), after]  # between two models one still gets the accuracy of the faster
-        parts.append(element("polyline", points=_path(steps), style=line))
-    taken = [(x(p.latency_ms) - 6, y(p.accuracy) - 6, x(p.latency_ms) + 6, y(p.accuracy) + 6) for p in points]
-    others = [index for index in range(len(points)) if index not in front]
-    for index in [*others, *front]:  # the front lies on top
-        point, best = points[index], index in front
-        cx, cy = x(point.latency_ms), y(point.accuracy)
-        fill = COLORS[0] if best else "var(--paper,#fff)"
-        style = f"fill:{fill};stroke:{COLORS[0] if best else MUTED};stroke-width:1.75"
-        tip = f"{point.name}: {100 * point.accuracy:.2f} %, {milliseconds_text(point.latency_ms)}"
-        parts.append(element("circle", element("title", escape(tip)), cx=cx, cy=cy, r=5.5, style=style))
-    for index in [*front, *others]:  # and chooses the place of its labels first
-        point, best = points[index], index in front
-        cx, cy = x(point.latency_ms), y(point.accuracy)
-        name = shorten(point.name, 34)
-        box, anchor = _place(cx, cy, text_width(name, 12.5), taken, (left, 50.0, width, height - 46))
-        taken.append(box)
-        at = {"start": box[0], "end": box[2], "middle": (box[0] + box[2]) / 2}[anchor]
-        color = INK if best else MUTED
-        parts.append(
-            label(at, box[3] - 4, name, size=12.5, anchor=anchor, color=color, weight=500 if best else 400, halo=True)
-        )
-    return svg("".join(parts), width=width, height=height, title=title)
-
-
 def bar_chart(bars: Sequence[Bar], *, title: str, width: float = 460) -> str:
     """Return horizontal bars from zero, each with its text at the end.
 
@@ -321,6 +229,20 @@ def standalone(figure: str) -> str:
     """Return a figure as a file of its own (with the XML namespace and a font)."""
     start = '<svg xmlns="http://www.w3.org/2000/svg" font-family="system-ui,sans-serif" '
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + figure.replace("<svg ", start, 1) + "\n"
+
+
+def _legend(names: Sequence[str], width: float) -> tuple[str, float]:
+    """Return colors and names in as many rows as they take, and how much the further rows take."""
+    parts, at, row = [], 0.0, 0.0
+    for number, name in enumerate(shorten(name, 32) for name in names):
+        size = 20 + text_width(name, 12)
+        if at and at + size > width:
+            at, row = 0.0, row + 18
+        color = COLORS[number % len(COLORS)]
+        parts.append(element("rect", x=at, y=29.0 + row, width=14.0, height=3.0, rx=1.5, style=f"fill:{color}"))
+        parts.append(label(at + 20, 35 + row, name, size=12))
+        at += size + 18
+    return "".join(parts), row
 
 
 def _clean(curve: Curve, log_y: bool) -> list[tuple[float, float]]:
@@ -380,36 +302,3 @@ def _cell(rate: float, value: int, place: tuple[float, float, float], tip: str, 
 def _inner_percent(part: int, total: int) -> int:
     """Percent, never 100 or 0 by rounding."""
     return min(99, max(1, round(100 * part / total)))
-
-
-def _place(
-    cx: float,
-    cy: float,
-    length: float,
-    taken: Sequence[tuple[float, float, float, float]],
-    room: tuple[float, float, float, float],
-) -> tuple[tuple[float, float, float, float], str]:
-    """Choose a place for a label beside its marker: the first that is free, else the one that overlaps least."""
-    offsets = [("start", 10, 0), ("end", -10, 0), ("middle", 0, -18), ("middle", 0, 18)]
-    offsets += [("start", 8, -14), ("start", 8, 14), ("end", -8, -14), ("end", -8, 14)]
-    best, least = None, math.inf
-    for anchor, dx, dy in offsets:
-        begin = cx + dx - {"start": 0, "end": length, "middle": length / 2}[anchor]
-        box = (begin, cy + dy - 8, begin + length, cy + dy + 8)
-        cost = sum(_overlap(box, other) for other in taken)
-        outside = (
-            max(0, room[0] - box[0]) + max(0, box[2] - room[2]) + max(0, room[1] - box[1]) + max(0, box[3] - room[3])
-        )
-        cost += 1000 * outside
-        if cost < least - 1e-9:
-            best, least = (box, anchor), cost
-    assert best is not None
-    return best
-
-
-def _overlap(a: tuple[float, float, float, float], b: tuple[float, float, float, float]) -> float:
-    return max(0.0, min(a[2], b[2]) - max(a[0], b[0])) * max(0.0, min(a[3], b[3]) - max(a[1], b[1]))
-
-
-def _path(points: Sequence[tuple[float, float]]) -> str:
-    return " ".join(f"{a:.2f},{b:.2f}" for a, b in points)

@@ -11,17 +11,9 @@ import math
 from collections.abc import Sequence
 
 from netsmith.core.errors import UserError
-from netsmith.report.figures import (
-    Bar,
-    Curve,
-    ModelPoint,
-    bar_chart,
-    confusion_chart,
-    line_chart,
-    pareto_chart,
-    pareto_front,
-)
+from netsmith.report.figures import Bar, Curve, bar_chart, confusion_chart, line_chart
 from netsmith.report.page import Page, Picture
+from netsmith.report.pareto import ModelPoint, pareto_chart, pareto_front
 from netsmith.report.tables import (
     Table,
     bytes_text,

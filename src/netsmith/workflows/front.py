@@ -95,8 +95,8 @@ def compress_to_budget(
     )
     dev = judge(network, source, "dev") if "dev" in source.splits() else judged
     files = {row.name: runs[row.role].path / row.file for row in rows}
-    best, within = _recommended(rows, timing, budget, lambda row: accuracy_of(files[row.name], dev))
-    notes = _words(rows[0], best, budget, within=within, max_drop=max_drop, split=split)
+    best, cost = _recommended(rows, timing, budget, lambda row: accuracy_of(files[row.name], dev))
+    notes = _words(rows[0], best, budget, cost, max_drop=max_drop, split=split)
     beside = controls_of(trainer, cuts[best.role], plan[best.role], seeds=controls) if controls else []
     same = next(row for row in rows if row.name == best.role)  # controls have its shapes
     for control in beside:
@@ -162,8 +162,8 @@ def _searched(
 
 def _recommended(
     rows: Sequence[Shipment], timing: Comparison, budget: Budget, quality: Callable[[Shipment], float]
-) -> tuple[Shipment, bool]:
-    """Return the file within the budget that is best on dev, as all were timed together, and that there is one.
+) -> tuple[Shipment, Cost]:
+    """Return the file within the budget that is best on dev, as all were timed together, and what it costs.
 
     Where none is within it (it is near, and the machine was busy), the nearest is returned.
     """
@@ -175,19 +175,23 @@ def _recommended(
         return Cost((original.latency_ms or 0.0) / ratio, row.bytes, ratio)
 
     within = [row for row in narrowed if cost(row).meets(budget)]
-    if within:
-        return max(within, key=quality), True
     sign = -1 if budget.kind == "speedup" else 1
-    return min(narrowed, key=lambda row: sign * cost(row).of(budget.kind)), False
+    best = max(within, key=quality) if within else min(narrowed, key=lambda row: sign * cost(row).of(budget.kind))
+    return best, cost(best)
 
 
 def _words(
-    original: Shipment, best: Shipment, budget: Budget, *, within: bool, max_drop: float | None, split: str
+    original: Shipment, best: Shipment, budget: Budget, cost: Cost, *, max_drop: float | None, split: str
 ) -> list[str]:
     """Return what is recommended and what it loses, and a line where that is more than was allowed."""
     drop = (original.accuracy or 0.0) - (best.accuracy or 0.0)
-    where = "is within" if within else "comes nearest to, and misses,"
-    lines = [f"{best.name} {where} {budget.text()}; it loses {percent_text(drop, digits=2)} on {split}"]
+    nearest = Budget(budget.kind, cost.of(budget.kind)).exact()
+    where = (
+        f"is within {budget.text()}"
+        if cost.meets(budget)
+        else f"comes nearest to {budget.exact()} and misses it, at {nearest}"
+    )
+    lines = [f"{best.name} {where}; it loses {percent_text(drop, digits=2)} on {split}"]
     if max_drop is not None and drop > max_drop:
         lines.append(f"That is more than {percent_text(max_drop, digits=2)}: more epochs or a larger budget may help.")
     return lines
