@@ -55,12 +55,12 @@ def test_tables_and_a_student_that_is_left_out(netsmith):
 
 
 def test_a_student_may_be_taught_by_hints(netsmith):
-    assert netsmith("train cnn_mnist --set data.twin=true --set epochs=0 --set steps=4").code == 0
-    refused = netsmith("compress runs/cnn_mnist --student maml_sine")
+    assert netsmith("train maxout_mnist --set data.twin=true --set epochs=0 --set steps=4").code == 0
+    refused = netsmith("compress runs/maxout_mnist --student maml_sine")
     assert (refused.code, refused.line) == (2, "--student maml_sine: expected a recipe with one teacher, got maml")
-    assert [path.name for path in Path("runs").iterdir()] == ["cnn_mnist"]  # said before anything is trained
+    assert [path.name for path in Path("runs").iterdir()] == ["maxout_mnist"]  # said before anything is trained
     short = "--set epochs=0 --set steps=5 --set data.twin=true"
-    found = netsmith(f"compress runs/cnn_mnist --student fitnet_mnist --prune 0 {short} --json")
+    found = netsmith(f"compress runs/maxout_mnist --student fitnet_mnist --prune 0 {short} --json")
     assert found.code == 0, found.err
     assert [row["name"] for row in json.loads(found.out)] == ["teacher", "teacher int8", "student", "student int8"]
 

@@ -18,7 +18,7 @@ from netsmith.engine.method import Feed, Logs, Method, Update
 from netsmith.engine.task import Loss, weighted
 from netsmith.methods._logit_cache import LogitCache, SharedAnswers
 
-__all__ = ["Taught", "TaughtConfig", "soft_target_losses", "wide"]
+__all__ = ["RememberedConfig", "Taught", "TaughtConfig", "soft_target_losses", "wide"]
 
 
 def soft_target_losses(logits: Tensor, teacher_logits: Tensor, *, temperature: float) -> Tensor:
@@ -72,6 +72,16 @@ class TaughtConfig(MethodConfig):
         return ""
 
 
+class RememberedConfig(TaughtConfig):
+    """The fields of a method that asks the teacher for its logits alone, so that they can be kept.
+
+    Attributes:
+        cache: Keep the teacher's logits in memory (of use without augmentation only).
+    """
+
+    cache: bool = False
+
+
 class Taught(Method):
     """Abstract: a student learns from a teacher that comes from outside, or that is trained first in the same run.
 
@@ -81,7 +91,7 @@ class Taught(Method):
         ConfigError: In ``step``: the teacher has no weights yet.
     """
 
-    def __init__(self, config: TaughtConfig, *, cache: bool = False) -> None:
+    def __init__(self, config: TaughtConfig) -> None:
         super().__init__()
         self.config = config
         self.model: nn.Module = config.model.build()
@@ -89,7 +99,7 @@ class Taught(Method):
         self.task = config.task.build()
         self.steps_taken = 0
         self.adopted = False
-        self.cache = LogitCache() if cache else None
+        self.cache = LogitCache() if isinstance(config, RememberedConfig) and config.cache else None
         self.shared: SharedAnswers | None = None
         if not config.teacher_steps:
             self.teacher.requires_grad_(False)

@@ -17,7 +17,7 @@ from netsmith.engine.task import Loss, weighted
 from netsmith.layers.initialization import he_initialize
 from netsmith.methods._feature_losses import hint_losses
 from netsmith.methods._features import check_layers, probe_of, run_with_features
-from netsmith.methods._taught import Taught, TaughtConfig, wide
+from netsmith.methods._taught import RememberedConfig, Taught, wide
 
 __all__ = ["FitNets"]
 
@@ -49,7 +49,7 @@ class FitNets(Taught):
         UnsupportedError: The inputs are not of one fixed shape of numbers.
     """
 
-    class Config(TaughtConfig):
+    class Config(RememberedConfig):
         """Who teaches whom, what, and how.
 
         Attributes:
@@ -75,7 +75,6 @@ class FitNets(Taught):
         regressor: Literal["relu", "tanh", "linear"] = "relu"
         lambda_start: float = Field(default=4.0, ge=0)
         lambda_end: float = Field(default=0.0, ge=0)
-        cache: bool = False
 
         @property
         def needs_teacher(self) -> bool:
@@ -101,7 +100,7 @@ class FitNets(Taught):
     config: FitNets.Config
 
     def __init__(self, config: FitNets.Config, *, spec: Spec) -> None:
-        super().__init__(config, cache=config.cache)
+        super().__init__(config)
         check_layers(self.model, [config.guided], whose="student")
         check_layers(self.teacher, [config.hint], whose="teacher")
         self.share = config.lambda_start  # the lambda of the step

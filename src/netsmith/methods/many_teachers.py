@@ -16,7 +16,7 @@ from netsmith.core.spec import Spec
 from netsmith.engine.batch import Batch
 from netsmith.engine.task import Loss
 from netsmith.methods._logit_cache import SharedAnswers
-from netsmith.methods._taught import Taught, TaughtConfig, wide
+from netsmith.methods._taught import RememberedConfig, Taught, wide
 
 __all__ = ["ManyTeachers"]
 
@@ -34,7 +34,7 @@ class ManyTeachers(Taught):
         ConfigError: In ``step``: the teachers have no weights yet.
     """
 
-    class Config(TaughtConfig):
+    class Config(RememberedConfig):
         """Who teaches whom, and how.
 
         Attributes:
@@ -50,7 +50,6 @@ class ManyTeachers(Taught):
 
         others: Annotated[tuple[ModelConfig, ...], Field(min_length=1)]
         alpha: float = Field(default=0.9, ge=0, le=1)
-        cache: bool = False
 
         @property
         def needs_teacher(self) -> bool:
@@ -65,7 +64,7 @@ class ManyTeachers(Taught):
     config: ManyTeachers.Config
 
     def __init__(self, config: ManyTeachers.Config, *, spec: Spec) -> None:  # noqa: ARG002
-        super().__init__(config, cache=config.cache)
+        super().__init__(config)
 
     def _build_teacher(self) -> nn.Module:
         networks = [one.build() for one in (self.config.teacher, *self.config.others)]
