@@ -174,7 +174,7 @@ def _show_model(name: str) -> dict[str, Any]:
         raise UnknownNameError("model", name, sizes())
     config = config_class(**fields)
     facts = {"in_channels": 3, "num_classes": 10, "image_size": 32, "in_features": 64, "num_outputs": 10}
-    facts |= {"vocab_size": 1000, "max_length": 64}
+    facts |= {"vocab_size": 1000, "max_length": 64, **config.published}
     assumed = {key: facts[key] for key in facts if getattr(config, key, None) == AUTO}
     config = config.derive(**assumed)
     found: dict[str, Any] = {"kind": "model", "name": name, "file": entry.name, "family": entry.path.parent.name}
@@ -182,7 +182,12 @@ def _show_model(name: str) -> dict[str, Any]:
     network = config.build().eval()
     example = _example(config)
     if example is None:
-        return found | {"parameters": sum(p.numel() for p in network.parameters()), "macs": None, "layers": []}
+        return found | {
+            "parameters": sum(p.numel() for p in network.parameters()),
+            "macs": None,
+            "memory": None,
+            "layers": [],
+        }
     return found | _counted(network, example)
 
 
@@ -192,7 +197,7 @@ def _example(config: ModelConfig) -> Tensor | Graphs | None:
 
     fields = config.dump()
     if "in_channels" in fields:
-        size = fields.get("image_size", 32)
+        size = fields.get("image_size", config.published.get("image_size", 32))
         return torch.zeros(1, fields["in_channels"], size, size)
     if "vocab_size" in fields:
         return torch.ones(1, fields.get("max_length", 64), dtype=torch.int64)
@@ -203,12 +208,14 @@ def _example(config: ModelConfig) -> Tensor | Graphs | None:
 
 
 def _counted(module: Any, example: Any) -> dict[str, Any]:
+    from netsmith.measure.example import tensors
     from netsmith.measure.parameters import layer_table
 
     rows = layer_table(module, example)
     return {
         "parameters": sum(p.numel() for p in module.parameters()),
         "macs": sum(row.macs for row in rows),
+        "memory": sum(row.memory for row in rows) + sum(t.numel() * t.element_size() for t in tensors(example)),
         "layers": [row_json(row) for row in rows],
     }
 
@@ -226,4 +233,5 @@ def described(spec: Spec) -> str:
 def row_json(row: Row) -> dict[str, Any]:
     """Return a row of a layer table as JSON values; the output's shape is that of one example."""
     output = list(row.output[1:])
-    return {"name": row.name, "type": row.type, "output": output, "parameters": row.parameters, "macs": row.macs}
+    counted = {"parameters": row.parameters, "macs": row.macs, "memory": row.memory}
+    return {"name": row.name, "type": row.type, "output": output, **counted}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from netsmith.cli.output import LAYER_HEADERS, layer_rows, print_json, say, table
+from netsmith.report.tables import bytes_text
 
 __all__ = ["list_", "show"]
 
@@ -71,4 +72,5 @@ def show(name: str, *, as_json: bool) -> None:
     if found["layers"]:
         print(f"\n{table(LAYER_HEADERS, layer_rows(found['layers']))}")
     macs = f"{found['macs']:,}" if found["macs"] is not None else "not counted"
-    print(f"\n{found['parameters']:,} parameters, {macs} multiply-adds per example")
+    maps = f", {bytes_text(found['memory'])} for its maps" if found["memory"] else ""
+    print(f"\n{found['parameters']:,} parameters, {macs} multiply-adds per example{maps}")

@@ -7,9 +7,11 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+from netsmith.report.tables import bytes_text
+
 __all__ = ["LAYER_HEADERS", "layer_rows", "notice", "plain", "print_json", "say", "table"]
 
-LAYER_HEADERS = ("layer", "type", "output", "parameters", "multiply-adds")
+LAYER_HEADERS = ("layer", "type", "output", "parameters", "multiply-adds", "memory")
 
 
 def plain(text: str) -> str:
@@ -70,6 +72,7 @@ def layer_rows(layers: Sequence[dict[str, Any]]) -> list[list[str]]:
             "x".join(map(str, row["output"])),
             f"{row['parameters']:,}",
             f"{row['macs']:,}",
+            bytes_text(row["memory"]) if row["memory"] else "",
         ]
         for row in layers
     ]

@@ -5,7 +5,9 @@ Each role names the room where its kinds live (``models``, ``tasks``, ...). A ki
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import ClassVar, Literal, Self
 
 from netsmith.core.config import Config
@@ -57,6 +59,8 @@ class ModelConfig(Config):
         takes: The kinds of inputs it can work on; empty for any.
         widths: Fields that count channels or units: a number, or one for each layer.
         depths: Fields that count layers: a number, or by as many entries as they have.
+        published: Facts of the data the network was published for (``image_size``, ``num_classes``, ...): ``show``
+            counts for them. Data given to it, or fields that are set, go before.
     """
 
     role: ClassVar[str] = "model"
@@ -64,6 +68,7 @@ class ModelConfig(Config):
     takes: ClassVar[tuple[InputKind, ...]] = ()
     widths: ClassVar[tuple[str, ...]] = ()
     depths: ClassVar[tuple[str, ...]] = ()
+    published: ClassVar[Mapping[str, int]] = MappingProxyType({})
 
     def scaled(self, *, width: float = 1.0, depth: float = 1.0) -> Self:
         """Return the config of a network of the same kind, thinner or wider, shallower or deeper.

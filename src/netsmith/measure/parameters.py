@@ -13,6 +13,8 @@ from netsmith.measure.macs import Counter, on_meta
 
 __all__ = ["Row", "count_parameters", "layer_table"]
 
+_IN_PLACE = (nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.ELU, nn.SiLU, nn.GELU, nn.Tanh, nn.Sigmoid, nn.Hardswish, nn.Dropout)
+
 
 @dataclass(frozen=True)
 class Row:
@@ -24,6 +26,8 @@ class Row:
         output: Shape of its (first) output, batch included; empty where it has none.
         parameters: Its own parameters; a shared one counts where it is used first.
         macs: Multiply-adds of all its calls.
+        memory: Bytes of the maps it makes in all its calls, the whole batch. Views, dropout and activations make none:
+            they can overwrite what comes in, as papers count them.
     """
 
     name: str
@@ -31,6 +35,7 @@ class Row:
     output: tuple[int, ...]
     parameters: int
     macs: int
+    memory: int = 0
 
 
 def count_parameters(module: nn.Module, *, trainable: bool = False) -> int:
@@ -53,7 +58,7 @@ def layer_table(module: nn.Module, example: Example) -> list[Row]:
         module: Any module; it is left as found.
         example: One tensor, a tuple (positional arguments) or a dict of tensors.
     """
-    outputs, macs = on_meta(module, example, _called)
+    outputs, macs, memory = on_meta(module, example, _called)
     rows, seen = [], set[int]()
     types = dict(module.named_modules())
     for name in [*outputs, *(n for n in types if n not in outputs)]:
@@ -61,16 +66,24 @@ def layer_table(module: nn.Module, example: Example) -> list[Row]:
         parameters = _own_parameters(child, seen)
         leaf = next(child.children(), None) is None
         if parameters or macs.get(name) or (leaf and name in outputs):
-            rows.append(Row(name, type(child).__name__, outputs.get(name, ()), parameters, int(macs.get(name, 0))))
+            kind, made = type(child).__name__, memory[name] if leaf and name in memory else 0
+            rows.append(Row(name, kind, outputs.get(name, ()), parameters, int(macs.get(name, 0)), made))
     return rows
 
 
-def _called(clone: nn.Module, given: tuple[Any, ...]) -> tuple[dict[str, tuple[int, ...]], dict[str, int]]:
-    """Return the shape of each module's output and its own multiply-adds, by name, in the order of the first call."""
+def _called(
+    clone: nn.Module, given: tuple[Any, ...]
+) -> tuple[dict[str, tuple[int, ...]], dict[str, int], dict[str, int]]:
+    """Return what each module did, by name, in the order of the first call.
+
+    Returns:
+        The shape of its output, its own multiply-adds, the bytes of what it made.
+    """
     counter = Counter()
     names = {child: name for name, child in clone.named_modules()}
     outputs: dict[str, tuple[int, ...]] = {}
     macs: dict[str, int] = {}
+    memory: dict[str, int] = {}
     stack: list[int] = []  # multiply-adds of the submodules of each module that is running
     starts: list[int] = []
 
@@ -78,7 +91,7 @@ def _called(clone: nn.Module, given: tuple[Any, ...]) -> tuple[dict[str, tuple[i
         stack.append(0)
         starts.append(counter.total)
 
-    def leave(child: nn.Module, _: Any, output: Any) -> None:
+    def leave(child: nn.Module, args: Any, output: Any) -> None:
         spent = counter.total - starts.pop()
         own = spent - stack.pop()
         if stack:
@@ -86,13 +99,16 @@ def _called(clone: nn.Module, given: tuple[Any, ...]) -> tuple[dict[str, tuple[i
         found = tensors(output)
         outputs.setdefault(names[child], tuple(found[0].shape) if found else ())
         macs[names[child]] = macs.get(names[child], 0) + own
+        if not isinstance(child, _IN_PLACE):
+            new = [t for t in found if not t._is_view() and all(t is not given for given in tensors(args))]
+            memory[names[child]] = memory.get(names[child], 0) + sum(t.numel() * t.element_size() for t in new)
 
     for child in clone.modules():
         child.register_forward_pre_hook(enter)
         child.register_forward_hook(leave)
     with torch.no_grad(), counter:
         clone(*given)
-    return outputs, macs
+    return outputs, macs, memory
 
 
 def _own_parameters(module: nn.Module, seen: set[int]) -> int:
