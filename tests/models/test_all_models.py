@@ -13,6 +13,7 @@ SMALL = {
     "student_net": ({"in_channels": 3, "num_classes": 10}, (2, 3, 16, 16)),
     "small_cnn": ({"in_channels": 3, "num_classes": 10}, (2, 3, 16, 16)),
     "maxout_cnn": ({"in_channels": 1, "image_size": 28, "num_classes": 10}, (2, 1, 28, 28)),
+    "vgg": ({"in_channels": 1, "image_size": 32, "num_classes": 10}, (2, 1, 32, 32)),
     "mlp": ({"in_features": 8, "num_outputs": 10}, (2, 8)),
     "text_cnn": ({"vocab_size": 30, "num_classes": 10}, (2, 7)),
     "bilstm": ({"vocab_size": 30, "num_classes": 10}, (2, 7)),

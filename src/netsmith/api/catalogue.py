@@ -164,6 +164,8 @@ def _show_recipe(name: str) -> dict[str, Any]:
 
 
 def _show_model(name: str) -> dict[str, Any]:
+    import torch
+
     from netsmith.core.config import AUTO
     from netsmith.core.registry import config_in
     from netsmith.core.roles import ModelConfig
@@ -179,7 +181,8 @@ def _show_model(name: str) -> dict[str, Any]:
     config = config.derive(**assumed)
     found: dict[str, Any] = {"kind": "model", "name": name, "file": entry.name, "family": entry.path.parent.name}
     found |= {"doc": entry.doc, "config": config.dump(), "assumed": assumed}
-    network = config.build().eval()
+    with torch.device("meta"):  # its shapes are counted, its numbers are not needed
+        network = config.build().eval()
     example = _example(config)
     if example is None:
         return found | {

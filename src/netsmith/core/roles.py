@@ -59,6 +59,7 @@ class ModelConfig(Config):
         takes: The kinds of inputs it can work on; empty for any.
         widths: Fields that count channels or units: a number, or one for each layer.
         depths: Fields that count layers: a number, or by as many entries as they have.
+        per_stage: Those of them whose entries count the layers of each stage.
         published: Facts of the data the network was published for (``image_size``, ``num_classes``, ...): ``show``
             counts for them. Data given to it, or fields that are set, go before.
     """
@@ -68,6 +69,7 @@ class ModelConfig(Config):
     takes: ClassVar[tuple[InputKind, ...]] = ()
     widths: ClassVar[tuple[str, ...]] = ()
     depths: ClassVar[tuple[str, ...]] = ()
+    per_stage: ClassVar[tuple[str, ...]] = ()
     published: ClassVar[Mapping[str, int]] = MappingProxyType({})
 
     def scaled(self, *, width: float = 1.0, depth: float = 1.0) -> Self:
@@ -99,7 +101,7 @@ class ModelConfig(Config):
         value: int | tuple[int, ...] = getattr(self, name)
         if isinstance(value, int):
             return self._times(name, value, factor)
-        if not by_length:
+        if not by_length or name in self.per_stage:
             return tuple(self._times(name, one, factor) for one in value)
         length = max(1, round(len(value) * factor)) if value else 0
         return tuple(value[place * len(value) // length] for place in range(length))
