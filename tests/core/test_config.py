@@ -12,7 +12,7 @@ from pydantic import ValidationError
 import toy
 from netsmith.core.config import AUTO, Auto, Config, FrozenMap
 from netsmith.core.errors import ConfigError
-from netsmith.core.roles import HookConfig, ModelConfig, OptimizerConfig
+from netsmith.core.roles import HookConfig, MethodConfig, ModelConfig, OptimizerConfig
 from netsmith.engine.experiment import Experiment
 from netsmith.engine.hooks.early_stop import EarlyStop
 from netsmith.engine.hooks.ema import Ema
@@ -309,3 +309,15 @@ def test_frozen_map_is_a_mapping():
         held.extra = 1
     with pytest.raises(ConfigError, match="sizes"):
         Deep.Config(sizes={1: (2,)})
+
+
+def test_a_field_that_came_later_is_said_only_where_it_is_used():
+    before = {"kind": "distillation", "model": "mlp", "teacher": "mlp", "task": "classify"}
+    config = MethodConfig.load(before)
+    assert "cache" not in config.dump()
+    assert config.dump(whole=True)["cache"] is False
+    used = config.derive(cache=True)
+    assert used.dump()["cache"] is True
+    assert MethodConfig.load(used.dump()) == used != config
+    assert MethodConfig.load(config.dump()) == config
+    assert "cache" not in config.to_json()

@@ -76,7 +76,7 @@ def _changes(base: Experiment.Config, saved: Experiment.Config, spec: Spec) -> d
     times = {name: getattr(saved, name) for name in _TIMES if getattr(base, name) == AUTO}
     filled = base.derive(epochs=0, **times).resolve(spec, batches=None).derive(epochs=base.epochs)
     changes: dict[str, Any] = {}
-    _compare(filled.dump(), saved.dump(), "", changes)
+    _compare(filled.dump(whole=True), saved.dump(whole=True), "", changes)
     steps = int(saved.steps)
     batches = steps // saved.epochs if saved.epochs else _batches(saved, spec) or steps
     follows = {

@@ -309,7 +309,7 @@ def compare(
                 "macs": count_macs(network.shipped, network.example(1)),
             }
         )
-        dumps.append(_flat(run.found.config.dump()))
+        dumps.append(_flat(run.found.config.dump(whole=True)))
     names = sorted({name for dump in dumps for name in dump})
     differs = {n: [d.get(n) for d in dumps] for n in names if len({repr(d.get(n)) for d in dumps}) > 1}
     return {"runs": rows, "differs": differs}

@@ -12,12 +12,13 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar, Generic, Literal, NamedTuple, Self, TypeVar, cast, get_args
 
-from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, model_validator
+from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError, core_schema
 
 from netsmith.core.errors import ConfigError, did_you_mean, shorten
 
-__all__ = ["AUTO", "Auto", "Config", "FrozenMap", "may_be_auto"]
+__all__ = ["AUTO", "Auto", "Config", "FrozenMap", "later", "may_be_auto"]
 
 Auto = Literal["auto"]
 AUTO: Auto = "auto"
@@ -25,6 +26,22 @@ AUTO: Auto = "auto"
 _FILLED = ("model", "task", "method", "hook")  # the roles whose AUTO fields an Experiment fills from the data
 
 _Value = TypeVar("_Value")
+
+
+def later(default: Any, **limits: Any) -> Any:
+    """Return a field that a config got after experiments with it were recorded.
+
+    At its default, which must do what was done before, it is left out of dumps: what was hashed, or saved, before it
+    was there is still the same experiment.
+
+    Args:
+        default: Its value where nothing is said.
+        limits: As pydantic's ``Field`` takes them.
+
+    Example:
+        ``cache: bool = later(False)``
+    """
+    return Field(default=default, json_schema_extra={"later": True}, **limits)
 
 
 class FrozenMap(Mapping[str, _Value], Generic[_Value]):
@@ -200,9 +217,13 @@ class Config(BaseModel, metaclass=_ConfigMeta):
             pending.append(_Change(path.split("."), value, path))
         return cast("Self", _replace(result, pending)) if pending else result
 
-    def dump(self) -> dict[str, Any]:
-        """Return the config as JSON values; each config carries its ``kind``, no field of a subclass is lost."""
-        return cast("dict[str, Any]", _dump(self))
+    def dump(self, *, whole: bool = False) -> dict[str, Any]:
+        """Return the config as JSON values; each config carries its ``kind``, no field of a subclass is lost.
+
+        Args:
+            whole: With the fields that came :func:`later` and are at their defaults.
+        """
+        return cast("dict[str, Any]", _dump(self, whole=whole))
 
     @classmethod
     def load(cls, data: Any, *, kinds: Mapping[tuple[str, str], type[Config]] | None = None) -> Self:
@@ -238,15 +259,22 @@ def _freeze(value: Any) -> Any:
     return value
 
 
-def _dump(value: Any) -> Any:
+def _dump(value: Any, *, whole: bool) -> Any:
     if isinstance(value, Config):
-        fields = {name: _dump(getattr(value, name)) for name in type(value).model_fields}
+        left_out = {name for name, field in type(value).model_fields.items() if _is_silent(value, name, field)}
+        names = [name for name in type(value).model_fields if whole or name not in left_out]
+        fields = {name: _dump(getattr(value, name), whole=whole) for name in names}
         return {"kind": value.kind_name(), **fields} if value.role else fields
     if isinstance(value, Mapping):
-        return {name: _dump(item) for name, item in cast("Mapping[str, Any]", value).items()}
+        return {name: _dump(item, whole=whole) for name, item in cast("Mapping[str, Any]", value).items()}
     if isinstance(value, tuple):
-        return [_dump(item) for item in cast("tuple[Any, ...]", value)]
+        return [_dump(item, whole=whole) for item in cast("tuple[Any, ...]", value)]
     return value
+
+
+def _is_silent(config: Config, name: str, field: FieldInfo) -> bool:
+    extra = field.json_schema_extra
+    return isinstance(extra, dict) and bool(extra.get("later")) and getattr(config, name) == field.default
 
 
 class _Change(NamedTuple):

@@ -21,6 +21,7 @@ __all__ = [
     "MethodConfig",
     "ModelConfig",
     "OptimizerConfig",
+    "Renaming",
     "RunSettings",
     "ScheduleConfig",
     "SourceConfig",
@@ -28,6 +29,9 @@ __all__ = [
 ]
 
 _LARGEST = 100
+
+Renaming = tuple[tuple[str, str], ...]
+"""Regular expressions with their replacements, each applied to what the one before it made."""
 
 Batches = Literal["examples", "tasks", "rollouts"]
 """What the rows of a batch are: single examples, few-shot tasks, or stretches of an environment's life."""
@@ -71,6 +75,10 @@ class ModelConfig(Config):
     depths: ClassVar[tuple[str, ...]] = ()
     per_stage: ClassVar[tuple[str, ...]] = ()
     published: ClassVar[Mapping[str, int]] = MappingProxyType({})
+
+    def public_names(self) -> Mapping[str, Renaming]:
+        """Return, by library whose weights are public, what turns its names of tensors into ours."""
+        return {}
 
     def scaled(self, *, width: float = 1.0, depth: float = 1.0) -> Self:
         """Return the config of a network of the same kind, thinner or wider, shallower or deeper.

@@ -11,6 +11,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from netsmith.core.config import later
 from netsmith.core.errors import ConfigError, shorten
 from netsmith.core.roles import MethodConfig, ModelConfig, RunSettings, TaskConfig
 from netsmith.engine.batch import Batch
@@ -79,7 +80,7 @@ class RememberedConfig(TaughtConfig):
         cache: Keep the teacher's logits in memory (of use without augmentation only).
     """
 
-    cache: bool = False
+    cache: bool = later(False)
 
 
 class Taught(Method):

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from netsmith.core.spec import Spec
 from netsmith.engine.batch import Batch
 from netsmith.engine.task import Loss
-from netsmith.methods._taught import Taught, TaughtConfig, soft_target_losses
+from netsmith.methods._taught import RememberedConfig, Taught, soft_target_losses
 
 __all__ = ["Distillation", "distillation_loss", "soft_target_losses"]
 
@@ -56,7 +56,7 @@ class Distillation(Taught):
         ConfigError: In ``step``: the teacher has no weights yet.
     """
 
-    class Config(TaughtConfig):
+    class Config(RememberedConfig):
         """Who teaches whom, and how.
 
         Attributes:
@@ -65,6 +65,7 @@ class Distillation(Taught):
             task: What their output means.
             temperature: T; higher shows more of what the teacher thinks of the wrong classes.
             alpha: Share of the teacher's word in the loss, 0..1.
+            cache: Keep the teacher's logits in memory (of use without augmentation only).
             teacher_steps: Steps in which the teacher is trained first; 0 if its weights come from outside.
         """
 

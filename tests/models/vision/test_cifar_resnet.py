@@ -12,6 +12,8 @@ COUNTS = {
     "resnet44": 658_586,
     "resnet56": 853_018,
     "resnet110": 1_727_962,
+    "plain20": 269_722,
+    "plain56": 853_018,
 }
 
 
@@ -25,7 +27,7 @@ def test_the_papers_sizes(name):
     assert sum(p.numel() for p in model.parameters()) == COUNTS[name]
 
 
-def reference(w, x, blocks):
+def reference(w, x, blocks, *, residual):
     """The network written out over its weights, in training mode."""
 
     def norm(y, name):
@@ -38,19 +40,20 @@ def reference(w, x, blocks):
             z = F.relu(norm(F.conv2d(y, w[f"{at}.conv1.weight"], stride=stride, padding=1), f"{at}.norm1"))
             z = norm(F.conv2d(z, w[f"{at}.conv2.weight"], padding=1), f"{at}.norm2")
             more = z.shape[1] - y.shape[1]
-            y = F.relu(z + F.pad(y[:, :, ::stride, ::stride], (0, 0, 0, 0, 0, more)))
+            y = F.relu(z + residual * F.pad(y[:, :, ::stride, ::stride], (0, 0, 0, 0, 0, more)))
     return y.mean((2, 3)) @ w["head.weight"].T + w["head.bias"]
 
 
-@pytest.mark.parametrize("size", [16, 15])
-def test_output_and_gradients_agree_with_the_network_written_out(size):
+@pytest.mark.parametrize(("size", "residual"), [(16, True), (15, True), (15, False)])
+def test_output_and_gradients_agree_with_the_network_written_out(size, residual):
     torch.manual_seed(0)
-    model = CifarResNet.Config(depth=14, width=4, in_channels=2, num_classes=5).build().double()
+    form = {"depth": 14, "width": 4, "residual": residual}
+    model = CifarResNet.Config(**form, in_channels=2, num_classes=5).build().double()
     for parameter in model.parameters():  # so that scales and shifts matter too
         parameter.data.add_(0.1 * torch.randn_like(parameter))
     x = torch.randn(4, 2, size, size, dtype=torch.float64)
     names, weights = zip(*model.named_parameters(), strict=True)
-    ours, theirs = model(x), reference(dict(zip(names, weights, strict=True)), x, blocks=2)
+    ours, theirs = model(x), reference(dict(zip(names, weights, strict=True)), x, blocks=2, residual=residual)
     torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-10)
     ours_grad = torch.autograd.grad(ours.square().sum(), weights)
     for name, one, other in zip(names, ours_grad, torch.autograd.grad(theirs.square().sum(), weights), strict=True):

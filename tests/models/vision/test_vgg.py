@@ -2,6 +2,7 @@ import pytest
 import torch
 from torch import nn
 
+from netsmith.api.weights import adopt_weights
 from netsmith.core.errors import ConfigError
 from netsmith.core.registry import config_in, sizes
 from netsmith.core.roles import ModelConfig
@@ -88,3 +89,27 @@ def test_it_is_scaled_stage_by_stage():
 def test_bad_forms_are_refused(fields, message):
     with pytest.raises(ConfigError, match=message):
         VGG.Config(**FACTS | fields).build()
+
+
+@pytest.mark.parametrize("batch_norm", [False, True])
+def test_it_takes_weights_under_torchvisions_names(batch_norm):
+    form = {"channels": (4, 6), "layers": (1, 2), "hidden": 10, "batch_norm": batch_norm}
+    config = VGG.Config(**form, in_channels=1, image_size=9, num_classes=5)
+    torch.manual_seed(1)
+    source, target = config.build(), config.build()
+    norms = ["norm"] if batch_norm else []
+    numbered = [  # torchvision counts every layer, ReLU and pool
+        *(f"stages.0.{kind}1" for kind in ("conv", *norms, "relu")),
+        "stages.0.pool",
+        *(f"stages.1.{kind}{at}" for at in (1, 2) for kind in ("conv", *norms, "relu")),
+        "stages.1.pool",
+    ]
+    names = {name: f"features.{number}" for number, name in enumerate(numbered)}
+    names |= {"classifier.linear1": "classifier.0", "classifier.linear2": "classifier.3", "head": "classifier.6"}
+    weights = {}
+    for name, tensor in source.state_dict().items():
+        layer, _, kind = name.rpartition(".")
+        weights[f"{names[layer]}.{kind}"] = tensor
+    assert adopt_weights(target, config, weights) == "torchvision"
+    for one, other in zip(source.state_dict().values(), target.state_dict().values(), strict=True):
+        assert torch.equal(one, other)

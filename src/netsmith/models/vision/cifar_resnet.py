@@ -8,7 +8,7 @@ from typing import ClassVar
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from netsmith.core.config import AUTO, Auto
+from netsmith.core.config import AUTO, Auto, later
 from netsmith.core.roles import ModelConfig
 from netsmith.core.spec import InputKind
 from netsmith.layers.initialization import he_initialize
@@ -22,13 +22,17 @@ SIZES = {
     "resnet44": {"depth": 44},
     "resnet56": {"depth": 56},
     "resnet110": {"depth": 110},
+    "plain20": {"depth": 20, "residual": False},
+    "plain32": {"depth": 32, "residual": False},
+    "plain44": {"depth": 44, "residual": False},
+    "plain56": {"depth": 56, "residual": False},
 }
 
 
 class _Block(nn.Module):
-    """Two 3 x 3 convolutions beside a shortcut: ``relu(F(x) + shortcut(x))`` (Eq. 1, Fig. 2)."""
+    """Two 3 x 3 convolutions beside a shortcut: ``relu(F(x) + shortcut(x))`` (Eq. 1, Fig. 2); plain: ``relu(F(x))``."""
 
-    def __init__(self, in_channels: int, out_channels: int, *, stride: int) -> None:
+    def __init__(self, in_channels: int, out_channels: int, *, stride: int, residual: bool) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(in_channels, out_channels, 3, stride=stride, padding=1, bias=False)
         self.norm1 = nn.BatchNorm2d(out_channels)
@@ -36,14 +40,16 @@ class _Block(nn.Module):
         self.conv2 = nn.Conv2d(out_channels, out_channels, 3, padding=1, bias=False)
         self.norm2 = nn.BatchNorm2d(out_channels)
         same = stride == 1 and in_channels == out_channels
-        self.shortcut = nn.Identity() if same else PadShortcut(in_channels, out_channels, stride=stride)
+        if residual:
+            self.shortcut = nn.Identity() if same else PadShortcut(in_channels, out_channels, stride=stride)
+        self.residual = residual
         self.relu2 = nn.ReLU()
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the block's output."""
         y = self.relu1(self.norm1(self.conv1(x)))
         y = self.norm2(self.conv2(y))
-        return self.relu2(y + self.shortcut(x))  # Eq. 1
+        return self.relu2(y + self.shortcut(x) if self.residual else y)  # Eq. 1
 
 
 class CifarResNet(nn.Module):
@@ -52,7 +58,8 @@ class CifarResNet(nn.Module):
     A 3 x 3 stem, three stages of ``n = (depth - 2) / 6`` blocks with 16, 32 and 64 channels (the second and third begin
     with stride 2), global average pooling, one linear layer. Shortcuts are all identities (option A). With three
     channels and ten classes: 269,722 parameters at depth 20, 464,154 at 32, 658,586 at 44, 853,018 at 56 and 1,727,962
-    at 110.
+    at 110. ``residual=False`` leaves the shortcuts out: the plain network of Fig. 6, with as many parameters, whose
+    training error rises with its depth.
 
     Weights are drawn by :func:`~netsmith.layers.initialization.he_initialize`, the paper's reference [13].
 
@@ -66,6 +73,7 @@ class CifarResNet(nn.Module):
         Attributes:
             depth: Number of layers with weights: ``6 n + 2``.
             width: Channels of the first stage; the second has twice, the third four times as many.
+            residual: Add the shortcuts.
             in_channels: Channels of an image.
             num_classes: Number of classes.
         """
@@ -76,6 +84,7 @@ class CifarResNet(nn.Module):
 
         depth: int = Field(default=20, ge=8)
         width: int = Field(default=16, ge=1)
+        residual: bool = later(True)
         in_channels: int | Auto = AUTO
         num_classes: int | Auto = AUTO
 
@@ -94,7 +103,7 @@ class CifarResNet(nn.Module):
 
     def __init__(self, config: CifarResNet.Config) -> None:
         super().__init__()
-        width, blocks = config.width, (config.depth - 2) // 6
+        width, blocks, residual = config.width, (config.depth - 2) // 6, config.residual
         self.stem = nn.Sequential(
             OrderedDict(
                 conv=nn.Conv2d(config.in_channels, width, 3, padding=1, bias=False),
@@ -103,9 +112,9 @@ class CifarResNet(nn.Module):
             )
         )
         self.stages = nn.Sequential(
-            _stage(width, width, blocks=blocks, stride=1),  # (B, 16, 32, 32) for 32 x 32 images
-            _stage(width, 2 * width, blocks=blocks, stride=2),  # (B, 32, 16, 16)
-            _stage(2 * width, 4 * width, blocks=blocks, stride=2),  # (B, 64, 8, 8)
+            _stage(width, width, blocks, stride=1, residual=residual),  # (B, 16, 32, 32) for 32 x 32 images
+            _stage(width, 2 * width, blocks, stride=2, residual=residual),  # (B, 32, 16, 16)
+            _stage(2 * width, 4 * width, blocks, stride=2, residual=residual),  # (B, 64, 8, 8)
         )
         self.pool = nn.AdaptiveAvgPool2d(1)
         self.flatten = nn.Flatten()
@@ -121,6 +130,9 @@ class CifarResNet(nn.Module):
         return {"stem": "stem", "features": "stages.2", "head": "head"}
 
 
-def _stage(in_channels: int, out_channels: int, *, blocks: int, stride: int) -> nn.Sequential:
-    first = _Block(in_channels, out_channels, stride=stride)
-    return nn.Sequential(first, *(_Block(out_channels, out_channels, stride=1) for _ in range(blocks - 1)))
+def _stage(in_channels: int, out_channels: int, blocks: int, *, stride: int, residual: bool) -> nn.Sequential:
+    strides = [stride] + [1] * (blocks - 1)
+    widths = [in_channels] + [out_channels] * (blocks - 1)
+    return nn.Sequential(
+        *(_Block(width, out_channels, stride=s, residual=residual) for width, s in zip(widths, strides, strict=True))
+    )

@@ -11,8 +11,9 @@ from torch import Tensor, nn
 
 from netsmith.core.config import AUTO, Auto
 from netsmith.core.errors import ConfigError
-from netsmith.core.roles import ModelConfig
+from netsmith.core.roles import ModelConfig, Renaming
 from netsmith.core.spec import InputKind
+from netsmith.layers.hidden import hidden_layers
 from netsmith.layers.initialization import he_initialize
 
 __all__ = ["VGG"]
@@ -79,6 +80,19 @@ class VGG(nn.Module):
         image_size: int | Auto = AUTO
         num_classes: int | Auto = AUTO
 
+        def public_names(self) -> Mapping[str, Renaming]:
+            """Return the names of torchvision, which numbers every layer and pool."""
+            rules, number = [(r"^classifier\.6\.", "head.")], 0
+            for stage, layers in enumerate(self.layers):
+                for at in range(1, layers + 1):
+                    rules.append((rf"^features\.{number}\.", f"stages.{stage}.conv{at}."))
+                    if self.batch_norm:
+                        rules.append((rf"^features\.{number + 1}\.", f"stages.{stage}.norm{at}."))
+                    number += 3 if self.batch_norm else 2
+                number += 1
+            rules += [(r"^classifier\.0\.", "classifier.linear1."), (r"^classifier\.3\.", "classifier.linear2.")]
+            return {"torchvision": tuple(rules)}
+
         @model_validator(mode="after")
         def _check(self) -> VGG.Config:
             if len(self.layers) != len(self.channels) or not self.layers:
@@ -112,17 +126,7 @@ class VGG(nn.Module):
             stage["pool"] = nn.MaxPool2d(2)
             stages.append(nn.Sequential(stage))
         self.stages = nn.Sequential(*stages)
-        self.classifier = nn.Sequential(
-            OrderedDict(
-                flatten=nn.Flatten(),
-                linear1=nn.Linear(width * size * size, config.hidden),
-                relu1=nn.ReLU(),
-                dropout1=nn.Dropout(config.dropout),
-                linear2=nn.Linear(config.hidden, config.hidden),
-                relu2=nn.ReLU(),
-                dropout2=nn.Dropout(config.dropout),
-            )
-        )
+        self.classifier = hidden_layers(width * size * size, config.hidden, dropout=config.dropout)
         self.head = nn.Linear(config.hidden, config.num_classes)
         he_initialize(self)
 

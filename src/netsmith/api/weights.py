@@ -1,0 +1,96 @@
+"""Weights that others published: read without executing anything, and named as ours."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import safetensors.torch
+import torch
+from safetensors import SafetensorError
+from torch import Tensor, nn
+
+from netsmith.core.errors import ConfigError, DataError, shorten
+from netsmith.core.roles import ModelConfig, Renaming
+
+__all__ = ["adopt_weights", "read_weights"]
+
+_COUNTERS = ".num_batches_tracked"  # of a batch normalization: older files have none, and evaluation asks for none
+
+
+def read_weights(path: str | Path) -> dict[str, Tensor]:
+    """Read named tensors: a ``.safetensors`` file, or a ``.pth``, ``.pt`` or ``.bin`` of tensors alone.
+
+    Nothing in the file is executed.
+
+    Raises:
+        DataError: There is no such file, or it holds something else.
+    """
+    file = Path(path)
+    if not file.is_file():
+        raise DataError(f"{path}: there is no such file")
+    try:
+        if file.suffix == ".safetensors":
+            return safetensors.torch.load_file(file)
+        found = torch.load(file, map_location="cpu", weights_only=True)  # noqa: TID251
+    except (SafetensorError, OSError, ValueError, RuntimeError, EOFError, KeyError, AttributeError) as error:
+        raise DataError(f"{file.name} does not hold named tensors: {shorten(str(error), 120)}") from None
+    except Exception as error:  # torch raises its pickle module's own error, which must not be imported
+        raise DataError(f"{file.name} holds more than tensors and is refused: {shorten(str(error), 120)}") from None
+    for wrapper in ("state_dict", "model", "model_state_dict"):
+        if isinstance(found, dict) and isinstance(found.get(wrapper), dict):
+            found = found[wrapper]
+    if not isinstance(found, dict) or not found or not all(isinstance(value, Tensor) for value in found.values()):
+        raise DataError(f"{file.name} does not hold named tensors, but {shorten(repr(type(found).__name__), 60)}")
+    return {str(name): value for name, value in found.items()}
+
+
+def adopt_weights(module: nn.Module, config: ModelConfig, weights: Mapping[str, Tensor]) -> str:
+    """Copy weights into a network of the catalogue, whose names are ours or those of a library it knows.
+
+    Args:
+        module: What ``config`` builds; changed in place, all or nothing.
+        config: Its config, which knows the public names.
+        weights: Tensors by name.
+
+    Returns:
+        The library whose names they are, ``netsmith`` for our own.
+
+    Raises:
+        ConfigError: No set of names fits; what is missing, unknown or of another shape under the nearest is named.
+    """
+    wanted = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
+    tries: list[tuple[int, str, str, dict[str, Tensor]]] = []
+    for library, rules in {"netsmith": (), **config.public_names()}.items():
+        named = _renamed(weights, rules)
+        shapes = {name: tuple(tensor.shape) for name, tensor in named.items()}
+        missing = [name for name in wanted if name not in shapes and not name.endswith(_COUNTERS)]
+        unknown = [name for name in shapes if name not in wanted]
+        other = [name for name in wanted if name in shapes and shapes[name] != wanted[name]]
+        words = [f"{what} {_few(names)}" for what, names in (("missing", missing), ("unknown", unknown)) if names]
+        words += [f"{name} is {shapes[name]}, expected {wanted[name]}" for name in other[:3]]
+        tries.append((len(missing) + len(unknown) + len(other), library, "; ".join(words), named))
+    faults, library, words, named = min(tries, key=lambda one: one[0])
+    if faults:
+        names = ", ".join(library for _, library, _, _ in tries)
+        raise ConfigError(
+            f"these weights do not fit {config.kind_name()} under the names of {names}; "
+            f"nearest are those of {library}: {words}"
+        )
+    module.load_state_dict(named, strict=False)  # but for counters nothing is missing
+    return library
+
+
+def _renamed(weights: Mapping[str, Tensor], rules: Renaming) -> dict[str, Tensor]:
+    found: dict[str, Tensor] = {}
+    for name, tensor in weights.items():
+        for pattern, replacement in rules:
+            name = re.sub(pattern, replacement, name)
+        found[name] = tensor
+    return found
+
+
+def _few(names: list[str]) -> str:
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return ", ".join(names[:3]) + more
