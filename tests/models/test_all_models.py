@@ -13,6 +13,8 @@ SMALL = {
     "student_net": ({"in_channels": 3, "num_classes": 10}, (2, 3, 16, 16)),
     "small_cnn": ({"in_channels": 3, "num_classes": 10}, (2, 3, 16, 16)),
     "maxout_cnn": ({"in_channels": 1, "image_size": 28, "num_classes": 10}, (2, 1, 28, 28)),
+    "mobilenet_v1": ({"in_channels": 3, "num_classes": 10}, (2, 3, 32, 32)),
+    "mobilenet_v2": ({"in_channels": 3, "num_classes": 10}, (2, 3, 64, 64)),
     "alexnet": ({"hidden": 64, "in_channels": 1, "image_size": 67, "num_classes": 10}, (2, 1, 67, 67)),
     "zfnet": ({"hidden": 64, "in_channels": 1, "image_size": 63, "num_classes": 10}, (2, 1, 63, 63)),
     "resnet": ({"in_channels": 3, "num_classes": 10}, (2, 3, 32, 32)),
