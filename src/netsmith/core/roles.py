@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import ClassVar, Literal, Self
+from typing import ClassVar, Literal, Self, TypeAlias
 
 from netsmith.core.config import Config
 from netsmith.core.errors import ConfigError, shorten
@@ -32,6 +32,7 @@ _LARGEST = 100
 
 Renaming = tuple[tuple[str, str], ...]
 """Regular expressions with their replacements, each applied to what the one before it made."""
+_Widths: TypeAlias = "int | tuple[_Widths, ...]"
 
 Batches = Literal["examples", "tasks", "rollouts"]
 """What the rows of a batch are: single examples, few-shot tasks, or stretches of an environment's life."""
@@ -61,7 +62,7 @@ class ModelConfig(Config):
 
     Attributes:
         takes: The kinds of inputs it can work on; empty for any.
-        widths: Fields that count channels or units: a number, or one for each layer.
+        widths: Fields that count channels or units: a number, one for each layer, or a row of them for each module.
         depths: Fields that count layers: a number, or by as many entries as they have.
         per_stage: Those of them whose entries count the layers of each stage.
         published: Facts of the data the network was published for (``image_size``, ``num_classes``, ...): ``show``
@@ -105,14 +106,17 @@ class ModelConfig(Config):
                 changed = changed.derive(**{name: changed._scaled_field(name, factor, by_length=what == "depth")})
         return changed
 
-    def _scaled_field(self, name: str, factor: float, *, by_length: bool) -> int | tuple[int, ...]:
-        value: int | tuple[int, ...] = getattr(self, name)
-        if isinstance(value, int):
-            return self._times(name, value, factor)
-        if not by_length or name in self.per_stage:
-            return tuple(self._times(name, one, factor) for one in value)
+    def _scaled_field(self, name: str, factor: float, *, by_length: bool) -> _Widths:
+        value: _Widths = getattr(self, name)
+        if isinstance(value, int) or not by_length or name in self.per_stage:
+            return self._each_times(name, value, factor)
         length = max(1, round(len(value) * factor)) if value else 0
         return tuple(value[place * len(value) // length] for place in range(length))
+
+    def _each_times(self, name: str, value: _Widths, factor: float) -> _Widths:
+        if isinstance(value, int):
+            return self._times(name, value, factor)
+        return tuple(self._each_times(name, one, factor) for one in value)
 
     def _times(self, name: str, value: int, factor: float) -> int:  # noqa: ARG002
         """Return a field times a factor, at least 1; a kind that takes certain numbers only gives the nearest."""
