@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from netsmith.compress.prune import prune
 from netsmith.core.config import AUTO
 from netsmith.core.errors import ConfigError
 from netsmith.core.roles import ModelConfig
@@ -111,6 +112,16 @@ def test_it_can_be_scaled(kind):
     assert size(deep) > 1.2 * size(config)
     assert deep.build()(x).shape == config.build()(x).shape
     assert size(config.scaled(width=0.01, depth=0.01)) > 0
+
+
+@pytest.mark.parametrize("kind", ["vgg", "alexnet", "zfnet", "resnet", "mobilenet_v1", "mobilenet_v2"])
+def test_surgery_cuts_it(kind):
+    config, x = example(kind)
+    network = config.build()
+    small, log = prune(network, x, ratio=0.5, scope="local")
+    assert log.proof[0]["error"] <= 1e-12
+    before, after = (sum(p.numel() for p in net.parameters()) for net in (network, small))
+    assert after < (0.85 if kind in ("alexnet", "zfnet") else 0.4) * before  # what they normalize across stays whole
 
 
 def test_scaled_numbers_are_those_that_a_kind_takes():

@@ -25,6 +25,8 @@ AUTO: Auto = "auto"
 
 _FILLED = ("model", "task", "method", "hook")  # the roles whose AUTO fields an Experiment fills from the data
 
+_LATER = {"later": True}  # marks a field of a config
+
 _Value = TypeVar("_Value")
 
 
@@ -41,7 +43,7 @@ def later(default: Any, **limits: Any) -> Any:
     Example:
         ``cache: bool = later(False)``
     """
-    return Field(default=default, json_schema_extra={"later": True}, **limits)
+    return Field(default=default, json_schema_extra={**_LATER}, **limits)
 
 
 class FrozenMap(Mapping[str, _Value], Generic[_Value]):
@@ -273,8 +275,7 @@ def _dump(value: Any, *, whole: bool) -> Any:
 
 
 def _is_silent(config: Config, name: str, field: FieldInfo) -> bool:
-    extra = field.json_schema_extra
-    return isinstance(extra, dict) and bool(extra.get("later")) and getattr(config, name) == field.default
+    return field.json_schema_extra == _LATER and getattr(config, name) == field.default
 
 
 class _Change(NamedTuple):
