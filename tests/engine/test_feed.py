@@ -1,6 +1,7 @@
 """The order of batches: a pure function of seed and position, with any number of loader processes and ranks."""
 
 import pickle  # noqa: TID251 - to prove that a batch and a metric survive the way between processes
+from typing import NamedTuple
 
 import pytest
 import torch
@@ -171,6 +172,9 @@ def test_to_changes_floats_and_pictures_only():
 
 
 def test_other_leaves_of_a_tree_stay():
+    pair = NamedTuple("pair", [("x", torch.Tensor), ("y", int)])(torch.ones(2), 3)
+    found = map_tensors(pair, lambda tensor: tensor * 2)
+    assert (found.x.tolist(), found.y, type(found)) == ([2.0, 2.0], 3, type(pair))
     assert map_tensors({"a": None, "b": ["x", 3]}, lambda tensor: 1 / 0) == {"a": None, "b": ["x", 3]}
     again = pickle.loads(pickle.dumps(tree()))
     assert torch.equal(again.inputs["a"], tree().inputs["a"])

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from netsmith.api.network import Network, first_line
+from netsmith.api.network import Network
 from netsmith.api.raw import Raw, count, read_graphs
-from netsmith.core.errors import DataError, UnsupportedError, shorten
+from netsmith.core.errors import DataError, UnsupportedError, first_line, shorten
 from netsmith.core.spec import Inputs, Outputs, Spec
 from netsmith.engine.task import Task
 from netsmith.layers.graphs import Graphs

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from netsmith.api.encode import Missing, encode
 from netsmith.api.raw import Raw, as_batches, count, free_axes, parse_graphs, random_graphs
-from netsmith.core.errors import DataError, NetsmithError, ProofError, UnsupportedError, shorten
+from netsmith.core.errors import DataError, NetsmithError, ProofError, UnsupportedError, first_line
 from netsmith.core.spec import Inputs, Spec
 from netsmith.engine.random import example_keys, keyed_normal
 from netsmith.engine.task import Task
@@ -21,7 +21,7 @@ from netsmith.layers.graphs import pad_graphs
 from netsmith.layers.preprocess import Preprocess
 from netsmith.measure.example import tensors
 
-__all__ = ["Network", "Shipped", "first_line"]
+__all__ = ["Network", "Shipped"]
 
 _PICTURES = 256
 _ROUNDED = 0.05  # relative error that roundings of an int8 network may add up to
@@ -280,13 +280,3 @@ class Network:
             "latency_ms": latency_ms(call).median,
             "measured_at": time.strftime("%Y-%m-%d"),
         }
-
-
-def first_line(error: Exception) -> str:
-    """Return an error of someone's module in one line, with its kind where the text alone would say little."""
-    first = shorten(str(error).strip().partition("\n")[0], 160)
-    return (
-        first
-        if isinstance(error, (RuntimeError, ValueError, TypeError)) and first
-        else f"{type(error).__name__}: {first}"
-    )

@@ -19,6 +19,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -36,6 +37,7 @@ __all__ = [
     "UnsupportedError",
     "UserError",
     "did_you_mean",
+    "first_line",
     "shorten",
 ]
 
@@ -140,6 +142,14 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     if not names:
         return ""
     return "; known: " + ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
+
+
+def first_line(error: Exception) -> str:
+    """Return an error of someone else's code in one line, with its kind where the text alone would say little."""
+    text = re.sub(r"\x1b\[[0-9;]*m", "", str(error))  # colors for a terminal
+    first = shorten(text.strip().partition("\n")[0], 160)
+    plain = isinstance(error, (NetsmithError, RuntimeError, ValueError, TypeError)) and first
+    return first if plain else f"{type(error).__name__}: {first}"
 
 
 def shorten(text: str, limit: int) -> str:

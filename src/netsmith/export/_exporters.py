@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
-from netsmith.core.errors import UnsupportedError
-from netsmith.export._parity import Axes, first_line, longer
+from netsmith.core.errors import UnsupportedError, first_line
+from netsmith.export._parity import Axes, longer
 from netsmith.measure.example import tensors
 
 __all__ = ["Flat", "Forms", "clean", "moving_axes", "with_dynamo", "with_torchscript"]

@@ -12,12 +12,12 @@ import torch
 from torch import nn
 from torch.utils import _pytree as pytree
 
-from netsmith.core.errors import ProofError, UserError, shorten
+from netsmith.core.errors import ProofError, UserError, first_line
 from netsmith.core.keys import key
 from netsmith.measure.example import random_like, tensors
 from netsmith.measure.session import open_session, run_session
 
-__all__ = ["Axes", "Parity", "Trial", "first_line", "longer", "prove", "trials_of"]
+__all__ = ["Axes", "Parity", "Trial", "longer", "prove", "trials_of"]
 
 Axes = tuple[tuple[int, ...], ...]
 """Axes of each tensor of an example."""
@@ -112,8 +112,3 @@ def _relative_error(expected: np.ndarray, got: np.ndarray) -> float:
         return 0.0
     scale = max(float(np.abs(a[finite]).max()), float(np.finfo(np.float32).tiny))
     return float(np.abs(a[finite] - b[finite]).max()) / scale
-
-
-def first_line(error: Exception) -> str:
-    text = str(error).strip() or type(error).__name__
-    return shorten(text.splitlines()[0], 200)

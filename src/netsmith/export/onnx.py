@@ -13,12 +13,13 @@ import torch
 from torch import nn
 from torch.utils import _pytree as pytree
 
-from netsmith.core.errors import ProofError, UnsupportedError
+from netsmith.core.errors import ProofError, UnsupportedError, first_line
 from netsmith.core.extras import require
 from netsmith.core.quiet import silence
+from netsmith.engine.batch import map_tensors
 from netsmith.export._exporters import Flat, Forms, clean, moving_axes, with_dynamo, with_torchscript
-from netsmith.export._parity import Axes, Parity, first_line, prove, trials_of
-from netsmith.measure.example import Example, arguments, batch_size, map_tensors, tensors
+from netsmith.export._parity import Axes, Parity, prove, trials_of
+from netsmith.measure.example import Example, arguments, batch_size, tensors
 from netsmith.measure.macs import evaluating
 from netsmith.measure.memory import weight_bytes
 

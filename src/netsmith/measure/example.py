@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -10,8 +9,9 @@ from torch import Tensor
 from torch.utils import _pytree as pytree
 
 from netsmith.core.errors import UnsupportedError
+from netsmith.engine.batch import map_tensors
 
-__all__ = ["Example", "arguments", "batch_size", "map_tensors", "random_like", "tensors"]
+__all__ = ["Example", "arguments", "batch_size", "random_like", "tensors"]
 
 Example = Any
 """One tensor; a tuple of them (positional arguments); or a dict of tensors (one argument). The batch is axis 0."""
@@ -35,11 +35,6 @@ def arguments(example: Example) -> tuple[Any, ...]:
 def tensors(example: Any) -> list[Tensor]:
     """Return the tensors of an example (or of a module's output) in a fixed order."""
     return [leaf for leaf in pytree.tree_leaves(example) if isinstance(leaf, Tensor)]
-
-
-def map_tensors(example: Any, change: Callable[[Tensor], Tensor]) -> Any:
-    """Return the same structure with every tensor changed."""
-    return pytree.tree_map(lambda leaf: change(leaf) if isinstance(leaf, Tensor) else leaf, example)
 
 
 def batch_size(example: Example) -> int:

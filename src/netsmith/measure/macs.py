@@ -13,7 +13,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
 from netsmith.core.errors import NetsmithError
-from netsmith.measure.example import Example, arguments, map_tensors
+from netsmith.engine.batch import map_tensors
+from netsmith.measure.example import Example, arguments
 
 __all__ = ["Counter", "count_macs", "evaluating", "on_meta"]
 
