@@ -83,6 +83,31 @@ def test_figures_are_the_same_under_any_split(answers, cuts):
     assert in_pieces(ConfusionMatrix, logits, labels, cuts) == whole
 
 
+@pytest.mark.parametrize("cuts", [[], [1, 2, 3, 50]])
+def test_the_share_within_the_likeliest_is_scikit_learns(answers, cuts):
+    sklearn = pytest.importorskip("sklearn.metrics")
+    logits, labels = answers
+    task = Classify.Config(within=(2, 3)).build()
+    assert list(task.metrics()) == ["accuracy", "top2", "top3", "loss"]
+    for count in (2, 3):
+        want = sklearn.top_k_accuracy_score(labels, logits, k=count, labels=range(logits.shape[1]))
+        assert in_pieces(lambda count=count: task.metrics()[f"top{count}"], logits, labels, cuts) == pytest.approx(want)
+    assert "within" not in Classify.Config().dump()
+
+
+def test_of_equal_logits_the_first_counts_and_what_is_no_number_never():
+    metric = Classify.Config(within=(2,)).build().metrics()["top2"]
+    metric.update(torch.zeros(4, 4), torch.arange(4))
+    assert metric.compute() == 0.5
+    bad = Classify.Config(within=(4,)).build().metrics()["top4"]
+    bad.update(torch.full((2, 4), float("nan")), torch.tensor([0, 3]))
+    assert bad.compute() == 0.0
+    with pytest.raises(DataError, match="expected one class"):
+        metric.update(torch.zeros(2, 4), torch.zeros(2, 4))
+    with pytest.raises(ConfigError, match="within"):
+        Classify.Config(within=(1,))
+
+
 def test_the_confusion_matrix_is_scikit_learns():
     sklearn = pytest.importorskip("sklearn.metrics")
     generator = torch.Generator().manual_seed(3)

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from netsmith.core.errors import DataError
 from netsmith.engine.task import Metric
 
-__all__ = ["R2", "absolute_errors", "correct", "full", "negative_log_likelihood", "paired", "squared_errors"]
+__all__ = ["R2", "absolute_errors", "among", "correct", "full", "negative_log_likelihood", "paired", "squared_errors"]
 
 
 def full(output: Tensor) -> Tensor:
@@ -39,9 +39,26 @@ def correct(output: Tensor, target: Tensor) -> tuple[Tensor, int]:
     Raises:
         DataError: The targets are not one class per example.
     """
+    _check_classes(target)
+    return (output.argmax(1) == target).sum(), target.shape[0]
+
+
+def among(count: int, output: Tensor, target: Tensor) -> tuple[Tensor, int]:
+    """Return how many classes are among the ``count`` likeliest, and of how many; of equal ones the first counts.
+
+    Raises:
+        DataError: The targets are not one class per example.
+    """
+    _check_classes(target)
+    true = output.gather(1, target[:, None])
+    earlier = torch.arange(output.shape[1], device=output.device) < target[:, None]
+    ahead = ~(output <= true) | ((output == true) & earlier)  # what is no number is ahead of all
+    return (ahead.sum(1) < count).sum(), target.shape[0]
+
+
+def _check_classes(target: Tensor) -> None:
     if target.dim() != 1 or target.is_floating_point():
         raise DataError(f"expected one class (int64) per example, got {target.dtype} targets {tuple(target.shape)}")
-    return (output.argmax(1) == target).sum(), target.shape[0]
 
 
 def negative_log_likelihood(output: Tensor, target: Tensor) -> tuple[Tensor, int]:

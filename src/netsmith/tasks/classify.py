@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+import functools
+from typing import Annotated, Any, ClassVar
 
 import torch
 from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F
 
+from netsmith.core.config import later
 from netsmith.core.errors import shorten
 from netsmith.core.roles import TaskConfig
 from netsmith.core.spec import OutputKind, Outputs, Spec
 from netsmith.engine.task import Loss, Metric, Ratio, Task, weighted
 from netsmith.tasks._decoding import class_names, probabilities_of
-from netsmith.tasks._metrics import correct, full, negative_log_likelihood
+from netsmith.tasks._metrics import among, correct, full, negative_log_likelihood
 
 __all__ = ["Classify", "ConfusionMatrix"]
 
@@ -25,8 +27,8 @@ class Classify(Task):
     .. math:: -\sum_k q_k \log p_k, \qquad q_k = (1 - \epsilon) [k = y] + \epsilon / K
 
     with label smoothing :math:`\epsilon` (Szegedy et al. 2016, arXiv:1512.00567, section 7; spread over all K classes).
-    A target is a class (int64), or ``(B, K)`` probabilities (mixed examples). Figures: ``accuracy`` in 0..1 and
-    ``loss``, the cross entropy in nats without smoothing; both take classes only.
+    A target is a class (int64), or ``(B, K)`` probabilities (mixed examples). Figures: ``accuracy`` in 0..1,
+    ``loss``, the cross entropy in nats without smoothing, and those of ``within``; all take classes only.
 
     Shapes:
         Output ``(B, K)``; target ``(B,)`` int64 or ``(B, K)`` floating.
@@ -38,12 +40,14 @@ class Classify(Task):
         Attributes:
             label_smoothing: Share of each target's mass that is spread evenly over all classes, in [0, 1).
             top: How many of the likeliest classes a prediction shows.
+            within: Further figures: for 5 ``top5``, the share of examples whose class is among the five likeliest.
         """
 
         answers: ClassVar[tuple[OutputKind, ...]] = ("classes",)
 
         label_smoothing: float = Field(default=0.0, ge=0, lt=1)
         top: int = Field(default=5, ge=1)
+        within: tuple[Annotated[int, Field(ge=2)], ...] = later(())
 
         def misfit(self, spec: Spec) -> str:
             """Return why there are no classes to learn; for values, the two ways out."""
@@ -71,6 +75,7 @@ class Classify(Task):
     def metrics(self) -> dict[str, Metric]:
         return {
             "accuracy": Ratio(correct),
+            **{f"top{count}": Ratio(functools.partial(among, count)) for count in self.config.within},
             "loss": Ratio(negative_log_likelihood, higher_is_better=False, unit="nat"),
         }
 
