@@ -1,6 +1,6 @@
 """netsmith: train, explain, compress, ship and verify neural networks of every classic family.
 
-Four names; what they return has the other verbs as methods. The command line merely calls them.
+Five names; what they return has the other verbs as methods. The command line merely calls them.
 
 - :func:`train` trains a recipe, your own recipe file or an ``experiment.json`` in a new run folder::
 
@@ -18,6 +18,10 @@ Four names; what they return has the other verbs as methods. The command line me
     network = netsmith.from_module(module, torch.zeros(1, 3, 32, 32), classes=("cat", "dog"))
     network.predict([image]); network.export("model.onnx"); network.measure()
 
+- :func:`import_weights` makes a run of a network of the catalogue with weights that others published::
+
+    run = netsmith.import_weights("resnet50", "resnet50.safetensors")
+
 - :func:`systems` lists the catalogue with the state of its evidence::
 
     [system["name"] for system in netsmith.systems() if system["status"] == "reproduced"]
@@ -30,12 +34,19 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from netsmith.api.catalogue import systems
     from netsmith.api.from_module import from_module
+    from netsmith.api.importing import import_weights
     from netsmith.api.run import load, train
 
-__all__ = ["from_module", "load", "systems", "train"]
+__all__ = ["from_module", "import_weights", "load", "systems", "train"]
 __version__ = "0.1.0"
 
-_HOMES = {"from_module": "from_module", "load": "run", "systems": "catalogue", "train": "run"}
+_HOMES = {
+    "from_module": "from_module",
+    "import_weights": "importing",
+    "load": "run",
+    "systems": "catalogue",
+    "train": "run",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -64,6 +64,60 @@ def maxout():
     return Maxout()
 
 
+@PROBES.add("group means", "statistics of groups whose number the code states", IMAGE, cuts="second", longer=WIDE)
+def group_means():
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.second = nn.Conv2d(3, 16, 3, padding=1), nn.Conv2d(16, 24, 3)
+            self.last = nn.Linear(24, 5)
+
+        def forward(self, x):
+            x = self.first(x)
+            b, c, h, w = x.shape
+            groups = x.view(b, 4, c // 4, h, w)
+            groups = groups - groups.mean((2, 3, 4), keepdim=True)
+            return self.last(self.second(groups.reshape(b, c, h, w).relu()).mean((2, 3)))
+
+    return Net()
+
+
+@PROBES.add(
+    "shuffled attention", "channel shuffle, then a sum over all channels", IMAGE, cuts="first second", longer=WIDE
+)
+def shuffled_attention():
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.second, self.last = nn.Conv2d(3, 16, 3), nn.Conv2d(16, 8, 1), nn.Linear(8, 5)
+
+        def forward(self, x):
+            x = self.first(x)
+            b, c, h, w = x.shape
+            x = x.view(b, 2, c // 2, h, w).transpose(1, 2).reshape(b, c, h, w)
+            return self.last(self.second(x * x.sum(1, keepdim=True).sigmoid()).mean((2, 3)))
+
+    return Net()
+
+
+@PROBES.add(
+    "shuffle, maxout", "channel shuffle behind a maxout, a maxout beside", numbers(2, 8), cuts="first other wide"
+)
+def shuffle_and_maxout():
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.wide, self.other = nn.Linear(8, 32), nn.Linear(16, 32), nn.Linear(8, 12)
+            self.last = nn.Linear(32 + 6, 5)
+
+        def forward(self, x):
+            y = self.first(x).unflatten(1, (-1, 2)).amax(2)
+            y = self.wide(y).view(len(x), 4, -1).transpose(1, 2).reshape(len(x), -1)
+            return self.last(torch.cat([y, self.other(x).unflatten(1, (-1, 2)).amax(2)], 1))
+
+    return Net()
+
+
 @PROBES.add("grouped", "conv grouped", IMAGE, cuts="0 2 4", longer=WIDE)
 def grouped():
     return nn.Sequential(conv(3, 16), nn.ReLU(), conv(16, 16, groups=4), nn.ReLU(), conv(16, 24, groups=4), head(24))

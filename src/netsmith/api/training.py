@@ -77,7 +77,7 @@ def begin(
         log_every: Steps between journal lines; 0 for about 200 lines.
         notice: Where one-line notices go.
     """
-    name = _plain_name(name or found.name)
+    name = plain_name(name or found.name)
     ranks = Ranks()
     experiment = Experiment(found.config, source=source)
     check(experiment)
@@ -89,7 +89,7 @@ def begin(
     steps = int(experiment.config.steps)
     with _owned(folder, path, new=True) as engines:
         if folder:
-            _write_start(folder, found, experiment, log_every or max(1, steps // 200))
+            write_start(folder, found, experiment, log_every or max(1, steps // 200))
         engine = _engine(experiment, path, hooks=hooks, ranks=ranks, surgery=surgery)
         engines.append(engine)
         if prepare:
@@ -98,7 +98,7 @@ def begin(
     return path
 
 
-def _plain_name(name: str) -> str:
+def plain_name(name: str) -> str:
     """Return a run's name if it is the name of one folder.
 
     Raises:
@@ -140,7 +140,7 @@ def _owned(folder: RunFolder | None, path: Path, *, new: bool) -> Iterator[list[
             folder.release()
 
 
-def _write_start(folder: RunFolder, found: Found, experiment: Experiment, log_every: int) -> None:
+def write_start(folder: RunFolder, found: Found, experiment: Experiment, log_every: int) -> None:
     folder.write("experiment.json", write_form(found, experiment.config))
     folder.write("schema.json", experiment.spec.dump())
     about = {"seed": experiment.config.seed, "log_every": log_every, "started": time.strftime("%Y-%m-%d")}

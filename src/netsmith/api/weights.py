@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from netsmith.core.errors import ConfigError, DataError, shorten
 from netsmith.core.roles import ModelConfig, Renaming
 
-__all__ = ["adopt_weights", "read_weights"]
+__all__ = ["adopt_weights", "read_weights", "renamed"]
 
 _COUNTERS = ".num_batches_tracked"  # of a batch normalization: older files have none, and evaluation asks for none
 
@@ -63,7 +63,7 @@ def adopt_weights(module: nn.Module, config: ModelConfig, weights: Mapping[str, 
     wanted = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
     tries: list[tuple[int, str, str, dict[str, Tensor]]] = []
     for library, rules in {"netsmith": (), **config.public_names()}.items():
-        named = _renamed(weights, rules)
+        named = renamed(weights, rules)
         shapes = {name: tuple(tensor.shape) for name, tensor in named.items()}
         missing = [name for name in wanted if name not in shapes and not name.endswith(_COUNTERS)]
         unknown = [name for name in shapes if name not in wanted]
@@ -82,7 +82,8 @@ def adopt_weights(module: nn.Module, config: ModelConfig, weights: Mapping[str, 
     return library
 
 
-def _renamed(weights: Mapping[str, Tensor], rules: Renaming) -> dict[str, Tensor]:
+def renamed(weights: Mapping[str, Tensor], rules: Renaming) -> dict[str, Tensor]:
+    """Return the same tensors under the names that a renaming gives them."""
     found: dict[str, Tensor] = {}
     for name, tensor in weights.items():
         for pattern, replacement in rules:

@@ -59,6 +59,22 @@ def show(
     catalogue.show(name, as_json=json)
 
 
+@app.command("import")
+def import_(
+    network: str = typer.Argument(..., help="A network of the catalogue, for example resnet50."),
+    weights: str = typer.Argument(..., help="A .safetensors file, or a .pth of tensors alone.", metavar="FILE"),
+    classes: str = typer.Option("", "--classes", help="A text file: the name of a class per line.", metavar="FILE"),
+    image_size: int = typer.Option(0, "--image-size", help="Pixels; the paper's by default.", min=0),
+    name: str = typer.Option("", "--name", help="The run's name; the network's by default."),
+    root: str = _ROOT,
+    set_: list[str] = _SET,
+) -> None:
+    """Make a run of published weights: predict, explain, export, serve."""
+    from netsmith.cli import training
+
+    training.import_weights(network, weights, classes=classes, image_size=image_size, name=name, root=root, sets=set_)
+
+
 @app.command()
 def train(
     experiment: str = typer.Argument(..., help="A recipe's name, a recipe file (.py), an experiment.json or a run."),

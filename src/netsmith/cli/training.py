@@ -1,4 +1,4 @@
-"""``train`` and ``resume``."""
+"""``train``, ``resume`` and ``import``: what makes a run."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from netsmith.cli.output import LAYER_HEADERS, layer_rows, notice, print_json, say, table
 from netsmith.cli.progress import Bars
 
-__all__ = ["resume", "train"]
+__all__ = ["import_weights", "resume", "train"]
 
 
 def train(
@@ -49,6 +49,29 @@ def train(
             notice=_notice(),
         )
     _print_result(run, as_json=as_json)
+
+
+def import_weights(
+    network: str, weights: str, *, classes: str, image_size: int, name: str, root: str, sets: list[str]
+) -> None:
+    """Make a run of published weights."""
+    from netsmith.api.commands import on_run
+    from netsmith.api.experiments import parse_sets
+    from netsmith.api.importing import import_weights as make
+
+    changes = parse_sets(sets)
+    run = make(
+        network,
+        weights,
+        classes=classes,
+        image_size=image_size,
+        name=name,
+        root=root,
+        sets=changes,
+        notice=_notice(),
+    )
+    say(f"run: {run.path}")
+    say(f"next: {on_run('predict', run.path)} PICTURE")
 
 
 def resume(path: str, *, code: str, as_json: bool) -> None:

@@ -41,11 +41,14 @@ def reshaping(state: State, function: Any, args: Any, kwargs: Any, output: Tenso
 
     labels = moved(mark.labels)
     rows = replace(mark.rows, numbers=moved(mark.rows.numbers)) if mark.rows is not None else None
-    axes, sites = varying(labels), frozenset[int]()
+    axes, sites, pieces = varying(labels), frozenset[int](), None
+    call, sizes = state.reshapes, _stated(args, output)
+    state.reshapes += 1
     if len(axes) > 1:  # an axis that was split: every part loses the same positions, or heads go whole
-        heads = state.splits in state.whole
-        sites = frozenset([state.splits])
-        state.splits += 1
+        heads = call in state.whole
+        sites = frozenset([call])
+        if axes[-2] not in sizes:  # else the code would go on to make as many units
+            pieces = (call, axes[-1])
         image = axes == [1, *range(2, output.dim())] and output.dim() > 3
         kept = axes[-2] if heads else axes[0] if image else axes[-1]  # a vector that becomes an image keeps channels
         for axis in axes:
@@ -54,11 +57,10 @@ def reshaping(state: State, function: Any, args: Any, kwargs: Any, output: Tenso
                 state.atoms.unite(first, labels)
                 labels = first
         axes = [kept]
-    sizes = _stated(args, output)
     for axis in axes:
         if axis in sizes:
             state.guess(sizes[axis], labels.reshape(-1))
-    state.put(output, Mark(labels, mark.zero, mark.free, sites, rows))
+    state.put(output, Mark(labels, mark.zero, mark.free, sites, rows, pieces))
 
 
 def _stated(args: Any, output: Tensor) -> dict[int, int]:
@@ -97,8 +99,9 @@ def reduction(state: State, args: Any, kwargs: Any, output: Any, *, sums: bool =
     axes = range(x.dim()) if axis is None else [axis] if isinstance(axis, int) else list(axis)
     gone = {a % x.dim() for a in axes}
     if gone & set(varying(mark.labels)):
-        state.reduced |= {site for site in mark.sites if site >= 0}
         if not (sums and mark.zero):
+            if mark.pieces is not None and gone == {mark.pieces[1]}:
+                state.reduced.add(mark.pieces[0])
             state.atoms.freeze(mark.labels)
         make_constant(state, output)
         return

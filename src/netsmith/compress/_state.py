@@ -40,6 +40,8 @@ class Mark:
         free: Made of zeros in the code (a first state): its last axis takes the units of what it meets.
         sites: The calls that split one axis into several which this comes from.
         rows: Where a layer's rows are, as long as nothing but shapes has changed.
+        pieces: The call that split an axis into units and their pieces, and the axis of the pieces, as long as both
+            stand where it left them, and the code states no number of units.
     """
 
     labels: Labels
@@ -47,6 +49,7 @@ class Mark:
     free: bool = False
     sites: frozenset[int] = frozenset()
     rows: Rows | None = None
+    pieces: tuple[int, int] | None = None
 
 
 class State:
@@ -66,9 +69,9 @@ class State:
         self.module = module
         self.heads = heads
         self.whole = whole
-        self.splits = 0  # calls so far that split one axis into several
+        self.reshapes = 0  # calls so far: their number names those that split one axis into several
         self.attention: set[int] = set()  # those of them that split an axis into heads
-        self.reduced: set[int] = set()  # those of them whose parts a reduction makes one: pieces, groups
+        self.reduced: set[int] = set()  # those of them whose pieces a reduction makes one
         self.atoms = Atoms()
         self._marks: dict[int, Mark] = {}
         self._alive: list[Tensor] = []  # so that no id is used twice
