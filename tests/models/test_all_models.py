@@ -23,6 +23,8 @@ SMALL = {
     "googlenet": ({"in_channels": 1, "image_size": 32, "num_classes": 10}, (2, 1, 32, 32)),
     "inception_v3": ({"in_channels": 1, "image_size": 75, "num_classes": 10}, (2, 1, 75, 75)),
     "inception_v4": ({"in_channels": 1, "image_size": 75, "num_classes": 10}, (2, 1, 75, 75)),
+    "highway_net": ({"in_features": 784, "num_classes": 10}, (2, 1, 28, 28)),
+    "spatial_transformer_net": ({"in_channels": 1, "image_size": 28, "num_classes": 10}, (2, 1, 28, 28)),
     "mlp": ({"in_features": 8, "num_outputs": 10}, (2, 8)),
     "text_cnn": ({"vocab_size": 30, "num_classes": 10}, (2, 7)),
     "bilstm": ({"vocab_size": 30, "num_classes": 10}, (2, 7)),
@@ -41,8 +43,11 @@ THIN = {
     "googlenet": {"width": 0.125},
     "inception_v3": {"width": 0.125, "depth": 0.5},
     "inception_v4": {"width": 0.125, "depth": 0.3},
+    "highway_net": {"depth": 0.2},
 }
 """Factors on networks that would take long."""
+ZERO_AT_FIRST = {"spatial_transformer_net": "transformer.regressor.weight"}
+"""Weights that start at zero by design, so that what lies behind them learns from the second step on."""
 
 
 def example(kind):
@@ -65,6 +70,10 @@ def test_one_seed_one_network_and_every_parameter_learns(kind):
     for one, other in zip(models[0].state_dict().values(), models[1].state_dict().values(), strict=True):
         assert torch.equal(one, other)
     model = models[0]
+    if kind in ZERO_AT_FIRST:
+        weight = model.get_parameter(ZERO_AT_FIRST[kind])
+        assert not weight.any()
+        torch.nn.init.normal_(weight, std=0.1)
     output = model(x)
     assert output.shape == ((2, 5, 10) if kind == "gcn" else (2, 10))
     parameters = dict(model.named_parameters())
