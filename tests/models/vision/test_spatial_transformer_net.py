@@ -34,7 +34,7 @@ def test_it_is_the_network_of_the_paper(transformation):
     model = SpatialTransformerNet.Config(transformation=transformation, **fields).build().double()
     state = model.state_dict()
     for name, tensor in state.items():
-        tensor.normal_(std=0.02 if "regressor.weight" in name else 0.3)
+        tensor.normal_(std=0.1 if "regressor.weight" in name else 0.3)
     images = torch.randn(3, 2, 31, 31, dtype=torch.float64)
 
     def conv(x, name):
@@ -66,6 +66,7 @@ def test_a_fresh_one_is_its_own_control():
     with_it, alone = models
     for name, tensor in alone.state_dict().items():
         assert torch.equal(with_it.state_dict()[name], tensor)
+    assert float(with_it.transformer.localization.conv2.weight.detach().var()) * 500 == pytest.approx(2, rel=0.06)
     images = torch.rand(4, 1, 42, 42)
     torch.testing.assert_close(with_it(images), alone(images), rtol=0, atol=1e-5)
     nn.init.normal_(with_it.transformer.regressor.weight, std=0.1)
