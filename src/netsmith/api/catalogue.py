@@ -207,6 +207,8 @@ def _example(config: ModelConfig) -> Tensor | Graphs | None:
     width = fields.get("in_features", fields.get("latent_size"))
     if "graph" in config.takes:
         return {"nodes": torch.zeros(1, 1, width), "edges": torch.zeros(1, 0, 2, dtype=torch.int64)}
+    if width is None and "audio" in config.takes:
+        return torch.zeros(1, 1, config.published.get("samples", 16_000))
     return None if width is None else torch.zeros(1, width)
 
 

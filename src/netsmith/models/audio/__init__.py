@@ -1,0 +1,1 @@
+"""Sound: networks that take it as samples."""
