@@ -156,8 +156,8 @@ class Neocognitron(nn.Module):
     each plane of the last layer answers most on average. The logit of a class is the strongest response among its
     planes, 0 where it has none.
 
-    With the method ``closed_form``, :meth:`absorb` does both for each batch. Let one batch hold the training split: with
-    smaller ones, earlier votes are those of the weights of that time.
+    With the method ``closed_form``, :meth:`absorb` does both for each batch. Let one hold the whole training split:
+    with smaller ones, earlier votes are those of the weights of that time.
 
     Deviations: the paper lets all layers learn at the same time, has r = 4, 1.5, 1.5 (with the c and d here three
     planes would share its five digits) and reads no class from the planes. Its sizes of layers are kept; paddings, c, d
@@ -268,10 +268,7 @@ class Neocognitron(nn.Module):
         weights: Tensor | None = None,
         sum_ranks: Callable[[list[Tensor]], None] | None = None,
     ) -> None:
-        """Learn a batch without its classes, then :meth:`label` the planes with them.
-
-        The arguments are those of a ``Learner`` of that method; images of weight 0 are left out.
-        """
+        """Learn a batch without its classes, then :meth:`label` the planes; images of weight 0 are left out."""
         ranks = torch.ones(1)
         if sum_ranks is not None:
             sum_ranks([ranks])
