@@ -6,8 +6,9 @@ import pytest
 import safetensors.torch
 import torch
 
-from netsmith.api.weights import read_weights
-from netsmith.core.errors import DataError
+from netsmith.api.weights import adopt_weights, read_weights
+from netsmith.core.errors import ConfigError, DataError
+from netsmith.models.vision.resnet import ResNet
 
 WEIGHTS = {"a.weight": torch.arange(6.0).view(2, 3), "a.bias": torch.ones(2)}
 
@@ -45,3 +46,45 @@ def test_what_holds_something_else_is_refused(tmp_path):
         file.writestr("readme", "hello")
     with pytest.raises(DataError, match=r"zip.pth"):
         read_weights(tmp_path / "zip.pth")
+
+
+def test_one_entry_that_is_no_tensor_is_named(tmp_path):
+    torch.save({"a.weight": torch.ones(2), "epoch": 3}, tmp_path / "w.pth")  # noqa: TID251
+    with pytest.raises(DataError, match=r"does not hold named tensors alone: 'epoch' is 'int'"):
+        read_weights(tmp_path / "w.pth")
+    with pytest.raises(DataError, match="expected a file of weights, got a folder"):
+        read_weights(tmp_path)
+
+
+def network():
+    config = ResNet.Config(layers=(1,), width=4, stem="small", in_channels=3, num_classes=2)
+    return config, config.build()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda t: (t * 100).to(torch.int8), r"head.weight holds torch.int8; expected numbers like torch.float32"),
+        (lambda t: t.to(torch.complex64), r"head.weight holds torch.complex64"),
+        (lambda t: t * float("nan"), r"head.weight holds values that are not finite"),
+        (lambda t: t.to_sparse(), r"head.weight is sparse, quantized or without numbers"),
+        (lambda t: t.to("meta"), r"head.weight is sparse, quantized or without numbers"),
+    ],
+)
+def test_numbers_that_would_be_changed_silently_are_refused_before_anything_is_copied(change, message):
+    config, ours = network()
+    weights = {name: tensor + 1 for name, tensor in network()[1].state_dict().items()}
+    weights["head.weight"] = change(weights["head.weight"])
+    before = {name: tensor.clone() for name, tensor in ours.state_dict().items()}
+    with pytest.raises(DataError, match=message):
+        adopt_weights(ours, config, weights)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in ours.state_dict().items())
+
+
+def test_two_names_for_one_tensor_are_refused_and_a_prefix_is_not():
+    config, ours = network()
+    weights = dict(network()[1].state_dict())
+    with pytest.raises(ConfigError, match=r"unknown fc.weight"):
+        adopt_weights(ours, config, weights | {"fc.weight": weights["head.weight"]})
+    assert adopt_weights(ours, config, {f"module.{name}": tensor for name, tensor in weights.items()}) == "netsmith"
+    assert torch.equal(ours.state_dict()["head.weight"], weights["head.weight"])

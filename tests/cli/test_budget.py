@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from netsmith.methods._logit_cache import SharedAnswers
 from netsmith.workflows.budget import Budget
 
 SHORT = "--set data.twin=true --set epochs=0 --set steps=30"
@@ -33,7 +34,7 @@ def test_a_budget_is_one_figure_with_its_unit(netsmith, options, message):
     assert found.line.startswith(message)
 
 
-def test_a_run_is_narrowed_to_a_size(netsmith):
+def test_a_run_is_narrowed_to_a_size(netsmith, monkeypatch):
     assert netsmith(f"train mlp_digits {SHORT}").code == 0
     refused = netsmith("compress runs/mlp_digits --size 100b")
     assert refused.code == 2
@@ -45,8 +46,18 @@ def test_a_run_is_narrowed_to_a_size(netsmith):
     )
     assert not [path for path in Path("runs").iterdir() if path.name.startswith("mlp_digits-")]
     command = "compress runs/mlp_digits --size 5kB --points 2 --controls 1 --epochs 1 --max-drop 0.1 --json"
+    before = SharedAnswers.look_up
+    answered = []
+
+    def counted(self, *given):
+        found = before(self, *given)
+        answered.append(self.answered)
+        return found
+
+    monkeypatch.setattr(SharedAnswers, "look_up", counted)
     code, out, err = netsmith(command)
     assert code == 0, err
+    assert max(answered) > 0  # the second network of the front learns from what the first one asked
     assert "using what was measured of this network before" in err  # for a budget that could not be reached
     rows = {row["name"]: row for row in json.loads(out)}
     controls = ("pruned and taught", "pruned, not taught", "from scratch, taught", "from scratch")

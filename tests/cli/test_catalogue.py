@@ -58,6 +58,30 @@ def test_show_a_model(netsmith, name):
     assert found["macs"] > 0
 
 
+@pytest.mark.parametrize(
+    ("name", "parameters", "macs"),
+    [
+        ("lenet5", 61_706, 416_520),
+        ("alexnet", 60_965_224, 724_406_816),
+        ("alexnet_ungrouped", 62_378_344, 1_135_256_096),
+        ("alexnet_one_column", 61_100_840, 714_188_480),
+        ("maxout_cnn", 36_226, 5_625_144),
+        ("googlenet", 6_998_552, 1_582_671_872),
+        ("mobilenet_v1", 4_231_976, 568_740_352),
+        ("resnet50", 25_557_032, 4_089_184_256),
+    ],
+)
+def test_show_counts_as_the_papers(netsmith, name, parameters, macs):
+    found = json.loads(netsmith(f"show {name} --json").out)
+    assert (found["parameters"], found["macs"]) == (parameters, macs)
+
+
+def test_show_prints_memory(netsmith):
+    out = netsmith("show vgg16").out
+    assert out.splitlines()[-1].endswith("15,470,264,320 multiply-adds per example, 61.0 MB for images and maps")
+    assert json.loads(netsmith("show vgg16 --json").out)["memory"] == 4 * 15_237_608
+
+
 def test_show_knows_lenet_by_heart(netsmith):
     code, out, _ = netsmith("show lenet5_mnist")
     assert code == 0
@@ -135,7 +159,7 @@ def test_help_fits_the_screen(netsmith):
     assert out.startswith("Usage: netsmith [OPTIONS] COMMAND")
     assert max(map(len, out.splitlines())) <= 80
     verbs = [line.split()[0] for line in out.partition("Commands:\n")[2].splitlines()]
-    wanted = "list show train resume evaluate predict explain compress export serve compare report verify demo data"
+    wanted = "list show import train resume evaluate predict explain compress export serve compare report verify demo data"
     assert " ".join(verbs) == wanted
 
 

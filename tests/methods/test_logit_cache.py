@@ -76,7 +76,7 @@ def test_fingerprints_see_every_change_and_no_order(dtype):
     assert not torch.equal(twice, fingerprints((images.flip(0), images)))
 
 
-def experiment(*, shared=None, **changes):
+def experiment(*, teacher=None, shared=None, **changes):
     small = {
         "method.model": MLP.Config(hidden=(8,)),
         "method.guided": "hidden.0",
@@ -85,7 +85,7 @@ def experiment(*, shared=None, **changes):
     }
     config = find("fitnet_mnist:kd").config.derive(**{"data.twin": True, "epochs": 3, **small, **changes})
     found = Experiment(config)
-    found.method.adopt_teacher(found.method.teacher, shared=shared)
+    found.method.adopt_teacher(teacher or found.method.teacher, shared=shared)
     return found
 
 
@@ -129,11 +129,28 @@ def test_students_of_one_seed_share_answers_under_augmentation_bit_for_bit():
     assert (shared.asked, shared.answered) == (batches, 0)
     assert weights_sha256(run(shared=shared, **augmented)) == weights_sha256(run(**augmented))
     assert (shared.asked, shared.answered) == (batches, batches)
-    other = run(shared=shared, **augmented, **{"method.model": MLP.Config(hidden=(5,))})
+    other = run(shared=shared, teacher=first.method.teacher, **augmented, **{"method.model": MLP.Config(hidden=(5,))})
     assert other.method.product().state_dict().keys() == first.method.product().state_dict().keys()
     assert (shared.asked, shared.answered) == (batches, 2 * batches)
-    run(shared=shared, **augmented, seed=1)
+    run(shared=shared, **augmented, seed=1, teacher=first.method.teacher)
     assert shared.answered == 2 * batches  # other images
+    with pytest.raises(ValueError, match="another teacher's"):
+        experiment(shared=shared, seed=1)
+
+
+def test_answers_are_known_by_form_and_precision_too():
+    shared, answers = SharedAnswers(), []
+
+    def look(inputs):
+        one = shared.look_up(Batch(inputs), lambda: torch.tensor([[float(len(answers))]]))
+        answers.append(one)
+        return one.item()
+
+    assert look(torch.tensor([[5, 6, 0]])) == look(torch.tensor([[5, 6, 0]])) == 0
+    assert look(torch.tensor([[5, 6, 0, 0]])) == 2
+    assert look(torch.tensor([[5, 6, 0]], dtype=torch.uint8)) == 3
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert look(torch.tensor([[5, 6, 0]])) == 4
 
 
 def test_shared_answers_stop_at_their_limit():

@@ -94,7 +94,7 @@ def _config(
         raise UnknownNameError("network", network, sizes())
     entry, fields = sizes()[network]
     kind = config_in(entry.module, ModelConfig)
-    if kind is None or "image" not in kind.takes:
+    if kind is None or "in_channels" not in kind.model_fields:
         raise ConfigError(f"{network} does not work on images; weights are imported for networks that do")
     config = kind(**fields).derive(**sets)
     facts = {"in_channels": channels, "num_classes": 2, "image_size": image_size or config.published.get("image_size")}

@@ -11,11 +11,12 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
-from netsmith.core.errors import ConfigError, DataError, shorten
+from netsmith.core.errors import ConfigError, DataError, first_line, shorten
 from netsmith.core.roles import ModelConfig, Renaming
 
 __all__ = ["adopt_weights", "read_weights", "renamed"]
 
+_PARALLEL = "module."
 _COUNTERS = ".num_batches_tracked"  # of a batch normalization: older files have none, and evaluation asks for none
 
 
@@ -28,21 +29,28 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
         DataError: There is no such file, or it holds something else.
     """
     file = Path(path)
+    if file.is_dir():
+        raise DataError(f"{path}: expected a file of weights, got a folder")
     if not file.is_file():
         raise DataError(f"{path}: there is no such file")
     try:
-        if file.suffix == ".safetensors":
+        if file.suffix.lower() == ".safetensors":
             return safetensors.torch.load_file(file)
         found = torch.load(file, map_location="cpu", weights_only=True)  # noqa: TID251
     except (SafetensorError, OSError, ValueError, RuntimeError, EOFError, KeyError, AttributeError) as error:
-        raise DataError(f"{file.name} does not hold named tensors: {shorten(str(error), 120)}") from None
+        raise DataError(f"{file.name} does not hold named tensors: {first_line(error)}") from None
     except Exception as error:  # torch raises its pickle module's own error, which must not be imported
-        raise DataError(f"{file.name} holds more than tensors and is refused: {shorten(str(error), 120)}") from None
+        what = next((line for line in str(error).splitlines() if "GLOBAL" in line or "class" in line), str(error))
+        raise DataError(f"{file.name} holds more than tensors and is refused: {shorten(what.strip(), 200)}") from None
     for wrapper in ("state_dict", "model", "model_state_dict"):
         if isinstance(found, dict) and isinstance(found.get(wrapper), dict):
             found = found[wrapper]
-    if not isinstance(found, dict) or not found or not all(isinstance(value, Tensor) for value in found.values()):
-        raise DataError(f"{file.name} does not hold named tensors, but {shorten(repr(type(found).__name__), 60)}")
+    if not isinstance(found, dict) or not found:
+        raise DataError(f"{file.name} does not hold named tensors, but {type(found).__name__!r}")
+    other = next((name for name, value in found.items() if not isinstance(value, Tensor)), None)
+    if other is not None:
+        kind = type(found[other]).__name__
+        raise DataError(f"{file.name} does not hold named tensors alone: {shorten(str(other), 60)!r} is {kind!r}")
     return {str(name): value for name, value in found.items()}
 
 
@@ -58,8 +66,11 @@ def adopt_weights(module: nn.Module, config: ModelConfig, weights: Mapping[str, 
         The library whose names they are, ``netsmith`` for our own.
 
     Raises:
+        DataError: A tensor that is sparse, quantized or without numbers, of another kind of numbers, or not finite.
         ConfigError: No set of names fits; what is missing, unknown or of another shape under the nearest is named.
     """
+    if weights and all(name.startswith(_PARALLEL) for name in weights):  # saved from torch's DataParallel
+        weights = {name.removeprefix(_PARALLEL): tensor for name, tensor in weights.items()}
     wanted = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
     tries: list[tuple[int, str, str, dict[str, Tensor]]] = []
     for library, rules in {"netsmith": (), **config.public_names()}.items():
@@ -78,8 +89,20 @@ def adopt_weights(module: nn.Module, config: ModelConfig, weights: Mapping[str, 
             f"these weights do not fit {config.kind_name()} under the names of {names}; "
             f"nearest are those of {library}: {words}"
         )
+    for name, ours in module.state_dict().items():
+        if name in named:
+            _check_numbers(name, named[name], ours)
     module.load_state_dict(named, strict=False)  # but for counters nothing is missing
     return library
+
+
+def _check_numbers(name: str, theirs: Tensor, ours: Tensor) -> None:
+    if theirs.layout is not torch.strided or theirs.is_quantized or theirs.is_meta:
+        raise DataError(f"{name} is sparse, quantized or without numbers; expected a plain tensor")
+    if theirs.is_floating_point() != ours.is_floating_point() or theirs.is_complex():
+        raise DataError(f"{name} holds {theirs.dtype}; expected numbers like {ours.dtype}")
+    if theirs.is_floating_point() and not bool(torch.isfinite(theirs).all()):
+        raise DataError(f"{name} holds values that are not finite")
 
 
 def renamed(weights: Mapping[str, Tensor], rules: Renaming) -> dict[str, Tensor]:
@@ -88,6 +111,8 @@ def renamed(weights: Mapping[str, Tensor], rules: Renaming) -> dict[str, Tensor]
     for name, tensor in weights.items():
         for pattern, replacement in rules:
             name = re.sub(pattern, replacement, name)
+        while name in found:  # two of theirs would be one of ours: it stays unknown, and is refused
+            name += " (again)"
         found[name] = tensor
     return found
 

@@ -69,7 +69,7 @@ def import_(
     root: str = _ROOT,
     set_: list[str] = _SET,
 ) -> None:
-    """Make a run of published weights: predict, explain, export, serve."""
+    """Make a run of published weights."""
     from netsmith.cli import training
 
     training.import_weights(network, weights, classes=classes, image_size=image_size, name=name, root=root, sets=set_)

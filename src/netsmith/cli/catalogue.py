@@ -72,5 +72,5 @@ def show(name: str, *, as_json: bool) -> None:
     if found["layers"]:
         print(f"\n{table(LAYER_HEADERS, layer_rows(found['layers']))}")
     macs = f"{found['macs']:,}" if found["macs"] is not None else "not counted"
-    maps = f", {bytes_text(found['memory'])} for its maps" if found["memory"] else ""
+    maps = f", {bytes_text(found['memory'])} for images and maps" if found["memory"] else ""
     print(f"\n{found['parameters']:,} parameters, {macs} multiply-adds per example{maps}")

@@ -149,7 +149,7 @@ def first_line(error: Exception) -> str:
     text = re.sub(r"\x1b\[[0-9;]*m", "", str(error))  # colors for a terminal
     first = shorten(text.strip().partition("\n")[0], 160)
     plain = isinstance(error, (NetsmithError, RuntimeError, ValueError, TypeError)) and first
-    return first if plain else f"{type(error).__name__}: {first}"
+    return first if plain else f"{type(error).__name__}{': ' if first else ''}{first}"
 
 
 def shorten(text: str, limit: int) -> str:

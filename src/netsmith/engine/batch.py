@@ -19,10 +19,10 @@ def map_tensors(tree: Any, change: Callable[[Tensor], Any]) -> Any:
         return change(tree)
     if isinstance(tree, dict):
         return {name: map_tensors(item, change) for name, item in tree.items()}
-    if isinstance(tree, tuple) and type(tree) is not tuple:  # with names
-        return type(tree)(*(map_tensors(item, change) for item in tree))
     if isinstance(tree, (tuple, list)):
-        return type(tree)(map_tensors(item, change) for item in tree)
+        items = [map_tensors(item, change) for item in tree]
+        named = getattr(type(tree), "_make", None)  # a tuple with names
+        return type(tree)(items) if named is None else named(items)
     return tree
 
 

@@ -119,6 +119,9 @@ class LogitCache:
 class SharedAnswers:
     """What one teacher said to whole batches, for several students of one process.
 
+    It belongs to the first teacher it is used with (:meth:`belongs_to`). Answers stay where the teacher runs: on a GPU
+    they take its memory.
+
     Augmentation is drawn by keys (:mod:`netsmith.core.keys`), so that trainings of one seed see the same images in the
     same batches, epoch by epoch: the teacher is asked once for all of them. An answer is taken only for the same batch,
     bit for bit (by its hash), so that a student learns what it would have learned without.
@@ -136,10 +139,28 @@ class SharedAnswers:
         self.asked = self.answered = 0
         self._answers: dict[bytes, Tensor] = {}
         self._bytes = 0
+        self._teacher = ""
+
+    def belongs_to(self, teacher: str) -> None:
+        """Bind it to a teacher.
+
+        Args:
+            teacher: The hash of its weights.
+
+        Raises:
+            ValueError: It was used with another one.
+        """
+        if self._teacher not in ("", teacher):
+            raise ValueError("these answers are another teacher's; make new SharedAnswers for this one")
+        self._teacher = teacher
 
     def look_up(self, batch: Batch, ask: Callable[[], Tensor]) -> Tensor:
         """Return the logits of a batch; see :meth:`LogitCache.look_up`."""
-        mark = hashlib.sha256(fingerprints(batch.inputs).cpu().numpy().tobytes()).digest()
+        forms: list[Any] = []
+        map_tensors(batch.inputs, lambda part: forms.append((tuple(part.shape), part.dtype, _mixed(part.device.type))))
+        seen = hashlib.sha256(repr(forms).encode())
+        seen.update(fingerprints(batch.inputs).cpu().numpy().tobytes())
+        mark = seen.digest()
         known = self._answers.get(mark)
         if known is not None:
             self.answered += 1
@@ -151,3 +172,8 @@ class SharedAnswers:
             self._answers[mark] = logits.detach().clone()
             self._bytes += size
         return logits
+
+
+def _mixed(device: str) -> torch.dtype | None:
+    """Return the type in which a device computes under autocast, or None."""
+    return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else None

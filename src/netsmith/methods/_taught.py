@@ -11,10 +11,10 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from netsmith.core.config import later
 from netsmith.core.errors import ConfigError, shorten
 from netsmith.core.roles import MethodConfig, ModelConfig, RunSettings, TaskConfig
 from netsmith.engine.batch import Batch
+from netsmith.engine.checkpoint import tensors_sha256
 from netsmith.engine.method import Feed, Logs, Method, Update
 from netsmith.engine.task import Loss, weighted
 from netsmith.methods._logit_cache import LogitCache, SharedAnswers
@@ -80,7 +80,7 @@ class RememberedConfig(TaughtConfig):
         cache: Keep the teacher's logits in memory (of use without augmentation only).
     """
 
-    cache: bool = later(False)
+    cache: bool = False
 
 
 class Taught(Method):
@@ -132,6 +132,8 @@ class Taught(Method):
                 f"the teacher's weights do not fit {self.config.teacher!r}: {shorten(problem, 160)}"
             ) from None
         self.adopted, self.shared = True, shared
+        if shared is not None:
+            shared.belongs_to(tensors_sha256(self.teacher.state_dict()))
         if self.cache:
             self.cache.clear()
 

@@ -6,6 +6,7 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F
 
+from netsmith.core.config import later
 from netsmith.core.spec import Spec
 from netsmith.engine.batch import Batch
 from netsmith.engine.task import Loss
@@ -70,6 +71,7 @@ class Distillation(Taught):
         """
 
         alpha: float = Field(default=0.9, ge=0, le=1)
+        cache: bool = later(False)
 
         @property
         def needs_teacher(self) -> bool:

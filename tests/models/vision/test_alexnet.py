@@ -26,7 +26,9 @@ from netsmith.models.vision.zfnet import ZFNet
 def test_the_counts_and_maps_of_the_papers(name, size, parameters, macs, maps):
     entry, form = sizes()[name]
     with torch.device("meta"):
-        model = config_in(entry.module, ModelConfig)(**form, in_channels=3, num_classes=1000, image_size=size).build()
+        model = config_in(entry.module, ModelConfig)(
+            **form | {"in_channels": 3, "num_classes": 1000, "image_size": size}
+        ).build()
     rows = layer_table(model, torch.zeros(1, 3, size, size))
     assert sum(row.parameters for row in rows) == parameters
     assert sum(row.macs for row in rows) == macs

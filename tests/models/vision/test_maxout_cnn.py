@@ -59,6 +59,7 @@ def test_first_weights_follow_the_rule():
     [
         ({"channels": (4,)}, r"one entry for each layer; they have 1, 6, 6, 6, 6"),
         ({"pieces": (2, 2, 2, 2, 4, 0)}, "must be positive"),
+        ({"pools": ((1, 1), (1, 2), *[(1, 1)] * 4)}, "must not be larger than its size"),
         ({"paddings": (0, 0, 3, 0, 3, -1)}, "must not be negative"),
         ({"image_size": 5}, r"images of 5 pixels leave nothing after layer 1.*small_cnn"),
     ],

@@ -81,10 +81,18 @@ def _built(config):
     return config.build().double().eval(), config
 
 
+@pytest.mark.parametrize(
+    ("width", "parameters"), [(0.75, 2_636_424), (0.5, 1_968_680), (0.35, 1_677_128), (1.4, 6_108_776)]
+)
+def test_the_width_multiplier_gives_the_published_networks(width, parameters):
+    with torch.device("meta"):
+        model = MobileNetV2.Config(**FACTS).scaled(width=width).build()
+    assert sum(p.numel() for p in model.parameters()) == parameters
+
+
 def test_v2_takes_weights_under_torchvisions_names():
     config = MobileNetV2.Config(in_channels=3, num_classes=5).scaled(width=0.1)
-    torch.manual_seed(2)
-    source, target = config.build(), config.build()
+    source, target = shaken(config.build()).float(), config.build()
     parts = {"expand": "0.0", "norm1": "0.1", "depthwise": "1.0", "norm2": "1.1", "project": "2", "norm3": "3"}
     first = {"depthwise": "0.0", "norm2": "0.1", "project": "1", "norm3": "2"}
     names = {"stem.conv": "features.0.0", "stem.norm": "features.0.1", "head": "classifier.1"}

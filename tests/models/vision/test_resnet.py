@@ -129,12 +129,12 @@ def test_pre_activation_against_the_network_written_out(block):
         return nn.functional.batch_norm(x, *statistics, w[f"{name}.weight"], w[f"{name}.bias"]).relu()
 
     x = torch.randn(2, 2, 9, 9, dtype=torch.float64)
-    y = nn.functional.conv2d(x, w["stem.conv.weight"], padding=1)
+    y = activated(nn.functional.conv2d(x, w["stem.conv.weight"], padding=1), "stem.norm")  # before both ways part
     kernels = {"basic": (3, 3), "bottleneck": (1, 3, 1)}[block]
     for stage, blocks in enumerate(config.layers):
         for at in range(blocks):
             name, stride = f"stages.{stage}.{at}", 2 if stage and not at else 1
-            first = z = activated(y, f"{name}.before.norm1")
+            first = z = y if (stage, at) == (0, 0) else activated(y, f"{name}.before.norm1")
             for number, kernel in enumerate(kernels, start=1):
                 if number > 1:
                     z = activated(z, f"{name}.branch.norm{number}")

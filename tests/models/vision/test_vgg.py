@@ -97,6 +97,8 @@ def test_it_takes_weights_under_torchvisions_names(batch_norm):
     config = VGG.Config(**form, in_channels=1, image_size=9, num_classes=5)
     torch.manual_seed(1)
     source, target = config.build(), config.build()
+    for tensor in source.state_dict().values():  # numbers of its own, so that nothing is mistaken for another
+        tensor.add_(torch.rand(tensor.shape).to(tensor.dtype))
     norms = ["norm"] if batch_norm else []
     numbered = [  # torchvision counts every layer, ReLU and pool
         *(f"stages.0.{kind}1" for kind in ("conv", *norms, "relu")),

@@ -22,7 +22,13 @@ __all__ = ["AlexNet"]
 SIZES = {
     "alexnet": {"columns": 2, "channels": [96, 256, 384, 384, 256], "response_norm": True},
     "alexnet_ungrouped": {"columns": 1, "channels": [96, 256, 384, 384, 256], "response_norm": True},
-    "alexnet_one_column": {"columns": 1, "channels": [64, 192, 384, 256, 256], "response_norm": False, "padding": 2},
+    "alexnet_one_column": {
+        "columns": 1,
+        "channels": [64, 192, 384, 256, 256],
+        "response_norm": False,
+        "padding": 2,
+        "image_size": 224,
+    },
 }
 
 _TORCHVISION: Renaming = (
@@ -40,7 +46,7 @@ class AlexNet(nn.Module):
     GPUs; maps are 227-55-27-27-13-13-13-13-6 pixels wide, and the first two are normalized across channels
     (:func:`~netsmith.layers.response_norm.response_norm`). 60,965,224 parameters at 1,000 classes; 62,378,344 if every
     convolution sees all maps (``alexnet_ungrouped``). ``alexnet_one_column`` is the later form without normalization
-    that public weights have: 61,100,840.
+    that public weights have: 61,100,840 at 224 pixels.
 
     Weights are drawn as in section 5: normal, of standard deviation 0.01, with biases of 1 in the second, fourth and
     fifth convolution and the hidden layers, else 0; ``initial="he"`` is surer at first for short trainings.

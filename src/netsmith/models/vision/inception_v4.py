@@ -31,10 +31,10 @@ class InceptionV4(nn.Module):
     Fig. 6), and between them the reductions of Figures 7 and 8. At 299 x 299 pixels and 1,000 classes 42,679,816
     parameters and 12.254 G multiply-adds.
 
-    Deviations: the double branches of B and C begin with 7 x 1 and 3 x 1, as in the authors' code, whose weights are
-    public; the figures draw 1 x 7 and 1 x 3 first. Average pools within modules leave the zeros around the map out, as
-    that code does. The auxiliary head of that code is not in the paper and not here. Weights are drawn by
-    :func:`~netsmith.layers.initialization.he_initialize`; the paper names no rule.
+    Deviations: the double branches of B and C begin with 7 x 1 and 3 x 1, and the stem's long branch with 1 x 7, as in
+    the authors' code, whose weights are public; the figures draw the other order. Average pools within modules leave
+    the zeros around the map out, as that code does. The auxiliary head of that code is not in the paper and not here.
+    Weights are drawn by :func:`~netsmith.layers.initialization.he_initialize`; the paper names no rule.
 
     Tensors stand in the order of timm's ``inception_v4``, block by block.
 

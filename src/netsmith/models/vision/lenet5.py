@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Mapping
 from typing import ClassVar, Literal
 
 from pydantic import Field
@@ -52,6 +53,7 @@ class LeNet5(nn.Module):
         """
 
         takes: ClassVar[tuple[InputKind, ...]] = ("image",)
+        published: ClassVar[Mapping[str, int]] = {"in_channels": 1, "image_size": 28, "num_classes": 10}
 
         in_channels: int | Auto = AUTO
         image_size: int | Auto = AUTO

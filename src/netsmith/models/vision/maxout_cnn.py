@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Mapping
 from typing import ClassVar
 
 from pydantic import Field, model_validator
@@ -53,6 +54,7 @@ class MaxoutCNN(nn.Module):
 
         takes: ClassVar[tuple[InputKind, ...]] = ("image",)
         widths: ClassVar[tuple[str, ...]] = ("channels",)
+        published: ClassVar[Mapping[str, int]] = {"in_channels": 1, "image_size": 28, "num_classes": 10}
 
         channels: tuple[int, ...] = (16, 16, 16, 16, 12, 12)
         pieces: tuple[int, ...] = (2, 2, 2, 2, 4, 4)
@@ -74,6 +76,8 @@ class MaxoutCNN(nn.Module):
                 )
             if min(*self.channels, *self.pieces, *self.kernels, *(side for pool in self.pools for side in pool)) < 1:
                 raise ValueError("channels, pieces, kernels and pools must be positive")
+            if any(stride > size for size, stride in self.pools):
+                raise ValueError(f"a pool's stride must not be larger than its size, got {self.pools}")
             if min(self.paddings) < 0:
                 raise ValueError(f"paddings must not be negative, got {self.paddings}")
             return self

@@ -87,8 +87,8 @@ class MobileNetV2(nn.Module):
     """A convolution, seventeen inverted residuals with linear bottlenecks, and one wide 1 x 1 convolution (Table 2).
 
     Shortcuts join the thin ends; what is expanded between them is filtered map by map. 3,504,872 parameters and
-    300,774,272 multiply-adds at 224 pixels and 1,000 classes. ``scaled(width=0.75)`` is the paper's width multiplier
-    (it rounds to multiples of eight and leaves the last convolution as wide where it would be thinner).
+    300,774,272 multiply-adds at 224 pixels and 1,000 classes. ``scaled(width=0.75)`` is the paper's width multiplier:
+    channels are rounded to multiples of eight, and the last convolution never gets thinner (section 4).
 
     Weights are drawn by :func:`~netsmith.layers.initialization.he_initialize`; the paper names no rule.
 
@@ -133,6 +133,14 @@ class MobileNetV2(nn.Module):
             """Return the names of torchvision, and of transformers (``tf_padding=False``, ``norm_eps=1e-3``)."""
             return {"torchvision": _TORCHVISION, "transformers": _TRANSFORMERS}
 
+        def _times(self, name: str, value: int, factor: float) -> int:
+            """Round to multiples of eight, at most a tenth down; the last convolution only grows."""
+            if name == "layers":
+                return super()._times(name, value, factor)
+            if name == "last":
+                return max(value, _multiple_of_eight(value * factor))
+            return _multiple_of_eight(value * factor)
+
         @model_validator(mode="after")
         def _check(self) -> MobileNetV2.Config:
             columns = (self.expansions, self.channels, self.layers, self.strides)
@@ -171,6 +179,12 @@ class MobileNetV2(nn.Module):
     def landmarks(self) -> dict[str, str]:
         """Return where the stem, the last feature map and the head are."""
         return {"stem": "stem.conv", "features": "last", "head": "head"}
+
+
+def _multiple_of_eight(value: float) -> int:
+    """Return the nearest multiple of eight, at least 8; the next one where that were less than nine tenths."""
+    rounded = max(8, int(value + 4) // 8 * 8)
+    return rounded + 8 if rounded < 0.9 * value else rounded
 
 
 def _unit(in_channels: int | Auto, out_channels: int, kernel: int, *, stride: int, eps: float) -> nn.Sequential:

@@ -56,10 +56,10 @@ _PUBLIC: Mapping[str, Renaming] = {
 class _Block(nn.Module):
     """A residual function F beside a shortcut: two 3 x 3 convolutions, or 1 x 1, 3 x 3, 1 x 1 (Fig. 5).
 
-    The stride is the 3 x 3 convolution's, as in all public weights; the paper has it in the first 1 x 1.
+    The stride is the 3 x 3 convolution's; the paper has it in the first 1 x 1.
     """
 
-    def __init__(self, in_channels: int, width: int, *, stride: int, config: ResNet.Config) -> None:
+    def __init__(self, in_channels: int, width: int, *, stride: int, first: bool, config: ResNet.Config) -> None:
         super().__init__()
         out_channels = width * _EXPANSION[config.block]
         kernels = (3, 3) if config.block == "basic" else (1, 3, 1)
@@ -71,8 +71,9 @@ class _Block(nn.Module):
             step = stride if at - 1 == strided else 1
             conv = nn.Conv2d(inner, outer, kernel, stride=step, padding=kernel // 2, bias=False)
             if config.preactivation:
-                place = before if at == 1 else branch
-                place |= {f"norm{at}": nn.BatchNorm2d(inner), f"relu{at}": nn.ReLU()}
+                if at > 1 or not first:  # the stem has activated what comes into the first block
+                    place = before if at == 1 else branch
+                    place |= {f"norm{at}": nn.BatchNorm2d(inner), f"relu{at}": nn.ReLU()}
                 branch[f"conv{at}"] = conv
             else:
                 branch |= {f"conv{at}": conv, f"norm{at}": nn.BatchNorm2d(outer)}
@@ -111,8 +112,9 @@ class ResNet(nn.Module):
     and ReLU stand before the convolutions, nothing stands behind the addition, and one more normalization and ReLU end
     the last stage (He et al. 2016, "Identity mappings in deep residual networks").
 
-    Deviations: the stride of a bottleneck is in its 3 x 3 convolution (the paper: in its first 1 x 1), as in all public
-    weights. In pre-activation blocks whose shape changes both ways take what was activated, as in their authors' code.
+    Deviations: the stride of a bottleneck is in its 3 x 3 convolution (the paper: in its first 1 x 1), as in the
+    weights of torchvision, timm and transformers. In pre-activation blocks whose shape changes both ways take what was
+    activated, as in their authors' code.
 
     Weights are drawn by :func:`~netsmith.layers.initialization.he_initialize`, the paper's reference [13].
 
@@ -168,7 +170,8 @@ class ResNet(nn.Module):
             inner = config.width * 2**place
             stage = []
             for at in range(blocks):
-                stage.append(_Block(width, inner, stride=2 if place and not at else 1, config=config))
+                stride, first = 2 if place and not at else 1, not place and not at
+                stage.append(_Block(width, inner, stride=stride, first=first, config=config))
                 width = inner * _EXPANSION[config.block]
             stages.append(nn.Sequential(*stage))
         self.stages = nn.Sequential(*stages)
@@ -193,9 +196,7 @@ def _stem(config: ResNet.Config) -> OrderedDict[str, nn.Module]:
     kernel, stride = (7, 2) if config.stem == "imagenet" else (3, 1)
     width = config.width
     conv = nn.Conv2d(config.in_channels, width, kernel, stride=stride, padding=kernel // 2, bias=False)
-    layers = OrderedDict[str, nn.Module](conv=conv)
-    if not config.preactivation:  # there the first block begins with them
-        layers |= {"norm": nn.BatchNorm2d(width), "relu": nn.ReLU()}
+    layers = OrderedDict[str, nn.Module](conv=conv, norm=nn.BatchNorm2d(width), relu=nn.ReLU())
     if config.stem == "imagenet":
         layers["pool"] = nn.MaxPool2d(3, stride=2, padding=1)
     return layers

@@ -1,0 +1,80 @@
+"""``import``: published weights become a run."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import safetensors.torch
+import torch
+from PIL import Image
+
+from netsmith.models.vision.resnet import ResNet
+
+FORM = "--set width=4 --set layers=[1,1] --image-size 32"
+
+
+@pytest.fixture
+def weights(tmp_path, monkeypatch):
+    """Weights of a small network under torchvision's names, and the network."""
+    monkeypatch.chdir(tmp_path)
+    torch.manual_seed(3)
+    config = ResNet.Config(layers=(1, 1), width=4, in_channels=3, num_classes=3)
+    network = config.build()
+    for tensor in network.state_dict().values():
+        tensor.add_((0.2 * torch.rand(tensor.shape)).to(tensor.dtype))
+    names = {"stem.conv": "conv1", "stem.norm": "bn1", "head": "fc"}
+    for stage in range(2):
+        at = f"stages.{stage}.0."
+        names |= {
+            f"{at}branch.{kind}{n}": f"layer{stage + 1}.0.{new}{n}"
+            for kind, new in (("conv", "conv"), ("norm", "bn"))
+            for n in (1, 2)
+        }
+        names |= {
+            f"{at}shortcut.{kind}": f"layer{stage + 1}.0.downsample.{n}" for n, kind in enumerate(("conv", "norm"))
+        }
+    public = {}
+    for name, tensor in network.state_dict().items():
+        layer, _, kind = name.rpartition(".")
+        public[f"{names[layer]}.{kind}"] = tensor
+    safetensors.torch.save_file(public, "public.safetensors")
+    return network.eval()
+
+
+def test_published_weights_answer_as_their_source(netsmith, weights):
+    Path("names.txt").write_text("cat\ndog\nbird\n")
+    found = netsmith(f"import resnet18 public.safetensors {FORM} --classes names.txt --name mine")
+    assert found.code == 0, found.err
+    assert "under the names of torchvision" in found.err
+    assert found.out.splitlines() == [f"run: {Path('runs/mine')}", "next: netsmith predict runs/mine PICTURE"]
+    pixels = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save("x.png")
+    (row,) = json.loads(netsmith("predict runs/mine x.png --json").out)
+    mean, std = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
+    x = torch.from_numpy(((pixels / 255 - mean) / std).transpose(2, 0, 1)[None]).float()
+    want = weights(x).softmax(1)[0]
+    assert [row["probabilities"][name] for name in ("cat", "dog", "bird")] == pytest.approx(want.tolist(), abs=1e-5)
+    assert netsmith("export runs/mine").code == 0
+    assert netsmith("report runs/mine").code == 0
+    refused = netsmith("evaluate runs/mine")
+    assert refused.code == 2
+    assert "did not come with the weights" in refused.line
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        ("resnet99 public.safetensors", "no network named 'resnet99'; did you mean 'resnet' or 'resnet56'?"),
+        ("resnet18 none.pth", "none.pth: there is no such file"),
+        ("mlp public.safetensors", "mlp does not work on images; weights are imported for networks that do"),
+        (f"resnet18 public.safetensors {FORM} --classes x.txt", "x.txt: expected a text file with the name of a class"),
+        ("small_cnn public.safetensors", "small_cnn was published for no size of images; give image_size (--image-"),
+        ("resnet18 public.safetensors", "these weights do not fit resnet under the names of netsmith, torchvision, tr"),
+    ],
+)
+def test_what_does_not_fit_leaves_no_run(netsmith, weights, command, message):
+    refused = netsmith(f"import {command}")
+    assert refused.code == 2
+    assert refused.line.startswith(message)
+    assert not Path("runs").exists()
