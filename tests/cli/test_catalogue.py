@@ -159,7 +159,9 @@ def test_help_fits_the_screen(netsmith):
     assert out.startswith("Usage: netsmith [OPTIONS] COMMAND")
     assert max(map(len, out.splitlines())) <= 80
     verbs = [line.split()[0] for line in out.partition("Commands:\n")[2].splitlines()]
-    wanted = "list show import train resume evaluate predict explain compress export serve compare report verify demo data"
+    wanted = (
+        "list show import train resume evaluate predict explain compress export serve compare report verify demo data"
+    )
     assert " ".join(verbs) == wanted
 
 

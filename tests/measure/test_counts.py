@@ -155,3 +155,19 @@ def test_bad_examples_are_refused():
         arguments(())
     with pytest.raises(UnsupportedError, match="one batch size"):
         batch_size((torch.zeros(2), torch.zeros(3)))
+
+
+def test_memory_is_what_layers_make():
+    net = nn.Sequential(
+        nn.Conv2d(1, 4, 3, padding=1),
+        nn.BatchNorm2d(4),
+        nn.PReLU(),
+        nn.Dropout2d(),
+        nn.MaxPool2d(2),
+        nn.Flatten(),
+        nn.Identity(),
+        nn.Linear(16, 3),
+        nn.Softplus(),
+    )
+    rows = layer_table(net, torch.zeros(2, 1, 4, 4, dtype=torch.float32))
+    assert [row.memory // (2 * 4) for row in rows] == [64, 64, 0, 0, 16, 0, 0, 3, 0]

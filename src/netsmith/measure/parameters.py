@@ -13,7 +13,11 @@ from netsmith.measure.macs import Counter, on_meta
 
 __all__ = ["Row", "count_parameters", "layer_table"]
 
-_IN_PLACE = (nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.ELU, nn.SiLU, nn.GELU, nn.Tanh, nn.Sigmoid, nn.Hardswish, nn.Dropout)
+_IN_PLACE = (
+    *(nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.PReLU, nn.RReLU, nn.ELU, nn.CELU, nn.SELU, nn.SiLU, nn.GELU, nn.Mish),
+    *(nn.Tanh, nn.Sigmoid, nn.Hardtanh, nn.Hardsigmoid, nn.Hardswish, nn.Softplus, nn.Softsign, nn.LogSigmoid),
+    *(nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout),
+)
 
 
 @dataclass(frozen=True)
@@ -26,8 +30,9 @@ class Row:
         output: Shape of its (first) output, batch included; empty where it has none.
         parameters: Its own parameters; a shared one counts where it is used first.
         macs: Multiply-adds of all its calls.
-        memory: Bytes of the maps it makes in all its calls, the whole batch. Views, dropout and activations make none:
-            they can overwrite what comes in, as papers count them.
+        memory: Bytes of the maps that a layer makes in all its calls, the whole batch. Views, dropout and activations
+            make none: they can overwrite what comes in, as papers count them; sums and joins between layers, which
+            are no layers, are not counted.
     """
 
     name: str

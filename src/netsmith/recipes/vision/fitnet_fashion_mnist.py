@@ -33,6 +33,7 @@ CARD = {
     "deviations": [
         "train it with --teacher RUN, a finished run of cnn_fashion_mnist",
         "the nine layers of the paper's FitNet 1 (CIFAR-10) at half its widths; the paper has no figure for this data",
+        "search: two rates for the control alone, one epoch each, on dev; the authors' temperature and lambda",
         "first weights by He's rule: from the paper's range of 0.005 nothing is learned alone in an epoch",
         "8 epochs of RMSProp with a cosine rate, 2 of them for the hint; the paper: a constant rate, until dev stays",
     ],
