@@ -20,9 +20,9 @@ def train(**named):
     return netsmith.train("mlp_digits", notice=quiet, **named)
 
 
-def test_the_top_level_holds_four_names():
+def test_the_top_level_holds_five_names():
     public = [name for name in dir(netsmith) if not name.startswith("_")]
-    assert public == ["from_module", "load", "systems", "train"]
+    assert public == ["from_module", "import_weights", "load", "systems", "train"]
     for name in public:
         assert getattr(netsmith, name).__doc__
         assert f":func:`{name}`" in netsmith.__doc__

@@ -97,6 +97,7 @@ def test_a_window_plays_a_schedule_in_a_part_of_the_run():
     got = factors(Window.Config(schedule=inner, start=6, stop=0.8), 20)
     whole = factors(inner, 10)
     assert got == [whole[0]] * 6 + whole + [whole[-1]] * 4
+    assert factors(Window.Config(schedule=inner, stop=0.25), 2) == [factors(inner, 1)[0]] * 2  # at least a step
     with pytest.raises(ConfigError, match="holds no step of a run of 5"):
         Window.Config(schedule=inner, start=7).build().factor(0, 5)
 

@@ -45,6 +45,8 @@ class Window(Schedule):
 
     def factor(self, step: int, steps: int) -> float:
         start, stop = in_steps(self.config.start, steps), in_steps(self.config.stop, steps)
+        if start >= stop and start < steps and isinstance(self.config.stop, float):
+            stop = start + 1  # a part of a short run: at least one step
         if start >= stop:
             raise ConfigError(f"{self.config!r} holds no step of a run of {steps}: {start} to {stop}")
         return self.schedule.factor(min(max(step, start), stop - 1) - start, stop - start)
