@@ -9,6 +9,7 @@ import safetensors.torch
 import torch
 from PIL import Image
 
+from netsmith.models.vision.lenet5 import LeNet5
 from netsmith.models.vision.resnet import ResNet
 
 FORM = "--set width=4 --set layers=[1,1] --image-size 32"
@@ -78,3 +79,20 @@ def test_what_does_not_fit_leaves_no_run(netsmith, weights, command, message):
     assert refused.code == 2
     assert refused.line.startswith(message)
     assert not Path("runs").exists()
+
+
+def test_a_network_of_gray_images_wants_its_own_normalization(netsmith, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    network = LeNet5.Config(in_channels=1, image_size=28, num_classes=4).build()
+    safetensors.torch.save_file(network.state_dict(), "gray.safetensors")
+    refused = netsmith("import lenet5 gray.safetensors")
+    assert refused.code == 2
+    assert refused.line.startswith("lenet5 takes images of 1 channels: give as many mean and std of the images it was")
+    assert not Path("runs").exists()
+    assert netsmith("import lenet5 gray.safetensors --mean 0.13 --std 0.31").code == 0
+    pixels = np.random.default_rng(0).integers(0, 256, (28, 28), dtype=np.uint8)
+    Image.fromarray(pixels).save("x.png")
+    (row,) = json.loads(netsmith("predict runs/lenet5 x.png --json").out)
+    x = torch.from_numpy((pixels / 255 - 0.13) / 0.31)[None, None].float()
+    want = network.eval()(x).softmax(1)[0]
+    assert [row["probabilities"][name] for name in "0123"] == pytest.approx(want.tolist(), abs=1e-5)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -37,10 +38,10 @@ def import_weights(
     *,
     name: str = "",
     root: str | Path = "runs",
-    classes: Sequence[str] | Path = (),
+    classes: Sequence[str] | str | Path = (),
     image_size: int = 0,
-    mean: Sequence[float] = _MEAN,
-    std: Sequence[float] = _STD,
+    mean: Sequence[float] = (),
+    std: Sequence[float] = (),
     sets: Mapping[str, Any] | None = None,
     notice: Callable[[str], None] = print,
 ) -> Run:
@@ -57,7 +58,7 @@ def import_weights(
         root: Where run folders lie.
         classes: Names of the classes in order, or a text file with one in each line; numbers by default.
         image_size: Height and width in pixels; the paper's by default.
-        mean: Mean of each channel of the training images, values in 0..1.
+        mean: Mean of each channel of the training images, values in 0..1; of three channels ImageNet's by default.
         std: Their standard deviations.
         sets: Fields of the network to change.
         notice: Where one-line notices go.
@@ -65,18 +66,18 @@ def import_weights(
     Raises:
         UnknownNameError: No network of that name.
         DataError: No such file, or it holds something else than named tensors.
-        ConfigError: The weights do not fit, or there are as many names as there are not classes.
+        ConfigError: The weights do not fit; more or fewer names than classes, or means than channels.
     """
     tensors = read_weights(weights)
-    config = _config(network, tensors, image_size=image_size, channels=len(mean), sets=sets or {})
-    size, count = _size(config, image_size), int(config.num_classes)  # type: ignore[attr-defined]
+    config, shape = _config(network, tensors, image_size=image_size, sets=sets or {})
+    count = int(config.num_classes)  # type: ignore[attr-defined]
     names = _names(classes, count)
     steps = (
-        Step(name="resize", size=(size, size)),
+        Step(name="resize", size=shape[1:]),
         Step(name="scale", high=255.0),
-        Step(name="normalize", mean=tuple(mean), std=tuple(std)),
+        _normalize(network, shape[0], mean, std),
     )
-    inputs = Inputs(kind="image", shape=(len(mean), size, size), dtype="uint8", low=0, high=255, preprocessing=steps)
+    inputs = Inputs(kind="image", shape=shape, dtype="uint8", low=0, high=255, preprocessing=steps)
     spec = Spec(dataset=network, inputs=inputs, outputs=Outputs(kind="classes", names=names, size=count))
     method = Supervised.Config(model=config, task=Classify.Config())
     found = Found(network, "", Experiment.Config(method=method, data=Published.Config(dataset=network), steps=1), None)
@@ -87,48 +88,60 @@ def import_weights(
 
 
 def _config(
-    network: str, tensors: Mapping[str, torch.Tensor], *, image_size: int, channels: int, sets: Mapping[str, Any]
-) -> ModelConfig:
-    """Return the network's config with the number of classes that the weights have."""
-    if network not in sizes():
-        raise UnknownNameError("network", network, sizes())
-    entry, fields = sizes()[network]
+    network: str, tensors: Mapping[str, torch.Tensor], *, image_size: int, sets: Mapping[str, Any]
+) -> tuple[ModelConfig, tuple[int, int, int]]:
+    """Return the network's config with the number of classes that the weights have, and the shape of its images."""
+    known = sizes()
+    if network not in known:
+        raise UnknownNameError("network", network, known)
+    entry, fields = known[network]
     kind = config_in(entry.module, ModelConfig)
     if kind is None or "in_channels" not in kind.model_fields:
         raise ConfigError(f"{network} does not work on images; weights are imported for networks that do")
     config = kind(**fields).derive(**sets)
-    facts = {"in_channels": channels, "num_classes": 2, "image_size": image_size or config.published.get("image_size")}
-    left = {name: value for name, value in facts.items() if getattr(config, name, None) == AUTO}
-    if left.get("image_size", 1) is None:
+    facts = {"in_channels": 3, "num_classes": 2, **config.published}
+    given = {
+        name: value for name in ("in_channels", "image_size") if isinstance(value := getattr(config, name, 0), int)
+    }
+    facts |= {name: value for name, value in given.items() if value}
+    size = image_size or facts.get("image_size")
+    if not size:
         raise ConfigError(f"{network} was published for no size of images; give image_size (--image-size)")
+    facts["image_size"] = size
+    left = {name: value for name, value in facts.items() if getattr(config, name, None) == AUTO}
     with torch.device("meta"):
         head = config.derive(**left).build().landmarks()["head"]
     for rules in ((), *config.public_names().values()):
         last = renamed(tensors, rules).get(f"{head}.weight")
         if last is not None and "num_classes" in left:
             left["num_classes"] = len(last)
-    return config.derive(**left)
+    return config.derive(**left), (facts["in_channels"], size, size)
 
 
-def _names(classes: Sequence[str] | Path, count: int) -> tuple[str, ...]:
-    if isinstance(classes, (str, Path)) and str(classes):
+def _names(classes: Sequence[str] | str | Path, count: int) -> tuple[str, ...]:
+    if not classes:
+        return tuple(str(number) for number in range(count))
+    if isinstance(classes, (str, Path)):
         try:
             classes = [line.strip() for line in Path(classes).read_text(encoding="utf-8").splitlines() if line.strip()]
         except (OSError, UnicodeDecodeError) as error:
             raise DataError(
                 f"{classes}: expected a text file with the name of a class in each line ({error})"
             ) from None
-    names = tuple(str(name) for name in classes) if not isinstance(classes, Path) else ()
-    if names and len(names) != count:
-        raise ConfigError(f"{len(names)} names of classes for weights of {count} classes; expected as many")
-    return names or tuple(str(number) for number in range(count))
+    if len(classes) != count:
+        raise ConfigError(f"{len(classes)} names of classes for weights of {count} classes; expected as many")
+    return tuple(classes)
 
 
-def _size(config: ModelConfig, asked: int) -> int:
-    size = asked or getattr(config, "image_size", None) or config.published.get("image_size")
-    if not isinstance(size, int):
-        raise ConfigError(f"{config.kind_name()} was published for no size of images; give image_size (--image-size)")
-    return size
+def _normalize(network: str, channels: int, mean: Sequence[float], std: Sequence[float]) -> Step:
+    if not mean and not std and channels == len(_MEAN):
+        mean, std = _MEAN, _STD
+    if len(mean) != channels or len(std) != channels:
+        raise ConfigError(
+            f"{network} takes images of {channels} channels: give as many mean and std of the images it was trained on "
+            f"(--mean, --std), got {len(mean)} and {len(std)}"
+        )
+    return Step(name="normalize", mean=tuple(mean), std=tuple(std))
 
 
 def _written(experiment: Experiment, found: Found, *, root: str | Path, name: str, source: Path) -> Path:
@@ -141,6 +154,9 @@ def _written(experiment: Experiment, found: Found, *, root: str | Path, name: st
         facts = {"experiment": experiment.config.sha256(), "weights": source.name, "sha256": sha256_of(source)}
         checkpoint.save(folder.path / "checkpoints", checkpoint.Snapshot(0, weights, states=states, facts=facts))
         folder.write("evaluation.json", {"format": 1, "step": 0, "steps": 0, "selected_by": "", "figures": {}})
+    except BaseException:
+        shutil.rmtree(folder.path, ignore_errors=True)  # no half of a run stays
+        raise
     finally:
         folder.release()
     return folder.path

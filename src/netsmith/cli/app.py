@@ -65,6 +65,8 @@ def import_(
     weights: str = typer.Argument(..., help="A .safetensors file, or a .pth of tensors alone.", metavar="FILE"),
     classes: str = typer.Option("", "--classes", help="A text file: the name of a class per line.", metavar="FILE"),
     image_size: int = typer.Option(0, "--image-size", help="Pixels; the paper's by default.", min=0),
+    mean: list[float] = typer.Option([], "--mean", help="Of a channel, in 0..1; ImageNet's by default. Repeatable."),
+    std: list[float] = typer.Option([], "--std", help="Its standard deviation. Repeatable.", min=0),
     name: str = typer.Option("", "--name", help="The run's name; the network's by default."),
     root: str = _ROOT,
     set_: list[str] = _SET,
@@ -72,7 +74,8 @@ def import_(
     """Make a run of published weights."""
     from netsmith.cli import training
 
-    training.import_weights(network, weights, classes=classes, image_size=image_size, name=name, root=root, sets=set_)
+    settings = {"classes": classes, "image_size": image_size, "mean": mean, "std": std, "name": name, "root": root}
+    training.import_weights(network, weights, sets=set_, settings=settings)
 
 
 @app.command()

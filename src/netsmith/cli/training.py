@@ -51,25 +51,13 @@ def train(
     _print_result(run, as_json=as_json)
 
 
-def import_weights(
-    network: str, weights: str, *, classes: str, image_size: int, name: str, root: str, sets: list[str]
-) -> None:
+def import_weights(network: str, weights: str, *, sets: list[str], settings: dict[str, Any]) -> None:
     """Make a run of published weights."""
     from netsmith.api.commands import on_run
     from netsmith.api.experiments import parse_sets
     from netsmith.api.importing import import_weights as make
 
-    changes = parse_sets(sets)
-    run = make(
-        network,
-        weights,
-        classes=classes,
-        image_size=image_size,
-        name=name,
-        root=root,
-        sets=changes,
-        notice=_notice(),
-    )
+    run = make(network, weights, sets=parse_sets(sets), notice=_notice(), **settings)
     say(f"run: {run.path}")
     say(f"next: {on_run('predict', run.path)} PICTURE")
 

@@ -14,7 +14,8 @@ from netsmith.compress.graph import ChannelGraph, Labels
 from netsmith.compress.trace import slow_attention
 from netsmith.core.errors import ProofError, shorten
 from netsmith.core.keys import key
-from netsmith.measure.example import Example, arguments, batch_size, map_tensors, random_like, tensors
+from netsmith.engine.batch import doubled, map_tensors
+from netsmith.measure.example import Example, arguments, batch_size, random_like, tensors
 
 __all__ = ["REFUSALS", "Answers", "Floor"]
 
@@ -113,7 +114,7 @@ class Answers:
 
     def _try(self, given: Any) -> bool:
         """Note an input with the masked original's answers, unless they are NaN alone: that would prove nothing."""
-        given = _double(given) if self._precision == "float64" else given
+        given = doubled(given) if self._precision == "float64" else given
         answers = _run(self._masked, given)
         if not any(bool(t.isfinite().any()) for t in answers):
             return False
@@ -186,10 +187,6 @@ def _resized(example: Any, axes: Sequence[int], change: Callable[[Tensor, int], 
 def _run(module: nn.Module, given: Any) -> list[Tensor]:
     with torch.no_grad(), slow_attention():
         return tensors(module(*given))
-
-
-def _double(given: Any) -> Any:
-    return map_tensors(given, lambda t: t.double() if t.is_floating_point() else t)
 
 
 def _error(expected: list[Tensor], got: list[Tensor], *, floor: Floor) -> float:

@@ -10,7 +10,8 @@ from torch import Tensor
 from netsmith.compress._labels import make_constant, varying
 from netsmith.compress._state import Mark, State, frozen
 from netsmith.compress.graph import Labels
-from netsmith.measure.example import map_tensors, tensors
+from netsmith.engine.batch import map_tensors
+from netsmith.measure.example import tensors
 
 __all__ = ["elementwise"]
 

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-__all__ = ["Batch", "map_tensors"]
+__all__ = ["Batch", "doubled", "map_tensors"]
 
 
 def map_tensors(tree: Any, change: Callable[[Tensor], Any]) -> Any:
@@ -24,6 +24,11 @@ def map_tensors(tree: Any, change: Callable[[Tensor], Any]) -> Any:
         named = getattr(type(tree), "_make", None)  # a tuple with names
         return type(tree)(items) if named is None else named(items)
     return tree
+
+
+def doubled(tree: Any) -> Any:
+    """Return a tree with its floating-point tensors in double precision."""
+    return map_tensors(tree, lambda part: part.double() if part.is_floating_point() else part)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from netsmith.core.keys import key
 from netsmith.core.registry import find_recipe
 from netsmith.data._download import offline
 from netsmith.engine import checkpoint
-from netsmith.engine.batch import Batch, map_tensors
+from netsmith.engine.batch import Batch, doubled, map_tensors
 from netsmith.engine.experiment import Experiment
 from netsmith.verify.subject import Cut, Subject, weights_sha256
 
@@ -138,7 +138,7 @@ def batch_independence(subject: Subject, folder: Path) -> None:  # noqa: ARG001
     engine = subject.engine()
     engine.fit()
     network = subject.network(engine)
-    inputs = map_tensors(network.shipped.preprocess(network.example(5)), _double)
+    inputs = doubled(network.shipped.preprocess(network.example(5)))
     module = copy.deepcopy(network.module).double().eval()
     with torch.no_grad():
         whole = module(inputs).nan_to_num()  # a class never seen has log-probability -inf
@@ -146,10 +146,6 @@ def batch_independence(subject: Subject, folder: Path) -> None:  # noqa: ARG001
     single = torch.cat(pieces).nan_to_num()
     error = float(((whole - single).abs() / (whole.abs().amax(dim=0, keepdim=True) + 1e-12)).max())
     _need(error <= 1e-9, f"answers differ by {error:.1e} relative between batches of 5 and of 1")
-
-
-def _double(part: torch.Tensor) -> torch.Tensor:
-    return part.double() if part.is_floating_point() else part
 
 
 def overfits_one_batch(subject: Subject, folder: Path) -> None:  # noqa: ARG001

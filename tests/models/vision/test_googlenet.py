@@ -2,6 +2,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from models.drawn import random_state
 from netsmith.compress.prune import prune
 from netsmith.core.errors import ConfigError
 from netsmith.measure.parameters import layer_table
@@ -98,17 +99,6 @@ def test_the_naive_module_is_its_four_branches():
         maps.append(F.conv2d(x, weight, bias, padding=padding).clamp(min=0))
     windows = F.pad(x, (1, 1, 1, 1), value=-torch.inf).unfold(2, 3, 1).unfold(3, 3, 1)
     torch.testing.assert_close(module(x), torch.cat([*maps, windows.amax((4, 5))], 1), rtol=0, atol=1e-12)
-
-
-def random_state(model):
-    """Draw all that a network holds, so that no bias and no statistic is zero."""
-    torch.manual_seed(1)
-    for name, tensor in model.state_dict().items():
-        if tensor.is_floating_point():
-            tensor.normal_(std=0.5)
-            if name.endswith(("running_var", "norm.weight")):
-                tensor.abs_().add_(0.5)
-    return model.state_dict()
 
 
 def halved(x):

@@ -2,6 +2,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from models.drawn import random_state
 from netsmith.compress.prune import prune
 from netsmith.core.errors import ConfigError
 from netsmith.measure.parameters import layer_table
@@ -101,17 +102,6 @@ def test_its_tensors_stand_in_the_order_of_the_public_weights():
     assert ours["Mixed_7a.branch3x3_2.conv.weight"].shape == (320, 192, 3, 3)
     assert ours["Mixed_7b.branch3x3dbl_2.conv.weight"].shape == (384, 448, 3, 3)
     assert [ours[name].shape for name in ("fc.weight", "AuxLogits.fc.weight")] == [(1000, 2048), (1000, 768)]
-
-
-def random_state(model):
-    """Draw all that a network holds, so that no statistic is zero."""
-    torch.manual_seed(1)
-    for name, tensor in model.state_dict().items():
-        if tensor.is_floating_point():
-            tensor.normal_(std=0.5)
-            if name.endswith(("running_var", "norm.weight")):
-                tensor.abs_().add_(0.5)
-    return model.state_dict()
 
 
 def recomputed(state, x, *, a, c, e):

@@ -2,6 +2,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from models.drawn import random_state
 from netsmith.compress.prune import prune
 from netsmith.core.errors import ConfigError
 from netsmith.measure.parameters import layer_table
@@ -79,17 +80,6 @@ def test_its_tensors_stand_in_the_order_of_the_public_weights():
         "inception_c.0.branch3x3_double.2.conv.weight": (512, 448, 1, 3),
     }.items():
         assert state[name].shape == shape
-
-
-def random_state(model):
-    """Draw all that a network holds, so that no statistic is zero."""
-    torch.manual_seed(1)
-    for name, tensor in model.state_dict().items():
-        if tensor.is_floating_point():
-            tensor.normal_(std=0.5)
-            if name.endswith(("running_var", "norm.weight")):
-                tensor.abs_().add_(0.5)
-    return model.state_dict()
 
 
 def recomputed(state, x, *, modules):

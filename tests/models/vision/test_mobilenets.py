@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from models.drawn import shaken
 from netsmith.api.weights import adopt_weights
 from netsmith.core.errors import ConfigError
 from netsmith.measure.parameters import layer_table
@@ -31,16 +32,6 @@ def test_a_separable_block_costs_its_share_of_a_plain_convolution():
     plain = 14**2 * 9 * 512 * 512
     assert block / plain == pytest.approx(1 / 512 + 1 / 9, rel=1e-12)
     assert round(1 / 512 + 1 / 9, 5) == 0.11306
-
-
-def shaken(model):
-    torch.manual_seed(1)
-    for name, tensor in model.state_dict().items():
-        if name.endswith("running_var"):
-            tensor.uniform_(0.5, 2.0)
-        elif tensor.is_floating_point():
-            tensor.add_(0.1 * torch.randn_like(tensor))
-    return model.double().eval()
 
 
 def test_v1_is_the_network_of_transformers_with_its_weights():

@@ -2,6 +2,7 @@ import pytest
 import torch
 from torch import nn
 
+from models.drawn import shaken
 from netsmith.api.weights import adopt_weights
 from netsmith.core.errors import ConfigError
 from netsmith.core.registry import config_in, sizes
@@ -31,17 +32,6 @@ def test_the_counts_of_the_papers_sizes(name, parameters, gmacs):
     assert round(sum(row.macs for row in rows) / 1e9, 3) == gmacs
     maps = [row.output[2] for row in rows if row.type == "Conv2d" and "shortcut" not in row.name]
     assert sorted(set(maps), reverse=True) == [112, 56, 28, 14, 7]  # Table 1
-
-
-def shaken(model):
-    """Give every parameter and statistic a value of its own, so that nothing can be mistaken for another."""
-    torch.manual_seed(1)
-    for name, tensor in model.state_dict().items():
-        if name.endswith("running_var"):
-            tensor.uniform_(0.5, 2.0)
-        elif tensor.is_floating_point():
-            tensor.add_(0.1 * torch.randn_like(tensor))
-    return model.double().eval()
 
 
 @pytest.mark.parametrize(("block", "layers"), [("basic", (2, 1)), ("bottleneck", (1, 2))])
