@@ -1,0 +1,25 @@
+"""What a network with an eye that moves tells about its looks."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from torch import Tensor
+
+__all__ = ["Looks"]
+
+
+class Looks(NamedTuple):
+    """An answer and how it came about.
+
+    Attributes:
+        output: The answer.
+        places: ``(B, T, 2)``, the places it drew, x before y; it looks at the nearest place within -1..1.
+        means: ``(B, T, 2)``, the means of the policy it drew them from.
+        baselines: ``(B, T)``, the reward it expected before each look.
+    """
+
+    output: Tensor
+    places: Tensor
+    means: Tensor
+    baselines: Tensor
