@@ -80,6 +80,8 @@ class Part:
         sha256: Hash of the examples and targets.
         made: How the split was made.
         seed: The seed, where it was drawn.
+        redraw: Returns the raw inputs and targets at some positions, drawn anew from ``(B,)`` keys; None where an
+            example is always the same.
     """
 
     fetch: Callable[[Tensor], Tensor]
@@ -87,6 +89,7 @@ class Part:
     sha256: str
     made: str = "official"
     seed: int = 0
+    redraw: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]] | None = None
 
 
 def digest(*parts: Tensor | str) -> str:
@@ -152,8 +155,12 @@ class FixedSource(Source):
         """Load some examples, augmented where a key is given."""
         part = self._part(split)
         keys = example_keys(0 if key is None else key, indices)
-        inputs = self._prepare(part.fetch(indices), None if key is None else keys)
-        return Batch(inputs=inputs, targets=part.targets.index_select(0, indices), keys=keys, indices=indices)
+        if key is None or part.redraw is None:
+            raw, targets = part.fetch(indices), part.targets.index_select(0, indices)
+        else:
+            raw, targets = part.redraw(indices, keys)
+        inputs = self._prepare(raw, None if key is None else keys)
+        return Batch(inputs=inputs, targets=targets, keys=keys, indices=indices)
 
     def raw(self, split: str, indices: Tensor) -> Tensor:
         """Return some examples as a user would hand them in, before preprocessing."""

@@ -12,9 +12,25 @@ from netsmith.data._download import OfficialFile, official_files
 from netsmith.data._idx import read_idx
 from netsmith.data._twin import twin_images
 
-__all__ = ["SHAPE", "idx_parts"]
+__all__ = ["MNIST_FILES", "MNIST_MIRRORS", "SHAPE", "idx_parts"]
 
 SHAPE = (1, 28, 28)
+MNIST_FILES = (
+    OfficialFile(
+        "train-images-idx3-ubyte.gz", 9912422, "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609"
+    ),
+    OfficialFile(
+        "train-labels-idx1-ubyte.gz", 28881, "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c"
+    ),
+    OfficialFile(
+        "t10k-images-idx3-ubyte.gz", 1648877, "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6"
+    ),
+    OfficialFile("t10k-labels-idx1-ubyte.gz", 4542, "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6"),
+)
+MNIST_MIRRORS = (
+    "https://ossci-datasets.s3.amazonaws.com/mnist",
+    "https://storage.googleapis.com/cvdf-datasets/mnist",
+)
 
 
 def _read(name: str, files: Sequence[OfficialFile], mirrors: Sequence[str]) -> dict[str, tuple[Tensor, Tensor]]:
