@@ -1,5 +1,6 @@
 """``import``: published weights become a run."""
 
+import html
 import json
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from PIL import Image
 from netsmith.models.vision.lenet5 import LeNet5
 from netsmith.models.vision.resnet import ResNet
 
-FORM = "--set width=4 --set layers=[1,1] --image-size 32"
+FORM = "--image-size 32 --set width=4 --set layers=[1,1]"
 
 
 @pytest.fixture
@@ -58,6 +59,10 @@ def test_published_weights_answer_as_their_source(netsmith, weights):
     assert [row["probabilities"][name] for name in ("cat", "dog", "bird")] == pytest.approx(want.tolist(), abs=1e-5)
     assert netsmith("export runs/mine").code == 0
     assert netsmith("report runs/mine").code == 0
+    again = "--classes names.txt --image-size 32 --set width=4 --set 'layers=[1,1]'"
+    assert f"netsmith import resnet18 public.safetensors {again}" in html.unescape(
+        Path("runs/mine/report.html").read_text()
+    )
     refused = netsmith("evaluate runs/mine")
     assert refused.code == 2
     assert "did not come with the weights" in refused.line

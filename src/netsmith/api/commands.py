@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from netsmith.api.experiments import find, parse_sets
 from netsmith.core.config import AUTO
 from netsmith.core.errors import NetsmithError
+from netsmith.data.published import Published
 from netsmith.methods._taught import TaughtConfig
 
 if TYPE_CHECKING:
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
     from netsmith.core.spec import Spec
     from netsmith.engine.experiment import Experiment
 
-__all__ = ["on_run", "train_again"]
+__all__ = ["import_again", "on_run", "train_again"]
 
 _LONGEST = 200  # characters of a command that a person still reads
 _TIMES = ("steps", "evaluate_every", "checkpoint_every")
@@ -39,7 +41,7 @@ def _code(path: Path) -> list[str]:
 
 
 def train_again(path: Path, found: Found, spec: Spec) -> str:
-    """Return the command that trains a run's experiment anew: its recipe with what was set.
+    """Return the command that makes a run anew: its recipe with what was set, or the import of published weights.
 
     Where that would be long, or is not exactly this experiment, the run's ``experiment.json`` is named instead.
 
@@ -48,6 +50,8 @@ def train_again(path: Path, found: Found, spec: Spec) -> str:
         found: The run's experiment, resolved.
         spec: The schema of the run's data (its ``schema.json``).
     """
+    if isinstance(found.config.data, Published.Config):
+        return found.config.data.command
     method = found.config.method
     taught = isinstance(method, TaughtConfig) and method.needs_teacher and not method.teacher_steps
     teacher = ["--teacher", "RUN"] if taught else []
@@ -59,6 +63,33 @@ def train_again(path: Path, found: Found, spec: Spec) -> str:
         if len(short) <= _LONGEST:
             return short
     return " ".join(["netsmith train", shlex.quote(str(path / "experiment.json")), *_code(path), *teacher])
+
+
+def import_again(
+    network: str,
+    weights: str,
+    *,
+    classes: Sequence[str] | str | Path,
+    image_size: int,
+    mean: Sequence[float],
+    std: Sequence[float],
+    sets: Mapping[str, Any],
+) -> str:
+    """Return the command that imports published weights anew; names given one by one want a FILE of them.
+
+    Example:
+        >>> options = {"classes": (), "image_size": 64, "mean": (0.5,), "std": (0.2,), "sets": {"width": 8}}
+        >>> import_again("resnet18", "my weights.pth", **options)
+        "netsmith import resnet18 'my weights.pth' --image-size 64 --mean 0.5 --std 0.2 --set width=8"
+    """
+    words = ["netsmith import", shlex.quote(network), shlex.quote(weights)]
+    if classes:
+        words += ["--classes", shlex.quote(str(classes)) if isinstance(classes, (str, Path)) else "FILE"]
+    if image_size:
+        words.append(f"--image-size {image_size}")
+    words += [f"--{name} {value:g}" for name, values in (("mean", mean), ("std", std)) for value in values]
+    words += ["--set " + shlex.quote(f"{name}={_text(value)}") for name, value in sets.items()]
+    return " ".join(words)
 
 
 def _sets(found: Found, spec: Spec) -> list[str] | None:

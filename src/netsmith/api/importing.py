@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from netsmith.api import training
+from netsmith.api.commands import import_again
 from netsmith.api.experiments import Found
 from netsmith.api.run import Run, load
 from netsmith.api.weights import adopt_weights, read_weights, renamed
@@ -80,7 +81,11 @@ def import_weights(
     inputs = Inputs(kind="image", shape=shape, dtype="uint8", low=0, high=255, preprocessing=steps)
     spec = Spec(dataset=network, inputs=inputs, outputs=Outputs(kind="classes", names=names, size=count))
     method = Supervised.Config(model=config, task=Classify.Config())
-    found = Found(network, "", Experiment.Config(method=method, data=Published.Config(dataset=network), steps=1), None)
+    command = import_again(
+        network, str(weights), classes=classes, image_size=image_size, mean=mean, std=std, sets=sets or {}
+    )
+    data = Published.Config(dataset=network, command=command)
+    found = Found(network, "", Experiment.Config(method=method, data=data, steps=1), None)
     experiment = Experiment(found.config.resolve(spec, batches=None), spec=spec)
     library = adopt_weights(experiment.method.product(), config, tensors)
     notice(f"{len(tensors)} tensors under the names of {library}")

@@ -22,9 +22,11 @@ class Published:
 
         Attributes:
             dataset: A name for people.
+            command: What made the run, as a person would type it.
         """
 
         dataset: str = ""
+        command: str = ""
 
     def __init__(self, config: Published.Config) -> None:
         raise DataError(f"{config.dataset or 'the data of an imported network'} did not come with the weights")
