@@ -59,7 +59,7 @@ def test_published_weights_answer_as_their_source(netsmith, weights):
     assert [row["probabilities"][name] for name in ("cat", "dog", "bird")] == pytest.approx(want.tolist(), abs=1e-5)
     assert netsmith("export runs/mine").code == 0
     assert netsmith("report runs/mine").code == 0
-    again = "--classes names.txt --image-size 32 --set width=4 --set 'layers=[1,1]'"
+    again = "--classes names.txt --image-size 32 --set width=4 --set 'layers=[1, 1]'"
     assert f"netsmith import resnet18 public.safetensors {again}" in html.unescape(
         Path("runs/mine/report.html").read_text()
     )
