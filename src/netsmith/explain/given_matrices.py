@@ -1,0 +1,148 @@
+"""Dissimilarity matrices from CSV files: a brain region's, a person's judgments, another laboratory's model.
+
+A file holds N lines of N numbers, or the same with the names of the conditions in its first line and first column. A
+file that is no dissimilarity matrix is refused with its row: half a matrix or a similarity would give a curve, too.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from netsmith.core.errors import DataError, UserError, shorten
+from netsmith.explain.dissimilarity import check_matrices
+
+__all__ = ["GivenMatrix", "matrix_text", "parse_matrix", "read_matrices", "read_matrix"]
+
+_SIZE_LIMIT = 256 * 2**20
+
+
+class GivenMatrix(NamedTuple):
+    """A matrix as read.
+
+    Attributes:
+        values: ``(N, N)`` float64 (of a stack: ``(T, N, N)``).
+        names: The N conditions; ``()`` where the file does not name them.
+    """
+
+    values: Tensor
+    names: tuple[str, ...]
+
+
+def read_matrix(path: str | Path) -> GivenMatrix:
+    """Read one matrix from a CSV file (UTF-8; separated by comma, semicolon or tab).
+
+    Raises:
+        DataError: The file is missing, too large or no text; a cell that is no finite number; a matrix that is not
+            square, not symmetric, or with something on its diagonal.
+    """
+    path = Path(path)
+    try:
+        if not path.is_file():
+            raise DataError("does not exist or is no plain file; expected a CSV file with a matrix", path)
+        if path.stat().st_size > _SIZE_LIMIT:
+            raise DataError(f"has {path.stat().st_size} bytes; expected at most {_SIZE_LIMIT}", path)
+        data = path.read_bytes()
+    except (OSError, ValueError) as error:
+        if isinstance(error, DataError):
+            raise
+        raise DataError(f"cannot be read: {getattr(error, 'strerror', None) or error}", path) from None
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DataError("is not UTF-8; save it as UTF-8", path, data.count(b"\n", 0, error.start) + 1) from None
+    return parse_matrix(text, path.name)
+
+
+def read_matrices(paths: Sequence[str | Path]) -> GivenMatrix:
+    """Read a stack, one file per moment (or subject), in the order given: ``(T, N, N)``.
+
+    Raises:
+        DataError: As :func:`read_matrix`, or files of different conditions.
+    """
+    if not paths:
+        raise UserError("no files were given; expected one CSV file per moment")
+    found = [read_matrix(path) for path in paths]
+    for path, matrix in zip(paths, found, strict=True):
+        if matrix.values.shape != found[0].values.shape:
+            sizes = f"{len(matrix.values)} conditions, {Path(paths[0]).name} has {len(found[0].values)}"
+            raise DataError(f"has {sizes}; expected the same in every file", path)
+        if matrix.names != found[0].names:
+            raise DataError(f"names other conditions than {Path(paths[0]).name}, or in another order", path, 1)
+    return GivenMatrix(torch.stack([matrix.values for matrix in found]), found[0].names)
+
+
+def parse_matrix(text: str, name: str) -> GivenMatrix:
+    """Parse the text of a CSV file; see :func:`read_matrix`.
+
+    Args:
+        text: The contents.
+        name: The file's name, for messages.
+    """
+    head = text.lstrip("\r\n").partition("\n")[0]
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=head.count), strict=True)
+    lines: list[tuple[int, list[str]]] = []
+    try:
+        for record in reader:
+            if any(cell.strip() for cell in record):
+                lines.append((reader.line_num, [cell.strip() for cell in record]))
+    except csv.Error as error:
+        raise DataError(f"is no CSV: {error}", name, reader.line_num) from None
+    if not lines:
+        raise DataError("is empty; expected N lines of N numbers", name)
+    names: tuple[str, ...] = ()
+    if not _is_number(lines[0][1][0]) and (len(lines) == 1 or not _is_number(lines[1][1][0])):
+        row, header = lines.pop(0)
+        names, given = tuple(header[1:]), tuple(cells[0] for _, cells in lines)
+        if names != given:
+            raise DataError("the names in the first line and in the first column are not the same", name, row)
+        if len(set(names)) != len(names) or not all(names):
+            raise DataError("a condition has no name, or one that is there twice", name, row)
+        lines = [(row, cells[1:]) for row, cells in lines]
+    rows = []
+    for row, cells in lines:
+        if len(cells) != len(lines):
+            raise DataError(f"has {len(lines)} lines of a matrix and here {len(cells)} numbers; not square", name, row)
+        wrong = next((cell for cell in cells if not _is_number(cell)), None)
+        if wrong is not None:
+            raise DataError(f"holds {shorten(wrong, 30)!r}; expected a finite number in every cell", name, row)
+        rows.append([float(cell) for cell in cells])
+    values = torch.tensor(rows, dtype=torch.float64)
+    try:
+        check_matrices(values, what="the matrix")
+    except UserError as error:
+        raise DataError(str(error), name) from None
+    return GivenMatrix(values, names)
+
+
+def matrix_text(values: Tensor, names: Sequence[str] = ()) -> str:
+    """Return a matrix as CSV text that :func:`parse_matrix` reads back to the last bit.
+
+    Args:
+        values: ``(N, N)``.
+        names: The N conditions, or none.
+    """
+    check_matrices(values)
+    if names and len(names) != len(values):
+        raise UserError(f"got {len(names)} names for {len(values)} conditions; expected as many")
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    if names:
+        writer.writerow(["", *names])
+    for number, row in enumerate(values.tolist()):
+        writer.writerow([*([names[number]] if names else []), *(repr(cell) for cell in row)])
+    return file.getvalue()
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return math.isfinite(float(text))
+    except ValueError:
+        return False

@@ -1,0 +1,137 @@
+"""What every layer says about the same examples, taken in one pass: the ground of RSA, CKA, probes and projections.
+
+:func:`netsmith.explain.prototypes.features_at` averages maps over their places; here each place stays, since where
+something is seen belongs to a representation. What is too wide is pooled to a coarser grid (Alain & Bengio 2016,
+arXiv:1610.01644, section 4, thin out wide layers likewise).
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from netsmith.core.errors import UnsupportedError, UserError
+from netsmith.engine.batch import map_tensors
+from netsmith.explain._forward import evaluating, find_layer, size_of
+
+__all__ = ["layer_features", "learned_layers"]
+
+
+def layer_features(
+    module: nn.Module, inputs: Any, *, layers: Sequence[str], widest: int = 0, rows: int = 256
+) -> dict[str, Tensor]:
+    """Return one vector per example for each layer: ``{layer: (N, D)}``, in the order of ``layers``.
+
+    Args:
+        module: Left as found.
+        inputs: A tensor, or a tuple or dict of tensors, of N examples.
+        layers: Names of submodules that run once and return one floating-point tensor ``(N, ...)``, as
+            :func:`learned_layers` lists them.
+        widest: Numbers per example at most: wider maps ``(N, K, h, w)`` are averaged on the finest grid that fits (one
+            place at least), wider sequences ``(N, L, D)`` over their positions; 0 keeps all.
+        rows: Examples in one forward pass.
+
+    Raises:
+        UnknownNameError: No such layer.
+        UnsupportedError: A layer does not run once, or does not return one floating-point tensor of N rows.
+        UserError: No layers, or numbers out of range.
+    """
+    if not layers or widest < 0 or rows < 1:
+        raise UserError(f"got {len(layers)} layers, widest {widest}, rows {rows}; expected layers, >= 0 and >= 1")
+    parts = {name: find_layer(module, name) for name in layers}
+    found: dict[str, list[Tensor]] = {name: [] for name in parts}
+    with evaluating(module), torch.no_grad():
+        for start in range(0, size_of(inputs), rows):
+            piece = map_tensors(inputs, lambda tensor, start=start: tensor[start : start + rows])
+            count = size_of(piece)
+            with _outputs(parts) as outputs:
+                module(piece)
+            for name in parts:
+                values = outputs.get(name, [])
+                if len(values) != 1 or not _is_table(values[0], count):
+                    raise UnsupportedError(
+                        f"layer {name!r} gave {_describe(values)} for {count} examples; expected one floating-point "
+                        f"tensor ({count}, ...)"
+                    )
+                found[name].append(_vectors(values[0], widest))
+    return {name: torch.cat(values) for name, values in found.items()}
+
+
+def learned_layers(module: nn.Module, inputs: Any, *, most: int = 0) -> list[str]:
+    """Return the layers with weights of their own that :func:`layer_features` can read, in the order they run.
+
+    A layer counts where it has a weight of at least two axes (a convolution, a linear map, an embedding); norms and
+    activations between them are passed over. A layer that runs more than once is left out.
+
+    Args:
+        module: Left as found.
+        inputs: A batch; one example is enough.
+        most: Names at most, the first and the last among them, the rest spread evenly; 0 returns all.
+    """
+    piece = map_tensors(inputs, lambda tensor: tensor[:1])
+    parts = {
+        name: part
+        for name, part in module.named_modules()
+        if name and any(p.dim() >= 2 for p in part.parameters(recurse=False))
+    }
+    with evaluating(module), torch.no_grad(), _outputs(parts) as outputs:
+        module(piece)
+    names = [name for name, values in outputs.items() if len(values) == 1 and _is_table(values[0], 1)]
+    if not most or len(names) <= most:
+        return names
+    kept = sorted({round(at * (len(names) - 1) / max(1, most - 1)) for at in range(most)})
+    return [names[at] for at in kept]
+
+
+@contextlib.contextmanager
+def _outputs(parts: dict[str, nn.Module]) -> Iterator[dict[str, list[Any]]]:
+    """Collect what the parts return; copied, since an in-place activation may follow. In the order of first calls."""
+    outputs: dict[str, list[Any]] = {}
+    calls: Counter[str] = Counter()
+    handles = []
+    for name, part in parts.items():
+
+        def note(_part: nn.Module, _inputs: Any, output: Any, name: str = name) -> None:
+            calls[name] += 1
+            keep = isinstance(output, Tensor) and calls[name] == 1
+            outputs.setdefault(name, []).append(output.detach().clone() if keep else output)
+
+        handles.append(part.register_forward_hook(note))
+    try:
+        yield outputs
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _is_table(value: Any, count: int) -> bool:
+    return isinstance(value, Tensor) and value.is_floating_point() and value.dim() >= 2 and len(value) == count
+
+
+def _describe(values: list[Any]) -> str:
+    if len(values) != 1:
+        return f"{len(values)} outputs in one pass"
+    value = values[0]
+    return f"{tuple(value.shape)} {value.dtype}" if isinstance(value, Tensor) else f"a {type(value).__name__}"
+
+
+def _vectors(values: Tensor, widest: int) -> Tensor:
+    if not widest or values[0].numel() <= widest:
+        return values.flatten(1)
+    if values.dim() == 3:
+        return values.mean(1)
+    if values.dim() == 4:
+        height, width = values.shape[2:]
+        side = next((s for s in range(max(height, width), 1, -1) if _size(values, s) <= widest), 1)
+        return F.adaptive_avg_pool2d(values, (min(side, height), min(side, width))).flatten(1)
+    return values.flatten(1)
+
+
+def _size(values: Tensor, side: int) -> int:
+    return values.shape[1] * min(side, values.shape[2]) * min(side, values.shape[3])
