@@ -151,7 +151,10 @@ def test_similarity_table():
 def test_permutation_test(method):
     features = normal(14, 40)
     one = dissimilarity_matrix(features)
-    kin, stranger = dissimilarity_matrix(features + normal(14, 40, seed=1)), dissimilarity_matrix(normal(14, 40, seed=2))
+    kin, stranger = (
+        dissimilarity_matrix(features + normal(14, 40, seed=1)),
+        dissimilarity_matrix(normal(14, 40, seed=2)),
+    )
     related = permutation_test(one, kin, method=method, permutations=199, generator=generator())
     assert related.p_value == 1 / 200
     assert related.similarity == pytest.approx(float(compare_matrices(one, kin, method=method)), abs=1e-12)

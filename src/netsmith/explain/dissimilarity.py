@@ -170,7 +170,9 @@ def compare_matrices(first: Tensor, second: Tensor, *, method: Similarity = "spe
         raise UserError(f"the matrices are of {first.shape[-1]} and {second.shape[-1]} conditions; expected the same")
     found = compare_triangles(upper_triangle(first.double()), upper_triangle(second.double()), method=method)
     if bool(found.isnan().any()):
-        raise UserError("a matrix has the same dissimilarity everywhere: Spearman's correlation is undefined; use tau_a")
+        raise UserError(
+            "a matrix has the same dissimilarity everywhere: Spearman's correlation is undefined; use tau_a"
+        )
     return found
 
 
@@ -197,7 +199,9 @@ def similarity_table(
     """
     others = matrices if others is None else others
     columns = list(others.values())
-    return torch.stack([torch.stack([compare_matrices(a, b, method=method) for b in columns]) for a in matrices.values()])
+    return torch.stack(
+        [torch.stack([compare_matrices(a, b, method=method) for b in columns]) for a in matrices.values()]
+    )
 
 
 def permutation_test(

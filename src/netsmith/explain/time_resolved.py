@@ -88,7 +88,9 @@ def time_course(
     stack, model = stack.double(), model.double()
     observed = compare_triangles(upper_triangle(stack), upper_triangle(model), method=method).mean(0)
     if bool(observed.isnan().any()):
-        raise UserError("a matrix has the same dissimilarity everywhere: Spearman's correlation is undefined; use tau_a")
+        raise UserError(
+            "a matrix has the same dissimilarity everywhere: Spearman's correlation is undefined; use tau_a"
+        )
     low = high = torch.full_like(observed, torch.nan)
     if samples:
         drawn = torch.stack([_resampled(stack, model, method, generator) for _ in range(samples)])
