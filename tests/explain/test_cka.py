@@ -16,23 +16,23 @@ def by_definition(first, second):
     count = len(first)
     center = torch.eye(count, dtype=torch.float64) - 1 / count
 
-    def hsic(k, l):
-        return torch.trace(k @ center @ l @ center) / (count - 1) ** 2
+    def hsic(k, g):
+        return torch.trace(k @ center @ g @ center) / (count - 1) ** 2
 
-    k, l = first @ first.T, second @ second.T
-    return float(hsic(k, l) / (hsic(k, k) * hsic(l, l)).sqrt())
+    k, g = first @ first.T, second @ second.T
+    return float(hsic(k, g) / (hsic(k, k) * hsic(g, g)).sqrt())
 
 
-def unbiased_by_sums(k, l):
+def unbiased_by_sums(k, g):
     """Song et al. 2012: three averages over tuples of different indices."""
     count = len(k)
     indices = range(count)
     pairs = [(i, j) for i in indices for j in indices if i != j]
-    one = sum(k[i, j] * l[i, j] for i, j in pairs) / len(pairs)
+    one = sum(k[i, j] * g[i, j] for i, j in pairs) / len(pairs)
     fours = [(i, j, q, r) for i, j in pairs for q, r in pairs if not {i, j} & {q, r}]
-    two = sum(k[i, j] * l[q, r] for i, j, q, r in fours) / len(fours)
+    two = sum(k[i, j] * g[q, r] for i, j, q, r in fours) / len(fours)
     threes = [(i, j, q) for i, j in pairs for q in indices if q not in (i, j)]
-    three = sum(k[i, j] * l[i, q] for i, j, q in threes) / len(threes)
+    three = sum(k[i, j] * g[i, q] for i, j, q in threes) / len(threes)
     return float(one + two - 2 * three)
 
 
@@ -46,11 +46,11 @@ def test_equal_to_the_definition(widths):
 
 def test_unbiased_hsic_is_an_average_over_different_indices():
     first, second = normal(6, 3), normal(6, 4, seed=1)
-    k, l = first @ first.T, second @ second.T
-    assert float(unbiased_hsic(k, l)) == pytest.approx(unbiased_by_sums(k, l), abs=1e-12)
+    k, g = first @ first.T, second @ second.T
+    assert float(unbiased_hsic(k, g)) == pytest.approx(unbiased_by_sums(k, g), abs=1e-12)
     shifted = linear_cka(first + 100, second - 50, unbiased=True)
     assert shifted == pytest.approx(linear_cka(first, second, unbiased=True), abs=1e-10)
-    wanted = unbiased_by_sums(k, l) / (unbiased_by_sums(k, k) * unbiased_by_sums(l, l)) ** 0.5
+    wanted = unbiased_by_sums(k, g) / (unbiased_by_sums(k, k) * unbiased_by_sums(g, g)) ** 0.5
     assert linear_cka(first, second, unbiased=True) == pytest.approx(wanted, abs=1e-10)
 
 

@@ -276,7 +276,7 @@ def test_files_that_cannot_be_read(tmp_path):
         read_matrix(tmp_path / "none.csv")
     file = tmp_path / "bytes.csv"
     file.write_bytes(b"0,1\n\xff\xfe")
-    with pytest.raises(DataError, match="bytes.csv, row 2: is not UTF-8"):
+    with pytest.raises(DataError, match=r"bytes\.csv, row 2: is not UTF-8"):
         read_matrix(file)
     small, large = tmp_path / "small.csv", tmp_path / "large.csv"
     small.write_text(matrix_text(1 - torch.eye(3)))

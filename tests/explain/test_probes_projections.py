@@ -2,12 +2,12 @@
 
 import sys
 
-import numpy as np
 import pytest
 import torch
 
 from netsmith.core.errors import MissingExtraError, UserError
 from netsmith.explain.probes import linear_probe, probe_layers, stratified_halves
+from netsmith.explain.projections import principal_components, tsne
 
 
 def generator(seed=0):
@@ -71,3 +71,48 @@ def test_what_a_probe_refuses(monkeypatch):
     monkeypatch.setitem(sys.modules, "sklearn.linear_model", None)
     with pytest.raises(MissingExtraError, match=r"netsmith\[classic\]"):
         linear_probe(features, labels, fit=first, test=first + 4)
+
+
+def clouds():
+    """Three far clouds in twenty dimensions."""
+    labels = torch.arange(90) % 3
+    centers = 12 * torch.eye(20, dtype=torch.float64)[:3]
+    return centers[labels] + torch.randn(90, 20, generator=generator(), dtype=torch.float64), labels
+
+
+def test_principal_components_against_a_decomposition():
+    features, _ = clouds()
+    found = principal_components(features + 100, count=3)
+    centered = features - features.mean(0)
+    _, values, directions = torch.linalg.svd(centered, full_matrices=False)
+    wanted = centered @ directions[:3].T
+    signs = torch.stack([row[row.abs().argmax()].sign() for row in directions[:3]])
+    assert torch.allclose(found.points, wanted * signs, atol=1e-9)
+    assert list(found.shares) == pytest.approx((values[:3] ** 2 / (values**2).sum()).tolist())
+    whole = principal_components(features, count=20)
+    assert whole.trustworthiness == pytest.approx(1)
+    assert 0.5 < principal_components(features, count=1).trustworthiness < 0.95
+
+
+def test_tsne_keeps_clouds_together_and_says_how_well():
+    features, labels = clouds()
+    found = tsne(features)
+    away = torch.cdist(found.points, found.points).fill_diagonal_(torch.inf)
+    assert torch.equal(labels[away.argmin(1)], labels)
+    assert found.trustworthiness > 0.75
+    assert found.shares == ()
+    assert torch.equal(found.points, tsne(features).points)
+    few = tsne(features[:8])
+    assert (tuple(few.points.shape), few.neighbors) == ((8, 2), 3)
+
+
+def test_what_has_no_projection():
+    features, _ = clouds()
+    with pytest.raises(UserError, match="the same for all"):
+        principal_components(torch.ones(9, 3))
+    with pytest.raises(UserError, match=r"count is 21; expected 1\.\.20"):
+        principal_components(features, count=21)
+    with pytest.raises(UserError, match="at least 7 examples"):
+        tsne(features[:6])
+    with pytest.raises(UserError, match="one number per example"):
+        tsne(features[:, :1])

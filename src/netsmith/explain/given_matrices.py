@@ -88,11 +88,9 @@ def parse_matrix(text: str, name: str) -> GivenMatrix:
     """
     head = text.lstrip("\r\n").partition("\n")[0]
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=head.count), strict=True)
-    lines: list[tuple[int, list[str]]] = []
     try:
-        for record in reader:
-            if any(cell.strip() for cell in record):
-                lines.append((reader.line_num, [cell.strip() for cell in record]))
+        filled = (record for record in reader if any(cell.strip() for cell in record))
+        lines = [(reader.line_num, [cell.strip() for cell in record]) for record in filled]
     except csv.Error as error:
         raise DataError(f"is no CSV: {error}", name, reader.line_num) from None
     if not lines:

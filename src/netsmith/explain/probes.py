@@ -89,8 +89,8 @@ def linear_probe(
     """
     if features.dim() < 2 or labels.shape != features.shape[:1] or labels.is_floating_point():
         raise UserError(
-            f"features {tuple(features.shape)}, labels {tuple(labels.shape)} {labels.dtype}; expected (N, ...) and (N,) "
-            "int64"
+            f"features {tuple(features.shape)}, labels {tuple(labels.shape)} {labels.dtype}; expected (N, ...) and "
+            "(N,) int64"
         )
     if not len(fit) or not len(test) or bool(torch.isin(fit, test).any()):
         raise UserError(f"{len(fit)} examples to fit and {len(test)} to test; expected some each, and none in both")

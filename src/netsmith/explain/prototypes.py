@@ -17,36 +17,20 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from netsmith.core.errors import UnsupportedError, UserError
 from netsmith.engine.batch import map_tensors
+from netsmith.explain._climb import Drawn, draw
 from netsmith.explain._forward import (
     captured,
     evaluating,
-    fill_like,
     find_layer,
     pick,
     resolve_targets,
     size_of,
-    slopes,
 )
 
-__all__ = ["Nearest", "Prototypes", "activation_maximization", "features_at", "nearest_examples"]
-
-
-class Prototypes(NamedTuple):
-    """Drawn pictures, one per class.
-
-    Attributes:
-        images: ``(K, C, H, W)``.
-        scores: ``(K,)``, the score of each class for its picture.
-        first_scores: ``(K,)``, the same at the random start, to compare with.
-    """
-
-    images: Tensor
-    scores: Tensor
-    first_scores: Tensor
+__all__ = ["Drawn", "Nearest", "activation_maximization", "features_at", "nearest_examples"]
 
 
 class Nearest(NamedTuple):
@@ -79,7 +63,7 @@ def activation_maximization(
     blur: float = 0.5,
     low: Tensor | float = 0.0,
     high: Tensor | float = 1.0,
-) -> Prototypes:
+) -> Drawn:
     """Draw the picture that each class likes best; all classes climb in one batch.
 
     Args:
@@ -106,37 +90,29 @@ def activation_maximization(
         UserError: A class or a shape that does not fit, or settings out of range.
         UnsupportedError: The module returns no table of scores.
     """
-    if len(shape) != 3 or not classes or steps < 1 or not rate > 0 or blur_every < 0 or not blur > 0:
-        raise UserError(
-            f"got shape {tuple(shape)}, {len(classes)} classes, steps {steps}, rate {rate}, blur_every {blur_every}, "
-            f"blur {blur}; expected (C, H, W), at least one class, positive steps, rate and blur"
-        )
-    example = next((p for p in module.parameters() if p.is_floating_point()), torch.zeros(()))
-    images = torch.zeros(len(classes), *shape, dtype=example.dtype, device=example.device)
-    lower, upper = fill_like(low, images, "low"), fill_like(high, images, "high")
-    extent = upper - lower
-    if not bool((extent > 0).all()):
-        raise UserError("low is not below high everywhere")
-    center = fill_like(start, images, "start")
-    draws = torch.randn(images.shape, generator=generator, device=generator.device).to(images)
-    images = (center + noise * extent * draws).clamp(lower, upper)
-    wanted = torch.tensor(list(classes), device=images.device)
-    with evaluating(module):
-        first = _scores(module, images, wanted)
-        for step in range(steps):
-            variable = images.detach().requires_grad_(True)
-            unit = (variable - center) / extent
-            prior = l2 * unit.square().mean(dim=(1, 2, 3)) + variation * _total_variation(variable / extent)  # (K,)
-            objective = _scores(module, variable, wanted) - prior  # Eq. 1
-            slope = slopes(objective, variable, "the inputs") * extent
-            length = slope.square().mean(dim=(1, 2, 3), keepdim=True).sqrt().clamp_min(1e-12)
-            pace = rate * (1 - 0.9 * step / steps)
-            images = (images + pace * extent * slope / length).clamp(lower, upper)
-            if blur_every and (step + 1) % blur_every == 0 and step < 0.9 * steps:
-                images = _blur(images, blur)
-        with torch.no_grad():
-            last = _scores(module, images, wanted)
-    return Prototypes(images.detach(), last, first.detach())
+    wanted = torch.tensor(list(classes))
+
+    def score(images: Tensor) -> Tensor:
+        output = module(images)
+        return pick(output, resolve_targets(output, wanted))  # S_c of Eq. 1
+
+    return draw(
+        module,
+        score,
+        len(wanted),
+        start=start,
+        shape=shape,
+        generator=generator,
+        steps=steps,
+        rate=rate,
+        noise=noise,
+        l2=l2,
+        variation=variation,
+        blur_every=blur_every,
+        blur=blur,
+        low=low,
+        high=high,
+    )
 
 
 def features_at(module: nn.Module, inputs: Any, *, layer: str, rows: int = 512) -> Tensor:
@@ -198,27 +174,3 @@ def nearest_examples(features: Tensor, labels: Tensor, *, num_classes: int, coun
         indices[label, : len(order)] = members[order].cpu()
         distances[label, : len(order)] = away[order].cpu()
     return Nearest(indices, distances, centroids)
-
-
-def _scores(module: nn.Module, images: Tensor, wanted: Tensor) -> Tensor:
-    output = module(images)
-    return pick(output, resolve_targets(output, wanted))
-
-
-def _total_variation(images: Tensor) -> Tensor:
-    """Return the mean absolute difference of vertical plus that of horizontal neighbors: ``(K,)``."""
-    down = (images[..., 1:, :] - images[..., :-1, :]).abs().flatten(1)
-    right = (images[..., 1:] - images[..., :-1]).abs().flatten(1)
-    return down.sum(1) / max(1, down.shape[1]) + right.sum(1) / max(1, right.shape[1])
-
-
-def _blur(images: Tensor, sigma: float) -> Tensor:
-    """Gaussian blur, separable, with the edge repeated outside."""
-    radius = max(1, round(3 * sigma))
-    offsets = torch.arange(-radius, radius + 1, dtype=images.dtype, device=images.device)
-    weights = torch.exp(-0.5 * (offsets / sigma) ** 2)
-    weights = weights / weights.sum()
-    channels = images.shape[1]
-    padded = F.pad(images, [radius] * 4, mode="replicate")
-    rows = F.conv2d(padded, weights.view(1, 1, -1, 1).expand(channels, 1, -1, 1), groups=channels)
-    return F.conv2d(rows, weights.view(1, 1, 1, -1).expand(channels, 1, 1, -1), groups=channels)

@@ -1,4 +1,4 @@
-r"""Time-resolved similarity: when does a brain's (or a recurrent network's) representation look like a model's?
+r"""Time-resolved similarity: the moments at which a brain's (or a recurrent network's) code is like a model's.
 
 One dissimilarity matrix per moment, each compared with the model's, gives a curve (Cichy, Pantazis & Oliva 2014,
 doi:10.1038/nn.3635). The noise ceiling is what any model can reach, since people differ (Nili et al. 2014,
