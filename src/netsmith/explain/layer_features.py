@@ -8,7 +8,6 @@ arXiv:1610.01644, section 4, thin out wide layers likewise).
 from __future__ import annotations
 
 import contextlib
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -50,16 +49,17 @@ def layer_features(
         for start in range(0, size_of(inputs), rows):
             piece = map_tensors(inputs, lambda tensor, start=start: tensor[start : start + rows])
             count = size_of(piece)
-            with _outputs(parts) as outputs:
+            with _answers(parts, count, widest) as answers:
                 module(piece)
             for name in parts:
-                values = outputs.get(name, [])
-                if len(values) != 1 or not _is_table(values[0], count):
+                values = answers.get(name, [])
+                if len(values) != 1 or not isinstance(values[0], Tensor):
+                    got = values[0] if len(values) == 1 else f"{len(values)} outputs in one pass"
                     raise UnsupportedError(
-                        f"layer {name!r} gave {_describe(values)} for {count} examples; expected one floating-point "
-                        f"tensor ({count}, ...)"
+                        f"layer {name!r} gave {got} for {count} examples; expected one floating-point tensor "
+                        f"({count}, ...)"
                     )
-                found[name].append(_vectors(values[0], widest))
+                found[name].append(values[0])
     return {name: torch.cat(values) for name, values in found.items()}
 
 
@@ -80,9 +80,9 @@ def learned_layers(module: nn.Module, inputs: Any, *, most: int = 0) -> list[str
         for name, part in module.named_modules()
         if name and any(p.dim() >= 2 for p in part.parameters(recurse=False))
     }
-    with evaluating(module), torch.no_grad(), _outputs(parts) as outputs:
+    with evaluating(module), torch.no_grad(), _answers(parts, 1, 1) as answers:
         module(piece)
-    names = [name for name, values in outputs.items() if len(values) == 1 and _is_table(values[0], 1)]
+    names = [name for name, values in answers.items() if len(values) == 1 and isinstance(values[0], Tensor)]
     if not most or len(names) <= most:
         return names
     kept = sorted({round(at * (len(names) - 1) / max(1, most - 1)) for at in range(most)})
@@ -90,47 +90,36 @@ def learned_layers(module: nn.Module, inputs: Any, *, most: int = 0) -> list[str
 
 
 @contextlib.contextmanager
-def _outputs(parts: dict[str, nn.Module]) -> Iterator[dict[str, list[Any]]]:
-    """Collect what the parts return; copied, since an in-place activation may follow. In the order of first calls."""
-    outputs: dict[str, list[Any]] = {}
-    calls: Counter[str] = Counter()
+def _answers(parts: dict[str, nn.Module], count: int, widest: int) -> Iterator[dict[str, list[Tensor | str]]]:
+    """Collect the vectors of what the parts return (of what has none: what it was), in the order of first calls."""
+    answers: dict[str, list[Tensor | str]] = {}
     handles = []
     for name, part in parts.items():
 
         def note(_part: nn.Module, _inputs: Any, output: Any, name: str = name) -> None:
-            calls[name] += 1
-            keep = isinstance(output, Tensor) and calls[name] == 1
-            outputs.setdefault(name, []).append(output.detach().clone() if keep else output)
+            answers.setdefault(name, []).append(_vectors(output, count, widest))
 
         handles.append(part.register_forward_hook(note))
     try:
-        yield outputs
+        yield answers
     finally:
         for handle in handles:
             handle.remove()
 
 
-def _is_table(value: Any, count: int) -> bool:
-    return isinstance(value, Tensor) and value.is_floating_point() and value.dim() >= 2 and len(value) == count
-
-
-def _describe(values: list[Any]) -> str:
-    if len(values) != 1:
-        return f"{len(values)} outputs in one pass"
-    value = values[0]
-    return f"{tuple(value.shape)} {value.dtype}" if isinstance(value, Tensor) else f"a {type(value).__name__}"
-
-
-def _vectors(values: Tensor, widest: int) -> Tensor:
-    if not widest or values[0].numel() <= widest:
-        return values.flatten(1)
-    if values.dim() == 3:
-        return values.mean(1)
-    if values.dim() == 4:
-        height, width = values.shape[2:]
-        side = next((s for s in range(max(height, width), 1, -1) if _size(values, s) <= widest), 1)
-        return F.adaptive_avg_pool2d(values, (min(side, height), min(side, width))).flatten(1)
-    return values.flatten(1)
+def _vectors(output: Any, count: int, widest: int) -> Tensor | str:
+    """Return ``(count, D)``, a copy (an in-place activation may follow), or in words what was given instead."""
+    if not isinstance(output, Tensor):
+        return f"a {type(output).__name__}"
+    if not output.is_floating_point() or output.dim() < 2 or len(output) != count:
+        return f"{tuple(output.shape)} {output.dtype}"
+    if not widest or output[0].numel() <= widest or output.dim() not in (3, 4):
+        return output.detach().flatten(1).clone()
+    if output.dim() == 3:
+        return output.detach().mean(1)
+    height, width = output.shape[2:]
+    side = next((s for s in range(max(height, width), 1, -1) if _size(output, s) <= widest), 1)
+    return F.adaptive_avg_pool2d(output.detach(), (min(side, height), min(side, width))).flatten(1)
 
 
 def _size(values: Tensor, side: int) -> int:

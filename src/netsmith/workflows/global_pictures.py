@@ -1,0 +1,409 @@
+"""What a whole network has learned, drawn: its kernels and maps, what each layer knows, and which layers are alike.
+
+Each function takes a network, a judged split (None where there is none) and the raw examples to show, and returns
+groups of pictures with notes; one that does not apply refuses by name. :data:`GLOBAL_METHODS` lists them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from netsmith.core.errors import UnsupportedError, did_you_mean
+from netsmith.explain.cka import cka_table
+from netsmith.explain.dissimilarity import dissimilarity_matrix, similarity_table
+from netsmith.explain.gallery import filters_of, strongest_maps, view_filters
+from netsmith.explain.grad_cam import spatial_layers
+from netsmith.explain.layer_features import layer_features, learned_layers
+from netsmith.explain.probes import Probe, probe_layers
+from netsmith.explain.projections import principal_components, tsne
+from netsmith.explain.units import maximize_units
+from netsmith.report.page import Picture
+from netsmith.report.pictures import heat_pixels, png, to_pixels
+from netsmith.report.plots import bars_png, heat_map_png, scatter_png
+from netsmith.report.run_page import PictureGroup
+from netsmith.report.tables import percent_text
+from netsmith.workflows.judging import Judged
+
+if TYPE_CHECKING:
+    from netsmith.api.network import Network
+
+__all__ = ["GLOBAL_METHODS", "Drawer", "global_groups", "spread"]
+
+Drawer = Callable[["Network", "Judged | None", Tensor], tuple[list[PictureGroup], list[str]]]
+
+_SIDE = 112  # pixels of a small picture on the page
+_LAYERS = 12  # in a chart
+_WIDEST = 4096  # numbers per example and layer; wider maps are averaged on a coarser grid
+_KERNELS = 64
+_SHOWN = 8  # maps, and units, per row
+
+
+def global_groups(
+    network: Network, judged: Judged | None, raw: Tensor, *, wanted: Sequence[str] = ()
+) -> tuple[list[PictureGroup], list[str]]:
+    """Return the groups of several methods and their notes.
+
+    Args:
+        network: Whose.
+        judged: A split with answers.
+        raw: Examples to show maps of.
+        wanted: Names in :data:`GLOBAL_METHODS`; none takes all that apply, and says which do not.
+
+    Raises:
+        UnsupportedError: An unknown name, or a method was asked for that does not apply.
+    """
+    groups: list[PictureGroup] = []
+    notes: list[str] = []
+    for name in wanted or GLOBAL_METHODS:
+        if name not in GLOBAL_METHODS:
+            raise UnsupportedError(f"no global explanation named {name!r}{did_you_mean(name, GLOBAL_METHODS)}")
+        try:
+            found, said = GLOBAL_METHODS[name](network, judged, raw)
+        except UnsupportedError as error:
+            if wanted:
+                raise
+            notes.append(f"{name}: left out, {error}")
+            continue
+        groups += found
+        notes += said
+    return groups, notes
+
+
+def spread(labels: Tensor, *, most: int, each: int = 0) -> Tensor:
+    """Return indices of at most ``most`` examples, by class in order, as many of each class as there may be.
+
+    Args:
+        labels: ``(N,)`` classes.
+        most: Examples in all.
+        each: Of one class at most; 0 is no limit.
+    """
+    present = labels.unique()
+    share = max(1, most // len(present))
+    share = min(share, each) if each else share
+    found = []
+    for label in present:
+        members = torch.nonzero(labels == label).flatten()
+        step = max(1, len(members) // share)
+        found.append(members[::step][:share])
+    return torch.cat(found)[:most]
+
+
+def filters(network: Network, judged: Judged | None, raw: Tensor) -> tuple[list[PictureGroup], list[str]]:
+    """Draw the kernels of the first convolution."""
+    del judged, raw
+    kernels = filters_of(network.module)
+    shown = view_filters(kernels.weights)[:_KERNELS]
+    pictures = [Picture(_png(to_pixels(kernel, low=0.0, high=1.0)), str(k)) for k, kernel in enumerate(shown)]
+    total, channels, height, width = kernels.weights.shape
+    text = (
+        f"The {height} x {width} kernels of {kernels.layer}, {_of(len(shown), total)}: what the network looks for in the "
+        "pixels. Gray is no weight, white is positive, black negative; each is as strong as it can be shown."
+    )
+    if channels == 3:
+        text = text.replace("white is positive, black negative", "its color is the one it answers to")
+    elif channels > 1:
+        text += f" The mean over {channels} channels is shown."
+    return [PictureGroup("First-layer filters", text, pictures)], []
+
+
+def feature_maps(network: Network, judged: Judged | None, raw: Tensor) -> tuple[list[PictureGroup], list[str]]:
+    """Draw the maps that the first example lights up most, layer by layer."""
+    del judged
+    _require_images(network)
+    example = network.shipped.preprocess(raw[:1])
+    spatial = set(spatial_layers(network.module, example))
+    layers = [name for name in learned_layers(network.module, example) if name in spatial]
+    if not layers:
+        raise UnsupportedError("the network has no layer with maps")
+    layers = _thinned(layers, 6)
+    low, high = _range(network, raw)
+    photo = _png(to_pixels(_visible(raw[0]), low=low, high=high))
+    pictures = []
+    for found in strongest_maps(network.module, example, layers=layers, count=_SHOWN):
+        caption = f"{found.layer}, {found.total} channels"
+        pictures.append(Picture(photo, caption, f"the input, beside maps of {caption}"))
+        for channel, values in zip(found.channels.tolist(), found.maps, strict=True):
+            signed = bool((values < 0).any())
+            pictures.append(Picture(_png(heat_pixels(values, signed=signed)), f"channel {channel}"))
+        missing = _SHOWN - len(found.channels)
+        pictures += [Picture(_BLANK)] * missing
+    text = (
+        "One row per layer, from input to output: the maps this example lights up most, before the activation. Blue is "
+        "negative, white zero, orange positive; each map has a scale of its own."
+    )
+    return [PictureGroup("Feature maps", text, pictures, columns=1 + _SHOWN)], []
+
+
+def units(network: Network, judged: Judged | None, raw: Tensor) -> tuple[list[PictureGroup], list[str]]:
+    """Draw what single channels of the last layer with maps look for: plain, and held back by priors."""
+    _require_images(network)
+    low, high = _range(network, raw)
+    sample = raw if judged is None else judged.raw[spread(judged.targets, most=200)]
+    prepared = network.shipped.preprocess(sample)
+    spatial = spatial_layers(network.module, prepared[:1])
+    layer = next((name for name in reversed(learned_layers(network.module, prepared[:1])) if name in spatial), "")
+    if not layer:
+        raise UnsupportedError("the network has no layer with maps")
+    shape = tuple(raw.shape[1:])
+    values = layer_features(network.module, prepared, layers=[layer], widest=1)[layer]  # (N, K): means of maps
+    scatter = values.std(dim=0, correction=0)
+    channels = scatter.argsort(descending=True, stable=True)[:_SHOWN].tolist()
+    size = float(scatter[channels].mean().clamp_min(1e-6))  # the priors in units of the score
+    mean = sample.float().mean(0)
+    draws = []
+    for priors in ({}, {"l2": 4 * size, "variation": 0.5 * size, "blur_every": 4}):
+        drawn = maximize_units(
+            network.shipped,
+            channels,
+            layer=f"network.{layer}",
+            shape=shape,
+            generator=torch.Generator().manual_seed(0),
+            start=mean,
+            steps=100,
+            low=low,
+            high=high,
+            **priors,  # type: ignore[arg-type]
+        )
+        draws.append(drawn.images)
+    pictures = [
+        Picture(_png(to_pixels(_visible(images[at]), low=low, high=high)), f"channel {channel}{kind}")
+        for images, kind in zip(draws, (", plain", ", with priors"), strict=True)
+        for at, channel in enumerate(channels)
+    ]
+    text = (
+        f"Pictures that drive the mean of a channel of {layer} as high as they can, for the channels that differ most "
+        "between examples: without priors, then held back by L2, smoothness and blur. What only the plain ones show is "
+        "what the network answers to and no data ever holds."
+    )
+    return [PictureGroup("What single channels look for", text, pictures, columns=len(channels))], []
+
+
+def probes(network: Network, judged: Judged | None, raw: Tensor) -> tuple[list[PictureGroup], list[str]]:
+    """Chart how much of the answer a linear classifier reads off each layer."""
+    known = _labeled(judged, "linear probes")
+    chosen = spread(known.targets, most=1500)
+    labels = known.targets[chosen]
+    if int((torch.bincount(labels) > 1).sum()) < 2:
+        raise UnsupportedError("a probe needs two classes with two examples each")
+    prepared = network.shipped.preprocess(known.raw[chosen])
+    features = layer_features(network.module, prepared, layers=_layers(network, prepared), widest=2048)
+    pixels = {"input": prepared.flatten(1)} if isinstance(prepared, Tensor) and prepared.is_floating_point() else {}
+    if pixels and pixels["input"].shape[1] > _WIDEST:
+        pixels = {}
+    found = probe_layers(pixels | features, labels, generator=torch.Generator().manual_seed(0))
+    chance = next(iter(found.values())).chance
+    picture = bars_png(
+        [probe.accuracy for probe in found.values()],
+        list(found),
+        title="What a linear classifier reads off each layer",
+        texts=[percent_text(probe.accuracy) for probe in found.values()],
+        seconds=[probe.fitted for probe in found.values()],
+        keys=("on new examples", "on those it was fitted to"),
+        line=chance,
+        line_text="the commonest class",
+    )
+    text = (
+        f"Logistic regression on the standardized answers of each layer with weights, fitted to 60 % of {len(labels)} "
+        "examples, tested on the rest: a probe says what is there to be read, not what the network uses."
+    )
+    best = max(found, key=lambda name: found[name].accuracy)
+    notes = [f"probes: {best} is read best, {percent_text(found[best].accuracy)} (commonest class: {percent_text(chance)})"]
+    notes += [f"probes: WARNING: the probe of {name} stopped early; its figure may be low" for name in _early(found)]
+    return [PictureGroup("Linear probes", text, [Picture(picture, "", _bars_alt(found), large=True)])], notes
+
+
+def projections(network: Network, judged: Judged | None, raw: Tensor) -> tuple[list[PictureGroup], list[str]]:
+    """Draw the examples as points of a plane: PCA and t-SNE of the last features."""
+    known = _labeled(judged, "a picture by class")
+    chosen = spread(known.targets, most=600)
+    if len(chosen) < 7:
+        raise UnsupportedError(f"t-SNE needs at least 7 examples; there are {len(chosen)}")
+    labels, names = known.targets[chosen], network.spec.outputs.names
+    prepared = network.shipped.preprocess(known.raw[chosen])
+    layer, features = _features(network, prepared)
+    linear, bent = principal_components(features), tsne(features)
+    axes = (f"first component, {percent_text(linear.shares[0])}", f"second, {percent_text(linear.shares[1])}")
+    pictures = []
+    for name, found, scales in (("PCA", linear, axes), ("t-SNE", bent, ("", ""))):
+        image = scatter_png(
+            found.points, labels.tolist(), names, title=f"{name} of what {layer} says", axes_names=scales
+        )
+        caption = f"{name}: trustworthiness {found.trustworthiness:.3f} over {found.neighbors} neighbors."
+        pictures.append(Picture(image, caption, f"{caption} {len(labels)} examples, colored by class.", large=True))
+    text = (
+        f"{len(labels)} examples by their features at {layer}. PCA is the plane of most variance; t-SNE keeps neighbors "
+        "together, and its distances between clusters and their sizes mean nothing. Trustworthiness 1: every neighbor "
+        "in the picture is one among the features."
+    )
+    note = (
+        f"projections: PCA shows {percent_text(sum(linear.shares))} of the variance of {layer}, trustworthiness "
+        f"{linear.trustworthiness:.3f}; t-SNE {bent.trustworthiness:.3f}"
+    )
+    return [PictureGroup("Examples in feature space", text, pictures)], [note]
+
+
+def rsa(network: Network, judged: Judged | None, raw: Tensor) -> tuple[list[PictureGroup], list[str]]:
+    """Draw dissimilarity matrices of layers, and how alike the layers' matrices are."""
+    sample, starts, what = _conditions(network, judged, raw)
+    prepared = network.shipped.preprocess(sample)
+    features = layer_features(network.module, prepared, layers=_layers(network, prepared), widest=_WIDEST)
+    matrices, flat = {}, []
+    for name, values in features.items():
+        rows = values.double()
+        centered = rows - rows.mean(1, keepdim=True)
+        if bool((centered.norm(dim=1) <= 1e-12 * rows.abs().amax(1) * rows.shape[1] ** 0.5).any()):
+            flat.append(name)  # a dead layer, or one number per example
+        else:
+            matrices[name] = dissimilarity_matrix(values)
+    if not matrices:
+        raise UnsupportedError("no layer gives every example features that differ, so there is no correlation")
+    names = list(matrices)
+    pictures = []
+    for name in _thinned(names, 3):
+        image = heat_map_png(
+            matrices[name], (), (), title=name, low=0.0, high=float(matrices[name].max()), legend="1 − r", marks=starts
+        )
+        pictures.append(Picture(image, "", f"dissimilarity of {what} at {name}", large=True))
+    groups = [
+        PictureGroup(
+            "Dissimilarity matrices",
+            f"How unlike the answers of a layer to {what} are (1 - Pearson correlation): dark squares along the diagonal "
+            "are classes that the layer has gathered.",
+            pictures,
+        )
+    ]
+    notes = [f"rsa: {name} is left out, an example has features that are all equal there" for name in flat]
+    if len(names) > 1:
+        table = similarity_table(matrices)
+        image = heat_map_png(
+            table,
+            names,
+            names,
+            title="Similarity of layers (RSA)",
+            low=min(0.0, float(table.min())),
+            high=1.0,
+            legend="Spearman",
+        )
+        text = f"Spearman's correlation of the dissimilarity matrices of {what}: 1 where two layers take the same for alike."
+        groups.append(PictureGroup("Layers compared", text, [Picture(image, "", text, large=True)]))
+        notes.append(f"rsa: {names[0]} and {names[-1]} agree to {float(table[0, -1]):.2f} (Spearman)")
+    return groups, notes
+
+
+def cka(network: Network, judged: Judged | None, raw: Tensor) -> tuple[list[PictureGroup], list[str]]:
+    """Draw how alike layers are up to a rotation and a scale."""
+    sample = raw if judged is None or judged.labeled is not None else judged.raw[spread(judged.targets, most=500)]
+    if len(sample) < 8:
+        raise UnsupportedError(f"CKA of {len(sample)} examples says little; it needs at least 8")
+    prepared = network.shipped.preprocess(sample)
+    features = layer_features(network.module, prepared, layers=_layers(network, prepared), widest=_WIDEST)
+    flat = [name for name, values in features.items() if not bool((values != values[0]).any())]
+    features = {name: values for name, values in features.items() if name not in flat}
+    if len(features) < 2:
+        raise UnsupportedError("fewer than two layers say anything about the examples")
+    names = list(features)
+    table = cka_table(features, unbiased=True)
+    image = heat_map_png(
+        table, names, names, title="Similarity of layers (CKA)", low=min(0.0, float(table.min())), high=1.0, legend="CKA"
+    )
+    text = (
+        f"Linear CKA of {len(sample)} examples (unbiased): 1 where two layers hold the same up to a rotation and a "
+        "scale. A bright block of layers is a stage that changes little."
+    )
+    notes = [f"cka: {name} is left out, it says the same of every example" for name in flat]
+    steps = table.diagonal(1)
+    at = int(steps.argmin())
+    notes.append(f"cka: the largest change is from {names[at]} to {names[at + 1]} ({float(steps[at]):.2f})")
+    return [PictureGroup("Layers up to a rotation", text, [Picture(image, "", text, large=True)])], notes
+
+
+GLOBAL_METHODS: Mapping[str, Drawer] = MappingProxyType(
+    {
+        "filters": filters,
+        "feature_maps": feature_maps,
+        "units": units,
+        "probes": probes,
+        "projections": projections,
+        "rsa": rsa,
+        "cka": cka,
+    }
+)
+
+
+def _labeled(judged: Judged | None, what: str) -> Judged:
+    if judged is None or judged.labeled is not None or not isinstance(judged.raw, Tensor):
+        raise UnsupportedError(f"{what} needs examples with one known class each")
+    return judged
+
+
+def _conditions(network: Network, judged: Judged | None, raw: Tensor) -> tuple[Tensor, list[int], str]:
+    """Return examples sorted by class, where each class after the first begins, and what they are in words."""
+    del network
+    if judged is None or judged.labeled is not None:
+        if len(raw) < 5:
+            raise UnsupportedError(f"a dissimilarity matrix of {len(raw)} examples says little; it needs at least 5")
+        return raw, [], f"{len(raw)} examples"
+    chosen = spread(judged.targets, most=100)
+    labels = judged.targets[chosen]
+    starts = (torch.nonzero(labels[1:] != labels[:-1]).flatten() + 1).tolist()
+    return judged.raw[chosen], starts, f"{len(chosen)} examples sorted by class"
+
+
+def _layers(network: Network, prepared: Tensor) -> list[str]:
+    layers = learned_layers(network.module, prepared[:1], most=_LAYERS)
+    if not layers:
+        raise UnsupportedError("the network has no layer with weights that answers with one tensor")
+    return layers
+
+
+def _features(network: Network, prepared: Tensor) -> tuple[str, Tensor]:
+    """Return the layer whose answer stands for an example, and those answers: maps by their means."""
+    layer = network.landmarks().get("features") or _layers(network, prepared)[-1]
+    return layer, layer_features(network.module, prepared, layers=[layer], widest=1)[layer]
+
+
+def _thinned(names: list[str], most: int) -> list[str]:
+    if len(names) <= most:
+        return names
+    return [names[round(at * (len(names) - 1) / (most - 1))] for at in range(most)]
+
+
+def _require_images(network: Network) -> None:
+    if network.spec.inputs.kind != "image":
+        raise UnsupportedError(f"{network.name} takes {network.spec.inputs.kind} inputs; maps are drawn of images")
+
+
+def _range(network: Network, raw: Tensor) -> tuple[float, float]:
+    inputs = network.spec.inputs
+    low = float(raw.min()) if inputs.low is None else inputs.low
+    high = float(raw.max()) if inputs.high is None else inputs.high
+    return low, high if high > low else low + 1.0
+
+
+def _early(found: Mapping[str, Probe]) -> list[str]:
+    return [name for name, probe in found.items() if not probe.converged]
+
+
+def _bars_alt(found: Mapping[str, Probe]) -> str:
+    return ", ".join(f"{name} {percent_text(probe.accuracy)}" for name, probe in found.items())
+
+
+def _of(shown: int, total: int) -> str:
+    return f"{total}" if shown == total else f"the first {shown} of {total}"
+
+
+def _visible(image: Tensor) -> Tensor:
+    return image if len(image) in (1, 3) else image.float().mean(0, keepdim=True)
+
+
+def _png(pixels: object) -> bytes:
+    side = max(pixels.shape[:2])  # type: ignore[attr-defined]
+    return png(pixels, scale=max(1, _SIDE // side))
+
+
+_BLANK = png(heat_pixels([[0.0]], signed=True))
