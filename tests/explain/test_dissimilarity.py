@@ -243,6 +243,8 @@ def test_a_matrix_is_written_and_read_back(tmp_path):
     found = read_matrix(file)
     assert found.names == ("a", "b, c", "d", "e")
     assert torch.equal(found.values, matrix)
+    file.write_text(matrix_text(matrix, ["0", "1", "2", "3"]))
+    assert read_matrix(file).names == ("0", "1", "2", "3")
     file.write_text(matrix_text(matrix).replace(",", ";"))
     assert torch.equal(read_matrix(file).values, matrix)
     assert read_matrix(file).names == ()

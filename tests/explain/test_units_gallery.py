@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from netsmith.core.errors import UnknownNameError, UnsupportedError, UserError
-from netsmith.explain.gallery import filters_of, strongest_maps, view_filters
+from netsmith.explain.gallery import activated_layers, filters_of, strongest_maps, view_filters
 from netsmith.explain.generated import generated_maximization
 from netsmith.explain.prototypes import activation_maximization
 from netsmith.explain.units import maximize_on_sphere, maximize_units, unit_scores
@@ -140,6 +140,14 @@ def test_filters(net):
         filters_of(net, layer="head")
     with pytest.raises(UnsupportedError, match="no convolution"):
         filters_of(nn.Linear(2, 2))
+
+
+def test_activated_layers(net, images):
+    assert activated_layers(net, images[:1]) == ["features.2", "features.5"]
+    again = nn.Sequential(nn.Conv2d(2, 2, 3, padding=1), act := nn.ReLU(), nn.Conv2d(2, 2, 3), act, nn.MaxPool2d(2))
+    assert activated_layers(again.double(), images[:1]) == ["0", "2"]  # the shared activation runs twice
+    twice = nn.Sequential(conv := nn.Conv2d(2, 2, 3, padding=1), conv, nn.ReLU())
+    assert activated_layers(twice.double(), images[:1]) == []
 
 
 def test_strongest_maps(net, images):

@@ -6,6 +6,7 @@ deeper ones cannot, so there the maps themselves are shown.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -15,7 +16,7 @@ from torch import Tensor, nn
 from netsmith.core.errors import UnsupportedError, UserError
 from netsmith.explain._forward import captured, evaluating, find_layer, size_of
 
-__all__ = ["Filters", "Maps", "filters_of", "strongest_maps", "view_filters"]
+__all__ = ["Filters", "Maps", "activated_layers", "filters_of", "strongest_maps", "view_filters"]
 
 
 class Filters(NamedTuple):
@@ -87,14 +88,56 @@ def view_filters(weights: Tensor) -> Tensor:
     return 0.5 + 0.5 * shown / torch.where(largest > 0, largest, 1.0)
 
 
+def activated_layers(module: nn.Module, inputs: Any) -> list[str]:
+    """Return one layer with maps for each convolution, in the order they run: its activation, where that is a module.
+
+    Before the activation a map's sign and offset say little; so of the norms and activations that follow a convolution
+    (up to the next one, and of its shape) the last is taken.
+
+    Args:
+        module: Left as found.
+        inputs: A batch; one example is enough.
+    """
+    runs: list[tuple[str, bool, Any]] = []
+    handles = []
+    for name, part in module.named_modules():
+        if not name or next(part.children(), None) is not None:
+            continue
+
+        def note(part: nn.Module, _inputs: Any, output: Any, name: str = name) -> None:
+            shape = output.shape if isinstance(output, Tensor) and output.is_floating_point() else None
+            runs.append((name, isinstance(part, nn.Conv2d), shape))
+
+        handles.append(part.register_forward_hook(note))
+    try:
+        with evaluating(module), torch.no_grad():
+            module(inputs)
+    finally:
+        for handle in handles:
+            handle.remove()
+    calls = Counter(name for name, _, _ in runs)
+    found: list[str] = []
+    current: Any = None
+    for name, convolution, shape in runs:
+        spatial = shape is not None and len(shape) == 4 and shape[2] * shape[3] > 1
+        if convolution:
+            current = shape if spatial and calls[name] == 1 else None
+        if current is None or shape != current or calls[name] > 1:
+            continue
+        if convolution:
+            found.append(name)
+        else:
+            found[-1] = name
+    return found
+
+
 def strongest_maps(module: nn.Module, inputs: Any, *, layers: Sequence[str], count: int = 8) -> list[Maps]:
     """Return, layer by layer, the maps that one input lights up most.
 
     Args:
         module: Left as found.
         inputs: A batch of one example.
-        layers: Layers that run once and return ``(1, K, h, w)``, as
-            :func:`netsmith.explain.grad_cam.spatial_layers` lists them.
+        layers: Layers that run once and return ``(1, K, h, w)``, as :func:`activated_layers` lists them.
         count: Maps per layer; fewer where a layer has fewer.
 
     Raises:

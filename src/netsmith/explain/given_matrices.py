@@ -1,7 +1,7 @@
 """Dissimilarity matrices from CSV files: a brain region's, a person's judgments, another laboratory's model.
 
-A file holds N lines of N numbers, or the same with the names of the conditions in its first line and first column. A
-file that is no dissimilarity matrix is refused with its row: half a matrix or a similarity would give a curve, too.
+A file holds N lines of N numbers, or the same with the names of the conditions in its first line and first column (and
+nothing, or a word, in the corner). A file that is no dissimilarity matrix is refused with its row: half a matrix or a similarity would give a curve, too.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ def parse_matrix(text: str, name: str) -> GivenMatrix:
     if not lines:
         raise DataError("is empty; expected N lines of N numbers", name)
     names: tuple[str, ...] = ()
-    if not _is_number(lines[0][1][0]) and (len(lines) == 1 or not _is_number(lines[1][1][0])):
+    if not _reads_as_number(lines[0][1][0]):  # the corner over the names, which may be numbers themselves
         row, header = lines.pop(0)
         names, given = tuple(header[1:]), tuple(cells[0] for _, cells in lines)
         if names != given:
@@ -140,7 +140,12 @@ def matrix_text(values: Tensor, names: Sequence[str] = ()) -> str:
 
 
 def _is_number(text: str) -> bool:
+    return _reads_as_number(text) and math.isfinite(float(text))
+
+
+def _reads_as_number(text: str) -> bool:
     try:
-        return math.isfinite(float(text))
+        float(text)
     except ValueError:
         return False
+    return True

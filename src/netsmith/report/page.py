@@ -78,8 +78,9 @@ padding:0;list-style:none}
 .pictures.rows{grid-template-columns:repeat(var(--columns),minmax(4.6rem,8.5rem));overflow-x:auto}
 .pictures img{display:block;width:100%;height:auto;image-rendering:pixelated;border-radius:5px;
 background:var(--panel)}
-.pictures li.large{grid-column:1/-1}
-.pictures li.large img{width:auto;max-width:100%;image-rendering:auto}
+.pictures.charts{display:flex;flex-wrap:wrap;gap:1.6rem 2rem;align-items:flex-start}
+.pictures li.large{grid-column:1/-1;min-width:0;max-width:100%}
+.pictures li.large img{max-width:100%;image-rendering:auto}
 .pictures span{display:block;margin-top:.4rem;font-size:.8rem;line-height:1.35;color:var(--muted)}
 h3{margin:2rem 0 .3rem;font-size:1rem;font-weight:600}
 h3+p{font-size:.92rem;color:var(--muted);margin:0}
@@ -107,7 +108,7 @@ class Picture:
         png: The bytes of a PNG file.
         caption: What stands below it (empty: nothing).
         alt: What a screen reader says; empty takes the caption.
-        large: It is a chart: a row of its own at half its pixels (sharp on a fine screen), smooth when scaled.
+        large: It is a chart: shown at half its pixels (sharp on a fine screen), never in a grid of small ones.
     """
 
     png: bytes
@@ -213,12 +214,15 @@ class Page:
         cells = []
         for picture in pictures:
             width, height = (size // 2 if picture.large else size for size in _png_size(picture.png))
+            size = {"style": f"width:{width}px"} if picture.large else {}
             image = element(
-                "img", src=_data(picture.png), alt=picture.alt or picture.caption, width=width, height=height
+                "img", src=_data(picture.png), alt=picture.alt or picture.caption, width=width, height=height, **size
             )
             caption = element("span", escape(picture.caption)) if picture.caption else ""
             cells.append(f'<li class="large">{image}{caption}</li>' if picture.large else f"<li>{image}{caption}</li>")
         kind = f'class="pictures rows" style="--columns:{int(columns)}"' if columns else 'class="pictures"'
+        if all(picture.large for picture in pictures):  # side by side where there is room
+            kind = 'class="pictures charts"'
         return self._add(f"<ul {kind}>{''.join(cells)}</ul>") if pictures else self
 
     def footer(self, text: str) -> Self:

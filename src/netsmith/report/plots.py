@@ -55,7 +55,7 @@ def heat_map_png(
     if cells.ndim != 2 or cells.shape != wanted or not cells.size:
         raise UserError(f"values have shape {cells.shape} for {len(rows)} rows and {len(columns)} columns")
     tall, wide = cells.shape
-    cell = min(0.52, max(0.03, 4.2 / max(tall, wide)))
+    cell = min(0.52, (4.2 if rows or columns else 3.0) / max(tall, wide))
     slanted = [0.064 * len(_clean(name)) - (at + 0.5) * cell for at, name in enumerate(columns[:_NAMED])]
     left, right = max(_room(rows), 0.12 + max(slanted, default=0.0)), 1.1
     below, above = _room(columns, turned=True), 0.42
@@ -112,7 +112,7 @@ def scatter_png(
     listed = present[:_NAMED]
     left, below = (0.72, 0.62) if any(axes_names) else (0.15, 0.15)
     key = _room([names[label] for label in listed]) + 0.25
-    side, above = 4.6, 0.42
+    side, above = 3.6, 0.42
     width, height = left + side + key, below + side + above
     figure = _figure(width, height)
     axes = figure.add_axes((left / width, below / height, side / width, side / height))

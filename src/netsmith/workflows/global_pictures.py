@@ -15,8 +15,8 @@ from torch import Tensor
 
 from netsmith.core.errors import UnsupportedError, did_you_mean
 from netsmith.explain.cka import cka_table
-from netsmith.explain.dissimilarity import dissimilarity_matrix, similarity_table
-from netsmith.explain.gallery import filters_of, strongest_maps, view_filters
+from netsmith.explain.dissimilarity import similarity_table
+from netsmith.explain.gallery import activated_layers, filters_of, strongest_maps, view_filters
 from netsmith.explain.grad_cam import spatial_layers
 from netsmith.explain.layer_features import layer_features, learned_layers
 from netsmith.explain.probes import Probe, probe_layers
@@ -28,17 +28,16 @@ from netsmith.report.plots import bars_png, heat_map_png, scatter_png
 from netsmith.report.run_page import PictureGroup
 from netsmith.report.tables import percent_text
 from netsmith.workflows.judging import Judged
+from netsmith.workflows.representations import WIDEST, layer_answers, layer_matrices, spread
 
 if TYPE_CHECKING:
     from netsmith.api.network import Network
 
-__all__ = ["GLOBAL_METHODS", "Drawer", "global_groups", "spread"]
+__all__ = ["GLOBAL_METHODS", "Drawer", "global_groups"]
 
 Drawer = Callable[["Network", "Judged | None", Tensor], tuple[list[PictureGroup], list[str]]]
 
 _SIDE = 112  # pixels of a small picture on the page
-_LAYERS = 12  # in a chart
-_WIDEST = 4096  # numbers per example and layer; wider maps are averaged on a coarser grid
 _KERNELS = 64
 _SHOWN = 8  # maps, and units, per row
 
@@ -74,25 +73,6 @@ def global_groups(
     return groups, notes
 
 
-def spread(labels: Tensor, *, most: int, each: int = 0) -> Tensor:
-    """Return indices of at most ``most`` examples, by class in order, as many of each class as there may be.
-
-    Args:
-        labels: ``(N,)`` classes.
-        most: Examples in all.
-        each: Of one class at most; 0 is no limit.
-    """
-    present = labels.unique()
-    share = max(1, most // len(present))
-    share = min(share, each) if each else share
-    found = []
-    for label in present:
-        members = torch.nonzero(labels == label).flatten()
-        step = max(1, len(members) // share)
-        found.append(members[::step][:share])
-    return torch.cat(found)[:most]
-
-
 def filters(network: Network, judged: Judged | None, raw: Tensor) -> tuple[list[PictureGroup], list[str]]:
     """Draw the kernels of the first convolution."""
     del judged, raw
@@ -101,8 +81,8 @@ def filters(network: Network, judged: Judged | None, raw: Tensor) -> tuple[list[
     pictures = [Picture(_png(to_pixels(kernel, low=0.0, high=1.0)), str(k)) for k, kernel in enumerate(shown)]
     total, channels, height, width = kernels.weights.shape
     text = (
-        f"The {height} x {width} kernels of {kernels.layer}, {_of(len(shown), total)}: what the network looks for in the "
-        "pixels. Gray is no weight, white is positive, black negative; each is as strong as it can be shown."
+        f"The {height} x {width} kernels of {kernels.layer}, {_of(len(shown), total)}: what the network looks for in "
+        "the pixels. Gray is no weight, white is positive, black negative; each is as strong as it can be shown."
     )
     if channels == 3:
         text = text.replace("white is positive, black negative", "its color is the one it answers to")
@@ -116,8 +96,7 @@ def feature_maps(network: Network, judged: Judged | None, raw: Tensor) -> tuple[
     del judged
     _require_images(network)
     example = network.shipped.preprocess(raw[:1])
-    spatial = set(spatial_layers(network.module, example))
-    layers = [name for name in learned_layers(network.module, example) if name in spatial]
+    layers = activated_layers(network.module, example)
     if not layers:
         raise UnsupportedError("the network has no layer with maps")
     layers = _thinned(layers, 6)
@@ -125,16 +104,15 @@ def feature_maps(network: Network, judged: Judged | None, raw: Tensor) -> tuple[
     photo = _png(to_pixels(_visible(raw[0]), low=low, high=high))
     pictures = []
     for found in strongest_maps(network.module, example, layers=layers, count=_SHOWN):
-        caption = f"{found.layer}, {found.total} channels"
-        pictures.append(Picture(photo, caption, f"the input, beside maps of {caption}"))
+        caption = f"{found.layer} of {found.total}"
+        pictures.append(Picture(photo, caption, f"the input; beside it maps of {found.layer}, which has {found.total}"))
         for channel, values in zip(found.channels.tolist(), found.maps, strict=True):
-            signed = bool((values < 0).any())
-            pictures.append(Picture(_png(heat_pixels(values, signed=signed)), f"channel {channel}"))
+            pictures.append(Picture(_png(heat_pixels(values, signed=True)), f"channel {channel}"))
         missing = _SHOWN - len(found.channels)
         pictures += [Picture(_BLANK)] * missing
     text = (
-        "One row per layer, from input to output: the maps this example lights up most, before the activation. Blue is "
-        "negative, white zero, orange positive; each map has a scale of its own."
+        "One row per layer, from input to output: the maps this example lights up most. White is zero, orange "
+        "positive, blue negative (where there is no activation after the convolution); each map has a scale of its own."
     )
     return [PictureGroup("Feature maps", text, pictures, columns=1 + _SHOWN)], []
 
@@ -185,16 +163,16 @@ def units(network: Network, judged: Judged | None, raw: Tensor) -> tuple[list[Pi
 
 def probes(network: Network, judged: Judged | None, raw: Tensor) -> tuple[list[PictureGroup], list[str]]:
     """Chart how much of the answer a linear classifier reads off each layer."""
+    del raw
     known = _labeled(judged, "linear probes")
     chosen = spread(known.targets, most=1500)
     labels = known.targets[chosen]
     if int((torch.bincount(labels) > 1).sum()) < 2:
         raise UnsupportedError("a probe needs two classes with two examples each")
-    prepared = network.shipped.preprocess(known.raw[chosen])
-    features = layer_features(network.module, prepared, layers=_layers(network, prepared), widest=2048)
-    pixels = {"input": prepared.flatten(1)} if isinstance(prepared, Tensor) and prepared.is_floating_point() else {}
-    if pixels and pixels["input"].shape[1] > _WIDEST:
-        pixels = {}
+    features, same = layer_answers(network, known.raw[chosen], widest=2048)
+    given = network.shipped.preprocess(known.raw[chosen])
+    floating = isinstance(given, Tensor) and given.is_floating_point() and given[0].numel() <= WIDEST
+    pixels = {"input": given.flatten(1)} if floating else {}
     found = probe_layers(pixels | features, labels, generator=torch.Generator().manual_seed(0))
     chance = next(iter(found.values())).chance
     picture = bars_png(
@@ -208,17 +186,21 @@ def probes(network: Network, judged: Judged | None, raw: Tensor) -> tuple[list[P
         line_text="the commonest class",
     )
     text = (
-        f"Logistic regression on the standardized answers of each layer with weights, fitted to 60 % of {len(labels)} "
-        "examples, tested on the rest: a probe says what is there to be read, not what the network uses."
+        f"Logistic regression on the standardized answers of each layer with weights, fitted to three fifths of "
+        f"{len(labels)} examples, tested on the rest: a probe says what is there to be read, not what the network uses."
     )
     best = max(found, key=lambda name: found[name].accuracy)
-    notes = [f"probes: {best} is read best, {percent_text(found[best].accuracy)} (commonest class: {percent_text(chance)})"]
+    notes = [
+        f"probes: {best} is read best, {percent_text(found[best].accuracy)} (commonest class: {percent_text(chance)})"
+    ]
+    notes += _unchanged("probes", same)
     notes += [f"probes: WARNING: the probe of {name} stopped early; its figure may be low" for name in _early(found)]
     return [PictureGroup("Linear probes", text, [Picture(picture, "", _bars_alt(found), large=True)])], notes
 
 
 def projections(network: Network, judged: Judged | None, raw: Tensor) -> tuple[list[PictureGroup], list[str]]:
     """Draw the examples as points of a plane: PCA and t-SNE of the last features."""
+    del raw
     known = _labeled(judged, "a picture by class")
     chosen = spread(known.targets, most=600)
     if len(chosen) < 7:
@@ -230,15 +212,13 @@ def projections(network: Network, judged: Judged | None, raw: Tensor) -> tuple[l
     axes = (f"first component, {percent_text(linear.shares[0])}", f"second, {percent_text(linear.shares[1])}")
     pictures = []
     for name, found, scales in (("PCA", linear, axes), ("t-SNE", bent, ("", ""))):
-        image = scatter_png(
-            found.points, labels.tolist(), names, title=f"{name} of what {layer} says", axes_names=scales
-        )
+        image = scatter_png(found.points, labels.tolist(), names, title=f"{name} at {layer}", axes_names=scales)
         caption = f"{name}: trustworthiness {found.trustworthiness:.3f} over {found.neighbors} neighbors."
         pictures.append(Picture(image, caption, f"{caption} {len(labels)} examples, colored by class.", large=True))
     text = (
-        f"{len(labels)} examples by their features at {layer}. PCA is the plane of most variance; t-SNE keeps neighbors "
-        "together, and its distances between clusters and their sizes mean nothing. Trustworthiness 1: every neighbor "
-        "in the picture is one among the features."
+        f"{len(labels)} examples by their features at {layer}. PCA is the plane of most variance; t-SNE keeps "
+        "neighbors together, and its distances between clusters and their sizes mean nothing. Trustworthiness 1: every "
+        "neighbor in the picture is one among the features."
     )
     note = (
         f"projections: PCA shows {percent_text(sum(linear.shares))} of the variance of {layer}, trustworthiness "
@@ -249,19 +229,9 @@ def projections(network: Network, judged: Judged | None, raw: Tensor) -> tuple[l
 
 def rsa(network: Network, judged: Judged | None, raw: Tensor) -> tuple[list[PictureGroup], list[str]]:
     """Draw dissimilarity matrices of layers, and how alike the layers' matrices are."""
-    sample, starts, what = _conditions(network, judged, raw)
-    prepared = network.shipped.preprocess(sample)
-    features = layer_features(network.module, prepared, layers=_layers(network, prepared), widest=_WIDEST)
-    matrices, flat = {}, []
-    for name, values in features.items():
-        rows = values.double()
-        centered = rows - rows.mean(1, keepdim=True)
-        if bool((centered.norm(dim=1) <= 1e-12 * rows.abs().amax(1) * rows.shape[1] ** 0.5).any()):
-            flat.append(name)  # a dead layer, or one number per example
-        else:
-            matrices[name] = dissimilarity_matrix(values)
-    if not matrices:
-        raise UnsupportedError("no layer gives every example features that differ, so there is no correlation")
+    sample, starts, what = _conditions(judged, raw)
+    features, same = layer_answers(network, sample)
+    matrices, flat = layer_matrices(features, metric="correlation")
     names = list(matrices)
     pictures = []
     for name in _thinned(names, 3):
@@ -272,12 +242,13 @@ def rsa(network: Network, judged: Judged | None, raw: Tensor) -> tuple[list[Pict
     groups = [
         PictureGroup(
             "Dissimilarity matrices",
-            f"How unlike the answers of a layer to {what} are (1 - Pearson correlation): dark squares along the diagonal "
-            "are classes that the layer has gathered.",
+            f"How unlike the answers of a layer to {what} are (1 - Pearson correlation): dark squares along the "
+            "diagonal are classes that the layer has gathered.",
             pictures,
         )
     ]
     notes = [f"rsa: {name} is left out, an example has features that are all equal there" for name in flat]
+    notes += _unchanged("rsa", same)
     if len(names) > 1:
         table = similarity_table(matrices)
         image = heat_map_png(
@@ -289,7 +260,7 @@ def rsa(network: Network, judged: Judged | None, raw: Tensor) -> tuple[list[Pict
             high=1.0,
             legend="Spearman",
         )
-        text = f"Spearman's correlation of the dissimilarity matrices of {what}: 1 where two layers take the same for alike."
+        text = f"Spearman's correlation of the matrices of {what}: 1 where two layers take the same for alike."
         groups.append(PictureGroup("Layers compared", text, [Picture(image, "", text, large=True)]))
         notes.append(f"rsa: {names[0]} and {names[-1]} agree to {float(table[0, -1]):.2f} (Spearman)")
     return groups, notes
@@ -300,22 +271,25 @@ def cka(network: Network, judged: Judged | None, raw: Tensor) -> tuple[list[Pict
     sample = raw if judged is None or judged.labeled is not None else judged.raw[spread(judged.targets, most=500)]
     if len(sample) < 8:
         raise UnsupportedError(f"CKA of {len(sample)} examples says little; it needs at least 8")
-    prepared = network.shipped.preprocess(sample)
-    features = layer_features(network.module, prepared, layers=_layers(network, prepared), widest=_WIDEST)
-    flat = [name for name, values in features.items() if not bool((values != values[0]).any())]
-    features = {name: values for name, values in features.items() if name not in flat}
+    features, same = layer_answers(network, sample)
     if len(features) < 2:
         raise UnsupportedError("fewer than two layers say anything about the examples")
     names = list(features)
     table = cka_table(features, unbiased=True)
     image = heat_map_png(
-        table, names, names, title="Similarity of layers (CKA)", low=min(0.0, float(table.min())), high=1.0, legend="CKA"
+        table,
+        names,
+        names,
+        title="Similarity of layers (CKA)",
+        low=min(0.0, float(table.min())),
+        high=1.0,
+        legend="CKA",
     )
     text = (
         f"Linear CKA of {len(sample)} examples (unbiased): 1 where two layers hold the same up to a rotation and a "
         "scale. A bright block of layers is a stage that changes little."
     )
-    notes = [f"cka: {name} is left out, it says the same of every example" for name in flat]
+    notes = _unchanged("cka", same)
     steps = table.diagonal(1)
     at = int(steps.argmin())
     notes.append(f"cka: the largest change is from {names[at]} to {names[at + 1]} ({float(steps[at]):.2f})")
@@ -341,9 +315,8 @@ def _labeled(judged: Judged | None, what: str) -> Judged:
     return judged
 
 
-def _conditions(network: Network, judged: Judged | None, raw: Tensor) -> tuple[Tensor, list[int], str]:
+def _conditions(judged: Judged | None, raw: Tensor) -> tuple[Tensor, list[int], str]:
     """Return examples sorted by class, where each class after the first begins, and what they are in words."""
-    del network
     if judged is None or judged.labeled is not None:
         if len(raw) < 5:
             raise UnsupportedError(f"a dissimilarity matrix of {len(raw)} examples says little; it needs at least 5")
@@ -354,16 +327,12 @@ def _conditions(network: Network, judged: Judged | None, raw: Tensor) -> tuple[T
     return judged.raw[chosen], starts, f"{len(chosen)} examples sorted by class"
 
 
-def _layers(network: Network, prepared: Tensor) -> list[str]:
-    layers = learned_layers(network.module, prepared[:1], most=_LAYERS)
-    if not layers:
-        raise UnsupportedError("the network has no layer with weights that answers with one tensor")
-    return layers
-
-
 def _features(network: Network, prepared: Tensor) -> tuple[str, Tensor]:
     """Return the layer whose answer stands for an example, and those answers: maps by their means."""
-    layer = network.landmarks().get("features") or _layers(network, prepared)[-1]
+    named = network.landmarks().get("features")
+    layer = named or next(reversed(learned_layers(network.module, prepared)), "")
+    if not layer:
+        raise UnsupportedError("the network has no layer with weights that answers with one tensor")
     return layer, layer_features(network.module, prepared, layers=[layer], widest=1)[layer]
 
 
@@ -383,6 +352,10 @@ def _range(network: Network, raw: Tensor) -> tuple[float, float]:
     low = float(raw.min()) if inputs.low is None else inputs.low
     high = float(raw.max()) if inputs.high is None else inputs.high
     return low, high if high > low else low + 1.0
+
+
+def _unchanged(method: str, names: Sequence[str]) -> list[str]:
+    return [f"{method}: {name} is left out, it says the same of every example" for name in names]
 
 
 def _early(found: Mapping[str, Probe]) -> list[str]:
