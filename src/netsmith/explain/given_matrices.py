@@ -1,7 +1,8 @@
 """Dissimilarity matrices from CSV files: a brain region's, a person's judgments, another laboratory's model.
 
 A file holds N lines of N numbers, or the same with the names of the conditions in its first line and first column (and
-nothing, or a word, in the corner). A file that is no dissimilarity matrix is refused with its row: half a matrix or a similarity would give a curve, too.
+nothing, or a word, in the corner). A file that is no dissimilarity matrix is refused with its row: half a matrix or a
+similarity would give a curve, too.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from torch import Tensor
 from netsmith.core.errors import DataError, UserError, shorten
 from netsmith.explain.dissimilarity import check_matrices
 
-__all__ = ["GivenMatrix", "matrix_text", "parse_matrix", "read_matrices", "read_matrix"]
+__all__ = ["GivenMatrix", "matrix_text", "parse_matrix", "read_matrices", "read_matrix", "read_subjects"]
 
 _SIZE_LIMIT = 256 * 2**20
 
@@ -28,7 +29,7 @@ class GivenMatrix(NamedTuple):
     """A matrix as read.
 
     Attributes:
-        values: ``(N, N)`` float64 (of a stack: ``(T, N, N)``).
+        values: ``(N, N)`` float64; of a stack ``(T, N, N)``, of several subjects ``(S, T, N, N)``.
         names: The N conditions; ``()`` where the file does not name them.
     """
 
@@ -77,6 +78,29 @@ def read_matrices(paths: Sequence[str | Path]) -> GivenMatrix:
         if matrix.names != found[0].names:
             raise DataError(f"names other conditions than {Path(paths[0]).name}, or in another order", path, 1)
     return GivenMatrix(torch.stack([matrix.values for matrix in found]), found[0].names)
+
+
+def read_subjects(folders: Sequence[str | Path]) -> GivenMatrix:
+    """Read a time course of several subjects, a folder each, of CSV files in the order of their names.
+
+    Raises:
+        DataError: As :func:`read_matrices`, an empty folder, or subjects with other moments or conditions.
+    """
+    stacks: list[GivenMatrix] = []
+    for folder in map(Path, folders):
+        files = sorted(folder.glob("*.csv"))
+        if not files:
+            raise DataError("holds no *.csv; expected one matrix per moment", folder)
+        stacks.append(read_matrices(files))
+        mine, first, name = stacks[-1], stacks[0], Path(folders[0]).name
+        if mine.values.shape != first.values.shape:
+            sizes = f"{tuple(mine.values.shape[:2])}, {name} {tuple(first.values.shape[:2])}"
+            raise DataError(f"has (moments, conditions) {sizes}; expected the same for every subject", folder)
+        if mine.names != first.names:
+            raise DataError(f"names other conditions than {name}", folder)
+    if not stacks:
+        raise UserError("no folders were given; expected one per subject")
+    return GivenMatrix(torch.stack([stack.values for stack in stacks]), stacks[0].names)
 
 
 def parse_matrix(text: str, name: str) -> GivenMatrix:

@@ -58,6 +58,7 @@ def heat_map_png(
     cell = min(0.52, (4.2 if rows or columns else 3.0) / max(tall, wide))
     slanted = [0.064 * len(_clean(name)) - (at + 0.5) * cell for at, name in enumerate(columns[:_NAMED])]
     left, right = max(_room(rows), 0.12 + max(slanted, default=0.0)), 1.1
+    longest = max((len(_clean(name)) for name in columns), default=0)
     below, above = _room(columns, turned=True), 0.42
     width = max(left + cell * wide + right, 0.3 + 0.075 * len(title))
     height = below + cell * tall + above
@@ -71,7 +72,7 @@ def heat_map_png(
         labels = axis.set_ticklabels([_clean(name) for name in names] if shown else [])
         for label in labels:
             label.set(fontsize=_FONT, color=_INK, parse_math=False)
-    for label in axes.get_xticklabels():
+    for label in axes.get_xticklabels() if longest > 4 else []:
         label.set(rotation=40, ha="right", rotation_mode="anchor")
     axes.tick_params(length=0, pad=5)
     for mark in marks:
@@ -238,7 +239,9 @@ def _png(figure: Any) -> bytes:
     file = io.BytesIO()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # a letter that the font lacks is shown as a box
-        figure.savefig(file, format="png", dpi=_DPI, facecolor=_PAPER, metadata={"Software": None})
+        # Sizes are estimated from names; whatever a font makes of them, nothing is cut off.
+        trimmed = {"bbox_inches": "tight", "pad_inches": 0.1}
+        figure.savefig(file, format="png", dpi=_DPI, facecolor=_PAPER, metadata={"Software": None}, **trimmed)
     return file.getvalue()
 
 

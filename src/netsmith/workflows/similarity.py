@@ -26,7 +26,7 @@ from netsmith.explain.dissimilarity import (
     permutation_test,
     similarity_table,
 )
-from netsmith.explain.given_matrices import GivenMatrix, read_matrices
+from netsmith.explain.given_matrices import GivenMatrix, read_matrices, read_subjects
 from netsmith.explain.time_resolved import time_course
 from netsmith.report.figures import Curve, line_chart
 from netsmith.report.page import Page, Picture
@@ -159,7 +159,7 @@ def compare_with_matrices(
     moving = bool(places) and all(place.is_dir() for place in places)
     if not places or (not moving and any(place.is_dir() for place in places)):
         raise UserError(f"got {len(places)} paths; expected CSV files, or folders of them (one per subject), not both")
-    given = _stacks(places) if moving else read_matrices(places)
+    given = read_subjects(places) if moving else read_matrices(places)
     matrices, what = _own_matrices(run, given, source, metric)
     page = Page(
         f"{run.path.name} and given matrices",
@@ -201,14 +201,14 @@ def _each(
     title = f"{_NAMES[method]} with given matrices"
     page.pictures([_heat(rsa, tuple(matrices), columns, title=title, legend=_NAMES[method])])
     body = [
-        [name, *(f"{float(rsa[k, c]):.3f} (p {float(p_values[k, c]):.3g})" for c in range(len(columns)))]
+        [name, *(f"{float(rsa[k, c]):.3f} (p {float(p_values[k, c]):.2g})" for c in range(len(columns)))]
         for k, name in enumerate(matrices)
     ]
     page.table(["layer", *columns], body, align="l" + "r" * len(columns))
     layers, notes = list(matrices), []
     for c, column in enumerate(columns):
         best = int(rsa[:, c].argmax())
-        value = f"{_NAMES[method]} {float(rsa[best, c]):.3f}, p {float(p_values[best, c]):.3g}"
+        value = f"{_NAMES[method]} {float(rsa[best, c]):.3f}, p {float(p_values[best, c]):.2g}"
         notes.append(f"{column}: most like {layers[best]} ({value})")
     return rsa, p_values, tuple(columns), notes
 
@@ -227,7 +227,7 @@ def _over_time(
     times = list(range(1, moments + 1))
     shown = sorted(rsa.amax(1).argsort(descending=True)[:_CURVES].tolist())
     layers = list(matrices)
-    curves = [Curve(layers[at], times, rsa[at].tolist(), mark="max") for at in shown]
+    curves = [Curve(layers[at], times, rsa[at].tolist()) for at in shown]
     caption = "The layers that come highest."
     if subjects > 1:
         curves += [
@@ -292,22 +292,6 @@ def _examples(run: Run, count: int) -> tuple[Tensor, Tensor, tuple[str, ...]]:
         raise UnsupportedError(f"{run.path.name} does not answer with one class per example")
     chosen = spread(judged.targets, most=count)
     return judged.raw[chosen], judged.targets[chosen], tuple(run.network.spec.outputs.names)
-
-
-def _stacks(folders: list[Path]) -> GivenMatrix:
-    """Return ``(subjects, moments, N, N)``."""
-    stacks = []
-    for folder in folders:
-        files = sorted(folder.glob("*.csv"))
-        if not files:
-            raise DataError("holds no *.csv; expected one matrix per moment", folder)
-        stacks.append(read_matrices(files))
-        if stacks[-1].values.shape != stacks[0].values.shape:
-            shapes = f"{tuple(stacks[-1].values.shape[:2])}, {folders[0].name} {tuple(stacks[0].values.shape[:2])}"
-            raise DataError(f"has (moments, conditions) {shapes}; expected the same for every subject", folder)
-        if stacks[-1].names != stacks[0].names:
-            raise DataError(f"names other conditions than {folders[0].name}", folder)
-    return GivenMatrix(torch.stack([stack.values for stack in stacks]), stacks[0].names)
 
 
 def _heat(table: Tensor, rows: Sequence[str], columns: Sequence[str], *, title: str, legend: str) -> Picture:

@@ -1,0 +1,132 @@
+"""Layers of two runs, and of a run and given matrices: the figures, the page, and what is refused."""
+
+import os
+
+import pytest
+import torch
+
+import netsmith
+from netsmith.core.errors import DataError, UnsupportedError, UserError
+from netsmith.explain.dissimilarity import compare_matrices, condition_means, dissimilarity_matrix
+from netsmith.explain.given_matrices import matrix_text
+from netsmith.workflows.judging import judge
+from netsmith.workflows.representations import layer_answers, spread
+from netsmith.workflows.similarity import compare_representations, compare_with_matrices
+
+pytest.importorskip("matplotlib")
+NAMES = [str(digit) for digit in range(10)]
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    sync, os.fsync = os.fsync, lambda handle: None
+    try:
+        root = tmp_path_factory.mktemp("runs")
+        settings = {"data.twin": True, "epochs": 0, "steps": 4}
+        return [
+            netsmith.train("mlp_digits", sets=settings | {"seed": seed}, root=root, notice=lambda line: None)
+            for seed in (0, 1)
+        ]
+    finally:
+        os.fsync = sync
+
+
+def normal(*shape, seed=0):
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def test_a_run_and_itself_and_another(runs, tmp_path):
+    own = compare_representations(runs[0], runs[0], folder=tmp_path)
+    assert own.rsa.diagonal().tolist() == pytest.approx([1] * len(own.rows))
+    assert own.cka.diagonal().tolist() == pytest.approx([1] * len(own.rows))
+    other = compare_representations(runs[0], runs[1], folder=tmp_path, method="tau_a", count=60)
+    assert float(other.rsa.max()) < 0.999
+    assert other.page == tmp_path / "similarity.html"
+    text = other.page.read_text()
+    assert f"Kendall tau_A of dissimilarity matrices (correlation). Rows are layers of {runs[0].path.name}" in text
+    assert len(other.notes) == 2 * len(other.rows)
+
+
+def test_given_matrices_by_class_in_any_order(runs, tmp_path):
+    network = runs[0].network
+    source = runs[0].engine.source
+    judged = judge(network, source, "test")
+    chosen = spread(judged.targets, most=500)
+    features, _ = layer_answers(network, judged.raw[chosen])
+    last = list(features)[-1]
+    means = condition_means(features[last], judged.targets[chosen], num_conditions=10)
+    matrix = dissimilarity_matrix(means)
+    order = torch.randperm(10, generator=torch.Generator().manual_seed(1))
+    (tmp_path / "same.csv").write_text(matrix_text(matrix[order][:, order], [NAMES[k] for k in order]))
+    (tmp_path / "other.csv").write_text(
+        matrix_text(dissimilarity_matrix(normal(10, 20))[order][:, order], [NAMES[k] for k in order])
+    )
+    found = compare_with_matrices(
+        runs[0], [tmp_path / "same.csv", tmp_path / "other.csv"], folder=tmp_path, permutations=99
+    )
+    at = found.rows.index(last)
+    assert found.columns == ("same", "other")
+    assert float(found.rsa[at, 0]) == 1
+    assert float(found.p_values[at, 0]) == 0.01
+    assert float(found.p_values[:, 1].min()) > 0.01
+    assert found.notes[0].startswith(f"same: most like {last} (Kendall tau_A 1.000, p 0.01)")
+    assert "not corrected for the number of cells" in found.page.read_text()
+
+
+def test_given_matrices_of_examples(runs, tmp_path):
+    raw = runs[0].network.example(6)
+    features, _ = layer_answers(runs[0].network, raw)
+    wanted = dissimilarity_matrix(normal(6, 9))
+    (tmp_path / "it.csv").write_text(matrix_text(wanted))
+    found = compare_with_matrices(
+        runs[0], [tmp_path / "it.csv"], source=raw, folder=tmp_path, method="spearman", permutations=9
+    )
+    by_hand = [float(compare_matrices(dissimilarity_matrix(values), wanted)) for values in features.values()]
+    assert found.rsa[:, 0].tolist() == pytest.approx(by_hand)
+
+
+def test_folders_are_subjects_over_time(runs, tmp_path):
+    for subject in range(3):
+        folder = tmp_path / f"s{subject}"
+        folder.mkdir()
+        for moment in range(4):
+            matrix = dissimilarity_matrix(normal(10, 12, seed=moment) + 0.3 * normal(10, 12, seed=10 * subject + 5))
+            (folder / f"{moment:02d}.csv").write_text(matrix_text(matrix, NAMES))
+    found = compare_with_matrices(runs[0], [tmp_path / f"s{k}" for k in range(3)], folder=tmp_path, samples=20)
+    assert found.columns == ("1", "2", "3", "4")
+    assert found.rsa.shape == (len(found.rows), 4)
+    assert found.p_values is None
+    text = found.page.read_text()
+    assert "4 moments of 3 subjects" in text
+    assert "ceiling, lower" in text
+    alone = compare_with_matrices(runs[0], [tmp_path / "s0"], folder=tmp_path, samples=0)
+    assert "there is no noise ceiling" in alone.page.read_text()
+    (tmp_path / "s2" / "03.csv").unlink()
+    with pytest.raises(DataError, match=r"s2: has \(moments, conditions\) \(3, 10\), s0 \(4, 10\)"):
+        compare_with_matrices(runs[0], [tmp_path / f"s{k}" for k in range(3)], folder=tmp_path)
+
+
+def test_what_cannot_be_compared(runs, tmp_path):
+    small = tmp_path / "small.csv"
+    small.write_text(matrix_text(1 - torch.eye(4)))
+    with pytest.raises(DataError, match=r"the matrices have 4 conditions, mlp_digits has 10 classes"):
+        compare_with_matrices(runs[0], [small])
+    with pytest.raises(DataError, match="4 conditions, and 3 examples were given"):
+        compare_with_matrices(runs[0], [small], source=runs[0].network.example(3))
+    named = tmp_path / "named.csv"
+    named.write_text(matrix_text(1 - torch.eye(10), ["ten", *NAMES[1:]]))
+    with pytest.raises(DataError, match=r"name the conditions \['ten'\]"):
+        compare_with_matrices(runs[0], [named])
+    with pytest.raises(UserError, match="got 2 paths"):
+        compare_with_matrices(runs[0], [small, tmp_path])
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match=r"empty: holds no \*\.csv"):
+        compare_with_matrices(runs[0], [tmp_path / "empty"])
+
+
+def test_runs_of_other_inputs(runs, tmp_path):
+    class Other:
+        path, network = tmp_path / "other", netsmith.from_module(torch.nn.Linear(4, 3), torch.zeros(1, 4))
+
+    with pytest.raises(UnsupportedError, match=r"takes .*expected the same inputs"):
+        compare_representations(runs[0], Other())
