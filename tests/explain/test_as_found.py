@@ -7,6 +7,7 @@ from torch import nn
 from netsmith.core.errors import UnknownNameError, UnsupportedError, UserError
 from netsmith.explain.embeddings import embedding_gradients, embedding_integrated_gradients
 from netsmith.explain.grad_cam import grad_cam, spatial_layers
+from netsmith.explain.guided import guided_backprop
 from netsmith.explain.integrated_gradients import integrated_gradients
 from netsmith.explain.occlusion import occlusion
 from netsmith.explain.prototypes import activation_maximization, features_at
@@ -21,6 +22,7 @@ def generator():
 METHODS = {
     "saliency": lambda net, x: saliency(net, x, 1),
     "smooth_grad": lambda net, x: smooth_grad(net, x, 1, generator=generator(), samples=2),
+    "guided_backprop": lambda net, x: guided_backprop(net, x, 1),
     "integrated_gradients": lambda net, x: integrated_gradients(net, x, 1, nodes=3),
     "grad_cam": lambda net, x: grad_cam(net, x, 1, layer="features.4"),
     "occlusion": lambda net, x: occlusion(net, x, 1, window=4),
