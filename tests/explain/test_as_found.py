@@ -13,6 +13,8 @@ from netsmith.explain.occlusion import occlusion
 from netsmith.explain.prototypes import activation_maximization, features_at
 from netsmith.explain.saliency import gradient, heat_maps, saliency, smooth_grad
 from netsmith.explain.sanity import pixel_curve, randomization_check
+from netsmith.explain.segments import grid_segments
+from netsmith.explain.shapley import shapley_values
 
 
 def generator():
@@ -26,6 +28,9 @@ METHODS = {
     "integrated_gradients": lambda net, x: integrated_gradients(net, x, 1, nodes=3),
     "grad_cam": lambda net, x: grad_cam(net, x, 1, layer="features.4"),
     "occlusion": lambda net, x: occlusion(net, x, 1, window=4),
+    "shapley": lambda net, x: shapley_values(
+        net, x, 1, segments=grid_segments(8, 8, cells=2), orders=4, generator=generator()
+    ),
     "features_at": lambda net, x: features_at(net, x, layer="pool"),
     "prototypes": lambda net, x: activation_maximization(
         net, [0, 1], start=0.5, shape=x.shape[1:], generator=generator(), steps=3
