@@ -9,6 +9,7 @@ from netsmith.explain.embeddings import embedding_gradients, embedding_integrate
 from netsmith.explain.grad_cam import grad_cam, spatial_layers
 from netsmith.explain.guided import guided_backprop
 from netsmith.explain.integrated_gradients import integrated_gradients
+from netsmith.explain.lime import kernel_shap, lime
 from netsmith.explain.occlusion import occlusion
 from netsmith.explain.prototypes import activation_maximization, features_at
 from netsmith.explain.saliency import gradient, heat_maps, saliency, smooth_grad
@@ -30,6 +31,10 @@ METHODS = {
     "occlusion": lambda net, x: occlusion(net, x, 1, window=4),
     "shapley": lambda net, x: shapley_values(
         net, x, 1, segments=grid_segments(8, 8, cells=2), orders=4, generator=generator()
+    ),
+    "lime": lambda net, x: lime(net, x, 1, segments=grid_segments(8, 8, cells=2), samples=5, generator=generator()),
+    "kernel_shap": lambda net, x: kernel_shap(
+        net, x, 1, segments=grid_segments(8, 8, cells=2), samples=8, generator=generator()
     ),
     "features_at": lambda net, x: features_at(net, x, layer="pool"),
     "prototypes": lambda net, x: activation_maximization(
