@@ -139,6 +139,12 @@ def test_randomization_check_tells_a_map_of_the_network_from_a_map_of_the_pictur
     layers = randomization_check(net, about_the_network, generator=generator())
     assert [layer.layer for layer in layers] == ["head", "features.4", "features.1", "features.0"]
     assert layers[-1].correlation < 0.6
+    for stages, names in ((1, ["features.0"]), (2, ["features.4", "features.0"]), (9, [one.layer for one in layers])):
+        some = randomization_check(net, about_the_network, generator=generator(), stages=stages)
+        assert [layer.layer for layer in some] == names
+        assert set(some) <= set(layers)
+    with pytest.raises(UserError, match="stages is 0"):
+        randomization_check(net, about_the_network, generator=generator(), stages=0)
     picture = randomization_check(net, lambda _: images.abs().amax(1), generator=generator())
     assert all(layer.correlation == pytest.approx(1) for layer in picture)
 

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from netsmith.core.errors import UserError
+from netsmith.explain.occlusion import segment_occlusion
 from netsmith.explain.segments import grid_segments, superpixels, token_segments
 from netsmith.explain.shapley import arrival_orders, exact_shapley_values, shapley_values
 
@@ -138,6 +139,12 @@ def test_tokens_are_players_and_padding_is_none(token_net, token_batch):
     assert found.values.shape == (4, 6)
     alone = exact_shapley_values(Tokens(), tokens[1:2, :4], 1, baselines=10)
     assert (found.values[1, :4] - alone.values[0]).abs().max() < 1e-14
+    dropped = segment_occlusion(Tokens(), tokens, 1, segments=segments, baselines=10)
+    without = tokens.clone()
+    without[1, 2] = 10
+    with torch.no_grad():
+        assert dropped[1, 2] == (Tokens()(tokens) - Tokens()(without))[1, 1]
+    assert (dropped[1, 4:] == 0).all()
     drawn = shapley_values(Tokens(), tokens, 1, segments=segments, baselines=10, orders=4, generator=generator())
     assert (drawn.attributions[1, 4:] == 0).all()
     assert drawn.efficiency_error.abs().max() < 1e-14

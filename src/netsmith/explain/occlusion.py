@@ -15,8 +15,9 @@ from torch import Tensor, nn
 
 from netsmith.core.errors import UserError
 from netsmith.explain._forward import chunks, evaluating, fill_like, pick, repeat, require_floating, resolve_targets
+from netsmith.explain._players import Game
 
-__all__ = ["occlusion"]
+__all__ = ["occlusion", "segment_occlusion"]
 
 
 def occlusion(
@@ -76,6 +77,39 @@ def occlusion(
             scores = pick(module(covered.flatten(0, 1)), wanted).reshape(batch, stop - start)
             total += torch.tensordot((whole[:, None] - scores).to(total), part.to(total), dims=1)
     return total / masks.sum(0)
+
+
+def segment_occlusion(
+    module: nn.Module,
+    inputs: Tensor,
+    targets: Tensor | int | None = None,
+    *,
+    segments: Tensor | None = None,
+    baselines: Tensor | float = 0.0,
+    rows: int = 512,
+) -> Tensor:
+    """Return the drop of the score when one segment is covered: leave one word (region, column) out.
+
+    Args:
+        module: Returns ``(B, K)`` scores or ``(B,)`` values; it is left as found.
+        inputs: ``(B, ...)`` of any number type; tokens too.
+        targets: The class explained, ``(B,)`` or one for all; None explains the class predicted for ``inputs``.
+        segments: int64 that broadcasts to ``inputs``, -1 where nothing is ever covered (padding); None makes every
+            column of ``(B, F)`` inputs one.
+        baselines: What covers: a number (of a token), or a tensor that broadcasts to ``inputs``.
+        rows: At most about this many rows in one forward pass.
+
+    Returns:
+        ``(B, ...)`` in the shape of the segments: positive where the segment supports the class.
+
+    Raises:
+        UserError: Segments, baselines or targets that do not fit.
+        UnsupportedError: The module returns no table of scores.
+    """
+    with evaluating(module):
+        game = Game(module, inputs, targets, segments=segments, baselines=baselines, rows=rows)
+        without = ~torch.eye(game.players, dtype=torch.bool, device=inputs.device)
+        return game.spread((game.full[:, None] - game.scores(without)) * game.there)
 
 
 def _masks(sizes: Sequence[int], windows: Sequence[int], strides: Sequence[int]) -> Tensor:

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from netsmith.core.errors import UserError
-from netsmith.explain._forward import chunks, evaluating, fill_like, pick, repeat, require_floating, resolve_targets
+from netsmith.explain._forward import chunks, evaluating, fill_like, pick, repeat, resolve_targets
 
 __all__ = ["Curve", "RandomizedLayer", "pixel_curve", "randomization_check", "rank_correlation"]
 
@@ -49,7 +49,11 @@ class Curve(NamedTuple):
 
 
 def randomization_check(
-    module: nn.Module, attribute: Callable[[nn.Module], Tensor], *, generator: torch.Generator
+    module: nn.Module,
+    attribute: Callable[[nn.Module], Tensor],
+    *,
+    generator: torch.Generator,
+    stages: int | None = None,
 ) -> list[RandomizedLayer]:
     """Destroy a copy of the module layer by layer from the output and follow the attributions.
 
@@ -57,9 +61,15 @@ def randomization_check(
         module: Left untouched.
         attribute: ``attribute(module)`` returns ``(B, ...)`` attributions of fixed examples and fixed classes.
         generator: Shuffles the parameters.
+        stages: Attribute only after so many evenly spaced layers, the first layer of the module (all is destroyed then)
+            always among them; None after each.
 
     Returns:
-        One entry per layer that has parameters of its own, the last layer first (order of definition).
+        One entry per layer that has parameters of its own, the last layer first (order of definition); with ``stages``
+        those measured.
+
+    Raises:
+        UserError: ``stages`` below 1.
 
     Example:
         >>> randomization_check(net, lambda m: saliency(m, images, labels), generator=torch.Generator().manual_seed(0))
@@ -67,14 +77,20 @@ def randomization_check(
     intact = attribute(module).detach()
     broken = copy.deepcopy(module)
     results = []
-    for name, part in reversed(list(broken.named_modules())):
-        own = list(part.parameters(recurse=False))
-        if not own:
-            continue
+    layers = [
+        (name, part) for name, part in broken.named_modules() if next(part.parameters(recurse=False), None) is not None
+    ]
+    if stages is not None and stages < 1:
+        raise UserError(f"stages is {stages}; expected at least 1")
+    count = len(layers)
+    measured = range(1, count + 1) if stages is None else {-(-count * one // stages) for one in range(1, stages + 1)}
+    for place, (name, part) in enumerate(reversed(layers), 1):
         with torch.no_grad():
-            for parameter in own:
+            for parameter in part.parameters(recurse=False):
                 order = torch.randperm(parameter.numel(), generator=generator, device=generator.device)
                 parameter.copy_(parameter.flatten()[order.to(parameter.device)].reshape(parameter.shape))
+        if place not in measured:
+            continue
         alike = rank_correlation(intact.abs(), attribute(broken).detach().abs())
         results.append(RandomizedLayer(name, float(alike.mean())))
     return results
@@ -110,18 +126,18 @@ def pixel_curve(
 
     Args:
         module: Returns ``(B, K)`` scores, taken through a softmax, or ``(B,)`` values, taken as they are.
-        inputs: ``(B, C, H, W)`` or ``(B, F)``, floating point.
+        inputs: ``(B, C, H, W)`` or ``(B, F)``; tokens ``(B, L)`` too.
         targets: The class followed; None is the class predicted for ``inputs``.
         attributions: ``(B, H, W)`` or ``(B, F)``: one number per place, larger is more important.
         mode: ``"deletion"`` (smaller area is better) or ``"insertion"`` (larger is better).
-        fill: What stands where nothing is: a number, or broadcastable to ``inputs``.
+        fill: What stands where nothing is: a number, or broadcastable to ``inputs`` (the unknown token, and padding
+            where there is padding).
         steps: Steps from the whole to nothing.
         rows: At most about this many rows in one forward pass.
 
     Raises:
         UserError: Shapes or a mode that do not fit.
     """
-    require_floating(inputs)
     places = inputs.shape[2:] if inputs.dim() > 2 else inputs.shape[1:]
     if attributions.shape != (inputs.shape[0], *places):
         wanted = (inputs.shape[0], *places)
