@@ -259,7 +259,7 @@ def test_a_module_on_tokens_is_explained_at_its_embedding(tmp_path):
     module = nn.Sequential(nn.Embedding(9, 4), nn.Flatten(), nn.Linear(20, 2))
     network = netsmith.from_module(module, torch.zeros(1, 5, dtype=torch.int64), classes=("no", "yes"))
     found = network.explain([[1, 2, 3, 4, 5]], tmp_path)
-    assert float(found.notes[0].rpartition(" ")[2]) < 1e-5  # the completeness error of a network linear in it
+    assert float(found.notes[0].partition("adds up within ")[2].split(":")[0]) < 1e-5  # a network linear in it
 
 
 def test_what_cannot_be_explained_is_said_before_anything_is_written(tmp_path):
@@ -269,13 +269,21 @@ def test_what_cannot_be_explained_is_said_before_anything_is_written(tmp_path):
     network = netsmith.from_module(nn.Linear(3, 2), torch.zeros(1, 3), classes=("no", "yes"))
     with pytest.raises(ConfigError, match="saliency"):
         network.explain([[0.0, 0.0, 0.0]], tmp_path / "why", method="salience")
-    with pytest.raises(UnsupportedError, match="integrated_gradients does"):
+    with pytest.raises(UnsupportedError, match="'grad_cam' does not apply to table inputs; these do: integrated_gr"):
         network.explain([[0.0, 0.0, 0.0]], tmp_path / "why", method="grad_cam")
     with pytest.raises(DataError):
         network.explain([[0.0, 0.0]], tmp_path / "why")
+    flat = netsmith.from_module(OneChannelMore(), torch.randn(1, 4, 9, 9), classes=("a", "b", "c"))
+    flat.module.conv = nn.Conv2d(4, 6, 9)  # one place is left: no map
+    with pytest.raises(
+        UnsupportedError, match=r"grad_cam: Grad-CAM needs a feature map .*; these fit .*: saliency, .*shap"
+    ):
+        flat.explain(torch.randn(1, 4, 9, 9), tmp_path / "why", method="grad_cam")
     lookup = netsmith.from_module(OneHot(), torch.zeros(1, 5, dtype=torch.int64), classes=("no", "yes"))
-    with pytest.raises(UnsupportedError, match="no embedding layer"):
-        lookup.explain([[1, 0, 1, 0, 1]], tmp_path / "why")
+    with pytest.raises(
+        UnsupportedError, match=r"there is no embedding layer.*; occlusion, lime, kernel_shap, shapley need"
+    ):
+        lookup.explain([[1, 0, 1, 0, 1]], tmp_path / "why", method="integrated_gradients")
     assert not (tmp_path / "why").exists()
 
 

@@ -53,7 +53,7 @@ def test_a_table_without_a_gradient(netsmith, tmp_path):
     assert found.out.splitlines()[-1] == "next: netsmith explain runs/bayes"
     code, out, _ = netsmith("explain runs/bayes")
     assert code == 0
-    assert "integrated gradients: left out" in out
+    assert "integrated_gradients: left out" in out
     found = netsmith("explain runs/bayes --method integrated_gradients")
     assert "integrated_gradients needs a gradient" in found.line
 

@@ -235,7 +235,7 @@ class Network:
         Args:
             source: A file, or what :meth:`encode` takes.
             folder: Where the page and its pictures go.
-            method: One method's name, or all that fit.
+            method: Names of methods with commas between, or ``all`` that fit; empty for the fast ones.
             count: How many examples.
 
         Raises:

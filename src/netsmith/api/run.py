@@ -118,7 +118,7 @@ class Run:
 
         Args:
             source: A file or values to explain; examples of the test split by default.
-            method: One method's name, or all that fit.
+            method: Names of methods with commas between, or ``all`` that fit; empty for the fast ones.
             count: How many examples.
         """
         from netsmith.workflows.explanation import explain_run

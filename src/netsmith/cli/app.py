@@ -151,7 +151,11 @@ def predict(
 def explain(
     run: str = _RUN,
     source: str = typer.Option("", "--input", help="A file to explain; examples of the test split by default."),
-    method: str = typer.Option("", "--method", help="saliency, integrated_gradients, grad_cam, occlusion, ... or all."),
+    method: str = typer.Option(
+        "",
+        "--method",
+        help="saliency, grad_cam, lime, shapley, ... or all; the fast ones by default.",
+    ),
     count: int = typer.Option(8, "--count", help="How many examples.", min=1, max=64),
     code: str = _CODE,
 ) -> None:

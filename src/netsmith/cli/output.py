@@ -9,7 +9,7 @@ from typing import Any
 
 from netsmith.report.tables import bytes_text
 
-__all__ = ["LAYER_HEADERS", "layer_rows", "notice", "plain", "print_json", "say", "table"]
+__all__ = ["LAYER_HEADERS", "colored", "layer_rows", "notice", "plain", "print_json", "say", "table"]
 
 LAYER_HEADERS = ("layer", "type", "output", "parameters", "multiply-adds", "memory")
 
@@ -27,6 +27,25 @@ def say(text: str) -> None:
 def notice(text: str) -> None:
     """Print one line that is not the answer."""
     print(plain(text), file=sys.stderr)
+
+
+def colored(heading: str, words: Sequence[tuple[str, float]]) -> None:
+    """Print a text whose words carry a color, where there is a terminal: orange above zero, blue below."""
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(highlight=False)
+    if not console.is_terminal or console.no_color or not words:
+        return
+    most = max(abs(value) for _, value in words) or 1.0
+    shown = Text(f"{plain(heading)}\n")
+    for word, value in words:
+        red, green, blue = (196, 87, 31) if value > 0 else (47, 91, 196)
+        share = abs(value) / most
+        style = f"white on rgb({red},{green},{blue})" if share > 0.5 else f"rgb({red},{green},{blue})"
+        shown.append(plain(word), style=style if share > 0.1 else "")
+        shown.append(" ")
+    console.print(shown)
 
 
 def print_json(value: Any) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from netsmith.cli.output import notice, print_json, say, table
+from netsmith.cli.output import colored, notice, print_json, say, table
 
 if TYPE_CHECKING:
     from netsmith.api.run import Run
@@ -88,6 +88,8 @@ def explain(path: str, *, source: str, method: str, count: int, code: str) -> No
     found = load(path, code=code, notice=notice).explain(source or None, method=method, count=count)
     for line in found.notes:
         say(line)
+    for text in found.texts:
+        colored(f"{text.heading}, by {text.method}:", text.words)
     say("")
     say(f"page: {found.page}")
 

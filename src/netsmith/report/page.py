@@ -82,6 +82,8 @@ background:var(--panel)}
 .pictures li.large{grid-column:1/-1;min-width:0;max-width:100%}
 .pictures li.large img{max-width:100%;image-rendering:auto}
 .pictures span{display:block;margin-top:.4rem;font-size:.8rem;line-height:1.35;color:var(--muted)}
+.words{color:var(--ink);line-height:2.1;max-width:50rem}
+.words span{padding:.15rem .3rem;border-radius:4px}
 h3{margin:2rem 0 .3rem;font-size:1rem;font-weight:600}
 h3+p{font-size:.92rem;color:var(--muted);margin:0}
 pre{margin:1.4rem 0 0;padding:1rem 1.2rem;background:var(--panel);border-radius:8px;overflow-x:auto;
@@ -149,6 +151,15 @@ class Page:
     def text(self, text: str) -> Self:
         """Add a paragraph."""
         return self._add(element("p", escape(text)))
+
+    def words(self, words: Sequence[tuple[str, float]]) -> Self:
+        """Add a text whose words carry the color of their number: orange above zero, blue below."""
+        most = max((abs(value) for _, value in words), default=0.0) or 1.0
+        spans = []
+        for word, value in words:
+            color = f"rgba({'196,87,31' if value > 0 else '47,91,196'},{0.75 * abs(value) / most:.2f})"
+            spans.append(element("span", escape(word), style=f"background:{color}", title=f"{value:+.4f}"))
+        return self._add(f'<p class="words">{" ".join(spans)}</p>') if words else self
 
     def heading(self, title: str, text: str = "") -> Self:
         """Add a small heading, with a line below it."""

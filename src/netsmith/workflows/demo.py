@@ -92,7 +92,7 @@ def _journey(
     stage("3/4 explain: why does the teacher decide as it does?")
     judged, network = found.judged, teacher.network
     chosen = _shown(found)
-    groups, notes = picture_groups(network, [f"test {i}" for i in chosen], judged.raw[chosen], judged=judged)
+    groups, notes, _ = picture_groups(network, [f"test {i}" for i in chosen], judged.raw[chosen], judged=judged)
     mistakes = mistakes_group(network, judged)
     groups += [mistakes] if mistakes else []
     stage("4/4 report")

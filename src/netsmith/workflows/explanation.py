@@ -8,20 +8,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from netsmith.api.encode import read_file, text_column
-from netsmith.core.errors import ConfigError, UnsupportedError, did_you_mean, shorten
+from netsmith.core.errors import ConfigError, UnsupportedError, did_you_mean
 from netsmith.core.files import write_atomic
 from netsmith.engine.source import Source
-from netsmith.explain.embeddings import embedding_integrated_gradients
-from netsmith.explain.integrated_gradients import integrated_gradients
-from netsmith.explain.occlusion import occlusion
 from netsmith.report.page import Page
 from netsmith.report.run_page import PictureGroup
+from netsmith.workflows.attributions import IMAGES, TABLES, TOKENS
+from netsmith.workflows.checks import write_checks
 from netsmith.workflows.judging import Judged, judge
 from netsmith.workflows.pages import data_text
-from netsmith.workflows.pictures import METHODS, has_gradient, mistakes_group, picture_groups
+from netsmith.workflows.pictures import mistakes_group, picture_groups
+from netsmith.workflows.rows import ColoredText, explain_rows
 
 if TYPE_CHECKING:
     from netsmith.api.network import Network
@@ -39,12 +39,14 @@ class Explanation:
         pictures: The PNG files.
         notes: Lines for the terminal.
         groups: The same pictures for another page.
+        texts: The texts with what each word gave.
     """
 
     page: Path
     pictures: tuple[Path, ...]
     notes: tuple[str, ...]
     groups: tuple[PictureGroup, ...] = field(repr=False, default=())
+    texts: tuple[ColoredText, ...] = field(repr=False, default=())
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,15 @@ class _Examples:
     names: list[str]
     raw: Tensor
     judged: Judged | None = None
+
+
+_KINDS: dict[str, tuple[str, ...]] = {
+    "image": (*IMAGES, "prototypes"),
+    "table": tuple(TABLES),
+    "text": tuple(TOKENS),
+    "tokens": tuple(TOKENS),
+}
+_ALL = sorted({"all", *(name for names in _KINDS.values() for name in names)})
 
 
 def explain_run(run: Run, source: Any = None, *, method: str = "", count: int = 8) -> Explanation:
@@ -93,18 +104,22 @@ def explain_network(
 
 
 def _wanted(network: Network, method: str) -> tuple[str, ...]:
-    """Return the methods meant; ``()`` for all that fit."""
+    """Return the methods meant; ``()`` for the fast ones that fit."""
     kind, answers = network.spec.inputs.kind, network.spec.outputs.kind
-    names = tuple(part.strip().replace("-", "_") for part in method.split(",")) if method not in ("", "all") else ()
+    known = _KINDS.get(kind, ())
+    names = tuple(part.strip().replace("-", "_") for part in method.split(",")) if method else ()
     for name in names:
-        if name not in METHODS:
-            raise ConfigError(f"no explanation named {name!r}{did_you_mean(name, METHODS)}")
+        if name not in _ALL:
+            raise ConfigError(f"no explanation named {name!r}{did_you_mean(name, _ALL)}")
     if answers != "classes":
         raise UnsupportedError(f"explain works on classes for now; {network.name} answers {answers}")
-    if kind not in ("image", "text", "tokens", "table"):
+    if not known:
         raise UnsupportedError(f"explain works on images, texts and tables; {network.name} takes {kind} inputs")
-    if kind != "image" and names and names != ("integrated_gradients",):
-        raise UnsupportedError(f"method {method!r} does not apply to {kind} inputs; integrated_gradients does")
+    if "all" in names:
+        return known
+    wrong = [name for name in names if name not in known]
+    if wrong:
+        raise UnsupportedError(f"method {wrong[0]!r} does not apply to {kind} inputs; these do: {', '.join(known)}")
     return names
 
 
@@ -140,7 +155,7 @@ def _explain_images(
     network: Network, examples: _Examples, wanted: tuple[str, ...], folder: Path, page: Page
 ) -> Explanation:
     judged = examples.judged
-    groups, notes = picture_groups(network, examples.names, examples.raw, wanted=wanted or METHODS, judged=judged)
+    groups, notes, checks = picture_groups(network, examples.names, examples.raw, wanted=wanted, judged=judged)
     mistakes = mistakes_group(network, judged) if judged is not None else None
     groups += [mistakes] if mistakes is not None else []
     folder.mkdir(parents=True, exist_ok=True)
@@ -152,6 +167,8 @@ def _explain_images(
             name = f"{group.title.lower().replace(' ', '_')}-{number:02d}.png"
             write_atomic(folder / name, picture.png, sync=False)
             files.append(folder / name)
+    lines = {one.line() for one in checks}
+    write_checks(page, checks, [line for line in notes if line not in lines])
     write_atomic(folder / "explain.html", page.render().encode(), sync=False)
     return Explanation(folder / "explain.html", tuple(files), tuple(notes), tuple(groups))
 
@@ -159,59 +176,8 @@ def _explain_images(
 def _explain_rows(
     network: Network, examples: _Examples, wanted: tuple[str, ...], folder: Path, page: Page
 ) -> Explanation:
-    """Tables and texts: which columns or words spoke for the answer (without a gradient: occlusion)."""
-    raw, notes, error = examples.raw, [], None
-    with torch.no_grad():
-        logits = network.shipped(raw)
-    targets = logits.argmax(1)
-    if network.spec.inputs.kind == "table":
-        prepared = network.shipped.preprocess(raw)
-        parts = _columns(network) or [f"column {number}" for number in range(1, prepared[0].numel() + 1)]
-        if has_gradient(network.module, prepared, targets):
-            found = integrated_gradients(network.module, prepared, targets)
-            scores, error = found.attributions, found.completeness_error
-        elif wanted:
-            raise UnsupportedError("integrated_gradients needs a gradient, and this network has none; leave it out")
-        else:
-            scores = occlusion(network.module, prepared, targets, window=1, stride=1)
-            notes.append("integrated gradients: left out, there is no gradient; occlusion: the score lost by a column")
-    else:
-        found = embedding_integrated_gradients(network.module, raw, targets, layer=_embedding(network))
-        parts, scores, error = [], found.attributions, found.completeness_error
-    if error is not None:
-        notes.append(f"integrated gradients: completeness error at most {float(error.abs().max()):.2g}")
-    vocabulary, labels = network.spec.inputs.vocabulary, network.spec.outputs.names
-    for row in range(len(raw)):
-        best = int(targets[row])
-        heading = f"{examples.names[row]}: {labels[best]} ({float(logits[row].softmax(0)[best]):.0%})"
-        page.section(heading)
-        words = parts or [vocabulary[int(token)] if vocabulary else str(int(token)) for token in raw[row]]
-        ranked = sorted(range(len(words)), key=lambda at: -abs(float(scores[row, at])))
-        kept = [at for at in ranked if words[at] != "<pad>"][:12]
-        page.table(["part", "attribution"], [[words[at], f"{float(scores[row, at]):+.4f}"] for at in kept])
-        top = ", ".join(f"{shorten(words[at], 30)} {float(scores[row, at]):+.2f}" for at in kept[:5])
-        notes.append(f"{heading}: {top}")
+    notes, texts = explain_rows(network, examples.names, examples.raw, wanted, page)
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / "explain.html"
     write_atomic(file, page.render().encode(), sync=False)
-    return Explanation(file, (), tuple(html.unescape(line) for line in notes))
-
-
-def _embedding(network: Network) -> str:
-    """Return the name of the layer whose output stands for the tokens."""
-    landmarks = network.landmarks()
-    declared = landmarks.get("embedding", landmarks.get("stem", ""))
-    tables = (name for name, part in network.module.named_modules() if isinstance(part, nn.Embedding))
-    found = declared or next(tables, "")
-    if not found:
-        raise UnsupportedError(f"{network.name} has no embedding layer: what its tokens gave cannot be told")
-    return found
-
-
-def _columns(network: Network) -> list[str]:
-    inputs = network.spec.inputs
-    found = []
-    for position, name in enumerate(inputs.columns):
-        values = inputs.categories[position] if inputs.categories else ()
-        found += [f"{name}={value}" for value in values] or [name]
-    return found
+    return Explanation(file, (), tuple(html.unescape(line) for line in notes), texts=tuple(texts))

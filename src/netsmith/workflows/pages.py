@@ -122,7 +122,7 @@ def _judged(run: Run) -> tuple[Judged | None, list[Any], list[str]]:
     assert isinstance(source, Source)
     judged = judge(run.network, source, "test" if "test" in source.splits() else "dev")
     chosen = list(range(0, len(judged.raw), max(1, len(judged.raw) // 4)))[:4]
-    groups, notes = picture_groups(run.network, [f"test {i}" for i in chosen], judged.raw[chosen], judged=judged)
+    groups, notes, _ = picture_groups(run.network, [f"test {i}" for i in chosen], judged.raw[chosen], judged=judged)
     mistakes = mistakes_group(run.network, judged)
     return judged, [*groups, *([mistakes] if mistakes else [])], notes
 

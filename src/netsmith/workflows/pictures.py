@@ -3,31 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from netsmith.core.errors import UnsupportedError
-from netsmith.explain.grad_cam import grad_cam, spatial_layers
-from netsmith.explain.integrated_gradients import integrated_gradients
-from netsmith.explain.occlusion import occlusion
 from netsmith.explain.prototypes import activation_maximization, features_at, nearest_examples
-from netsmith.explain.saliency import gradient, heat_maps, saliency, smooth_grad
-from netsmith.explain.sanity import pixel_curve
+from netsmith.explain.segments import grid_segments
 from netsmith.report.page import Picture
 from netsmith.report.pictures import heat_pixels, overlay, png, to_pixels
 from netsmith.report.run_page import PictureGroup
+from netsmith.workflows.attributions import IMAGES, Asked, attribute, no_gradient
+from netsmith.workflows.checks import Check, check
 from netsmith.workflows.judging import Judged
 
 if TYPE_CHECKING:
     from netsmith.api.network import Network
 
-__all__ = ["METHODS", "has_gradient", "mistakes_group", "picture_groups"]
+__all__ = ["METHODS", "Shown", "mistakes_group", "picture_groups"]
 
-METHODS = ("saliency", "smooth_grad", "integrated_gradients", "grad_cam", "occlusion", "prototypes")
-_BY_GRADIENT = ("saliency", "smooth_grad", "integrated_gradients", "grad_cam")
+METHODS = (*(name for name, method in IMAGES.items() if method.default), "prototypes")
 _SIDE = 112  # pixels of a picture on the page
 
 
@@ -51,96 +48,71 @@ class _Unit(nn.Module):
         return (raw.float() - self.low) / self.span
 
 
+class Shown(NamedTuple):
+    """Explanations of some images.
+
+    Attributes:
+        groups: Their pictures.
+        notes: Lines that say what was seen and what to doubt.
+        checks: How each map stood its checks.
+    """
+
+    groups: list[PictureGroup]
+    notes: list[str]
+    checks: list[Check]
+
+
 def picture_groups(
     network: Network,
     names: Sequence[str],
     raw: Tensor,
     *,
-    wanted: Sequence[str] = METHODS,
+    wanted: Sequence[str] = (),
     judged: Judged | None = None,
-) -> tuple[list[PictureGroup], list[str]]:
-    """Return explanation pictures of some images, and lines that say what was seen and what to doubt.
+) -> Shown:
+    """Explain some images.
+
+    Args:
+        network: Takes images, answers with classes.
+        names: One per image.
+        raw: ``(B, C, H, W)``.
+        wanted: Methods; none for the fast ones that fit.
+        judged: The split they are from, for the typical examples of each class.
 
     Raises:
-        UnsupportedError: All that is wanted needs a gradient, and the network has none.
+        UnsupportedError: Nothing of what is wanted fits the network; what does is told.
     """
     unit = _Unit(network, raw)
     images = unit.to_unit(raw)  # (B, C, H, W) in 0..1
     logits = unit(images).detach()
-    targets = logits.argmax(1)
-    maps: dict[str, Tensor] = {}
-    notes: list[str] = []
-    slopes = has_gradient(unit, images, targets)
-    if not slopes:
-        out = [name for name in wanted if name in _BY_GRADIENT]
-        wanted = [name for name in wanted if name not in out]
-        why = "the answer does not depend on the pixels by a differentiable path"
-        if not wanted:
-            raise UnsupportedError(f"{', '.join(out)} needs a gradient, and {why}; occlusion and prototypes need none")
-        if out:
-            notes.append(f"{', '.join(out)}: left out, {why}")
-    generator = torch.Generator().manual_seed(0)
-    if "saliency" in wanted:
-        maps["saliency"] = heat_maps(saliency(unit, images, targets))
-    if "smooth_grad" in wanted:
-        maps["smooth_grad"] = heat_maps(smooth_grad(unit, images, targets, generator=generator).abs())
-    if "integrated_gradients" in wanted:
-        found = integrated_gradients(unit, images, targets)
-        maps["integrated_gradients"] = heat_maps(found.attributions.abs())
-        worst = float(found.completeness_error.abs().max())
-        size = float(logits.abs().max())
-        notes.append(f"integrated_gradients: completeness error at most {worst:.2g} (scores reach {size:.3g})")
-        if worst > 0.05 * size:
-            notes.append("integrated_gradients: WARNING: the attributions do not add up; read them with care")
-    if "grad_cam" in wanted:
-        layer = _feature_layer(network, unit, images)
-        if layer is None:
-            notes.append("grad_cam: left out, the network has no spatial feature map")
-        else:
-            maps["grad_cam"] = grad_cam(unit, images, targets, layer=layer)
-    if "occlusion" in wanted:
-        window = max(1, images.shape[-1] // 5)
-        stride = max(1, window // 2)
-        maps["occlusion"] = occlusion(
-            unit, images, targets, window=window, stride=stride, fill=float(images.mean())
-        ).clamp(min=0)
-    if "integrated_gradients" in maps and len(images):
-        curve = pixel_curve(unit, images, targets, attributions=maps["integrated_gradients"], mode="deletion")
-        random = torch.rand(maps["integrated_gradients"].shape, generator=generator)
-        chance = pixel_curve(unit, images, targets, attributions=random, mode="deletion")
-        ours, by_chance = float(curve.area.mean()), float(chance.area.mean())
-        verdict = "passes" if ours < by_chance else "WARNING: fails"
-        notes.append(
-            f"integrated_gradients: deletion area {ours:.3f}, in random order {by_chance:.3f}: {verdict} its check"
-        )
+    landmark = network.landmarks().get("features", "")
+    asked = Asked(
+        unit,
+        images,
+        logits.argmax(1),
+        fill=float(images.mean()),
+        segments=grid_segments(*images.shape[2:]).to(images.device),
+        layer=f"shipped.network.{landmark}" if landmark else "",
+        name=network.name,
+    )
+    chosen = wanted or METHODS
+    maps = [name for name in chosen if name in IMAGES]
+    found, notes = attribute(IMAGES, asked, maps, named=bool(wanted) and "prototypes" not in wanted)
+    checks = check(IMAGES, asked, found)
+    notes += [one.line() for one in checks]
     groups = []
-    if maps:
-        groups.append(_local_group(network, names, images, logits, maps))
-    if "prototypes" in wanted:
+    if found:
+        scores = {name: one.scores for name, one in found.items()}
+        groups.append(_local_group(network, names, images, logits, scores))
+    if "prototypes" in chosen:
+        slopes = not no_gradient(asked)
         groups += _drawn(network, unit, judged) if slopes else []
         groups += _typical(network, unit, judged, pixels=not slopes) if judged is not None else []
         if not groups:
             raise UnsupportedError(
                 "without a gradient, prototypes are real examples of known classes, and what was given names none"
             )
-    return groups, notes
-
-
-def has_gradient(module: nn.Module, inputs: Tensor, targets: Tensor) -> bool:
-    """Say whether the scores of ``targets`` depend on the inputs by a differentiable path."""
-    try:
-        gradient(module, inputs[:1], targets[:1])
-    except UnsupportedError:
-        return False
-    return True
-
-
-def _feature_layer(network: Network, unit: _Unit, images: Tensor) -> str | None:
-    declared = network.landmarks().get("features")
-    layers = spatial_layers(unit, images[:1])
-    if declared and f"shipped.network.{declared}" in layers:
-        return f"shipped.network.{declared}"
-    return layers[-1] if layers else None
+    return Shown(groups, notes, checks)
 
 
 def _local_group(
@@ -154,10 +126,8 @@ def _local_group(
         caption = f"{names[row]}: {labels[best]} ({float(probabilities[row, best]):.0%})"
         pictures.append(Picture(_photo(images[row]), caption))
         for name, heat in maps.items():
-            if name in ("grad_cam", "occlusion"):
-                pixels = overlay(_visible(images[row]), heat[row])
-            else:
-                pixels = heat_pixels(heat[row], low=0.0)
+            soft = IMAGES[name].soft
+            pixels = overlay(_visible(images[row]), heat[row]) if soft else heat_pixels(heat[row], low=0.0)
             pictures.append(Picture(_png(pixels), name.replace("_", " "), f"{name} of {caption}"))
     text = "One row per example: the input with the answer, then one map per method; bright means: this mattered."
     return PictureGroup("Single decisions", text, pictures, columns=1 + len(maps))

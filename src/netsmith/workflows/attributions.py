@@ -1,0 +1,300 @@
+"""The explanations of single decisions as a table: a method's name, what computes it, and what it needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from netsmith.core.errors import UnsupportedError
+from netsmith.explain.embeddings import embedding_gradients, embedding_integrated_gradients
+from netsmith.explain.grad_cam import grad_cam, spatial_layers
+from netsmith.explain.guided import deconvolution, guided_backprop
+from netsmith.explain.integrated_gradients import Integrated, integrated_gradients
+from netsmith.explain.lime import kernel_shap, lime
+from netsmith.explain.occlusion import occlusion, segment_occlusion
+from netsmith.explain.saliency import gradient, heat_maps, input_x_gradient, saliency, smooth_grad
+from netsmith.explain.shapley import shapley_values
+
+__all__ = ["IMAGES", "TABLES", "TOKENS", "Asked", "Found", "Method", "attribute", "no_gradient"]
+
+_SAMPLES = 512  # coalitions of LIME and Kernel SHAP
+_ORDERS = 16
+_WEAK = 0.5  # a linear model that follows less of the score explains itself, not the network
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is explained.
+
+    Attributes:
+        module: Returns ``(B, K)`` scores.
+        inputs: What it takes: images in 0..1, prepared rows, or tokens.
+        targets: ``(B,)`` the class explained.
+        fill: What an absent part shows; broadcasts to the inputs.
+        segments: The parts that are switched off together; None: every column.
+        layer: Grad-CAM's feature map, or the embedding of tokens; empty: there is none.
+        name: The network's.
+    """
+
+    module: nn.Module
+    inputs: Tensor
+    targets: Tensor
+    fill: Tensor | float
+    segments: Tensor | None = None
+    layer: str = ""
+    name: str = "the network"
+
+    def first(self, count: int) -> Asked:
+        """Return the same for the first examples."""
+        segments, fill = self.segments, self.fill
+        if segments is not None and len(segments) > 1:
+            segments = segments[:count]
+        if isinstance(fill, Tensor) and fill.dim() and len(fill) > 1:
+            fill = fill[:count]
+        return replace(self, inputs=self.inputs[:count], targets=self.targets[:count], segments=segments, fill=fill)
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a method found.
+
+    Attributes:
+        scores: One number per place: ``(B, H, W)`` not negative, or ``(B, P)`` signed; larger speaks for the class.
+        error: ``(B,)`` how far the parts are from adding up, where they should.
+        remark: What the method says of itself (a standard error, a fidelity).
+        doubt: Why it should not be trusted, by its own figures; empty where it may.
+    """
+
+    scores: Tensor
+    error: Tensor | None = None
+    remark: str = ""
+    doubt: str = ""
+
+
+@dataclass(frozen=True)
+class Method:
+    """One way to explain.
+
+    Attributes:
+        run: Computes it.
+        gradient: Whether it needs a gradient.
+        default: Whether it is among those computed when none is named: these are fast.
+        stages: At how many depths of destruction it is computed again (see
+            :func:`~netsmith.explain.sanity.randomization_check`).
+        soft: Its picture is a few large spots: laid over the input.
+    """
+
+    run: Callable[[Asked], Found]
+    gradient: bool
+    default: bool = False
+    stages: int = 1
+    soft: bool = False
+
+
+def attribute(
+    methods: Mapping[str, Method], asked: Asked, wanted: Sequence[str], *, named: bool
+) -> tuple[dict[str, Found], list[str]]:
+    """Compute some methods; one that does not fit the network is left out with a note.
+
+    Args:
+        methods: The table.
+        asked: What is explained.
+        wanted: Names in the table.
+        named: The user asked for these: if none of them fits, that is an error.
+
+    Raises:
+        UnsupportedError: None of the methods named fits; those that do are told.
+    """
+    found: dict[str, Found] = {}
+    notes: list[str] = []
+    why = no_gradient(asked)
+    blind = [name for name in wanted if methods[name].gradient and why]
+    if blind:
+        notes.append(f"{', '.join(blind)}: left out, {why}")
+    reasons = []
+    for name in wanted:
+        if name in blind:
+            continue
+        try:
+            found[name] = methods[name].run(asked)
+        except UnsupportedError as error:
+            reasons.append(f"{name}: {error}")
+            notes.append(f"{name}: left out, {error}")
+    if wanted and not found and named:
+        if blind and not reasons:
+            free = ", ".join(name for name, method in methods.items() if not method.gradient)
+            raise UnsupportedError(f"{', '.join(blind)} needs a gradient, and {why}; {free} need none")
+        fitting = ", ".join(name for name, method in methods.items() if _fits(method, asked, blind=bool(why)))
+        raise UnsupportedError(f"{'; '.join(reasons)}; these fit {asked.name}: {fitting}")
+    return found, notes
+
+
+def no_gradient(asked: Asked) -> str:
+    """Return why the scores have no gradient by the inputs (of tokens: by their embedding); empty where they have."""
+    one = asked.first(1)
+    if not one.inputs.is_floating_point() and not one.layer:
+        return "there is no embedding layer, at which tokens have a gradient"
+    try:
+        if one.inputs.is_floating_point():
+            gradient(one.module, one.inputs, one.targets)
+        else:
+            embedding_gradients(one.module, one.inputs, one.targets, layer=one.layer)
+    except UnsupportedError:
+        return "the answer does not depend on the input by a differentiable path"
+    return ""
+
+
+def _fits(method: Method, asked: Asked, *, blind: bool) -> bool:
+    if method.gradient and blind:
+        return False
+    try:
+        method.run(asked.first(1))
+    except UnsupportedError:
+        return False
+    return True
+
+
+def _generator() -> torch.Generator:
+    return torch.Generator().manual_seed(0)
+
+
+def _map(attributions: Tensor) -> Tensor:
+    """Return what a picture shows: the largest absolute value of a pixel's channels."""
+    return heat_maps(attributions.abs())
+
+
+def _grad_cam(asked: Asked) -> Found:
+    layers = spatial_layers(asked.module, asked.inputs[:1])
+    layers = [layer for layer in layers if "preprocess" not in layer.split(".")]  # the picture is no feature map
+    if not layers:
+        raise UnsupportedError(f"Grad-CAM needs a feature map (B, K, h, w), and {asked.name} has none")
+    layer = asked.layer if asked.layer in layers else layers[-1]
+    return Found(grad_cam(asked.module, asked.inputs, asked.targets, layer=layer))
+
+
+def _occlusion(asked: Asked) -> Found:
+    window = max(1, asked.inputs.shape[-1] // 5)
+    drops = occlusion(
+        asked.module, asked.inputs, asked.targets, window=window, stride=max(1, window // 2), fill=asked.fill
+    )
+    return Found(drops.clamp(min=0))
+
+
+def _integrated(found: Integrated, scores: Tensor) -> Found:
+    return Found(scores, error=found.completeness_error)
+
+
+def _lime(asked: Asked) -> Found:
+    found = lime(
+        asked.module, asked.inputs, asked.targets, segments=asked.segments, baselines=asked.fill, samples=_SAMPLES,
+        generator=_generator(),
+    )  # fmt: skip
+    worst = float(found.fidelity.min())
+    doubt = f"its linear model follows only {worst:.0%} of the score" if worst < _WEAK else ""
+    return Found(found.attributions, remark=f"fidelity (R squared) at least {worst:.2f}", doubt=doubt)
+
+
+def _kernel_shap(asked: Asked) -> Found:
+    players = asked.inputs.shape[1] if asked.segments is None else int(asked.segments.max()) + 1
+    found = kernel_shap(
+        asked.module, asked.inputs, asked.targets, segments=asked.segments, baselines=asked.fill,
+        samples=max(_SAMPLES, 4 * players), generator=_generator(),
+    )  # fmt: skip
+    return Found(found.attributions)
+
+
+def _shapley(asked: Asked) -> Found:
+    found = shapley_values(
+        asked.module, asked.inputs, asked.targets, segments=asked.segments, baselines=asked.fill, orders=_ORDERS,
+        generator=_generator(),
+    )  # fmt: skip
+    remark = f"standard error at most {float(found.standard_error.max()):.2g}"
+    return Found(found.attributions, error=found.efficiency_error, remark=remark)
+
+
+def _of_pixels(run: Callable[[Asked], Found]) -> Callable[[Asked], Found]:
+    """Show what speaks for the class alone, one number per pixel."""
+
+    def positive(asked: Asked) -> Found:
+        found = run(asked)
+        return replace(found, scores=found.scores[:, 0].clamp(min=0))
+
+    return positive
+
+
+def _image_integrated(asked: Asked) -> Found:
+    found = integrated_gradients(asked.module, asked.inputs, asked.targets)
+    return _integrated(found, _map(found.attributions))
+
+
+def _table_integrated(asked: Asked) -> Found:
+    found = integrated_gradients(asked.module, asked.inputs, asked.targets, baselines=asked.fill)
+    return _integrated(found, found.attributions)
+
+
+def _token_integrated(asked: Asked) -> Found:
+    found = embedding_integrated_gradients(asked.module, asked.inputs, asked.targets, layer=asked.layer)
+    return _integrated(found, found.attributions)
+
+
+def _smooth_grad(asked: Asked) -> Tensor:
+    return smooth_grad(asked.module, asked.inputs, asked.targets, generator=_generator())
+
+
+def _leave_out(asked: Asked) -> Found:
+    return Found(
+        segment_occlusion(asked.module, asked.inputs, asked.targets, segments=asked.segments, baselines=asked.fill)
+    )
+
+
+def _plain(function: Callable[..., Tensor], show: Callable[[Tensor], Tensor] = _map) -> Callable[[Asked], Found]:
+    return lambda asked: Found(show(function(asked.module, asked.inputs, asked.targets)))
+
+
+def _same(scores: Tensor) -> Tensor:
+    return scores
+
+
+IMAGES: Mapping[str, Method] = {
+    "saliency": Method(_plain(saliency), gradient=True, default=True, stages=3),
+    "input_x_gradient": Method(_plain(input_x_gradient), gradient=True, stages=3),
+    "smooth_grad": Method(lambda asked: Found(_map(_smooth_grad(asked))), gradient=True, default=True),
+    "integrated_gradients": Method(_image_integrated, gradient=True, default=True),
+    "guided_backprop": Method(_plain(guided_backprop), gradient=True, stages=3),
+    "deconvolution": Method(_plain(deconvolution), gradient=True, stages=3),
+    "grad_cam": Method(_grad_cam, gradient=True, default=True, stages=3, soft=True),
+    "occlusion": Method(_occlusion, gradient=False, default=True, soft=True),
+    "lime": Method(_of_pixels(_lime), gradient=False, soft=True),
+    "kernel_shap": Method(_of_pixels(_kernel_shap), gradient=False, soft=True),
+    "shapley": Method(_of_pixels(_shapley), gradient=False, soft=True),
+}
+
+_PARTS: dict[str, Any] = {
+    "occlusion": Method(_leave_out, gradient=False, stages=3),
+    "lime": Method(_lime, gradient=False),
+    "kernel_shap": Method(_kernel_shap, gradient=False),
+    "shapley": Method(_shapley, gradient=False),
+}
+
+TABLES: Mapping[str, Method] = {
+    "integrated_gradients": Method(_table_integrated, gradient=True, default=True),
+    "gradient": Method(_plain(gradient, _same), gradient=True, stages=3),
+    "input_x_gradient": Method(_plain(input_x_gradient, _same), gradient=True, stages=3),
+    "smooth_grad": Method(lambda asked: Found(_smooth_grad(asked)), gradient=True),
+    "guided_backprop": Method(_plain(guided_backprop, _same), gradient=True, stages=3),
+    **_PARTS,
+}
+
+TOKENS: Mapping[str, Method] = {
+    "integrated_gradients": Method(_token_integrated, gradient=True, default=True),
+    "input_x_gradient": Method(
+        lambda asked: Found(embedding_gradients(asked.module, asked.inputs, asked.targets, layer=asked.layer)),
+        gradient=True,
+        stages=3,
+    ),
+    **_PARTS,
+}
