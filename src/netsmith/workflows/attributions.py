@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from netsmith.core.errors import UnsupportedError
+from netsmith.explain.attention import attention_maps, attention_rollout
 from netsmith.explain.embeddings import embedding_gradients, embedding_integrated_gradients
 from netsmith.explain.grad_cam import grad_cam, spatial_layers
 from netsmith.explain.guided import deconvolution, guided_backprop
@@ -241,6 +242,15 @@ def _token_integrated(asked: Asked) -> Found:
     return _integrated(found, found.attributions)
 
 
+def _attention_rollout(asked: Asked) -> Found:
+    """Return what the positions of a text are made of, on average: the same for every class."""
+    rolled = attention_rollout(attention_maps(asked.module, asked.inputs))  # (B, L, L)
+    given = torch.ones_like(asked.inputs) if asked.segments is None else asked.segments >= 0
+    given = given.to(rolled)
+    mean = (rolled * given[..., None]).sum(1) / given.sum(1, keepdim=True).clamp(min=1)
+    return Found(mean * given, remark="the same for every class")
+
+
 def _smooth_grad(asked: Asked) -> Tensor:
     return smooth_grad(asked.module, asked.inputs, asked.targets, generator=_generator())
 
@@ -296,5 +306,6 @@ TOKENS: Mapping[str, Method] = {
         gradient=True,
         stages=3,
     ),
+    "attention_rollout": Method(_attention_rollout, gradient=False, stages=3),
     **_PARTS,
 }
