@@ -259,6 +259,27 @@ def compare(
 
 
 @app.command()
+def similarity(
+    run: str = _RUN,
+    other: str = typer.Argument("", help="Another run with the same inputs.", metavar="[RUN]"),
+    matrix: list[str] = typer.Option(
+        [], "--matrix", help="A CSV dissimilarity matrix, or a folder of them over time. Repeatable.", metavar="FILE"
+    ),
+    source: str = typer.Option("", "--input", help="What the matrices' rows are; the run's classes by default."),
+    method: str = typer.Option("", "--method", help="spearman (for runs) or tau_a (for matrices)."),
+    metric: str = typer.Option("correlation", "--metric", help="correlation, euclidean or cosine dissimilarity."),
+    code: list[str] = typer.Option(
+        [], "--code", help="Your recipe files that runs were made from. Repeatable.", metavar="FILE"
+    ),
+    json: bool = _JSON,
+) -> None:
+    """Compare layers: with another run's (RSA, CKA), or with brain or behavior matrices."""
+    from netsmith.cli import similarity as verb
+
+    verb.similarity(run, other, matrices=matrix, source=source, method=method, metric=metric, codes=code, as_json=json)
+
+
+@app.command()
 def report(run: str = _RUN, code: str = _CODE) -> None:
     """Write one self-contained report.html of a run."""
     from netsmith.cli import verbs
