@@ -234,7 +234,8 @@ def _finish(engine: Engine, folder: RunFolder | None, path: Path, notice: Callab
         engine.fit()
         if engine.best is not None and engine.best[1] != engine.step:
             engine.use(checkpoint.load(path / "checkpoints" / f"step-{engine.best[1]:08d}"))
-        splits = [name for name in ("dev", "test") if name in engine.source.splits()]
+        wanted = ("train", "dev", "test") if engine.config.judge_train else ("dev", "test")
+        splits = [name for name in wanted if name in engine.source.splits()]
         found: dict[str, float] = {}
         for split in splits:
             found |= engine.evaluate(split)

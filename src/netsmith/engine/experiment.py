@@ -8,7 +8,7 @@ from typing import Any, Literal
 import torch
 from pydantic import Field, model_validator
 
-from netsmith.core.config import AUTO, Auto, FrozenMap, may_be_auto
+from netsmith.core.config import AUTO, Auto, FrozenMap, later, may_be_auto
 from netsmith.core.config import Config as BaseConfig
 from netsmith.core.errors import ConfigError
 from netsmith.core.keys import key
@@ -53,6 +53,7 @@ class Experiment:
             checkpoint_every: Steps between checkpoints; AUTO for the same as evaluations.
             select: Figure that picks the checkpoint (``dev/accuracy``); empty for the last one.
             select_mode: Whether that figure is best at its ``max`` or ``min``.
+            judge_train: At the end, figures of the training split too (``train/accuracy``), without augmentation.
             device: ``auto`` takes a GPU where there is one.
             precision: ``bf16`` runs the forward pass under autocast; evaluation is always in full precision.
             memory_format: ``channels_last`` is faster for convolutions on many CPUs and GPUs.
@@ -73,6 +74,7 @@ class Experiment:
         checkpoint_every: int | Auto = Field(default=AUTO)
         select: str = ""
         select_mode: Literal["max", "min"] = "max"
+        judge_train: bool = later(False)
         device: Literal["auto", "cpu", "cuda"] = "auto"
         precision: Literal["fp32", "bf16", "fp64"] = "fp32"
         memory_format: Literal["contiguous", "channels_last"] = "contiguous"
