@@ -23,7 +23,7 @@ __all__ = ["layer_features", "learned_layers"]
 
 
 def layer_features(
-    module: nn.Module, inputs: Any, *, layers: Sequence[str], widest: int = 0, rows: int = 256
+    module: nn.Module, inputs: Any, *, layers: Sequence[str], widest: int = 0, rows: int = 0
 ) -> dict[str, Tensor]:
     """Return one vector per example for each layer: ``{layer: (N, D)}``, in the order of ``layers``.
 
@@ -34,15 +34,16 @@ def layer_features(
             :func:`learned_layers` lists them.
         widest: Numbers per example at most: wider maps ``(N, K, h, w)`` are averaged on the finest grid that fits (one
             place at least), wider sequences ``(N, L, D)`` over their positions; 0 keeps all.
-        rows: Examples in one forward pass.
+        rows: Examples in one forward pass; 0 takes as many as hold about a million numbers, at most 256.
 
     Raises:
         UnknownNameError: No such layer.
         UnsupportedError: A layer does not run once, or does not return one floating-point tensor of N rows.
         UserError: No layers, or numbers out of range.
     """
-    if not layers or widest < 0 or rows < 1:
-        raise UserError(f"got {len(layers)} layers, widest {widest}, rows {rows}; expected layers, >= 0 and >= 1")
+    if not layers or widest < 0 or rows < 0:
+        raise UserError(f"got {len(layers)} layers, widest {widest}, rows {rows}; expected layers, and at least 0")
+    rows = rows or _fitting_rows(inputs)
     parts = {name: find_layer(module, name) for name in layers}
     found: dict[str, list[Tensor]] = {name: [] for name in parts}
     with evaluating(module), torch.no_grad():
@@ -87,6 +88,12 @@ def learned_layers(module: nn.Module, inputs: Any, *, most: int = 0) -> list[str
         return names
     kept = sorted({round(at * (len(names) - 1) / max(1, most - 1)) for at in range(most)})
     return [names[at] for at in kept]
+
+
+def _fitting_rows(inputs: Any) -> int:
+    sizes: list[int] = []
+    map_tensors(inputs, lambda tensor: sizes.append(tensor[:1].numel()))
+    return max(1, min(256, 1_000_000 // max(1, *sizes)))
 
 
 @contextlib.contextmanager

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from netsmith.core.errors import UserError
 from netsmith.explain._forward import chunks, evaluating, fill_like, pick, repeat, resolve_targets
+from netsmith.explain._ranks import mean_ranks
 
 __all__ = ["Curve", "RandomizedLayer", "pixel_curve", "randomization_check", "rank_correlation"]
 
@@ -105,7 +106,7 @@ def rank_correlation(first: Tensor, second: Tensor) -> Tensor:
     """
     if first.shape != second.shape or first.dim() < 2:
         raise UserError(f"got shapes {tuple(first.shape)} and {tuple(second.shape)}; expected the same (B, ...) twice")
-    ranks = [torch.stack([_mean_ranks(row) for row in maps.flatten(1)]) for maps in (first, second)]
+    ranks = [mean_ranks(maps.flatten(1)) for maps in (first, second)]
     a, b = (rank - rank.mean(1, keepdim=True) for rank in ranks)
     norm = a.norm(dim=1) * b.norm(dim=1)
     return torch.where(norm > 0, (a * b).sum(1) / norm.clamp_min(1e-300), 0.0)
@@ -167,9 +168,3 @@ def pixel_curve(
     probabilities = torch.cat(found, 1)
     shares = (limits / count).to(probabilities)
     return Curve(shares, probabilities, torch.trapezoid(probabilities, shares, dim=1))
-
-
-def _mean_ranks(values: Tensor) -> Tensor:
-    _, groups, sizes = torch.unique(values, return_inverse=True, return_counts=True)
-    ends = sizes.cumsum(0).double()
-    return (ends - (sizes.double() - 1) / 2)[groups]

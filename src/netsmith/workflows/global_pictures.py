@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from netsmith.core.errors import UnsupportedError, did_you_mean
+from netsmith.core.errors import MissingExtraError, UnsupportedError, UserError, did_you_mean
 from netsmith.explain.gallery import activated_layers, filters_of, strongest_maps, view_filters
 from netsmith.explain.grad_cam import spatial_layers
 from netsmith.explain.layer_features import layer_features, learned_layers
@@ -50,6 +50,7 @@ def global_groups(
 
     Raises:
         UnsupportedError: An unknown name, or a method was asked for that does not apply.
+        MissingExtraError: A method was asked for whose library is not installed.
     """
     groups: list[PictureGroup] = []
     notes: list[str] = []
@@ -58,7 +59,7 @@ def global_groups(
             raise UnsupportedError(f"no global explanation named {name!r}{did_you_mean(name, GLOBAL_METHODS)}")
         try:
             found, said = GLOBAL_METHODS[name](network, judged, raw)
-        except UnsupportedError as error:
+        except (UserError, MissingExtraError) as error:
             if wanted:
                 raise
             notes.append(f"{name}: left out, {error}")
@@ -117,13 +118,13 @@ def units(network: Network, judged: Judged | None, raw: Tensor) -> tuple[list[Pi
     _require_images(network)
     low, high = _range(network, raw)
     sample = raw if judged is None else judged.raw[spread(judged.targets, most=200)]
-    prepared = network.shipped.preprocess(sample)
-    spatial = spatial_layers(network.module, prepared[:1])
-    layer = next((name for name in reversed(learned_layers(network.module, prepared[:1])) if name in spatial), "")
-    if not layer:
+    spatial = spatial_layers(network.shipped, sample[:1])
+    path = next((name for name in reversed(learned_layers(network.shipped, sample[:1])) if name in spatial), "")
+    if not path:
         raise UnsupportedError("the network has no layer with maps")
+    layer = path.removeprefix("network.")
     shape = tuple(raw.shape[1:])
-    values = layer_features(network.module, prepared, layers=[layer], widest=1)[layer]  # (N, K): means of maps
+    values = layer_features(network.shipped, sample, layers=[path], widest=1)[path]  # (N, K): means of maps
     scatter = values.std(dim=0, correction=0)
     channels = scatter.argsort(descending=True, stable=True)[:_SHOWN].tolist()
     size = float(scatter[channels].mean().clamp_min(1e-6))  # the priors in units of the score
@@ -133,7 +134,7 @@ def units(network: Network, judged: Judged | None, raw: Tensor) -> tuple[list[Pi
         drawn = maximize_units(
             network.shipped,
             channels,
-            layer=f"network.{layer}",
+            layer=path,
             shape=shape,
             generator=torch.Generator().manual_seed(0),
             start=mean,

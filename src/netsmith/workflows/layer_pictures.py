@@ -39,9 +39,9 @@ def probes(network: Network, judged: Judged | None, raw: Tensor) -> tuple[list[P
     if int((torch.bincount(labels) > 1).sum()) < 2:
         raise UnsupportedError("a probe needs two classes with two examples each")
     features, same = layer_answers(network, known.raw[chosen], widest=2048)
-    given = network.shipped.preprocess(known.raw[chosen])
-    floating = isinstance(given, Tensor) and given.is_floating_point() and given[0].numel() <= WIDEST
-    pixels = {"input": given.flatten(1)} if floating else {}
+    small = known.raw[0].numel() <= WIDEST
+    given = network.shipped.preprocess(known.raw[chosen]) if small else None
+    pixels = {"input": given.flatten(1)} if isinstance(given, Tensor) and given.is_floating_point() else {}
     found = probe_layers(pixels | features, labels, generator=torch.Generator().manual_seed(0))
     chance = next(iter(found.values())).chance
     picture = bars_png(
@@ -75,8 +75,7 @@ def projections(network: Network, judged: Judged | None, raw: Tensor) -> tuple[l
     if len(chosen) < 7:
         raise UnsupportedError(f"t-SNE needs at least 7 examples; there are {len(chosen)}")
     labels, names = known.targets[chosen], network.spec.outputs.names
-    prepared = network.shipped.preprocess(known.raw[chosen])
-    layer, features = _features(network, prepared)
+    layer, features = _features(network, known.raw[chosen])
     linear, bent = principal_components(features), tsne(features)
     axes = (f"first component, {percent_text(linear.shares[0])}", f"second, {percent_text(linear.shares[1])}")
     pictures = []
@@ -137,7 +136,8 @@ def rsa(network: Network, judged: Judged | None, raw: Tensor) -> tuple[list[Pict
 
 def cka(network: Network, judged: Judged | None, raw: Tensor) -> tuple[list[PictureGroup], list[str]]:
     """Draw how alike layers are up to a rotation and a scale."""
-    sample = raw if judged is None or judged.labeled is not None else judged.raw[spread(judged.targets, most=500)]
+    known = judged is not None and judged.labeled is None and isinstance(judged.raw, Tensor)
+    sample = judged.raw[spread(judged.targets, most=500)] if judged is not None and known else raw
     if len(sample) < 8:
         raise UnsupportedError(f"CKA of {len(sample)} examples says little; it needs at least 8")
     features, same = layer_answers(network, sample)
@@ -173,7 +173,7 @@ def _labeled(judged: Judged | None, what: str) -> Judged:
 
 def _conditions(judged: Judged | None, raw: Tensor) -> tuple[Tensor, list[int], str]:
     """Return examples sorted by class, where each class after the first begins, and what they are in words."""
-    if judged is None or judged.labeled is not None:
+    if judged is None or judged.labeled is not None or not isinstance(judged.raw, Tensor):
         if len(raw) < 5:
             raise UnsupportedError(f"a dissimilarity matrix of {len(raw)} examples says little; it needs at least 5")
         return raw, [], f"{len(raw)} examples"
@@ -183,13 +183,14 @@ def _conditions(judged: Judged | None, raw: Tensor) -> tuple[Tensor, list[int], 
     return judged.raw[chosen], starts, f"{len(chosen)} examples sorted by class"
 
 
-def _features(network: Network, prepared: Tensor) -> tuple[str, Tensor]:
+def _features(network: Network, raw: Tensor) -> tuple[str, Tensor]:
     """Return the layer whose answer stands for an example, and those answers: maps by their means."""
     named = network.landmarks().get("features")
-    layer = named or next(reversed(learned_layers(network.module, prepared)), "")
+    layer = f"network.{named}" if named else next(reversed(learned_layers(network.shipped, raw[:1])), "")
     if not layer:
         raise UnsupportedError("the network has no layer with weights that answers with one tensor")
-    return layer, layer_features(network.module, prepared, layers=[layer], widest=1)[layer]
+    features = layer_features(network.shipped, raw, layers=[layer], widest=1)[layer]
+    return layer.removeprefix("network."), features
 
 
 def _unchanged(method: str, names: Sequence[str]) -> list[str]:

@@ -47,14 +47,16 @@ def layer_answers(network: Network, raw: Any, *, widest: int = WIDEST) -> tuple[
     Raises:
         UnsupportedError: The network has no such layer, or none says anything.
     """
-    prepared = network.shipped.preprocess(raw)
-    layers = learned_layers(network.module, prepared, most=_LAYERS)
+    if not isinstance(raw, Tensor):
+        raise UnsupportedError(f"{network.name} takes {network.spec.inputs.kind} inputs, which have no one tensor")
+    layers = learned_layers(network.shipped, raw[:1], most=_LAYERS)
     if not layers:
         raise UnsupportedError(f"{network.name} has no layer with weights that answers with one tensor")
-    features = layer_features(network.module, prepared, layers=layers, widest=widest)
+    found = layer_features(network.shipped, raw, layers=layers, widest=widest)
+    features = {name.removeprefix("network."): values for name, values in found.items()}
     same = [name for name, values in features.items() if not bool((values != values[0]).any())]
     if len(same) == len(features):
-        raise UnsupportedError(f"every layer of {network.name} says the same of all {len(prepared)} examples")
+        raise UnsupportedError(f"every layer of {network.name} says the same of all {len(raw)} examples")
     return {name: values for name, values in features.items() if name not in same}, same
 
 
