@@ -83,7 +83,7 @@ def heat_map_png(
     if cell >= 0.3:
         for (row, column), value in np.ndenumerate(cells):
             bright = (value - low) / ((high - low) or 1) > 0.55
-            text = f"{value:.2f}".replace("-", "−")
+            text = f"{value:.2f}".replace("-0.00", "0.00").replace("-", "−")
             ink = _INK if bright else "#ffffff"
             axes.text(column, row, text, ha="center", va="center", fontsize=_FONT * min(1, cell / 0.45), color=ink)
     scale = figure.add_axes(((left + cell * wide + 0.16) / width, below / height, 0.12 / width, cell * tall / height))
@@ -97,7 +97,7 @@ def heat_map_png(
 def scatter_png(
     points: Any, labels: Sequence[int], names: Sequence[str], *, title: str, axes_names: tuple[str, str] = ("", "")
 ) -> bytes:
-    """Return points of a plane colored by class; the name of each class stands at the middle of its points, too.
+    """Return points of a plane colored by class; the name of each class stands above its points, too.
 
     Args:
         points: ``(N, 2)``.
@@ -122,9 +122,10 @@ def scatter_png(
     order = np.argsort(np.arange(len(places)) * 7919 % len(places), kind="stable")  # no class always lies on top
     axes.scatter(places[order, 0], places[order, 1], s=size, c=colors[classes[order]], alpha=0.75, linewidths=0)
     for label in present if len(present) <= _NAMED else []:
-        x, y = np.median(places[classes == label], axis=0)
-        text = axes.text(x, y, _clean(names[label], 12), fontsize=_FONT, fontweight="bold", color=_INK)
-        text.set(ha="center", va="center", parse_math=False, bbox=_halo())
+        own = places[classes == label]
+        top = (float(np.median(own[:, 0])), float(np.quantile(own[:, 1], 0.9)))  # above its points, not on them
+        text = axes.annotate(_clean(names[label], 12), top, (0, 6), textcoords="offset points", fontsize=_FONT)
+        text.set(ha="center", va="bottom", color=_INK, fontweight="bold", parse_math=False, bbox=_halo())
     for row, label in enumerate(listed):
         y = 1 - (row + 0.5) * 0.19 / side
         axes.plot([1.035], [y], "o", ms=5, color=colors[label], transform=axes.transAxes, clip_on=False)
@@ -135,6 +136,7 @@ def scatter_png(
         axes.text(1.06, y, f"and {len(present) - len(listed)} more", transform=axes.transAxes, va="center", fontsize=8)
     _title(figure, title, width, height)
     _quiet(axes)
+    axes.margins(0.09)
     if any(axes_names):
         axes.set_xlabel(axes_names[0], fontsize=_FONT, color=_MUTED)
         axes.set_ylabel(axes_names[1], fontsize=_FONT, color=_MUTED)
@@ -258,7 +260,7 @@ def _quiet(axes: Any) -> None:
 
 
 def _halo() -> dict[str, Any]:
-    return {"boxstyle": "round,pad=0.15", "facecolor": _PAPER, "edgecolor": "none", "alpha": 0.78}
+    return {"boxstyle": "round,pad=0.15", "facecolor": _PAPER, "edgecolor": "none", "alpha": 0.6}
 
 
 def _room(names: Sequence[str], *, turned: bool = False) -> float:

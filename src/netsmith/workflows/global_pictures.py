@@ -139,7 +139,7 @@ def units(network: Network, judged: Judged | None, raw: Tensor) -> tuple[list[Pi
             shape=shape,
             generator=torch.Generator().manual_seed(0),
             start=mean,
-            steps=100,
+            steps=64,
             low=low,
             high=high,
             **priors,  # type: ignore[arg-type]
