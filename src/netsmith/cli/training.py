@@ -91,7 +91,9 @@ def _print_result(run: Any, *, as_json: bool) -> None:
     print(table(["figure", "value"], [[n, "-" if value is None else f"{value:.4f}"] for n, value in figures.items()]))
     say("")
     say(f"run: {run.path}")
-    say(f"next: {on_run('explain' if run.network.spec.outputs.kind == 'classes' else 'report', run.path)}")
+    spec = run.network.spec
+    shown = spec.outputs.kind == "classes" or (spec.inputs.kind, spec.outputs.kind) == ("graph", "tags")
+    say(f"next: {on_run('explain' if shown else 'report', run.path)}")
 
 
 def _print_plan(plan: dict[str, Any]) -> None:

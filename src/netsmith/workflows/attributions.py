@@ -20,7 +20,7 @@ from netsmith.explain.occlusion import occlusion, segment_occlusion
 from netsmith.explain.saliency import gradient, heat_maps, input_x_gradient, saliency, smooth_grad
 from netsmith.explain.shapley import shapley_values
 
-__all__ = ["IMAGES", "TABLES", "TOKENS", "Asked", "Found", "Method", "attribute", "no_gradient"]
+__all__ = ["IMAGES", "NODES", "TABLES", "TOKENS", "Asked", "Found", "Method", "attribute", "no_gradient"]
 
 _SAMPLES = 512  # coalitions of LIME and Kernel SHAP
 _ORDERS = 16
@@ -36,9 +36,10 @@ class Asked:
         inputs: What it takes: images in 0..1, prepared rows, or tokens.
         targets: ``(B,)`` the class explained.
         fill: What an absent part shows; broadcasts to the inputs.
-        segments: The parts that are switched off together; None: every column.
+        segments: The parts that are switched off together, -1 for what always stays; None: every column.
         layer: Grad-CAM's feature map, or the embedding of tokens; empty: there is none.
         name: The network's.
+        rows: At most about so many rows in one forward pass.
     """
 
     module: nn.Module
@@ -48,6 +49,7 @@ class Asked:
     segments: Tensor | None = None
     layer: str = ""
     name: str = "the network"
+    rows: int = 512
 
     def first(self, count: int) -> Asked:
         """Return the same for the first examples."""
@@ -192,7 +194,7 @@ def _integrated(found: Integrated, scores: Tensor) -> Found:
 def _lime(asked: Asked) -> Found:
     found = lime(
         asked.module, asked.inputs, asked.targets, segments=asked.segments, baselines=asked.fill, samples=_SAMPLES,
-        generator=_generator(),
+        generator=_generator(), rows=asked.rows,
     )  # fmt: skip
     worst = float(found.fidelity.min())
     doubt = f"its linear model follows only {worst:.0%} of the score" if worst < _WEAK else ""
@@ -203,7 +205,7 @@ def _kernel_shap(asked: Asked) -> Found:
     players = asked.inputs.shape[1] if asked.segments is None else int(asked.segments.max()) + 1
     found = kernel_shap(
         asked.module, asked.inputs, asked.targets, segments=asked.segments, baselines=asked.fill,
-        samples=max(_SAMPLES, 4 * players), generator=_generator(),
+        samples=max(_SAMPLES, 4 * players), generator=_generator(), rows=asked.rows,
     )  # fmt: skip
     return Found(found.attributions)
 
@@ -211,10 +213,20 @@ def _kernel_shap(asked: Asked) -> Found:
 def _shapley(asked: Asked) -> Found:
     found = shapley_values(
         asked.module, asked.inputs, asked.targets, segments=asked.segments, baselines=asked.fill, orders=_ORDERS,
-        generator=_generator(),
+        generator=_generator(), rows=asked.rows,
     )  # fmt: skip
     remark = f"standard error at most {float(found.standard_error.max()):.2g}"
     return Found(found.attributions, error=found.efficiency_error, remark=remark)
+
+
+def _of_nodes(run: Callable[[Asked], Found]) -> Callable[[Asked], Found]:
+    """Drop the axis of features from ``(B, 1, N)``."""
+
+    def flat(asked: Asked) -> Found:
+        found = run(asked)
+        return replace(found, scores=found.scores[:, 0])
+
+    return flat
 
 
 def _of_pixels(run: Callable[[Asked], Found]) -> Callable[[Asked], Found]:
@@ -237,6 +249,11 @@ def _table_integrated(asked: Asked) -> Found:
     return _integrated(found, found.attributions)
 
 
+def _node_integrated(asked: Asked) -> Found:
+    found = integrated_gradients(asked.module, asked.inputs, asked.targets, rows=asked.rows)
+    return _integrated(found, found.attributions.sum(1))
+
+
 def _token_integrated(asked: Asked) -> Found:
     found = embedding_integrated_gradients(asked.module, asked.inputs, asked.targets, layer=asked.layer)
     return _integrated(found, found.attributions)
@@ -256,9 +273,10 @@ def _smooth_grad(asked: Asked) -> Tensor:
 
 
 def _leave_out(asked: Asked) -> Found:
-    return Found(
-        segment_occlusion(asked.module, asked.inputs, asked.targets, segments=asked.segments, baselines=asked.fill)
+    drops = segment_occlusion(
+        asked.module, asked.inputs, asked.targets, segments=asked.segments, baselines=asked.fill, rows=asked.rows
     )
+    return Found(drops)
 
 
 def _plain(function: Callable[..., Tensor], show: Callable[[Tensor], Tensor] = _map) -> Callable[[Asked], Found]:
@@ -267,6 +285,10 @@ def _plain(function: Callable[..., Tensor], show: Callable[[Tensor], Tensor] = _
 
 def _same(scores: Tensor) -> Tensor:
     return scores
+
+
+def _total(scores: Tensor) -> Tensor:
+    return scores.sum(1)
 
 
 IMAGES: Mapping[str, Method] = {
@@ -308,4 +330,10 @@ TOKENS: Mapping[str, Method] = {
     ),
     "attention_rollout": Method(_attention_rollout, gradient=False, stages=3),
     **_PARTS,
+}
+
+NODES: Mapping[str, Method] = {
+    "input_x_gradient": Method(_plain(input_x_gradient, _total), gradient=True, default=True, stages=2),
+    "integrated_gradients": Method(_node_integrated, gradient=True),
+    **{name: replace(method, run=_of_nodes(method.run)) for name, method in _PARTS.items()},
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from statistics import fmean
 
 import torch
 from torch import Tensor, nn
@@ -84,43 +85,70 @@ class Check:
         return [self.method.replace("_", " "), *areas, alike, error, f"{verdict}; {self.remark}".rstrip("; ")]
 
 
-def check(methods: Mapping[str, Method], asked: Asked, found: Mapping[str, Found]) -> list[Check]:
+def check(methods: Mapping[str, Method], cases: Sequence[tuple[Asked, Mapping[str, Found]]]) -> list[Check]:
     """Check what some methods found.
 
     Args:
         methods: The table they are from.
-        asked: What was explained.
-        found: What they found.
+        cases: What was explained, and what each method found; the figures are means over them.
     """
-    if not len(asked.inputs) or not found:
-        return []
-    generator = torch.Generator().manual_seed(0)
-    with torch.no_grad():
-        size = float(asked.module(asked.inputs).abs().max())
-    chance = None
-    checks = []
-    for name, one in found.items():
-        if chance is None:
-            order = torch.rand(one.scores.shape, generator=generator).to(one.scores)
-            chance = _areas(asked, order)
-        ours = _areas(asked, one.scores)
-        shuffled = _shuffled(methods[name], asked)
-        error = None if one.error is None else float(one.error.abs().max())
-        faults = []
-        if ours[0] >= chance[0] and ours[1] <= chance[1]:
-            faults.append("what it calls important matters no more than random parts")
-        elif ours[0] >= chance[0]:
-            faults.append("taking away what it calls important lowers the probability no more than random parts do")
-        if shuffled and shuffled[-1] > _ALIKE:
-            faults.append("it stays alike when the weights are shuffled: it shows the input more than the network")
-        if error is not None and error > _SHARE * size:
-            faults.append(f"it does not add up (scores reach {size:.3g})")
-        if one.doubt:
-            faults.append(one.doubt)
-        checks.append(
-            Check(name, (ours[0], chance[0]), (ours[1], chance[1]), shuffled, error, one.remark, tuple(faults))
-        )
-    return checks
+    measured: dict[str, list[_Measured]] = {}
+    for number, (asked, found) in enumerate(cases):
+        if not len(asked.inputs):
+            continue
+        generator = torch.Generator().manual_seed(number)
+        with torch.no_grad():
+            size = float(asked.module(asked.inputs).abs().max())
+        chance = None
+        for name, one in found.items():
+            if chance is None:
+                chance = _areas(asked, torch.rand(one.scores.shape, generator=generator).to(one.scores))
+            error = None if one.error is None else float(one.error.abs().max())
+            shuffled = _shuffled(methods[name], asked)
+            measured.setdefault(name, []).append(
+                _Measured(one, _areas(asked, one.scores), chance, shuffled, error, size)
+            )
+    return [_judged(name, several) for name, several in measured.items()]
+
+
+@dataclass(frozen=True)
+class _Measured:
+    """One method on one case."""
+
+    found: Found
+    areas: tuple[float, float]
+    chance: tuple[float, float]
+    shuffled: tuple[float, ...]
+    error: float | None
+    size: float
+
+
+def _judged(name: str, several: Sequence[_Measured]) -> Check:
+    deletion, insertion = (fmean(one.areas[mode] for one in several) for mode in (0, 1))
+    deleted, inserted = (fmean(one.chance[mode] for one in several) for mode in (0, 1))
+    stages = [one.shuffled for one in several if one.shuffled]
+    shuffled = tuple(fmean(values) for values in zip(*stages, strict=True))
+    errors = [one.error for one in several if one.error is not None]
+    faults = []
+    if deletion >= deleted and insertion <= inserted:
+        faults.append("what it calls important matters no more than random parts")
+    elif deletion >= deleted:
+        faults.append("taking away what it calls important lowers the probability no more than random parts do")
+    if shuffled and shuffled[-1] > _ALIKE:
+        faults.append("it stays alike when the weights are shuffled: it shows the input more than the network")
+    if any(one.error is not None and one.error > _SHARE * one.size for one in several):
+        faults.append(f"it does not add up (scores reach {max(one.size for one in several):.3g})")
+    faults += dict.fromkeys(one.found.doubt for one in several if one.found.doubt)
+    remark = several[0].found.remark if len(several) == 1 else ""
+    return Check(
+        name,
+        (deletion, deleted),
+        (insertion, inserted),
+        shuffled,
+        max(errors) if errors else None,
+        remark,
+        tuple(faults),
+    )
 
 
 def write_checks(page: Page, checks: Sequence[Check], notes: Sequence[str]) -> None:
@@ -135,23 +163,26 @@ def _areas(asked: Asked, scores: Tensor) -> tuple[float, float]:
     areas = []
     for mode in ("deletion", "insertion"):
         curve = pixel_curve(
-            asked.module, asked.inputs, asked.targets, attributions=scores, mode=mode, fill=asked.fill, steps=_STEPS
-        )
+            asked.module, asked.inputs, asked.targets, attributions=scores, mode=mode, fill=asked.fill, steps=_STEPS,
+            rows=asked.rows,
+        )  # fmt: skip
         areas.append(float(curve.area.mean()))
     return areas[0], areas[1]
 
 
 def _shuffled(method: Method, asked: Asked) -> tuple[float, ...]:
     few = asked.first(_EXAMPLES)
-    count = few.inputs.shape[1:].numel()
-    if not few.inputs.is_floating_point() and few.segments is not None:  # padding would be alike in all
-        count = int((few.segments >= 0).sum(1).min())
+    count, keep = few.inputs.shape[1:].numel(), slice(None)
+    if few.segments is not None and bool((few.segments < 0).any()):  # what is in no part would be alike in all
+        given = few.segments.flatten(1) >= 0
+        count = int(given.sum(1).min())
+        keep = given[0] if len(given) == 1 else slice(count)  # a graph; texts, padded at their end
     if count < _FEWEST:
         return ()
 
     def again(module: nn.Module) -> Tensor:
         scores = method.run(replace(few, module=module)).scores
-        return scores if scores.dim() > 2 else scores[:, :count]
+        return scores if scores.dim() > 2 else scores[:, keep]
 
     generator = torch.Generator().manual_seed(1)
     stages = randomization_check(asked.module, again, generator=generator, stages=method.stages)

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor
 
 from netsmith.api.encode import read_file, text_column
 from netsmith.core.errors import ConfigError, UnsupportedError, did_you_mean
@@ -16,9 +15,10 @@ from netsmith.core.files import write_atomic
 from netsmith.engine.source import Source
 from netsmith.report.page import Page
 from netsmith.report.run_page import PictureGroup
-from netsmith.workflows.attributions import IMAGES, TABLES, TOKENS
+from netsmith.workflows.attributions import IMAGES, NODES, TABLES, TOKENS
 from netsmith.workflows.checks import write_checks
 from netsmith.workflows.judging import Judged, judge
+from netsmith.workflows.nodes import explain_nodes
 from netsmith.workflows.pages import data_text
 from netsmith.workflows.pictures import mistakes_group, picture_groups
 from netsmith.workflows.rows import ColoredText, explain_rows
@@ -55,13 +55,15 @@ class _Examples:
 
     Attributes:
         names: One per example.
-        raw: Raw inputs ``(B, ...)``.
+        raw: Raw inputs ``(B, ...)``; of graphs a batch of one.
         judged: The split they are from, where their classes are known.
+        nodes: Which nodes of the graph.
     """
 
     names: list[str]
-    raw: Tensor
+    raw: Any
     judged: Judged | None = None
+    nodes: list[int] = field(default_factory=list)
 
 
 _KINDS: dict[str, tuple[str, ...]] = {
@@ -69,6 +71,7 @@ _KINDS: dict[str, tuple[str, ...]] = {
     "table": tuple(TABLES),
     "text": tuple(TOKENS),
     "tokens": tuple(TOKENS),
+    "graph": tuple(NODES),
 }
 _ALL = sorted({"all", *(name for names in _KINDS.values() for name in names)})
 
@@ -111,10 +114,10 @@ def _wanted(network: Network, method: str) -> tuple[str, ...]:
     for name in names:
         if name not in _ALL:
             raise ConfigError(f"no explanation named {name!r}{did_you_mean(name, _ALL)}")
-    if answers != "classes":
+    if answers != "classes" and (kind, answers) != ("graph", "tags"):
         raise UnsupportedError(f"explain works on classes for now; {network.name} answers {answers}")
     if not known:
-        raise UnsupportedError(f"explain works on images, texts and tables; {network.name} takes {kind} inputs")
+        raise UnsupportedError(f"explain works on images, texts, tables and graphs; {network.name} takes {kind} inputs")
     if "all" in names:
         return known
     wrong = [name for name in names if name not in known]
@@ -125,7 +128,7 @@ def _wanted(network: Network, method: str) -> tuple[str, ...]:
 
 def _write(network: Network, examples: _Examples, wanted: tuple[str, ...], folder: Path, subtitle: str) -> Explanation:
     page = Page(f"Why {network.name} decides so", subtitle=subtitle, kicker="netsmith explain")
-    explain = _explain_images if network.spec.inputs.kind == "image" else _explain_rows
+    explain = {"image": _explain_images, "graph": _explain_graph}.get(network.spec.inputs.kind, _explain_rows)
     return explain(network, examples, wanted, folder, page)
 
 
@@ -133,6 +136,11 @@ def _given(network: Network, source: Any, count: int, *, text: str = "") -> _Exa
     names: list[str] = []
     if isinstance(source, (str, Path)):
         names, source = read_file(Path(source), network.spec.inputs, text=text)
+    if network.spec.inputs.kind == "graph":
+        raw = network.encode(source)
+        raw = {name: part[:1] for name, part in raw.items()}  # the first of them
+        nodes = list(range(min(count, raw["nodes"].shape[1])))
+        return _Examples([f"node {node}" for node in nodes], raw, nodes=nodes)
     raw = network.encode(source)[:count]
     return _Examples((names or [str(number) for number in range(1, len(raw) + 1)])[:count], raw)
 
@@ -148,6 +156,11 @@ def _of_data(run: Run, count: int) -> _Examples:
     right = torch.nonzero(judged.predictions == judged.targets).flatten().tolist()
     spread = right[:: max(1, len(right) // count)]
     chosen = [*wrong[: count // 2], *spread][:count]
+    if judged.labeled is not None:  # the nodes of a graph
+        places = torch.nonzero(judged.labeled)[chosen].tolist()
+        nodes = [node for graph, node in places if not graph]
+        raw = {name: part[:1] for name, part in judged.raw.items()}
+        return _Examples([f"{split} node {node}" for node in nodes], raw, nodes=nodes)
     return _Examples([f"{split} {index}" for index in chosen], judged.raw[chosen], judged)
 
 
@@ -171,6 +184,16 @@ def _explain_images(
     write_checks(page, checks, [line for line in notes if line not in lines])
     write_atomic(folder / "explain.html", page.render().encode(), sync=False)
     return Explanation(folder / "explain.html", tuple(files), tuple(notes), tuple(groups))
+
+
+def _explain_graph(
+    network: Network, examples: _Examples, wanted: tuple[str, ...], folder: Path, page: Page
+) -> Explanation:
+    notes = explain_nodes(network, examples.names, examples.raw, examples.nodes, wanted, page)
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / "explain.html"
+    write_atomic(file, page.render().encode(), sync=False)
+    return Explanation(file, (), tuple(notes))
 
 
 def _explain_rows(

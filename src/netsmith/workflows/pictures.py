@@ -98,7 +98,7 @@ def picture_groups(
     chosen = wanted or METHODS
     maps = [name for name in chosen if name in IMAGES]
     found, notes = attribute(IMAGES, asked, maps, named=bool(wanted) and "prototypes" not in wanted)
-    checks = check(IMAGES, asked, found)
+    checks = check(IMAGES, [(asked, found)])
     notes += [one.line() for one in checks]
     groups = []
     if found:

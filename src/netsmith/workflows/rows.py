@@ -68,7 +68,7 @@ def explain_rows(
     if not found:  # without a gradient
         found, more = attribute(methods, asked, ["occlusion"], named=True)
         notes += [*more, "occlusion: the score lost by covering a column"] if table else more
-    checks = check(methods, asked, found)
+    checks = check(methods, [(asked, found)])
     lines, texts = [], []
     for row, name in enumerate(names):
         best = int(asked.targets[row])

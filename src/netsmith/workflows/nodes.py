@@ -1,0 +1,145 @@
+"""Which papers, users or atoms spoke for the answer at a node of a graph, and which edges carried it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from netsmith.explain.graphs import (
+    Neighborhood,
+    NodeScores,
+    edge_gradients,
+    edge_occlusion,
+    message_layers,
+    neighborhood,
+)
+from netsmith.layers.graphs import Graphs
+from netsmith.report.page import Page
+from netsmith.workflows.attributions import NODES, Asked, Found, attribute
+from netsmith.workflows.checks import check, write_checks
+
+if TYPE_CHECKING:
+    from netsmith.api.network import Network
+
+__all__ = ["explain_nodes"]
+
+_SHOWN = 10  # nodes, and edges, in a table of the page
+_LINE = 4  # in a line of the terminal
+_EDGES = 128  # at most so many edges are removed, one after the other: those of the largest gradient
+_NUMBERS = 20_000_000  # in one forward pass, about
+
+
+def explain_nodes(
+    network: Network, names: Sequence[str], graph: Graphs, nodes: Sequence[int], wanted: Sequence[str], page: Page
+) -> list[str]:
+    """Explain the answers at some nodes of one graph, and write them onto a page.
+
+    Args:
+        network: Takes graphs, answers with the class of every node.
+        names: One per node explained.
+        graph: A raw batch of one.
+        nodes: Their numbers.
+        wanted: Methods; none for the fast ones.
+        page: What is filled.
+
+    Returns:
+        Lines for a terminal.
+
+    Raises:
+        UnsupportedError: None of the methods wanted fits the network; what does is told.
+    """
+    prepared: Graphs = network.shipped.preprocess(graph)
+    hops = message_layers(network.module, prepared)
+    with torch.no_grad():
+        logits = network.module(prepared)[0]  # (N, K)
+    answers = logits.argmax(1)
+    chosen = list(wanted) or [name for name, method in NODES.items() if method.default]
+    cases: list[tuple[Asked, dict[str, Found]]] = []
+    notes: list[str] = []
+    lines: list[str] = []
+    for name, node in zip(names, nodes, strict=True):
+        near = neighborhood(prepared, node=node, hops=hops) if hops else _whole(prepared, node)
+        asked = _asked(network, near, answers[node], hops)
+        found, more = attribute(NODES, asked, chosen, named=bool(wanted))
+        if not found:  # without a gradient
+            found, again = attribute(NODES, asked, ["occlusion"], named=True)
+            more += again
+        notes += [note for note in more if note not in notes]
+        cases.append((asked, found))
+        best = int(answers[node])
+        labels = network.spec.outputs.names
+        heading = f"{name}: {labels[best]} ({float(logits[node].softmax(0)[best]):.0%})"
+        page.section(heading, f"It sees {len(near.nodes)} nodes, itself included.")
+        for method, one in found.items():
+            ranked = one.scores[0].abs().argsort(descending=True)[:_SHOWN].tolist()
+            ranked = [at for at in ranked if float(one.scores[0, at])]
+            page.heading(f"Nodes, by {method.replace('_', ' ')}")
+            page.table(
+                ["node", "steps away", "its own answer", "attribution"],
+                [
+                    [
+                        _name(near, at),
+                        str(int(near.distance[at])),
+                        labels[int(answers[near.nodes[at]])],
+                        f"{float(one.scores[0, at]):+.4f}",
+                    ]
+                    for at in ranked
+                ],
+                align="lrlr",
+            )
+            top = ", ".join(f"{_name(near, at)} {float(one.scores[0, at]):+.2f}" for at in ranked[:_LINE])
+            lines.append(f"{heading}: {top}" if len(found) == 1 else f"{heading}, by {method}: {top}")
+        lines.append(f"{heading}, by edges: {_edges(network, near, asked, page)}")
+    checks = check(NODES, cases)
+    write_checks(page, checks, notes)
+    return [*notes, *(one.line() for one in checks), *lines]
+
+
+def _edges(network: Network, near: Neighborhood, asked: Asked, page: Page) -> str:
+    """Write the edges whose removal moves the score most; return the first of them as words."""
+    pairs, target = near.graph["edges"][0], int(asked.targets[0])
+    by_gradient = torch.zeros(len(pairs))
+    there = {(a, b) for a, b in pairs.tolist()}
+    once = [at for at, (a, b) in enumerate(pairs.tolist()) if a < b or (b, a) not in there]  # not both directions
+    tried = torch.tensor(once, dtype=torch.int64, device=pairs.device)
+    if message_layers(network.module, near.graph):
+        by_gradient = edge_gradients(network.module, near.graph, target, node=near.node).cpu()
+        tried = tried[by_gradient[tried].abs().argsort(descending=True, stable=True)]
+    tried = tried[:_EDGES]
+    rows = max(1, min(16, _NUMBERS // near.graph["nodes"].numel()))
+    drops = edge_occlusion(network.module, near.graph, target, node=near.node, edges=tried, rows=rows)
+    ranked = [at for at in drops.abs().argsort(descending=True).tolist()[:_SHOWN] if float(drops[at])]
+    names = {at: f"{_name(near, int(pairs[at, 0]))} - {_name(near, int(pairs[at, 1]))}" for at in ranked}
+    page.heading("Edges, by removal", "The score lost without the edge; beside it the gradient by what it carries.")
+    page.table(
+        ["edge", "score lost", "gradient"],
+        [[names[at], f"{float(drops[at]):+.4f}", f"{float(by_gradient[at]):+.4f}"] for at in ranked],
+    )
+    return ", ".join(f"{names[at]} {float(drops[at]):+.2f}" for at in ranked[:_LINE]) or "none matters"
+
+
+def _asked(network: Network, near: Neighborhood, target: Tensor, hops: int) -> Asked:
+    features = near.graph["nodes"].transpose(1, 2)  # (1, F, n)
+    players = near.distance <= hops if hops else torch.ones_like(near.distance, dtype=torch.bool)
+    segments = torch.where(players, players.long().cumsum(0) - 1, -1)[None, None]
+    return Asked(
+        NodeScores(network.module, near.graph, near.node).eval(),
+        features,
+        target[None],
+        fill=0.0,
+        segments=segments,
+        name=network.name,
+        rows=max(1, min(512, _NUMBERS // features.numel())),
+    )
+
+
+def _whole(graph: Graphs, node: int) -> Neighborhood:
+    count, edges = graph["nodes"].shape[1], graph["edges"].shape[1]
+    return Neighborhood(graph, node, torch.arange(count), torch.arange(edges), torch.zeros(count, dtype=torch.int64))
+
+
+def _name(near: Neighborhood, at: int) -> str:
+    return "itself" if at == near.node else f"node {int(near.nodes[at])}"
