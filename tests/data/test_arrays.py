@@ -17,6 +17,7 @@ from netsmith.core.errors import ConfigError, UnknownNameError
 from netsmith.core.roles import SourceConfig
 from netsmith.core.spec import Spec
 from netsmith.data._splits import draw_splits
+from netsmith.data.cifar10 import Cifar10
 from netsmith.data.digits import Digits
 from netsmith.data.fashion_mnist import FashionMnist
 from netsmith.data.image_folder import ImageFolder
@@ -28,6 +29,7 @@ TWINS = [
     Digits.Config(twin=True),
     Mnist.Config(twin=True),
     FashionMnist.Config(twin=True),
+    Cifar10.Config(twin=True),
     ImageFolder.Config(twin=True),
 ]
 REAL = {"mnist": Mnist, "fashion-mnist": FashionMnist}
@@ -157,7 +159,7 @@ def cnn_accuracy(source, steps=90):
         return float((model(test.inputs).argmax(1) == test.targets).double().mean())
 
 
-@pytest.mark.parametrize("config", [*TWINS[:2], TWINS[3].derive(image_size=32)], ids=lambda c: c.kind_name())
+@pytest.mark.parametrize("config", [*TWINS[:2], TWINS[4].derive(image_size=32)], ids=lambda c: c.kind_name())
 def test_twin_needs_more_than_a_linear_model(config):
     source = config.build()
     train, test = whole(source, "train"), whole(source, "test")

@@ -10,7 +10,7 @@ import pytest
 from netsmith.core.errors import DataError
 
 sys.path.insert(0, str(Path(__file__).parent))
-CASES = importlib.import_module("malformed_pictures").CASES
+CASES = importlib.import_module("malformed_datasets").CASES
 sys.path.pop(0)
 
 

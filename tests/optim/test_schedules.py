@@ -62,6 +62,12 @@ CASES = {
         lambda o: warm(o, 4, scheduler.LinearLR(o, 1.0, 0.0, total_iters=16)),
     ),
     "step": (Step.Config(milestones=(6, 14), gamma=0.3), lambda o: scheduler.MultiStepLR(o, [6, 14], gamma=0.3)),
+    "step after a start at a lower rate": (
+        Step.Config(milestones=(6, 14), gamma=0.3, warmup=4, warmup_factor=0.2),
+        lambda o: scheduler.ChainedScheduler(
+            [scheduler.ConstantLR(o, 0.2, 4), scheduler.MultiStepLR(o, [6, 14], gamma=0.3)]
+        ),
+    ),
     "step by fractions": (
         Step.Config(milestones=(0.3, 0.7), gamma=0.3),
         lambda o: scheduler.MultiStepLR(o, [6, 14], gamma=0.3),
@@ -115,6 +121,7 @@ def test_a_schedule_survives_its_json_form_with_steps_and_fractions_apart():
     [
         (lambda: Step.Config(milestones=(9, 3)), "must rise"),
         (lambda: Step.Config(milestones=(3, 0.5)), "all integers"),
+        (lambda: Step.Config(warmup_factor=0.5), "means nothing with warmup=0"),
         (lambda: Cosine.Config(warmup=1.5), r"a fraction of all steps in 0..1 \(got 1.5\)"),
         (lambda: Window.Config(schedule="cosine", start=8, stop=8), "before stop"),
     ],
