@@ -1,12 +1,17 @@
 """The corpus of malformed files, third part: the official files of data sets."""
 
+import io
+import wave
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from malformed_pictures import CASES, Case
 
-from netsmith.data import cifar10
+from netsmith.api.encode import encode
+from netsmith.core.spec import Inputs
+from netsmith.data import cifar10, fsdd
+from netsmith.data._files import open_tree
 
 __all__ = ["CASES"]
 
@@ -27,3 +32,59 @@ records(
 )
 records("CIFAR-10: empty", b"", r"data_batch_1\.bin: has 0 bytes; expected records of 3073")
 records("CIFAR-10: label out of range", RECORD + b"\x0b" + RECORD[1:], r"data_batch_1\.bin, row 2: label 11; expected")
+
+# -- sounds ------------------------------------------------------------------------------------------------------------
+
+
+def wav(count: int = 40, *, rate: int = 8000, channels: int = 1, width: int = 2) -> bytes:
+    file = io.BytesIO()
+    with wave.open(file, "wb") as sound:
+        sound.setnchannels(channels)
+        sound.setsampwidth(width)
+        sound.setframerate(rate)
+        sound.writeframes(bytes(count * channels * width))
+    return file.getvalue()
+
+
+def sound(name: str, data: bytes, says: str) -> None:
+    def make(base: Path) -> Callable[[], Any]:
+        (base / "s.wav").write_bytes(data)
+        inputs = Inputs(kind="audio", shape=(1, 50), rate=8000)
+        return lambda: encode([base / "s.wav"], inputs)
+
+    CASES.append(Case(name, make, says))
+
+
+FLOATS = wav(10, width=4)
+sound("WAV: empty file", b"", r"s\.wav: is not a WAV file")
+sound("WAV: really an MP3", b"ID3\4" + bytes(99), r"s\.wav: is not a WAV file; expected RIFF and WAVE")
+sound("WAV: RIFF of another kind", b"RIFF\0\0\0\0AVI LIST", r"s\.wav: is not a WAV file")
+sound("WAV: header only", wav()[:12], r"s\.wav: is a damaged WAV file")
+sound("WAV: cut off", wav()[:-30], r"s\.wav: announces 40 samples but holds 25")
+sound("WAV: no sample", wav(0), r"s\.wav: holds no sample")
+sound("WAV: other rate", wav(rate=44100), r"s\.wav: has 44100 samples per second; expected 8000: resample it")
+sound("WAV: stereo", wav(channels=2), r"s\.wav: has 2 channels; expected 1: save it in mono")
+sound("WAV: too long", wav(51), r"s\.wav: has 51 samples \(0\.01 s\); the network takes 50 \(0\.01 s\): cut it")
+sound("WAV: floating point", FLOATS[:20] + b"\3\0" + FLOATS[22:], r"s\.wav: is WAV of a coding that is not read")
+sound("WAV: no format", wav().replace(b"fmt ", b"junk"), r"s\.wav: is a damaged WAV file: ")
+sound(
+    "WAV: announces four billion",
+    wav().replace(b"data" + (80).to_bytes(4, "little"), b"data\xff\xff\xff\xff"),
+    r"s\.wav",
+)
+
+
+def recordings(name: str, file: str, data: bytes, says: str) -> None:
+    def make(base: Path) -> Callable[[], Any]:
+        (base / "pack" / "recordings").mkdir(parents=True)
+        (base / "pack" / "recordings" / file).write_bytes(data)
+        return lambda: fsdd._recordings(open_tree(base / "pack"))
+
+    CASES.append(Case(name, make, says))
+
+
+recordings("FSDD: strange name", "seven.wav", wav(), r"pack: recordings/seven\.wav is no recording of version 1\.0\.10")
+recordings("FSDD: unknown speaker", "1_eve_3.wav", wav(), r"recordings/1_eve_3\.wav is no recording")
+recordings("FSDD: another recording", "1_theo_3.wav", wav(), r"pack: its 1 recordings have the SHA-256")
+recordings("FSDD: damaged recording", "1_theo_3.wav", wav()[:-2], r"1_theo_3\.wav: announces 40 samples but holds 39")
+recordings("FSDD: a huge recording", "1_theo_3.wav", wav(2**20), r"1_theo_3\.wav: has \d+ bytes; expected at most")

@@ -21,6 +21,7 @@ from netsmith.core.spec import Inputs
 from netsmith.data._files import read_capped
 from netsmith.data._listing import is_picture
 from netsmith.data._pictures import decode_picture, read_picture
+from netsmith.data._sounds import is_sound, read_sound
 from netsmith.data._tables import Grid, parse_table
 from netsmith.data.table import Table
 from netsmith.data.text_table import TextTable
@@ -63,8 +64,8 @@ def encode(values: Any, inputs: Inputs, *, missing: Missing = "refuse") -> Raw:
 
     Args:
         values: A tensor or array with a batch axis, or a list of examples: images as nested lists or arrays
-            ``(C, H, W)`` (or ``(H, W)``), file paths or the bytes of a picture, texts, rows by column name, graphs (see
-            :func:`netsmith.api.raw.read_graphs`), lists of numbers.
+            ``(C, H, W)`` (or ``(H, W)``), file paths or the bytes of a picture or a sound, texts, rows by column name,
+            graphs (see :func:`netsmith.api.raw.read_graphs`), lists of numbers.
         inputs: The schema's inputs.
         missing: An empty number in a table: ``refuse`` it, or take the training ``mean``.
 
@@ -88,11 +89,22 @@ def encode(values: Any, inputs: Inputs, *, missing: Missing = "refuse") -> Raw:
     if inputs.kind == "image" and isinstance(first, (str, Path, bytes)):
         name = values.path if isinstance(values, Rows) else ""
         return torch.stack([_picture(value, inputs, name or f"picture {n}") for n, value in enumerate(values, start=1)])
+    if inputs.kind == "audio" and isinstance(first, (str, Path, bytes)):
+        name = values.path if isinstance(values, Rows) else ""
+        return torch.stack([_sound(value, inputs, name or f"sound {n}") for n, value in enumerate(values, start=1)])
     if inputs.kind == "graph":
         return read_graphs(values, inputs)
-    if inputs.kind in ("set", "audio"):
+    if inputs.kind == "set":
         raise UnsupportedError(f"inputs of kind {inputs.kind!r} cannot be given as plain values yet")
     return _numbers(values, inputs, missing=missing)
+
+
+def _sound(value: Any, inputs: Inputs, name: str) -> Tensor:
+    if isinstance(value, bytes):
+        return read_sound(value, inputs, name=name)
+    if not isinstance(value, (str, Path)):
+        raise DataError(f"{name}: expected a path or bytes, got {type(value).__name__}")
+    return read_sound(read_capped(Path(value), limit=_FILE_CAP), inputs, name=Path(value).name)
 
 
 def _picture(value: Any, inputs: Inputs, name: str) -> Tensor:
@@ -114,7 +126,8 @@ def _numbers(values: Any, inputs: Inputs, *, missing: Missing) -> Tensor:
     expected = _raw_shape(inputs)
     if array.ndim == len(expected) and _fits(array.shape, expected):
         array = array[None]
-    if inputs.kind == "image" and array.ndim == 3 and expected[0] == 1 and _fits(array.shape[1:], expected[1:]):
+    plane = inputs.kind in ("image", "audio") and array.ndim == len(expected) and expected[0] == 1
+    if plane and _fits(array.shape[1:], expected[1:]):
         array = array[:, None]
     if array.ndim != len(expected) + 1 or not _fits(array.shape[1:], expected):
         wanted = ", ".join(map(str, expected))
@@ -125,7 +138,7 @@ def _numbers(values: Any, inputs: Inputs, *, missing: Missing) -> Tensor:
         raise DataError(f"input {where} holds NaN or infinity; expected finite numbers")
     _check_categories(array, inputs)
     low, high = _range(inputs)
-    if inputs.kind in ("image", "text", "tokens") and array.size and (array.min() < low or array.max() > high):
+    if inputs.kind in ("image", "audio", "text", "tokens") and array.size and (array.min() < low or array.max() > high):
         raise DataError(f"expected values in {low:g}..{high:g}, got {array.min():g}..{array.max():g}")
     if dtype is np.int64 and (array != np.floor(array)).any():
         raise DataError("a token is not a whole number; expected positions in the vocabulary")
@@ -226,7 +239,7 @@ def read_file(path: Path, inputs: Inputs, *, text: str = "") -> tuple[list[str],
     """Read what to predict from a file or a folder.
 
     Args:
-        path: A picture or a folder of them, a CSV, TSV, JSONL or Parquet table, JSON, or a text per line.
+        path: A picture, a WAV file or a folder of them, a CSV, TSV, JSONL or Parquet table, JSON, or a text per line.
         inputs: The schema's inputs.
         text: The column of text, where the run names one.
 
@@ -237,16 +250,21 @@ def read_file(path: Path, inputs: Inputs, *, text: str = "") -> tuple[list[str],
         DataError: Nothing there that fits the schema.
     """
     if path.is_dir():
-        files = sorted(file for file in path.rglob("*") if is_picture(file.name) and file.is_file())
-        if inputs.kind != "image":
+        if inputs.kind not in ("image", "audio"):
             raise DataError(f"is a folder; this network takes {inputs.kind} inputs: give a file", path)
+        wanted, what = (is_picture, "pictures") if inputs.kind == "image" else (is_sound, "WAV files")
+        files = sorted(file for file in path.rglob("*") if wanted(file.name) and file.is_file())
         if not files:
-            raise DataError("holds no pictures", path)
+            raise DataError(f"holds no {what}", path)
         return [str(file.relative_to(path)) for file in files], [str(file) for file in files]
     data = read_capped(path, limit=_FILE_CAP)
     if is_picture(path.name):
         if inputs.kind != "image":
             raise DataError(f"is a picture; this network takes {inputs.kind} inputs", path)
+        return [path.name], [str(path)]
+    if is_sound(path.name):
+        if inputs.kind != "audio":
+            raise DataError(f"is a sound; this network takes {inputs.kind} inputs", path)
         return [path.name], [str(path)]
     return read_bytes(data, inputs, name=path.name, text=text)
 
@@ -259,6 +277,8 @@ def read_bytes(data: bytes, inputs: Inputs, *, name: str = "stdin", text: str = 
     """
     suffix = Path(name).suffix.lower()
     if inputs.kind == "image" and (is_picture(name) or (not suffix and data.lstrip()[:1] not in (b"", b"[", b"{"))):
+        return [name], Rows([data], path=name, at=[1])
+    if inputs.kind == "audio" and data.startswith(b"RIFF"):
         return [name], Rows([data], path=name, at=[1])
     rows = inputs.kind == "table" and bool(inputs.columns)
     if suffix == ".parquet":
@@ -311,7 +331,8 @@ def _is_one(value: list[Any], inputs: Inputs) -> bool:
     except (TypeError, ValueError, OverflowError):
         return False
     expected = _raw_shape(inputs)
-    return _fits(shape, expected) or (inputs.kind == "image" and expected[0] == 1 and _fits(shape, expected[1:]))
+    plane = inputs.kind in ("image", "audio") and expected[0] == 1
+    return _fits(shape, expected) or (plane and _fits(shape, expected[1:]))
 
 
 def _parsed(text: str, name: str, row: int | None) -> Any:

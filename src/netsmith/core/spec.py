@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from pydantic import model_validator
 
-from netsmith.core.config import Config
+from netsmith.core.config import Config, later
 
 __all__ = ["InputKind", "Inputs", "OutputKind", "Outputs", "Spec", "Split", "Step"]
 
@@ -69,6 +69,7 @@ class Inputs(Config):
         vocabulary: Words or characters by index (``""`` none); index 0 is padding, 1 unknown.
         max_length: Longest sequence, in tokens; the most nodes of a graph in training; 0 where neither applies.
         edges: The most edges of a graph in training; 0 where it does not apply.
+        rate: Samples of a sound per second; 0 where it does not apply.
     """
 
     kind: InputKind
@@ -82,6 +83,7 @@ class Inputs(Config):
     vocabulary: tuple[str, ...] = ()
     max_length: int = 0
     edges: int = 0
+    rate: int = later(0)
 
 
 class Outputs(Config):

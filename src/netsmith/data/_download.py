@@ -21,9 +21,11 @@ from typing import BinaryIO
 
 from netsmith.core.errors import DataError
 from netsmith.core.files import sha256_of, sync_folder
-from netsmith.data._files import open_tree, read_capped
+from netsmith.data._files import Tree, open_tree, read_capped
 
-__all__ = ["OfficialFile", "cache_folder", "download", "official_files", "official_members", "offline"]
+__all__ = [
+    "OfficialFile", "cache_folder", "download", "official_files", "official_members", "official_tree", "offline",
+]  # fmt: skip
 
 _OFFLINE: ContextVar[bool] = ContextVar("offline", default=False)
 
@@ -116,6 +118,29 @@ def official_members(
             )
         found[member.name] = data
     return found
+
+
+def official_tree(dataset: str, archive: OfficialFile, *, others: Sequence[str] = (), mirrors: Sequence[str]) -> Tree:
+    """Open an official archive; what it holds is for the caller to verify.
+
+    For archives that are packed anew by those who pass them on: in ``$NETSMITH_DATA`` any packing of the same contents
+    will do, unpacked too. A download must be the published archive, byte by byte.
+
+    Args:
+        dataset: Name of the folder in ``$NETSMITH_DATA`` and in the cache.
+        archive: The archive.
+        others: Further names that the archive, or its unpacked folder, may have in ``$NETSMITH_DATA``.
+        mirrors: Addresses of folders that hold the archive, tried in order.
+
+    Raises:
+        DataError: As :func:`official_files` and :func:`~netsmith.data._files.open_tree`.
+    """
+    given = os.environ.get("NETSMITH_DATA")
+    for name in (archive.name, *others) if given else ():
+        path = Path(str(given)) / dataset / name
+        if path.exists():
+            return open_tree(path)
+    return open_tree(official_files(dataset, [archive], mirrors=mirrors)[archive.name])
 
 
 def _check(path: Path, file: OfficialFile, *, advice: str) -> None:

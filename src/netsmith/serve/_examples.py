@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import io
 import struct
+import wave
 import zlib
 from typing import Any
 
@@ -12,13 +14,13 @@ from netsmith.core.spec import Inputs
 __all__ = ["example_body"]
 
 
-def example_body(inputs: Inputs, *, texts: bool, pictures: bool) -> dict[str, Any]:
+def example_body(inputs: Inputs, *, texts: bool, files: bool) -> dict[str, Any]:
     """Return a small body of a request.
 
     Args:
         inputs: The schema's inputs.
         texts: Whether an example is given as a text.
-        pictures: Whether an example may be given as a picture in base64.
+        files: Whether an example may be given as a picture or a sound in base64.
     """
     if inputs.kind == "none":
         return {"seed": 0, "count": 4}
@@ -26,7 +28,9 @@ def example_body(inputs: Inputs, *, texts: bool, pictures: bool) -> dict[str, An
         return {"inputs": [_row(inputs)]}
     if texts:
         return {"inputs": [" ".join(inputs.vocabulary[2:10]) or "an example"]}
-    if pictures:
+    if files and inputs.kind == "audio":
+        return {"inputs": [base64.b64encode(_sample_wav(inputs)).decode()]}
+    if files:
         height, width = (32 if size == -1 else min(size, 32) for size in inputs.shape[1:])
         return {"inputs": [base64.b64encode(_sample_png(height, width)).decode()]}
     if inputs.kind == "graph":
@@ -51,6 +55,18 @@ def _row(inputs: Inputs) -> dict[str, Any]:
         row[name] = texts[0] if texts else float(f"{mean[at]:.4g}") if mean else 0.0
         at += len(texts) or 1
     return row
+
+
+def _sample_wav(inputs: Inputs) -> bytes:
+    """Return a WAV file with a short tone; silence is added to what is shorter than the network takes."""
+    count = min(160, inputs.shape[-1]) if inputs.shape[-1] > 0 else 160
+    file = io.BytesIO()
+    with wave.open(file, "wb") as sound:
+        sound.setnchannels(1)
+        sound.setsampwidth(2)
+        sound.setframerate(inputs.rate)
+        sound.writeframes(b"".join(struct.pack("<h", 8000 if at // 10 % 2 else -8000) for at in range(count)))
+    return file.getvalue()
 
 
 def _sample_png(height: int, width: int) -> bytes:

@@ -18,6 +18,7 @@ from netsmith.api.raw import Raw
 from netsmith.core.config import Config
 from netsmith.core.errors import UnsupportedError, did_you_mean, shorten
 from netsmith.core.spec import Inputs
+from netsmith.data._sounds import read_sound
 from netsmith.serve._body import Refused
 from netsmith.serve._examples import example_body
 
@@ -26,7 +27,8 @@ __all__ = ["Limits", "Requests"]
 _CELL_LIMIT = 1_000
 _EDGES = 16  # per node that a graph may have
 _SEED_LIMIT = 2**53 - 1  # the largest whole number that every JSON reader keeps exactly
-_TAGS = ("picture", "plane", "channels")
+_TAGS = ("picture", "plane", "sound", "channels")
+_PICTURE_STARTS = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff")
 
 
 class Limits(Config):
@@ -72,7 +74,7 @@ class Requests:
         self._limits = limits
         self._texts = self._inputs.kind == "text" and any(s.name == "tokenize" for s in self._inputs.preprocessing)
         self._rows = self._inputs.kind == "table" and bool(self._inputs.columns)
-        if self._inputs.kind in ("set", "audio"):
+        if self._inputs.kind == "set":
             raise UnsupportedError(f"inputs of kind {self._inputs.kind!r} cannot be served: they have no JSON form yet")
         one, self._alternatives = self._one()
         most = 1 if self._inputs.kind == "graph" else limits.batch  # beside a larger graph it would be padded
@@ -83,7 +85,7 @@ class Requests:
             seed = Field(ge=0, le=_SEED_LIMIT, description="What is drawn: the same seed gives the same answers.")
             count = Field(default=1, ge=1, le=limits.batch, description="How many are drawn.")
             self.models = (create_model("Draw", __base__=_Strict, seed=(int, seed), count=(int, count)), given)
-        self.example = example_body(self._inputs, texts=self._texts, pictures=self._alternatives)
+        self.example = example_body(self._inputs, texts=self._texts, files=self._alternatives)
 
     @property
     def open_ended(self) -> bool:
@@ -117,6 +119,8 @@ class Requests:
         if "inputs" not in body:
             return self._network.noise(body.get("count", 1), seed=body["seed"])
         values = body["inputs"]
+        if self._inputs.kind == "audio":
+            return self._sounds(values)
         return self._images(values) if self._inputs.kind == "image" else self._network.encode(values)
 
     def _keys(self) -> str:
@@ -135,7 +139,7 @@ class Requests:
             most = int(inputs.high) if inputs.high is not None else 2**31 - 1
             most = min(most, len(inputs.vocabulary) - 1) if inputs.vocabulary else most
             return self._nested(inputs.shape, Annotated[int, Field(ge=max(0, int(inputs.low or 0)), le=most)]), False
-        limited = inputs.kind == "image"  # elsewhere the range is what training saw, not a limit
+        limited = inputs.kind in ("image", "audio")  # elsewhere the range is what training saw, not a limit
         number = Annotated[
             float,
             Field(allow_inf_nan=False, ge=inputs.low if limited else None, le=inputs.high if limited else None),
@@ -146,6 +150,10 @@ class Requests:
             pairs = Annotated[list[self._nested((2,), place)], Field(max_length=_EDGES * self._limits.length)]
             note = "Pairs (from, to) of positions among the nodes; an edge without a direction stands twice."
             return create_model("Graph", __base__=_Strict, nodes=whole, edges=(pairs, Field(description=note))), False
+        if inputs.kind == "audio" and len(inputs.shape) == 2 and inputs.shape[0] == 1 and inputs.rate:
+            note = f"A WAV file of {inputs.rate} samples per second, in mono, in base64."
+            sound = Annotated[str, Field(min_length=1, description=note), Tag("sound")]
+            return Annotated[sound | Annotated[whole, Tag("channels")], Discriminator(_sound_form)], True
         if inputs.kind != "image" or len(inputs.shape) != 3 or inputs.shape[0] not in (1, 3):
             return whole, False
         note = "A PNG or JPEG file in base64."
@@ -213,6 +221,24 @@ class Requests:
             raise Refused(422, f"inputs: images of {first} and {second}; expected one size in a request")
         return torch.stack(images)
 
+    def _sounds(self, values: list[Any]) -> Tensor:
+        sounds = []
+        for position, value in enumerate(values):
+            if isinstance(value, str):
+                name = f"inputs[{position}]"
+                sound = read_sound(_from_base64(value, name, (b"RIFF",), "a WAV file"), self._inputs, name=name)
+            else:
+                sound = self._network.encode([value])[0]
+            if sound.shape[-1] > self._limits.length and -1 in self._inputs.shape:
+                raise Refused(
+                    422, f"inputs[{position}]: {sound.shape[-1]} samples; expected at most {self._limits.length}"
+                )
+            sounds.append(sound)
+        lengths = sorted({sound.shape[-1] for sound in sounds})
+        if len(lengths) > 1:
+            raise Refused(422, f"inputs: sounds of {lengths[0]} and {lengths[1]} samples; expected one length")
+        return torch.stack(sounds)
+
     # -- what is wrong, in one line --------------------------------------------------------------------------------
 
     def _problem(self, error: ValidationError) -> str:
@@ -239,7 +265,8 @@ class Requests:
             return f"{_place(path)}expected {wanted} items, got {len(value)}"
         wanted = _WANTED.get(kind) or first["msg"].removeprefix("Input should be ").removeprefix("a valid ")
         if kind.startswith("union_tag_"):
-            wanted = f"numbers of shape {self._inputs.shape}, or a picture in base64"
+            form = "WAV file" if self._inputs.kind == "audio" else "picture"
+            wanted = f"numbers of shape {self._inputs.shape}, or a {form} in base64"
         return f"{_place(path)}expected {wanted}, got {_shown(value)}"
 
 
@@ -268,15 +295,19 @@ def _color_form(value: Any) -> str | None:
     return "picture" if isinstance(value, str) else "channels" if isinstance(value, list) else None
 
 
-def _from_base64(text: str, name: str) -> bytes:
+def _sound_form(value: Any) -> str | None:
+    return "sound" if isinstance(value, str) else "channels" if isinstance(value, list) else None
+
+
+def _from_base64(
+    text: str, name: str, starts: tuple[bytes, ...] = _PICTURE_STARTS, what: str = "a PNG or JPEG file"
+) -> bytes:
     try:
         data = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
         data = b""
-    if not data.startswith((b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff")):
-        raise Refused(
-            422, f"{name}: expected the bytes of a PNG or JPEG file in base64, got {_shown(text)} (no file is opened)"
-        )
+    if not data.startswith(starts):
+        raise Refused(422, f"{name}: expected the bytes of {what} in base64, got {_shown(text)} (no file is opened)")
     return data
 
 

@@ -72,7 +72,7 @@ def make_app(
         body_seconds: Longest time a body may take to arrive, in seconds.
 
     Raises:
-        UnsupportedError: Inputs of a kind that has no JSON form (graph, set, audio).
+        UnsupportedError: Inputs of a kind that has no JSON form (set).
         MissingExtraError: The extra ``serve`` is not installed.
     """
     fastapi = require("fastapi", extra="serve")
