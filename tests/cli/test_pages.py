@@ -121,3 +121,22 @@ def test_a_notice_does_not_spoil_json(netsmith, copy):
     found = netsmith("compare x --json")
     assert json.loads(found.out)["runs"][0]["figures"] == {}
     assert "x is not finished; using its checkpoint" in found.err
+
+
+def test_what_a_whole_network_has_learned_is_explained_beside_single_decisions(netsmith, runs):
+    run = shutil.copytree(runs / "twin", Path("twin"))
+    found = netsmith(f"explain {run} --method probes,cka,occlusion --count 2")
+    assert found.code == 0, found.err
+    assert "probes: " in found.out
+    assert "occlusion: deletion" in found.out
+    page = Path("twin/explain/explain.html").read_text()
+    assert [name in page for name in ("Linear probes", "Layers up to a rotation", "Checks of the explanations")] == [
+        True,
+        True,
+        True,
+    ]
+    alone = netsmith(f"explain {run} --method probes")
+    assert alone.code == 0, alone.err
+    assert "Checks of the explanations" not in Path("twin/explain/explain.html").read_text()
+    assert "has no layer with maps" in netsmith(f"explain {run} --method feature_maps").line
+    assert "did you mean 'probes'" in netsmith(f"explain {run} --method probe").line

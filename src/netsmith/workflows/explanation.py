@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ from netsmith.report.page import Page
 from netsmith.report.run_page import PictureGroup
 from netsmith.workflows.attributions import IMAGES, NODES, TABLES, TOKENS
 from netsmith.workflows.checks import write_checks
+from netsmith.workflows.global_pictures import GLOBAL_METHODS, global_groups
 from netsmith.workflows.judging import Judged, judge
 from netsmith.workflows.nodes import explain_nodes
 from netsmith.workflows.pages import data_text
@@ -66,11 +68,20 @@ class _Examples:
     nodes: list[int] = field(default_factory=list)
 
 
+@dataclass
+class _Found:
+    """What is on the page, for the files beside it and for the terminal."""
+
+    groups: list[PictureGroup] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    texts: list[ColoredText] = field(default_factory=list)
+
+
 _KINDS: dict[str, tuple[str, ...]] = {
-    "image": (*IMAGES, "prototypes"),
-    "table": tuple(TABLES),
-    "text": tuple(TOKENS),
-    "tokens": tuple(TOKENS),
+    "image": (*IMAGES, "prototypes", *GLOBAL_METHODS),
+    "table": (*TABLES, *GLOBAL_METHODS),
+    "text": (*TOKENS, *GLOBAL_METHODS),
+    "tokens": (*TOKENS, *GLOBAL_METHODS),
     "graph": tuple(NODES),
 }
 _ALL = sorted({"all", *(name for names in _KINDS.values() for name in names)})
@@ -128,8 +139,29 @@ def _wanted(network: Network, method: str) -> tuple[str, ...]:
 
 def _write(network: Network, examples: _Examples, wanted: tuple[str, ...], folder: Path, subtitle: str) -> Explanation:
     page = Page(f"Why {network.name} decides so", subtitle=subtitle, kicker="netsmith explain")
-    explain = {"image": _explain_images, "graph": _explain_graph}.get(network.spec.inputs.kind, _explain_rows)
-    return explain(network, examples, wanted, folder, page)
+    found = _Found()
+    overall = tuple(name for name in wanted if name in GLOBAL_METHODS)
+    single = tuple(name for name in wanted if name not in GLOBAL_METHODS)
+    if single or not wanted:
+        explain = {"image": _explain_images, "graph": _explain_graph}.get(network.spec.inputs.kind, _explain_rows)
+        found = explain(network, examples, single, page)
+    if overall:
+        some = () if len(overall) == len(GLOBAL_METHODS) else overall  # of all, those that apply
+        groups, notes = global_groups(network, examples.judged, examples.raw, wanted=some)
+        _write_groups(page, groups)
+        page.notes(notes)
+        found.groups += groups
+        found.notes += notes
+    folder.mkdir(parents=True, exist_ok=True)
+    files = []
+    for group in found.groups:
+        for number, picture in enumerate(group.pictures):
+            files.append(folder / f"{group.title.lower().replace(' ', '_')}-{number:02d}.png")
+            write_atomic(files[-1], picture.png, sync=False)
+    write_atomic(folder / "explain.html", page.render().encode(), sync=False)
+    return Explanation(
+        folder / "explain.html", tuple(files), tuple(found.notes), tuple(found.groups), tuple(found.texts)
+    )
 
 
 def _given(network: Network, source: Any, count: int, *, text: str = "") -> _Examples:
@@ -164,43 +196,27 @@ def _of_data(run: Run, count: int) -> _Examples:
     return _Examples([f"{split} {index}" for index in chosen], judged.raw[chosen], judged)
 
 
-def _explain_images(
-    network: Network, examples: _Examples, wanted: tuple[str, ...], folder: Path, page: Page
-) -> Explanation:
+def _explain_images(network: Network, examples: _Examples, wanted: tuple[str, ...], page: Page) -> _Found:
     judged = examples.judged
     groups, notes, checks = picture_groups(network, examples.names, examples.raw, wanted=wanted, judged=judged)
     mistakes = mistakes_group(network, judged) if judged is not None else None
     groups += [mistakes] if mistakes is not None else []
-    folder.mkdir(parents=True, exist_ok=True)
-    files = []
+    _write_groups(page, groups)
+    lines = {one.line() for one in checks}
+    write_checks(page, checks, [line for line in notes if line not in lines])
+    return _Found(groups, notes)
+
+
+def _explain_graph(network: Network, examples: _Examples, wanted: tuple[str, ...], page: Page) -> _Found:
+    return _Found(notes=explain_nodes(network, examples.names, examples.raw, examples.nodes, wanted, page))
+
+
+def _explain_rows(network: Network, examples: _Examples, wanted: tuple[str, ...], page: Page) -> _Found:
+    notes, texts = explain_rows(network, examples.names, examples.raw, wanted, page)
+    return _Found(notes=[html.unescape(line) for line in notes], texts=texts)
+
+
+def _write_groups(page: Page, groups: Sequence[PictureGroup]) -> None:
     for group in groups:
         page.section(group.title, group.text)
         page.pictures(group.pictures, columns=group.columns)
-        for number, picture in enumerate(group.pictures):
-            name = f"{group.title.lower().replace(' ', '_')}-{number:02d}.png"
-            write_atomic(folder / name, picture.png, sync=False)
-            files.append(folder / name)
-    lines = {one.line() for one in checks}
-    write_checks(page, checks, [line for line in notes if line not in lines])
-    write_atomic(folder / "explain.html", page.render().encode(), sync=False)
-    return Explanation(folder / "explain.html", tuple(files), tuple(notes), tuple(groups))
-
-
-def _explain_graph(
-    network: Network, examples: _Examples, wanted: tuple[str, ...], folder: Path, page: Page
-) -> Explanation:
-    notes = explain_nodes(network, examples.names, examples.raw, examples.nodes, wanted, page)
-    folder.mkdir(parents=True, exist_ok=True)
-    file = folder / "explain.html"
-    write_atomic(file, page.render().encode(), sync=False)
-    return Explanation(file, (), tuple(notes))
-
-
-def _explain_rows(
-    network: Network, examples: _Examples, wanted: tuple[str, ...], folder: Path, page: Page
-) -> Explanation:
-    notes, texts = explain_rows(network, examples.names, examples.raw, wanted, page)
-    folder.mkdir(parents=True, exist_ok=True)
-    file = folder / "explain.html"
-    write_atomic(file, page.render().encode(), sync=False)
-    return Explanation(file, (), tuple(html.unescape(line) for line in notes), texts=tuple(texts))
