@@ -142,15 +142,13 @@ def test_pareto_front_against_the_definition(seed):
 
     def beaten(p):
         return any(
-            q.latency_ms <= p.latency_ms
-            and q.accuracy >= p.accuracy
-            and (q.latency_ms, q.accuracy) != (p.latency_ms, p.accuracy)
+            q.cost <= p.cost and q.accuracy >= p.accuracy and (q.cost, q.accuracy) != (p.cost, p.accuracy)
             for q in points
         )
 
-    wanted = {(p.latency_ms, p.accuracy) for p in points if not beaten(p)}
+    wanted = {(p.cost, p.accuracy) for p in points if not beaten(p)}
     front = pareto_front(points)
-    found = [(points[i].latency_ms, points[i].accuracy) for i in front]
+    found = [(points[i].cost, points[i].accuracy) for i in front]
     assert set(found) == wanted
     assert len(found) == len(wanted)
     assert found == sorted(found)
@@ -189,7 +187,10 @@ def test_pareto_chart_of_one_or_equal_models_and_of_nonsense():
     assert len(parts(pareto_chart([ModelPoint("a", 1.0, 1.0)], title="t"), "circle")) == 1
     assert len(parts(pareto_chart([ModelPoint("a", 1.0, 0.0)] * 3, title="t"), "circle")) == 3
     assert "no models" in texts(pareto_chart([], title="t"))
-    with pytest.raises(UserError, match=r"'a' has latency 0\.0 ms"):
+    drawing = pareto_chart([ModelPoint("a", 2e6, 0.5)], title="t", axis="parameters", text=lambda cost: f"{cost:.0e}!")
+    assert "parameters (logarithmic)" in texts(drawing)
+    assert "a: 50.00 %, 2e+06!" in drawing
+    with pytest.raises(UserError, match=r"'a' costs 0\.0 and has accuracy"):
         pareto_chart([ModelPoint("a", 0.0, 0.5)], title="t")
 
 

@@ -41,11 +41,14 @@ def _main(
 
 
 @app.command("list")
-def list_(json: bool = _JSON) -> None:
+def list_(
+    page: str = typer.Option("", "--page", help="Write charts of accuracy against cost to a page.", metavar="FILE"),
+    json: bool = _JSON,
+) -> None:
     """List the recipes with the state of their evidence."""
     from netsmith.cli import catalogue
 
-    catalogue.list_(as_json=json)
+    catalogue.list_(as_json=json, page=page)
 
 
 @app.command()

@@ -12,8 +12,18 @@ __all__ = ["list_", "show"]
 _SIGNS = {"at_least": ">=", "at_most": "<=", "equal": "="}
 
 
-def list_(*, as_json: bool) -> None:
-    """Print the catalogue: how many recipes are reproduced, short, stale or unverified, then a line each."""
+def list_(*, as_json: bool, page: str = "") -> None:
+    """Print the catalogue: how many recipes are reproduced, short, stale or unverified, then a line each.
+
+    Args:
+        as_json: For programs.
+        page: A file for the page of the zoo, in place of the list.
+    """
+    if page:
+        from netsmith.workflows.zoo import zoo_page
+
+        say(f"page: {zoo_page(page)}")
+        return
     from netsmith.api.catalogue import list_recipes
 
     rows = list_recipes()

@@ -1,11 +1,11 @@
-"""The Pareto plot of models as SVG text: accuracy against latency."""
+"""The Pareto plot of models as SVG text: accuracy against what it costs (latency, multiply-adds, parameters)."""
 
 from __future__ import annotations
 
 import dataclasses
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from netsmith.core.errors import UserError, shorten
 from netsmith.report._axes import (
@@ -33,18 +33,18 @@ class ModelPoint:
 
     Attributes:
         name: Its label.
-        latency_ms: Milliseconds, above 0; further left is better.
+        cost: Above 0; further left is better.
         accuracy: A proportion 0..1; higher is better.
     """
 
     name: str
-    latency_ms: float
+    cost: float
     accuracy: float
 
 
 def pareto_front(points: Sequence[ModelPoint]) -> list[int]:
-    """Return the points that no other beats in both latency and accuracy, fastest first (equal ones: the first)."""
-    order = sorted(range(len(points)), key=lambda i: (points[i].latency_ms, -points[i].accuracy, i))
+    """Return the points that no other beats in both cost and accuracy, cheapest first (equal ones: the first)."""
+    order = sorted(range(len(points)), key=lambda i: (points[i].cost, -points[i].accuracy, i))
     front: list[int] = []
     for index in order:
         if not front or points[index].accuracy > points[front[-1]].accuracy:
@@ -52,21 +52,31 @@ def pareto_front(points: Sequence[ModelPoint]) -> list[int]:
     return front
 
 
-def pareto_chart(points: Sequence[ModelPoint], *, title: str, width: float = 470, height: float = 420) -> str:
-    """Return accuracy against latency (logarithmic), a marker per model, and the line of those that nothing beats.
+def pareto_chart(
+    points: Sequence[ModelPoint],
+    *,
+    title: str,
+    axis: str = "median latency, ms",
+    text: Callable[[float], str] = milliseconds_text,
+    width: float = 470,
+    height: float = 420,
+) -> str:
+    """Return accuracy against cost (logarithmic), a marker per model, and the line of those that nothing beats.
 
     Args:
-        points: Models; a latency that is not positive and finite is refused.
+        points: Models; a cost that is not positive and finite is refused.
         title: Stands above the chart.
+        axis: What the cost is.
+        text: How a cost is written.
         width: SVG units (pixels at full size).
         height: SVG units.
 
     Raises:
-        UserError: A latency or accuracy that cannot be drawn.
+        UserError: A cost or accuracy that cannot be drawn.
     """
     for point in points:
-        if not (math.isfinite(point.latency_ms) and point.latency_ms > 0 and math.isfinite(point.accuracy)):
-            raise UserError(f"{point.name!r} has latency {point.latency_ms} ms and accuracy {point.accuracy}")
+        if not (math.isfinite(point.cost) and point.cost > 0 and math.isfinite(point.accuracy)):
+            raise UserError(f"{point.name!r} costs {point.cost} and has accuracy {point.accuracy}")
     parts = [label(0, 14, title, size=14, color=INK, weight=600)]
     if not points:
         parts.append(label(width / 2, height / 2, "no models", anchor="middle"))
@@ -77,30 +87,30 @@ def pareto_chart(points: Sequence[ModelPoint], *, title: str, width: float = 470
     cap = 1.0 if max(accuracies) <= 1 else math.inf
     y = linear_scale([min(value, cap) for value in reach], height - 46, 62, cap=cap)
     left = 12 + max(text_width(text, 11.5) for text in tick_texts(y, percent=True))
-    x = log_scale([point.latency_ms for point in points], left, width - 14, pad=1.35)
+    x = log_scale([point.cost for point in points], left, width - 14, pad=1.35)
     parts.append(frame(x, y, percent_y=True))
-    parts.append(label((left + width) / 2, height - 8, "median latency, ms (logarithmic)", anchor="middle"))
+    parts.append(label((left + width) / 2, height - 8, f"{axis} (logarithmic)", anchor="middle"))
     parts.append(label(0, 40, "accuracy", size=11.5))
     front = pareto_front(points)
     line = f"fill:none;stroke:{COLORS[0]};stroke-width:1.5;stroke-opacity:.55;stroke-dasharray:1 5;stroke-linecap:round"
     if len(front) > 1:
-        spots = [(x(points[i].latency_ms), y(points[i].accuracy)) for i in front]
+        spots = [(x(points[i].cost), y(points[i].accuracy)) for i in front]
         steps = [spots[0]]
         for before, after in itertools.pairwise(spots):
-            steps += [(after[0], before[1]), after]  # between two models one still gets the accuracy of the faster
+            steps += [(after[0], before[1]), after]  # between two models one still gets the accuracy of the cheaper
         parts.append(element("polyline", points=path(steps), style=line))
-    taken = [(x(p.latency_ms) - 6, y(p.accuracy) - 6, x(p.latency_ms) + 6, y(p.accuracy) + 6) for p in points]
+    taken = [(x(p.cost) - 6, y(p.accuracy) - 6, x(p.cost) + 6, y(p.accuracy) + 6) for p in points]
     others = [index for index in range(len(points)) if index not in front]
     for index in [*others, *front]:  # the front lies on top
         point, best = points[index], index in front
-        cx, cy = x(point.latency_ms), y(point.accuracy)
+        cx, cy = x(point.cost), y(point.accuracy)
         fill = COLORS[0] if best else "var(--paper,#fff)"
         style = f"fill:{fill};stroke:{COLORS[0] if best else MUTED};stroke-width:1.75"
-        tip = f"{point.name}: {100 * point.accuracy:.2f} %, {milliseconds_text(point.latency_ms)}"
+        tip = f"{point.name}: {100 * point.accuracy:.2f} %, {text(point.cost)}"
         parts.append(element("circle", element("title", escape(tip)), cx=cx, cy=cy, r=5.5, style=style))
     for index in [*front, *others]:  # and chooses the place of its labels first
         point, best = points[index], index in front
-        cx, cy = x(point.latency_ms), y(point.accuracy)
+        cx, cy = x(point.cost), y(point.accuracy)
         name = shorten(point.name, 34)
         box, anchor = _place(cx, cy, text_width(name, 12.5), taken, (left, 50.0, width, height - 46))
         taken.append(box)
