@@ -80,29 +80,22 @@ def _backward(module: nn.Module, inputs: Tensor, targets: Tensor | int | None, r
         return slopes(pick(output, classes), variable, "the inputs")
 
 
-class _Rectify(torch.autograd.Function):
-    """A rectifier whose backward pass is one of the rules above."""
+class _Deconvolved(torch.autograd.Function):
+    """A rectifier that rectifies what comes back, and nothing else."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, high: float | None, rule: _Rule) -> Tensor:
+    def forward(ctx: Any, x: Tensor, high: float | None) -> Tensor:  # noqa: ARG004
         """Return ``max(x, 0)``, at most ``high``."""
-        y = x.clamp(0, high)
-        ctx.rule = rule
-        if rule == "guided":
-            ctx.save_for_backward((x > 0) if high is None else (x > 0) & (x < high))
-        return y
+        return x.clamp(0, high)
 
     @staticmethod
-    def backward(ctx: Any, *slopes: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, *slopes: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ARG004
         """Return R at the input."""
-        back = slopes[0].clamp(min=0)  # (R > 0) R
-        if ctx.rule == "guided":
-            back = back * ctx.saved_tensors[0]  # and (f > 0)
-        return back, None, None
+        return _positive(slopes[0]), None
 
 
 class _Rectifiers(TorchFunctionMode):
-    """Put :class:`_Rectify` in the place of every rectifier that runs inside the block, and count them."""
+    """Change the backward pass of every rectifier that runs inside the block, and count them."""
 
     def __init__(self, rule: _Rule) -> None:
         super().__init__()
@@ -110,7 +103,7 @@ class _Rectifiers(TorchFunctionMode):
         self.count = 0
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        """Run ``func``, or the rectifier in its place."""
+        """Run ``func``; if it is a rectifier, by the rule."""
         kwargs = kwargs or {}
         name = _NAMES.get(func)
         if name is None:
@@ -119,12 +112,21 @@ class _Rectifiers(TorchFunctionMode):
         if name == "hardtanh" and float(given.get("min_val", -1.0)) != 0:
             return func(*args, **kwargs)
         self.count += 1
+        if self.rule == "guided":
+            y = func(*args, **kwargs)  # its own backward pass takes (f > 0)
+            if y.requires_grad:
+                y.register_hook(_positive)
+            return y
         x = cast(Tensor, given["input"] if "input" in given else given["self"])
         high = None if name in ("relu", "relu_") else 6.0 if name == "relu6" else float(given.get("max_val", 1.0))
-        y = cast(Tensor, _Rectify.apply(x, high, self.rule))
+        y = cast(Tensor, _Deconvolved.apply(x, high))
         if name.endswith("_") or given.get("inplace"):
             return x.copy_(y)  # what holds x sees it rectified, as it would without us
         return y
+
+
+def _positive(slope: Tensor) -> Tensor:
+    return slope.clamp(min=0)  # (R > 0) R
 
 
 _SIGNATURES = {

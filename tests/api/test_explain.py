@@ -1,0 +1,180 @@
+"""explain, from a network to its page: every method, its checks, words in color, the nodes of a graph."""
+
+import pytest
+import torch
+from torch import nn
+
+import netsmith
+from netsmith.cli.output import colored
+from netsmith.core.errors import UnsupportedError
+from netsmith.workflows.attributions import IMAGES, NODES, TABLES, TOKENS, Asked, Found, Method
+from netsmith.workflows.checks import check
+
+
+def seeded(make):
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return make().eval()
+
+
+def images():
+    net = seeded(
+        lambda: nn.Sequential(
+            nn.Conv2d(1, 4, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(4, 6, 3, padding=1), nn.ReLU(),
+            nn.Flatten(), nn.Linear(96, 3),
+        )
+    )  # fmt: skip
+    return netsmith.from_module(net, torch.rand(1, 1, 8, 8), classes=("a", "b", "c"))
+
+
+def test_every_method_for_images_is_shown_and_checked(tmp_path):
+    found = images().explain(torch.rand(2, 1, 8, 8), tmp_path, method="all")
+    page = found.page.read_text()
+    assert found.groups[0].columns == 1 + len(IMAGES)
+    checked = [line.partition(":")[0] for line in found.notes if "deletion" in line]
+    assert checked == list(IMAGES)
+    assert "Checks of the explanations" in page
+    for name in IMAGES:
+        assert f"<td>{name.replace('_', ' ')}</td>" in page
+        assert f"{name} of 1: " in page  # what a screen reader says of its picture
+    adds = next(line for line in found.notes if line.startswith("shapley"))
+    assert float(adds.partition("adds up within ")[2].partition(",")[0]) < 1e-5
+    assert "standard error at most" in adds
+
+
+def test_the_default_is_fast(tmp_path):
+    found = images().explain(torch.rand(2, 1, 8, 8), tmp_path)
+    told = [line.partition(":")[0] for line in found.notes if "deletion" in line]
+    assert told == ["saliency", "smooth_grad", "integrated_gradients", "grad_cam", "occlusion"]
+
+
+def test_what_does_not_fit_says_what_does(tmp_path):
+    smooth = seeded(lambda: nn.Sequential(nn.Flatten(), nn.Linear(64, 8), nn.Tanh(), nn.Linear(8, 3)))
+    network = netsmith.from_module(smooth, torch.rand(1, 1, 8, 8), classes=("a", "b", "c"))
+    raw = torch.rand(2, 1, 8, 8)
+    with pytest.raises(UnsupportedError) as error:
+        network.explain(raw, tmp_path / "why", method="grad_cam,guided_backprop")
+    fitting = str(error.value).partition("these fit Sequential: ")[2].split(", ")
+    assert fitting == [name for name in IMAGES if name not in ("grad_cam", "guided_backprop", "deconvolution")]
+    assert not (tmp_path / "why").exists()
+    found = network.explain(raw, tmp_path / "why", method="grad_cam,lime")  # something fits
+    assert found.notes[0].startswith("grad_cam: left out, Grad-CAM needs a feature map")
+    assert found.groups[0].columns == 2
+
+
+class Words(nn.Module):
+    """The first class likes token 3, the second token 4."""
+
+    def __init__(self):
+        super().__init__()
+        self.embedding = nn.Embedding(9, 2)
+        with torch.no_grad():
+            self.embedding.weight.zero_()
+            self.embedding.weight[3, 0] = self.embedding.weight[4, 1] = 2.0
+
+    def forward(self, tokens):
+        return self.embedding(tokens).mean(1)
+
+
+@pytest.mark.parametrize("method", [name for name in TOKENS if name != "attention_rollout"])
+def test_words_carry_the_color_of_what_they_gave(tmp_path, method):
+    network = netsmith.from_module(Words(), torch.zeros(1, 10, dtype=torch.int64), classes=("no", "yes"))
+    found = network.explain([[1, 3, 2, 3, 5, 6, 7, 4, 1, 2]], tmp_path, method=method)
+    (text,) = found.texts
+    assert (text.heading, text.method) == ("1: no (55%)", method)
+    assert [word for word, _ in text.words] == ["1", "3", "2", "3", "5", "6", "7", "4", "1", "2"]
+    values = dict(enumerate(value for _, value in text.words))
+    assert {at for at, value in values.items() if value > 0.1} == {1, 3}
+    page = found.page.read_text()
+    assert page.count('<span style="background:rgba(196,87,31,0.75)"') >= 1
+    assert "WARNING" not in next(line for line in found.notes if line.startswith(method))
+
+
+def test_attention_rollout_of_a_module_of_ones_own(tmp_path):
+    class Attends(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.embedding = nn.Embedding(9, 4)
+            self.attention = nn.MultiheadAttention(4, 2, batch_first=True)
+            self.head = nn.Linear(4, 2)
+
+        def forward(self, tokens):
+            words = self.embedding(tokens)
+            return self.head(self.attention(words, words, words, need_weights=False)[0].mean(1))
+
+    network = netsmith.from_module(seeded(Attends), torch.zeros(1, 5, dtype=torch.int64), classes=("no", "yes"))
+    found = network.explain([[1, 2, 3, 4, 5]], tmp_path, method="attention_rollout")
+    values = [value for _, value in found.texts[0].words]
+    assert sum(values) == pytest.approx(1, abs=1e-6)
+    assert "the same for every class" in found.notes[0]
+
+
+def test_colors_are_for_terminals(monkeypatch, capsys):
+    words = [("go\x1b[2Jod", 1.0), ("bad", -0.4), ("so", 0.0)]
+    colored("1: yes", words)
+    assert capsys.readouterr().out == ""
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLORTERM", "truecolor")
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    colored("1: yes", words)
+    out = capsys.readouterr().out
+    assert "48;2;196;87;31" in out
+    assert "38;2;47;91;196" in out
+    assert "go\\x1b[2Jod" in out  # nothing that a terminal would obey
+
+
+@pytest.mark.parametrize("method", TABLES)
+def test_every_method_for_tables(tmp_path, method):
+    module = nn.Sequential(nn.Linear(3, 2, bias=False), nn.ReLU(), nn.Linear(2, 2, bias=False))
+    module[0].weight.data = torch.tensor([[1.0, 2.0, 3.0], [0.0, 0.0, 0.0]])
+    module[2].weight.data = torch.tensor([[1.0, 0.0], [0.0, 0.0]])
+    network = netsmith.from_module(module, torch.zeros(1, 3), classes=("no", "yes"))
+    found = network.explain([[2.0, 2.0, 2.0]], tmp_path, method=method)
+    assert found.notes[-1].startswith("1: no (100%): column 3 +")
+    assert found.texts == ()
+
+
+def test_the_nodes_and_edges_of_a_graph(tmp_path):
+    sets = {"data.twin": True, "epochs": 20}
+    run = netsmith.train("gcn_cora", sets=sets, root=tmp_path, name="g", notice=lambda _: None)
+    found = run.explain(count=3)
+    page = found.page.read_text()
+    assert page.count("Nodes, by input x gradient") == 3
+    assert page.count("Edges, by removal") == 3
+    assert sum(line.startswith("test node ") for line in found.notes) == 6
+    assert found.notes[0].startswith("input_x_gradient: deletion")
+    every = run.explain(count=1, method=",".join(NODES))
+    assert [line.partition(":")[0] for line in every.notes if "deletion" in line] == list(NODES)
+    with pytest.raises(UnsupportedError, match="'grad_cam' does not apply to graph inputs; these do: input_x_gradient"):
+        run.explain(method="grad_cam")
+    nodes = torch.rand(4, run.network.spec.inputs.shape[-1])
+    one = {"nodes": nodes.tolist(), "edges": [[0, 1], [1, 0], [1, 2], [2, 1]]}
+    given = run.network.explain([one], tmp_path / "why", count=4)
+    assert sum(line.startswith("node 3: ") for line in given.notes) == 2
+    assert next(line for line in given.notes if line.startswith("node 3:") and "edges" in line).endswith("none matters")
+
+
+def test_what_fails_its_checks_is_told():
+    module = nn.Sequential(nn.Flatten(), nn.Linear(16, 2))
+    with torch.no_grad():
+        module[1].weight.copy_(torch.stack([torch.arange(16.0), -torch.arange(16.0)]) / 20)
+    asked = Asked(module, torch.ones(1, 16), torch.zeros(1, dtype=torch.int64), fill=0.0)
+
+    def judged(scores, **more):
+        found = Found(scores[None], **more)
+        method = Method(
+            lambda asked: Found(scores[None] if asked.module is module else scores[None] + 0), gradient=False
+        )
+        return check({"mine": method}, [(asked, {"mine": found})])[0]
+
+    right = torch.arange(16.0)
+    told = judged(right)
+    assert told.faults == ("it stays alike when the weights are shuffled: it shows the input more than the network",)
+    assert told.deletion[0] < told.deletion[1]
+    assert told.insertion[0] > told.insertion[1]
+    wrong = judged(-right, error=torch.tensor([5.0]), doubt="it says so itself")
+    assert wrong.faults[0] == "what it calls important matters no more than random parts"
+    assert wrong.faults[2:] == ("it does not add up (scores reach 6.24)", "it says so itself")
+    assert "WARNING" in wrong.line()
+    assert "warning" in wrong.row()[-1]
