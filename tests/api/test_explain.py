@@ -7,8 +7,9 @@ from torch import nn
 import netsmith
 from netsmith.cli.output import colored
 from netsmith.core.errors import UnsupportedError
-from netsmith.workflows.attributions import IMAGES, NODES, TABLES, TOKENS, Asked, Found, Method
+from netsmith.workflows.attributions import Asked, Found, Method
 from netsmith.workflows.checks import check
+from netsmith.workflows.method_tables import IMAGES, NODES, TABLES, TOKENS
 
 
 def seeded(make):

@@ -157,7 +157,7 @@ def explain(
     method: str = typer.Option(
         "",
         "--method",
-        help="saliency, grad_cam, lime, shapley, filters, probes, ... or all; the fast ones by default.",
+        help="saliency, grad_cam, lime, shapley, filters, probes, ... or all; else the fast ones.",
     ),
     count: int = typer.Option(8, "--count", help="How many examples.", min=1, max=64),
     code: str = _CODE,

@@ -95,8 +95,12 @@ def smooth_grad(
     require_floating(inputs)
     if samples < 1 or noise < 0:
         raise UserError(f"samples is {samples}, noise is {noise}; expected samples >= 1 and noise >= 0")
-    with evaluating(module), torch.no_grad():
-        classes = resolve_targets(module(inputs), targets)
+    classes: Tensor | int | None = targets
+    if not isinstance(targets, int):
+        fits = isinstance(targets, Tensor) and targets.shape == inputs.shape[:1]
+        if not fits:  # predicted, or refused in words
+            with evaluating(module), torch.no_grad():
+                classes = resolve_targets(module(inputs), targets)
     flat = inputs.detach().flatten(1)
     spread = noise * (flat.amax(1) - flat.amin(1))  # (B,)
     spread = spread.reshape(-1, 1, *[1] * (inputs.dim() - 1))
@@ -105,7 +109,7 @@ def smooth_grad(
         # One draw per sample, so that the noise does not depend on how many rows a pass may see.
         draws = [torch.randn(inputs.shape, generator=generator, device=generator.device) for _ in range(start, stop)]
         noisy = inputs.detach()[:, None] + spread * torch.stack(draws, 1).to(inputs)  # (B, n, ...)
-        wanted = None if classes is None else repeat(classes, stop - start)
+        wanted = repeat(classes, stop - start) if isinstance(classes, Tensor) else classes
         total += gradient(module, noisy.flatten(0, 1), wanted).reshape(noisy.shape).sum(1)
     return total / samples
 

@@ -1,30 +1,17 @@
-"""The explanations of single decisions as a table: a method's name, what computes it, and what it needs."""
+"""Explaining single decisions by any method: what is asked, what is found, and what does not fit."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from netsmith.core.errors import UnsupportedError
-from netsmith.explain.attention import attention_maps, attention_rollout
-from netsmith.explain.embeddings import embedding_gradients, embedding_integrated_gradients
-from netsmith.explain.grad_cam import grad_cam, spatial_layers
-from netsmith.explain.guided import deconvolution, guided_backprop
-from netsmith.explain.integrated_gradients import Integrated, integrated_gradients
-from netsmith.explain.lime import kernel_shap, lime
-from netsmith.explain.occlusion import occlusion, segment_occlusion
-from netsmith.explain.saliency import gradient, heat_maps, input_x_gradient, saliency, smooth_grad
-from netsmith.explain.shapley import shapley_values
+from netsmith.explain.embeddings import embedding_gradients
+from netsmith.explain.saliency import gradient
 
-__all__ = ["IMAGES", "NODES", "TABLES", "TOKENS", "Asked", "Found", "Method", "attribute", "no_gradient"]
-
-_SAMPLES = 512  # coalitions of LIME and Kernel SHAP
-_ORDERS = 16
-_WEAK = 0.5  # a linear model that follows less of the score explains itself, not the network
+__all__ = ["Asked", "Found", "Method", "attribute", "no_gradient"]
 
 
 @dataclass(frozen=True)
@@ -159,181 +146,3 @@ def _fits(method: Method, asked: Asked, *, blind: bool) -> bool:
     except UnsupportedError:
         return False
     return True
-
-
-def _generator() -> torch.Generator:
-    return torch.Generator().manual_seed(0)
-
-
-def _map(attributions: Tensor) -> Tensor:
-    """Return what a picture shows: the largest absolute value of a pixel's channels."""
-    return heat_maps(attributions.abs())
-
-
-def _grad_cam(asked: Asked) -> Found:
-    layers = spatial_layers(asked.module, asked.inputs[:1])
-    layers = [layer for layer in layers if "preprocess" not in layer.split(".")]  # the picture is no feature map
-    if not layers:
-        raise UnsupportedError(f"Grad-CAM needs a feature map (B, K, h, w), and {asked.name} has none")
-    layer = asked.layer if asked.layer in layers else layers[-1]
-    return Found(grad_cam(asked.module, asked.inputs, asked.targets, layer=layer))
-
-
-def _occlusion(asked: Asked) -> Found:
-    window = max(1, asked.inputs.shape[-1] // 5)
-    drops = occlusion(
-        asked.module, asked.inputs, asked.targets, window=window, stride=max(1, window // 2), fill=asked.fill
-    )
-    return Found(drops.clamp(min=0))
-
-
-def _integrated(found: Integrated, scores: Tensor) -> Found:
-    return Found(scores, error=found.completeness_error)
-
-
-def _lime(asked: Asked) -> Found:
-    found = lime(
-        asked.module, asked.inputs, asked.targets, segments=asked.segments, baselines=asked.fill, samples=_SAMPLES,
-        generator=_generator(), rows=asked.rows,
-    )  # fmt: skip
-    worst = float(found.fidelity.min())
-    doubt = f"its linear model follows only {worst:.0%} of the score" if worst < _WEAK else ""
-    return Found(found.attributions, remark=f"fidelity (R squared) at least {worst:.2f}", doubt=doubt)
-
-
-def _kernel_shap(asked: Asked) -> Found:
-    players = asked.inputs.shape[1] if asked.segments is None else int(asked.segments.max()) + 1
-    found = kernel_shap(
-        asked.module, asked.inputs, asked.targets, segments=asked.segments, baselines=asked.fill,
-        samples=max(_SAMPLES, 4 * players), generator=_generator(), rows=asked.rows,
-    )  # fmt: skip
-    return Found(found.attributions)
-
-
-def _shapley(asked: Asked) -> Found:
-    found = shapley_values(
-        asked.module, asked.inputs, asked.targets, segments=asked.segments, baselines=asked.fill, orders=_ORDERS,
-        generator=_generator(), rows=asked.rows,
-    )  # fmt: skip
-    remark = f"standard error at most {float(found.standard_error.max()):.2g}"
-    return Found(found.attributions, error=found.efficiency_error, remark=remark)
-
-
-def _of_nodes(run: Callable[[Asked], Found]) -> Callable[[Asked], Found]:
-    """Drop the axis of features from ``(B, 1, N)``."""
-
-    def flat(asked: Asked) -> Found:
-        found = run(asked)
-        return replace(found, scores=found.scores[:, 0])
-
-    return flat
-
-
-def _of_pixels(run: Callable[[Asked], Found]) -> Callable[[Asked], Found]:
-    """Show what speaks for the class alone, one number per pixel."""
-
-    def positive(asked: Asked) -> Found:
-        found = run(asked)
-        return replace(found, scores=found.scores[:, 0].clamp(min=0))
-
-    return positive
-
-
-def _image_integrated(asked: Asked) -> Found:
-    found = integrated_gradients(asked.module, asked.inputs, asked.targets)
-    return _integrated(found, _map(found.attributions))
-
-
-def _table_integrated(asked: Asked) -> Found:
-    found = integrated_gradients(asked.module, asked.inputs, asked.targets, baselines=asked.fill)
-    return _integrated(found, found.attributions)
-
-
-def _node_integrated(asked: Asked) -> Found:
-    found = integrated_gradients(asked.module, asked.inputs, asked.targets, rows=asked.rows)
-    return _integrated(found, found.attributions.sum(1))
-
-
-def _token_integrated(asked: Asked) -> Found:
-    found = embedding_integrated_gradients(asked.module, asked.inputs, asked.targets, layer=asked.layer)
-    return _integrated(found, found.attributions)
-
-
-def _attention_rollout(asked: Asked) -> Found:
-    """Return what the positions of a text are made of, on average: the same for every class."""
-    rolled = attention_rollout(attention_maps(asked.module, asked.inputs))  # (B, L, L)
-    given = torch.ones_like(asked.inputs) if asked.segments is None else asked.segments >= 0
-    given = given.to(rolled)
-    mean = (rolled * given[..., None]).sum(1) / given.sum(1, keepdim=True).clamp(min=1)
-    return Found(mean * given, remark="the same for every class")
-
-
-def _smooth_grad(asked: Asked) -> Tensor:
-    return smooth_grad(asked.module, asked.inputs, asked.targets, generator=_generator())
-
-
-def _leave_out(asked: Asked) -> Found:
-    drops = segment_occlusion(
-        asked.module, asked.inputs, asked.targets, segments=asked.segments, baselines=asked.fill, rows=asked.rows
-    )
-    return Found(drops)
-
-
-def _plain(function: Callable[..., Tensor], show: Callable[[Tensor], Tensor] = _map) -> Callable[[Asked], Found]:
-    return lambda asked: Found(show(function(asked.module, asked.inputs, asked.targets)))
-
-
-def _same(scores: Tensor) -> Tensor:
-    return scores
-
-
-def _total(scores: Tensor) -> Tensor:
-    return scores.sum(1)
-
-
-IMAGES: Mapping[str, Method] = {
-    "saliency": Method(_plain(saliency), gradient=True, default=True, stages=3),
-    "input_x_gradient": Method(_plain(input_x_gradient), gradient=True, stages=3),
-    "smooth_grad": Method(lambda asked: Found(_map(_smooth_grad(asked))), gradient=True, default=True),
-    "integrated_gradients": Method(_image_integrated, gradient=True, default=True),
-    "guided_backprop": Method(_plain(guided_backprop), gradient=True, stages=3),
-    "deconvolution": Method(_plain(deconvolution), gradient=True, stages=3),
-    "grad_cam": Method(_grad_cam, gradient=True, default=True, stages=3, soft=True),
-    "occlusion": Method(_occlusion, gradient=False, default=True, soft=True),
-    "lime": Method(_of_pixels(_lime), gradient=False, soft=True),
-    "kernel_shap": Method(_of_pixels(_kernel_shap), gradient=False, soft=True),
-    "shapley": Method(_of_pixels(_shapley), gradient=False, soft=True),
-}
-
-_PARTS: dict[str, Any] = {
-    "occlusion": Method(_leave_out, gradient=False, stages=3),
-    "lime": Method(_lime, gradient=False),
-    "kernel_shap": Method(_kernel_shap, gradient=False),
-    "shapley": Method(_shapley, gradient=False),
-}
-
-TABLES: Mapping[str, Method] = {
-    "integrated_gradients": Method(_table_integrated, gradient=True, default=True),
-    "gradient": Method(_plain(gradient, _same), gradient=True, stages=3),
-    "input_x_gradient": Method(_plain(input_x_gradient, _same), gradient=True, stages=3),
-    "smooth_grad": Method(lambda asked: Found(_smooth_grad(asked)), gradient=True),
-    "guided_backprop": Method(_plain(guided_backprop, _same), gradient=True, stages=3),
-    **_PARTS,
-}
-
-TOKENS: Mapping[str, Method] = {
-    "integrated_gradients": Method(_token_integrated, gradient=True, default=True),
-    "input_x_gradient": Method(
-        lambda asked: Found(embedding_gradients(asked.module, asked.inputs, asked.targets, layer=asked.layer)),
-        gradient=True,
-        stages=3,
-    ),
-    "attention_rollout": Method(_attention_rollout, gradient=False, stages=3),
-    **_PARTS,
-}
-
-NODES: Mapping[str, Method] = {
-    "input_x_gradient": Method(_plain(input_x_gradient, _total), gradient=True, default=True, stages=2),
-    "integrated_gradients": Method(_node_integrated, gradient=True),
-    **{name: replace(method, run=_of_nodes(method.run)) for name, method in _PARTS.items()},
-}

@@ -16,10 +16,10 @@ from netsmith.core.files import write_atomic
 from netsmith.engine.source import Source
 from netsmith.report.page import Page
 from netsmith.report.run_page import PictureGroup
-from netsmith.workflows.attributions import IMAGES, NODES, TABLES, TOKENS
 from netsmith.workflows.checks import write_checks
 from netsmith.workflows.global_pictures import GLOBAL_METHODS, global_groups
 from netsmith.workflows.judging import Judged, judge
+from netsmith.workflows.method_tables import IMAGES, NODES, TABLES, TOKENS
 from netsmith.workflows.nodes import explain_nodes
 from netsmith.workflows.pages import data_text
 from netsmith.workflows.pictures import mistakes_group, picture_groups

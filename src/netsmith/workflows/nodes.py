@@ -18,8 +18,9 @@ from netsmith.explain.graphs import (
 )
 from netsmith.layers.graphs import Graphs
 from netsmith.report.page import Page
-from netsmith.workflows.attributions import NODES, Asked, Found, attribute
+from netsmith.workflows.attributions import Asked, Found, attribute
 from netsmith.workflows.checks import check, write_checks
+from netsmith.workflows.method_tables import NODES
 
 if TYPE_CHECKING:
     from netsmith.api.network import Network

@@ -15,9 +15,10 @@ from netsmith.explain.segments import grid_segments
 from netsmith.report.page import Picture
 from netsmith.report.pictures import heat_pixels, overlay, png, to_pixels
 from netsmith.report.run_page import PictureGroup
-from netsmith.workflows.attributions import IMAGES, Asked, attribute, no_gradient
+from netsmith.workflows.attributions import Asked, attribute, no_gradient
 from netsmith.workflows.checks import Check, check
 from netsmith.workflows.judging import Judged
+from netsmith.workflows.method_tables import IMAGES
 
 if TYPE_CHECKING:
     from netsmith.api.network import Network

@@ -13,8 +13,9 @@ from netsmith.core.errors import shorten
 from netsmith.explain.segments import token_segments
 from netsmith.layers.tokenize import PADDING, UNKNOWN
 from netsmith.report.page import Page
-from netsmith.workflows.attributions import TABLES, TOKENS, Asked, Found, attribute
+from netsmith.workflows.attributions import Asked, Found, attribute
 from netsmith.workflows.checks import check, write_checks
+from netsmith.workflows.method_tables import TABLES, TOKENS
 
 if TYPE_CHECKING:
     from netsmith.api.network import Network
