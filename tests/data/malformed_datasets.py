@@ -6,11 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from malformed_pictures import CASES, Case
+from malformed_pictures import CASES, Case, png
 
 from netsmith.api.encode import encode
 from netsmith.core.spec import Inputs
-from netsmith.data import cifar10, fsdd
+from netsmith.data import cifar10, fsdd, omniglot
 from netsmith.data._files import open_tree
 
 __all__ = ["CASES"]
@@ -64,7 +64,7 @@ sound("WAV: cut off", wav()[:-30], r"s\.wav: announces 40 samples but holds 25")
 sound("WAV: no sample", wav(0), r"s\.wav: holds no sample")
 sound("WAV: other rate", wav(rate=44100), r"s\.wav: has 44100 samples per second; expected 8000: resample it")
 sound("WAV: stereo", wav(channels=2), r"s\.wav: has 2 channels; expected 1: save it in mono")
-sound("WAV: too long", wav(51), r"s\.wav: has 51 samples \(0\.01 s\); the network takes 50 \(0\.01 s\): cut it")
+sound("WAV: too long", wav(51), r"s\.wav: has 51 samples \(0\.01 s\); the network takes 50 samples \(0\.01 s\): cut it")
 sound("WAV: floating point", FLOATS[:20] + b"\3\0" + FLOATS[22:], r"s\.wav: is WAV of a coding that is not read")
 sound("WAV: no format", wav().replace(b"fmt ", b"junk"), r"s\.wav: is a damaged WAV file: ")
 sound(
@@ -88,3 +88,21 @@ recordings("FSDD: unknown speaker", "1_eve_3.wav", wav(), r"recordings/1_eve_3\.
 recordings("FSDD: another recording", "1_theo_3.wav", wav(), r"pack: its 1 recordings have the SHA-256")
 recordings("FSDD: damaged recording", "1_theo_3.wav", wav()[:-2], r"1_theo_3\.wav: announces 40 samples but holds 39")
 recordings("FSDD: a huge recording", "1_theo_3.wav", wav(2**20), r"1_theo_3\.wav: has \d+ bytes; expected at most")
+
+# -- Omniglot ----------------------------------------------------------------------------------------------------------
+
+
+def drawings(name: str, file: str, data: bytes, says: str) -> None:
+    def make(base: Path) -> Callable[[], Any]:
+        (base / "pack" / "Greek" / "character01").mkdir(parents=True)
+        (base / "pack" / "Greek" / "character01" / file).write_bytes(data)
+        return lambda: omniglot._drawings(open_tree(base / "pack"), size=28, contents="0" * 64)
+
+    CASES.append(Case(name, make, says))
+
+
+SMALL, WHOLE = png(size=(20, 105)), png(size=(105, 105))
+drawings("Omniglot: strange name", "one.png", WHOLE, r"pack: Greek/character01/one\.png is no drawing")
+drawings("Omniglot: other size", "0001_01.png", SMALL, r"0001_01\.png has \(105, 20\) pixels; expected 105 x 105")
+drawings("Omniglot: damaged", "0001_01.png", WHOLE[:-60], r"0001_01\.png: is a damaged picture")
+drawings("Omniglot: another drawing", "0001_01.png", WHOLE, r"pack: its 1 drawings of 1 characters have the SHA-256")

@@ -226,7 +226,7 @@ def test_the_example_of_the_service_is_a_sound(network):
         (base64.b64encode(b"OggS").decode(), "inputs[0]: expected the bytes of a WAV file in base64"),
         (
             base64.b64encode(wav([1] * 900)).decode(),
-            "inputs[0]: has 900 samples (0.11 s); the network takes 400 (0.05 s)",
+            "inputs[0]: has 900 samples (0.11 s); the network takes 400 samples (0.05 s)",
         ),
         ([[2.0] * 400], "less than or equal to 1"),
         ([[0.0] * 399], "expected 400 items, got 399"),

@@ -12,7 +12,7 @@ from netsmith.core.errors import DataError, shorten
 from netsmith.core.extras import require
 from netsmith.core.spec import Inputs
 
-__all__ = ["PICTURE_SUFFIXES", "decode_picture", "is_gray", "read_picture"]
+__all__ = ["PICTURE_SUFFIXES", "decode_picture", "is_gray", "read_picture", "resize_picture"]
 
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pgm", ".ppm")
 _FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
@@ -56,7 +56,7 @@ def _unreadable(error: Exception, name: str) -> DataError:
     return _refuse(name, f"{what}; expected one of {', '.join(_FORMATS)}")
 
 
-def decode_picture(data: bytes, *, channels: int, size: tuple[int, int], name: str) -> Tensor:
+def decode_picture(data: bytes, *, channels: int, size: tuple[int, int] | None, name: str) -> Tensor:
     """Decode a picture and bring it to one shape.
 
     It is turned as its EXIF says, put on white where it is transparent, taken to gray or RGB, and squashed to ``size``
@@ -65,7 +65,7 @@ def decode_picture(data: bytes, *, channels: int, size: tuple[int, int], name: s
     Args:
         data: The file's contents.
         channels: 1 or 3.
-        size: Height and width in pixels.
+        size: Height and width in pixels; None leaves them as they are.
         name: The file's name, for messages.
 
     Returns:
@@ -86,14 +86,29 @@ def decode_picture(data: bytes, *, channels: int, size: tuple[int, int], name: s
             white = require("PIL.Image", extra="data").new("RGBA", image.size, "white")
             image = require("PIL.Image", extra="data").alpha_composite(white, image)
         image = image.convert("L" if channels == 1 else "RGB")
-        if (image.height, image.width) != size:
+        if size is not None and (image.height, image.width) != size:
             image = image.resize((size[1], size[0]), require("PIL.Image", extra="data").Resampling.BILINEAR)
-        pixels = np.array(image, dtype=np.uint8).reshape(*size, channels)
+        pixels = np.array(image, dtype=np.uint8).reshape(image.height, image.width, channels)
     except (DataError, ImportError):
         raise
     except Exception as error:  # Pillow's readers raise anything on damaged data
         raise _unreadable(error, name) from None
     return torch.from_numpy(pixels).permute(2, 0, 1).contiguous()
+
+
+def resize_picture(pixels: Tensor, size: tuple[int, int]) -> Tensor:
+    """Squash a picture to a size with Pillow's antialiased bilinear filter, as :func:`decode_picture` does.
+
+    Args:
+        pixels: ``(C, H, W)`` uint8, of 1 or 3 channels.
+        size: Height and width in pixels.
+    """
+    if tuple(pixels.shape[1:]) == size:
+        return pixels
+    image_module = require("PIL.Image", extra="data")
+    array = pixels[0].numpy() if len(pixels) == 1 else pixels.permute(1, 2, 0).numpy()
+    image = image_module.fromarray(array).resize((size[1], size[0]), image_module.Resampling.BILINEAR)
+    return torch.from_numpy(np.array(image, dtype=np.uint8).reshape(*size, len(pixels))).permute(2, 0, 1).contiguous()
 
 
 def read_picture(data: bytes, inputs: Inputs, *, name: str) -> Tensor:
