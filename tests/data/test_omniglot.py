@@ -1,4 +1,4 @@
-"""Omniglot: the drawings of small archives of the official form, splits by drawing and by character, what is refused."""
+"""Omniglot: drawings of small archives of the official form, splits by drawing and by character, what is refused."""
 
 import io
 import os

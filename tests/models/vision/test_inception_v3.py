@@ -3,6 +3,7 @@ import torch
 from torch.nn import functional as F
 
 from models.drawn import random_state
+from netsmith.api.weights import adopt_weights
 from netsmith.compress.prune import prune
 from netsmith.core.errors import ConfigError
 from netsmith.measure.parameters import layer_table
@@ -224,3 +225,14 @@ def test_the_smallest_images_are_taken(size, auxiliary):
     assert model.auxiliary_logits(torch.zeros(1, 1, size, size))[0].shape == (1, 5)
     with pytest.raises(RuntimeError, match=r"too small|Kernel size"):
         model.auxiliary_logits(torch.zeros(1, 1, size - 1, size - 1))
+
+
+@pytest.mark.parametrize("auxiliary", [False, True])
+def test_public_weights_are_taken_by_their_names(auxiliary):
+    config = InceptionV3.Config(**THIN, in_channels=2, image_size=139 + auxiliary, auxiliary=auxiliary)
+    source, target = config.build(), config.build()
+    names = [name for name, _ in public_names(2, 3, 1, auxiliary=auxiliary)]
+    weights = dict(zip(names, random_state(source).values(), strict=True))
+    assert adopt_weights(target, config, weights) == "torchvision"
+    for name, tensor in source.state_dict().items():
+        assert torch.equal(target.state_dict()[name], tensor), name

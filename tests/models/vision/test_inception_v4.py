@@ -3,6 +3,7 @@ import torch
 from torch.nn import functional as F
 
 from models.drawn import random_state
+from netsmith.api.weights import adopt_weights
 from netsmith.compress.prune import prune
 from netsmith.core.errors import ConfigError
 from netsmith.measure.parameters import layer_table
@@ -173,3 +174,40 @@ def test_smaller_images_leave_nothing():
     assert model(torch.zeros(1, 1, 75, 75)).shape == (1, 5)
     with pytest.raises(RuntimeError, match=r"too small|Kernel size"):
         model(torch.zeros(1, 1, 74, 74))
+
+
+def timm_names(a, b, c):
+    """Yield timm's layers in its order."""
+    numbered = {
+        "A": ["branch0", "branch1.0", "branch1.1", "branch2.0", "branch2.1", "branch2.2", "branch3.1"],
+        "reduction_a": ["branch0", "branch1.0", "branch1.1", "branch1.2"],
+        "B": ["branch0", *(f"branch1.{at}" for at in range(3)), *(f"branch2.{at}" for at in range(5)), "branch3.1"],
+        "reduction_b": ["branch0.0", "branch0.1", *(f"branch1.{at}" for at in range(4))],
+        "C": [
+            *("branch0", "branch1_0", "branch1_1a", "branch1_1b", "branch2_0", "branch2_1", "branch2_2"),
+            *("branch2_3a", "branch2_3b", "branch3.1"),
+        ],
+    }
+    stem = ["", "", "", "conv", "branch0.0 branch0.1 branch1.0 branch1.1 branch1.2 branch1.3", "conv"]
+    blocks = [part.split() or [""] for part in stem]
+    blocks += [numbered["A"]] * a + [numbered["reduction_a"]] + [numbered["B"]] * b
+    blocks += [numbered["reduction_b"]] + [numbered["C"]] * c
+    for number, layers in enumerate(blocks):
+        for layer in layers:
+            prefix = f"features.{number}.{layer}." if layer else f"features.{number}."
+            yield f"{prefix}conv.weight"
+            for role in ("weight", "bias", "running_mean", "running_var", "num_batches_tracked"):
+                yield f"{prefix}bn.{role}"
+    yield from ("last_linear.weight", "last_linear.bias")
+
+
+def test_public_weights_are_taken_by_their_names():
+    for modules in ((2, 3, 2), (4, 7, 3)):
+        config = InceptionV4.Config(**THIN | {"modules": modules}, in_channels=2, image_size=75)
+        source, target = config.build(), config.build()
+        weights = dict(zip(timm_names(*modules), random_state(source).values(), strict=True))
+        assert adopt_weights(target, config, weights) == "timm"
+        for name, tensor in source.state_dict().items():
+            assert torch.equal(target.state_dict()[name], tensor), name
+    assert "features.21.branch2_3b.conv.weight" in weights
+    assert "features.3.conv.conv.weight" in weights

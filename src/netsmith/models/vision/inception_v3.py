@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from netsmith.core.config import AUTO, Auto
 from netsmith.core.errors import ConfigError
-from netsmith.core.roles import ModelConfig
+from netsmith.core.roles import ModelConfig, Renaming
 from netsmith.core.spec import InputKind
 from netsmith.layers.branches import Branches, conv_unit, stacked
 from netsmith.layers.initialization import he_initialize
@@ -25,6 +25,31 @@ _RowC = tuple[_Width, _Width, _Width, _Width]
 
 _LEAST = (75, 107)
 """The smallest images whose maps last: without and with the auxiliary head."""
+
+
+_TORCHVISION: Renaming = (
+    (r"\.bn\.", ".norm."),
+    *(
+        (rf"^Conv2d_{theirs}\.", f"stem.conv{at}.")
+        for at, theirs in enumerate(("1a_3x3", "2a_3x3", "2b_3x3", "3b_1x1", "4a_3x3"), start=1)
+    ),
+    *((rf"^Mixed_5{letter}\.", f"inception_a.{at}.") for at, letter in enumerate("bcd")),
+    (r"^Mixed_6a\.", "reduction_a."),
+    *((rf"^Mixed_6{letter}\.", f"inception_b.{at}.") for at, letter in enumerate("bcde")),
+    (r"^Mixed_7a\.", "reduction_b."),
+    *((rf"^Mixed_7{letter}\.", f"inception_c.{at}.") for at, letter in enumerate("bc")),
+    (r"^AuxLogits\.conv0\.", "auxiliary.conv1."),
+    (r"^AuxLogits\.conv1\.", "auxiliary.conv2."),
+    (r"^AuxLogits\.fc\.", "auxiliary.head."),
+    (r"^fc\.", "head."),
+    (r"branch_pool\.", "branch_pool.1."),
+    (r"branch7x7x3_", "branch7x7_"),
+    (r"(branch\dx\d)dbl_", r"\1_double_"),
+    # their layers of a branch count from 1; a and b are the two halves of its end
+    *((rf"(branch\dx\d|_double)_{at + 1}(?=[ab.])", rf"\1.{at}") for at in range(5)),
+    (r"(\.\d)a\.", r"\1.branch1x3."),
+    (r"(\.\d)b\.", r"\1.branch3x1."),
+)
 
 
 class InceptionV3(nn.Module):
@@ -105,6 +130,13 @@ class InceptionV3(nn.Module):
         in_channels: int | Auto = AUTO
         image_size: int | Auto = AUTO
         num_classes: int | Auto = AUTO
+
+        def public_names(self) -> Mapping[str, Renaming]:
+            """Return torchvision's names, also those of timm.
+
+            The public weights hold the auxiliary head (``auxiliary=True``) and want a mean and a std of 0.5.
+            """
+            return {"torchvision": _TORCHVISION}
 
     def __init__(self, config: InceptionV3.Config) -> None:
         super().__init__()

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from netsmith.core.config import AUTO, Auto
 from netsmith.core.errors import ConfigError
-from netsmith.core.roles import ModelConfig
+from netsmith.core.roles import ModelConfig, Renaming
 from netsmith.core.spec import InputKind
 from netsmith.layers.branches import Branches, conv_unit, stacked
 from netsmith.layers.initialization import he_initialize
@@ -88,6 +88,10 @@ class InceptionV4(nn.Module):
         in_channels: int | Auto = AUTO
         image_size: int | Auto = AUTO
         num_classes: int | Auto = AUTO
+
+        def public_names(self) -> Mapping[str, Renaming]:
+            """Return timm's names, which are those of the pretrained-models collection too."""
+            return {"timm": _timm(self.modules)}
 
     def __init__(self, config: InceptionV4.Config) -> None:
         super().__init__()
@@ -240,3 +244,32 @@ def _fork(width: int, out: int) -> Branches:
 
 def _pooled(width: int, out: int) -> nn.Sequential:
     return nn.Sequential(nn.AvgPool2d(3, stride=1, padding=1, count_include_pad=False), conv_unit(width, out))
+
+
+def _timm(modules: tuple[int, int, int]) -> Renaming:
+    """Return what turns timm's numbered layers into ours; where they stand follows from the number of modules."""
+    a, b, c = modules
+    blocks = [
+        *((f"stem.conv{at}", {}) for at in (1, 2, 3)),
+        ("stem.mixed1", {"conv": "3x3"}),
+        ("stem.mixed2", {"branch0": "3x3", "branch1": "7x7"}),
+        ("stem.mixed3", {"conv": "3x3"}),
+        *((f"inception_a.{at}", _branches("3x3")) for at in range(a)),
+        ("reduction_a", {"branch0": "3x3", "branch1": "3x3_double"}),
+        *((f"inception_b.{at}", _branches("7x7")) for at in range(b)),
+        ("reduction_b", {"branch0": "3x3", "branch1": "7x7"}),
+        *((f"inception_c.{at}", _branches("3x3")) for at in range(c)),
+    ]
+    rules = [(r"\.bn\.", ".norm."), (r"^last_linear\.", "head.")]
+    for number, (name, branches) in enumerate(blocks):
+        rules += [
+            (rf"^features\.{number}\.{theirs}(?=[._])", f"{name}.branch{ours}") for theirs, ours in branches.items()
+        ]
+        rules += [] if branches else [(rf"^features\.{number}\.", f"{name}.")]
+    # the layers of the last modules' branches are named, not numbered; a and b are the two halves of an end
+    rules += [(r"^(inception_c\.\d+\.branch\dx\d(?:_double)?)_(\d)", r"\1.\2")]
+    return (*rules, (r"(\.\d)a\.", r"\1.branch1x3."), (r"(\.\d)b\.", r"\1.branch3x1."))
+
+
+def _branches(kernel: str) -> dict[str, str]:
+    return {"branch0": "1x1", "branch1": kernel, "branch2": f"{kernel}_double", "branch3": "_pool"}
