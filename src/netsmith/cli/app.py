@@ -154,11 +154,7 @@ def predict(
 def explain(
     run: str = _RUN,
     source: str = typer.Option("", "--input", help="A file to explain; examples of the test split by default."),
-    method: str = typer.Option(
-        "",
-        "--method",
-        help="saliency, grad_cam, lime, shapley, filters, probes, ... or all; else the fast ones.",
-    ),
+    method: str = typer.Option("", "--method", help="saliency, lime, probes, ... or all; else the fast ones."),
     count: int = typer.Option(8, "--count", help="How many examples.", min=1, max=64),
     code: str = _CODE,
 ) -> None:
