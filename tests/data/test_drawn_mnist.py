@@ -15,6 +15,7 @@ from netsmith.core.roles import SourceConfig
 from netsmith.core.spec import Spec
 from netsmith.data._twin import twin_digits
 from netsmith.data.distorted_mnist import DistortedMnist
+from netsmith.data.mnist_pairs import _PAIRS, MnistPairs, _places
 from netsmith.data.translated_mnist import TranslatedMnist
 from netsmith.engine.random import example_keys, keyed_normal, keyed_uniform
 from netsmith.layers.preprocess import Preprocess
@@ -23,6 +24,7 @@ KINDS = ["rotated", "moved", "projected", "elastic"]
 ALL = [
     *(DistortedMnist.Config(distortion=kind, twin=True) for kind in KINDS[1:]),
     TranslatedMnist.Config(twin=True, clutter=4),
+    MnistPairs.Config(twin=True, target="sequence", fresh=True),
 ]
 
 
@@ -122,7 +124,7 @@ def test_evaluation_is_fixed_and_training_is_fresh(config):
         assert torch.equal(plain.inputs, Preprocess(source.spec.inputs)(source.raw(split, at_split)))
     first, second = source.load("train", at, key=1), source.load("train", at, key=2)
     assert not torch.equal(first.inputs, second.inputs)
-    assert torch.equal(first.targets, second.targets)
+    assert torch.equal(first.targets, second.targets) or isinstance(config, MnistPairs.Config)
     assert torch.equal(first.inputs[2:], source.load("train", at[2:], key=1).inputs)  # whatever else is in the batch
     whole = source.load("train", torch.arange(300), key=1).inputs
     assert torch.equal(first.inputs, whole[at])
@@ -130,7 +132,7 @@ def test_evaluation_is_fixed_and_training_is_fresh(config):
     assert source.spec.split("train").made.endswith("; drawn anew in every epoch")
     frozen = config.derive(fresh=False).build()
     assert torch.equal(frozen.load("train", at, key=1).inputs, frozen.load("train", at).inputs)
-    assert frozen.spec.split("train").made.endswith("; drawn from seed 0")
+    assert frozen.spec.split("train").made.endswith("; each drawn once")
     other = config.derive(split_seed=1, dev=0.0).build()
     assert not torch.equal(other.raw("test", at), source.raw("test", at))
     assert len({split.sha256 for split in source.spec.splits}) == 3
@@ -175,6 +177,41 @@ def test_clutter_only_adds_small_pieces_of_digits():
         piece = digits[digit, 0, row : row + 8, column : column + 8].int()
         wanted[y : y + 8, x : x + 8] = torch.maximum(wanted[y : y + 8, x : x + 8], piece)
     assert torch.equal(wanted, after[9, 0])
+
+
+@pytest.mark.parametrize("size", [84, 100])
+def test_two_boxes_never_touch(size):
+    first, second = _places(example_keys(3, torch.arange(20_000)), size=size)
+    assert bool(((first - second).abs() >= 28).any(1).all())
+    for corners in (first, second):
+        assert int(corners.min()) == 0
+        assert int(corners.max()) == size - 28
+
+
+def test_pairs_are_named_by_what_is_in_the_image():
+    images, answers = {}, {}
+    for target in ("pair", "sum", "sequence"):
+        source = MnistPairs.Config(twin=True, target=target).build()
+        images[target], answers[target] = source.raw("test", torch.arange(256)), source.load("test", torch.arange(256))
+    assert torch.equal(images["pair"], images["sum"])
+    sequence = answers["sequence"].targets
+    assert sequence.shape == (256, 2)
+    assert answers["sum"].targets.tolist() == sequence.sum(1).tolist()
+    assert [_PAIRS[pair] for pair in answers["pair"].targets.tolist()] == [tuple(sorted(s)) for s in sequence.tolist()]
+    assert len(_PAIRS) == len(MnistPairs.Config(twin=True, target="pair").build().spec.outputs.names) == 55
+    # The image is its own digit and another of the split, each whole, at the places that the key names.
+    digits, labels = twin_digits("drawn/test", count=256)
+    keys = example_keys(named_key(0, "draw", "test"), torch.arange(256))
+    corners = _places(keys, size=100)
+    for index in (0, 17, 255):
+        other = int(keyed_uniform(keys[index : index + 1], stream="pairs/other")[0] * 256)
+        wanted = torch.zeros(100, 100, dtype=torch.uint8)
+        places = []
+        for digit, (row, column) in zip((index, other), (corner[index].tolist() for corner in corners), strict=True):
+            wanted[row : row + 28, column : column + 28] = digits[digit, 0]
+            places.append((column, row, int(labels[digit])))
+        assert torch.equal(images["sum"][index, 0], wanted)
+        assert sequence[index].tolist() == [place[2] for place in sorted(places)]
 
 
 def test_settings_that_mean_nothing_are_refused():

@@ -1,4 +1,4 @@
-"""Omniglot: drawings of small archives of the official form, splits by drawing and by character, what is refused."""
+"""Omniglot: small archives of the official form, splits by drawing and by character, what is refused."""
 
 import io
 import os
@@ -13,6 +13,7 @@ from PIL import Image
 from netsmith.core.errors import ConfigError, DataError
 from netsmith.data import omniglot
 from netsmith.data._arrays import digest
+from netsmith.data._download import official_tree
 from netsmith.data.omniglot import Omniglot
 from netsmith.layers.preprocess import Preprocess
 
@@ -108,10 +109,14 @@ def test_the_official_archives():
     base = os.environ.get("NETSMITH_DATA")
     if not base or not (Path(base) / "omniglot").is_dir():
         pytest.skip("no official files here")
-    source = Omniglot.Config(split="characters").build()
-    assert len(source.spec.outputs.names) == 964 + 659
-    assert {split.name: split.size for split in source.spec.splits} == {"train": 17360, "dev": 1920, "test": 13180}
-    alphabets = [name.split("/")[0] for name in source.spec.outputs.names]
-    assert len(set(alphabets[:964])) == 30
-    assert len(set(alphabets[964:])) == 20
-    assert len(set(alphabets)) == 50
+    names = {}
+    for part, archive in omniglot._ARCHIVES.items():  # the members of both, the pixels of the smaller one
+        tree = official_tree("omniglot", archive, mirrors=())
+        names[part] = sorted({name.rpartition("/")[0] for name in tree.files})
+        assert len(tree.files) == 20 * len(names[part])
+    assert [len(characters) for characters in names.values()] == [964, 659]
+    assert [len({name.split("/")[0] for name in characters}) for characters in names.values()] == [30, 20]
+    found = omniglot._read("evaluation", Omniglot.Config())
+    assert list(found.names) == names["evaluation"]
+    assert found.images.shape == (13180, 1, 28, 28)
+    assert torch.bincount(found.labels).tolist() == [20] * 659

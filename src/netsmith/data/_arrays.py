@@ -15,7 +15,7 @@ from torch import Tensor
 
 from netsmith.core.errors import DataError, UnknownNameError
 from netsmith.core.roles import AugmentConfig, SourceConfig
-from netsmith.core.spec import Inputs, Outputs, Spec, Split, Step
+from netsmith.core.spec import Inputs, OutputKind, Outputs, Spec, Split, Step
 from netsmith.data._splits import draw_splits
 from netsmith.engine.batch import Batch
 from netsmith.engine.random import example_keys
@@ -188,6 +188,8 @@ class ImageSource(FixedSource):
         names: Names of the classes, in order of their labels.
         high: The largest raw value.
         before: Preprocessing steps that come before ``scale`` and that ``fetch`` has applied (``resize``, ``gray``).
+        answers: ``classes``, or ``tags`` where an image has several targets.
+        statistics: Mean and deviation of each channel in 0..1; None measures them of the training part.
     """
 
     def __init__(
@@ -200,16 +202,17 @@ class ImageSource(FixedSource):
         names: Sequence[str],
         high: int = 255,
         before: tuple[Step, ...] = (),
+        answers: OutputKind = "classes",
+        statistics: tuple[tuple[float, ...], tuple[float, ...]] | None = None,
     ) -> None:
-        mean, std = _measure(parts["train"], high=high, channels=shape[0])
+        mean, std = statistics or _measure(parts["train"], high=high, channels=shape[0])
         self._scale = Step(name="scale", high=float(high))
         self._mean, self._std = torch.tensor(mean), torch.tensor(std)
         self._augment = tuple(change.build() for change in config.augment)
         steps = (*before, self._scale, Step(name="normalize", mean=mean, std=std))
         inputs = Inputs(kind="image", shape=shape, dtype="uint8", low=0.0, high=float(high), preprocessing=steps)
-        spec = Spec(
-            dataset=dataset, inputs=inputs, outputs=Outputs(kind="classes", names=tuple(names), size=len(names))
-        )
+        outputs = Outputs(kind=answers, names=tuple(names), size=len(names))
+        spec = Spec(dataset=dataset, inputs=inputs, outputs=outputs)
         super().__init__(config, spec=spec, parts=parts)
 
     def _prepare(self, raw: Tensor, keys: Tensor | None) -> Tensor:
@@ -222,12 +225,12 @@ class ImageSource(FixedSource):
 
 def _measure(part: Part, *, high: int, channels: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Return mean and deviation per channel in 0..1, exact: from a count of every value."""
-    counts = np.zeros((channels, 256), dtype=np.int64)
+    found = torch.zeros(channels, 256, dtype=torch.int64)
     for at in torch.arange(len(part.targets)).split(4096):
-        images = part.fetch(at).numpy()
+        images = part.fetch(at)
         for channel in range(channels):
-            counts[channel] += np.bincount(images[:, channel].ravel(), minlength=256)
-    values = np.arange(256) / high
+            found[channel] += torch.bincount(images[:, channel].flatten(), minlength=256)
+    counts, values = found.numpy(), np.arange(256) / high
     total = counts.sum(axis=1)
     mean = counts @ values / total
     variance = counts @ values**2 / total - mean**2

@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor
 
 from netsmith.core.keys import key as named_key
-from netsmith.data._arrays import ImageFields, ImageSource, Part, digest, with_dev
+from netsmith.core.spec import OutputKind
+from netsmith.data._arrays import ImageFields, ImageSource, Part, array_part, digest, with_dev
 from netsmith.data._mnist_files import MNIST_FILES, MNIST_MIRRORS, idx_parts
 from netsmith.data._twin import twin_digits
 from netsmith.engine.random import example_keys, keyed_uniform
 
-__all__ = ["DIGIT_NAMES", "Draw", "DrawnFields", "DrawnSource", "paste", "place", "scatter_pieces"]
+__all__ = ["DIGIT_NAMES", "Answer", "Draw", "DrawnFields", "DrawnSource", "paste", "place", "scatter_pieces"]
 
 DIGIT_NAMES = tuple(str(digit) for digit in range(10))
 _AT_ONCE = 256  # examples drawn at once: their numbers stay in the processor's cache
 _SIDE = 28
 
-Draw = Callable[[Tensor, Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
-"""``draw(digits, labels, at, keys)``: images ``(B, 1, S, S)`` uint8 and targets, one for each of the digits ``at``.
+Draw = Callable[[Tensor, Tensor, Tensor], Tensor]
+"""``draw(digits, at, keys)``: images ``(B, 1, S, S)`` uint8 around the digits ``at``, each a function of its key alone.
 
-``digits`` ``(N, 1, 28, 28)`` uint8 and ``labels`` ``(N,)`` are the whole split, from which others may be taken; what is
-drawn is a function of the example's key alone.
+``digits`` ``(N, 1, 28, 28)`` uint8 are the whole split, from which others may be taken.
 """
+Answer = Callable[[Tensor, Tensor, Tensor], Tensor]
+"""``answer(labels, at, keys)``: the targets of those images, where it is not the label of the digit."""
 
 
 class DrawnFields(ImageFields):
@@ -48,8 +49,10 @@ class DrawnSource(ImageSource):
         config: The reader's config.
         dataset: Name of the data set.
         draw: Makes the images.
+        answer: Makes the targets; None for the labels of the digits.
         size: Height and width of an image, in pixels.
         names: Names of the classes, or of the tags of an image.
+        answers: ``classes``, or ``tags`` where an image has several targets.
     """
 
     def __init__(
@@ -58,45 +61,49 @@ class DrawnSource(ImageSource):
         *,
         dataset: str,
         draw: Draw,
+        answer: Answer | None = None,
         size: int,
         names: Sequence[str] = DIGIT_NAMES,
+        answers: OutputKind = "classes",
     ) -> None:
         parts = {
-            split: _drawn(part, draw, split=split, config=config, fresh=config.fresh and split == "train")
+            split: _drawn(
+                part, draw, answer or _own_label, split=split, config=config, fresh=config.fresh and split == "train"
+            )
             for split, part in _digits(config).items()
         }
-        super().__init__(config, dataset=dataset, parts=parts, shape=(1, size, size), names=names)
+        super().__init__(config, dataset=dataset, parts=parts, shape=(1, size, size), names=names, answers=answers)
 
 
 def _digits(config: DrawnFields) -> Mapping[str, Part]:
     """Return the splits of MNIST, or of its twin whose digits keep their class however they are moved."""
     if config.twin:
         train, test = twin_digits("drawn/train", count=640), twin_digits("drawn/test", count=256)
-        return with_dev(*train, dev=config.dev, seed=config.split_seed) | {"test": Part(*_all(*test))}
+        return with_dev(*train, dev=config.dev, seed=config.split_seed) | {"test": array_part(*test)}
     return idx_parts("mnist", MNIST_FILES, mirrors=MNIST_MIRRORS, twin=False, dev=config.dev, seed=config.split_seed)
 
 
-def _all(images: Tensor, labels: Tensor) -> tuple[Callable[[Tensor], Tensor], Tensor, str]:
-    return functools.partial(images.index_select, 0), labels, digest(images, labels)
+def _own_label(labels: Tensor, at: Tensor, keys: Tensor) -> Tensor:  # noqa: ARG001
+    return labels[at]
 
 
-def _drawn(part: Part, draw: Draw, *, split: str, config: DrawnFields, fresh: bool) -> Part:
-    digits = part.fetch(torch.arange(len(part.targets)))
-    fixed = example_keys(named_key(config.split_seed, "draw", split), torch.arange(len(digits)))
+def _drawn(part: Part, draw: Draw, answer: Answer, *, split: str, config: DrawnFields, fresh: bool) -> Part:
+    everything = torch.arange(len(part.targets))
+    digits = part.fetch(everything)
+    fixed = example_keys(named_key(config.split_seed, "draw", split), everything)
+    targets = answer(part.targets, everything, fixed)
+
+    def fetch(at: Tensor) -> Tensor:
+        return torch.cat([draw(digits, piece, fixed[piece]) for piece in at.split(_AT_ONCE)])
 
     def redraw(at: Tensor, keys: Tensor) -> tuple[Tensor, Tensor]:
-        return draw(digits, part.targets, at, keys)
+        return draw(digits, at, keys), answer(part.targets, at, keys)
 
-    pieces = [redraw(at, fixed[at]) for at in torch.arange(len(digits)).split(_AT_ONCE)]
-    images, targets = (torch.cat(list(column)) for column in zip(*pieces, strict=True))
-    return Part(
-        functools.partial(images.index_select, 0),
-        targets,
-        digest(images, targets),
-        made=f"{part.made}; " + ("drawn anew in every epoch" if fresh else f"drawn from seed {config.split_seed}"),
-        seed=config.split_seed,
-        redraw=redraw if fresh else None,
-    )
+    if fresh:  # its fixed drawings are seldom looked at, and may be large: they are made when they are
+        sha256 = digest(digits, targets, fetch(everything[:_AT_ONCE]))
+        return Part(fetch, targets, sha256, made=f"{part.made}; drawn anew in every epoch",
+                    seed=config.split_seed, redraw=redraw)  # fmt: skip
+    return array_part(fetch(everything), targets, made=f"{part.made}; each drawn once", seed=config.split_seed)
 
 
 def place(keys: Tensor, *, size: int, side: int, stream: str, count: int = 1) -> Tensor:

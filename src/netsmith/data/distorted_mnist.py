@@ -59,11 +59,11 @@ class DistortedMnist(DrawnSource):
         size = _SIZES[kind] if config.size == AUTO else int(config.size)
         origins = _origins(kind, size)
 
-        def draw(digits: Tensor, labels: Tensor, at: Tensor, keys: Tensor) -> tuple[Tensor, Tensor]:
+        def draw(digits: Tensor, at: Tensor, keys: Tensor) -> Tensor:
             x, y = origins(keys)  # (B, S, S) each, pixels of the digit from its center
             grid = torch.stack([x, y], dim=-1).mul_(2 / _SIDE).to(torch.float32)
             images = F.grid_sample(digits[at].to(torch.float32), grid, padding_mode="zeros", align_corners=False)
-            return images.round_().clamp_(0, 255).to(torch.uint8), labels[at]
+            return images.round_().clamp_(0, 255).to(torch.uint8)
 
         super().__init__(config, dataset=f"{kind}-mnist", draw=draw, size=size)
 

@@ -46,11 +46,11 @@ class TranslatedMnist(DrawnSource):
     def __init__(self, config: Config) -> None:
         size = config.size
 
-        def draw(digits: Tensor, labels: Tensor, at: Tensor, keys: Tensor) -> tuple[Tensor, Tensor]:
+        def draw(digits: Tensor, at: Tensor, keys: Tensor) -> Tensor:
             canvas = digits.new_zeros(len(at), size, size)
             paste(canvas, digits[at, 0], place(keys, size=size, side=28, stream="digit")[:, 0])
             scatter_pieces(canvas, digits, keys, count=config.clutter, side=config.clutter_size)
-            return canvas[:, None], labels[at]
+            return canvas[:, None]
 
         name = "cluttered-translated-mnist" if config.clutter else "translated-mnist"
         super().__init__(config, dataset=name, draw=draw, size=size)
