@@ -12,6 +12,7 @@ from netsmith.api.encode import encode
 from netsmith.core.spec import Inputs
 from netsmith.data import cifar10, fsdd, omniglot
 from netsmith.data._files import open_tree
+from netsmith.data.imagenet import ImageNet
 
 __all__ = ["CASES"]
 
@@ -106,3 +107,36 @@ drawings("Omniglot: strange name", "one.png", WHOLE, r"pack: Greek/character01/o
 drawings("Omniglot: other size", "0001_01.png", SMALL, r"0001_01\.png has \(105, 20\) pixels; expected 105 x 105")
 drawings("Omniglot: damaged", "0001_01.png", WHOLE[:-60], r"0001_01\.png: is a damaged picture")
 drawings("Omniglot: another drawing", "0001_01.png", WHOLE, r"pack: its 1 drawings of 1 characters have the SHA-256")
+
+# -- ImageNet ----------------------------------------------------------------------------------------------------------
+
+TRAIN = {f"train/n0000000{c}/{i}.JPEG": b"not looked at yet" for c in "12" for i in range(4)}
+VAL = {"val/a.JPEG": b"x", "val/b.JPEG": b"x"}
+
+
+def imagenet(name: str, files: dict[str, bytes], says: str) -> None:
+    def make(base: Path) -> Callable[[], Any]:
+        for file, data in files.items():
+            (base / "big" / file).parent.mkdir(parents=True, exist_ok=True)
+            (base / "big" / file).write_bytes(data)
+        return lambda: ImageNet.Config(path=str(base / "big")).build()
+
+    CASES.append(Case(name, make, says))
+
+
+TRUTH = TRAIN | VAL | {"val.txt": b"a.JPEG 0\nb.JPEG 1\n"}
+imagenet("ImageNet: no train", VAL, r"big: holds no picture in train; expected train/<wnid>/\*\.JPEG")
+imagenet("ImageNet: train lies flat", VAL | {"train/a.JPEG": b"x"}, r"big: train/a\.JPEG lies elsewhere")
+imagenet("ImageNet: one class", VAL | {"train/n1/a.JPEG": b"x"}, r"big: train holds 1 class \(n1\)")
+imagenet("ImageNet: no val", TRAIN, r"big: holds no picture in val; expected")
+imagenet("ImageNet: flat val without a list", TRAIN | VAL, r"big: val lies flat, and val\.txt or LOC_val_solution\.csv")
+imagenet("ImageNet: not in the list", TRUTH | {"val/c.JPEG": b"x"}, r"big: val/c\.JPEG has no class")
+imagenet("ImageNet: class number too large", TRUTH | {"val.txt": b"a.JPEG 0\nb.JPEG 2\n"}, r"val\.txt, row 2: class 2")
+imagenet(
+    "ImageNet: a line of one word", TRUTH | {"val.txt": b"a.JPEG 0\nb.JPEG\n"}, r"val\.txt, row 2: holds 1 columns"
+)
+imagenet(
+    "ImageNet: a class of no picture", TRUTH | {"val.txt": b"a.JPEG 0\nb.JPEG n9\n"}, r"b\.JPEG has the class 'n9'"
+)
+imagenet("ImageNet: list is not UTF-8", TRUTH | {"val.txt": b"\xff\xfe"}, r"val\.txt: is not UTF-8 text \(byte 1\)")
+imagenet("ImageNet: no words", TRUTH | {"synset_words.txt": b"n00000001 cat\n"}, r"synset_words\.txt: has no words for")

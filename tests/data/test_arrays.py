@@ -2,6 +2,7 @@
 
 import os
 import warnings
+from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
 
 import numpy as np
@@ -19,9 +20,15 @@ from netsmith.core.spec import Spec
 from netsmith.data._splits import draw_splits
 from netsmith.data.cifar10 import Cifar10
 from netsmith.data.digits import Digits
+from netsmith.data.distorted_mnist import DistortedMnist
 from netsmith.data.fashion_mnist import FashionMnist
+from netsmith.data.fsdd import Fsdd
 from netsmith.data.image_folder import ImageFolder
+from netsmith.data.imagenet import ImageNet
 from netsmith.data.mnist import Mnist
+from netsmith.data.mnist_pairs import MnistPairs
+from netsmith.data.omniglot import Omniglot
+from netsmith.data.translated_mnist import TranslatedMnist
 from netsmith.engine.random import example_keys
 from netsmith.layers.preprocess import Preprocess
 
@@ -65,6 +72,25 @@ def test_normalization_is_measured_on_train_only(digits):
     assert normalize.std[0] == pytest.approx(float(train.std(correction=0)), abs=1e-6)
     everything = torch.cat([digits.raw(s.name, torch.arange(s.size)) for s in digits.spec.splits]).double() / 16
     assert abs(normalize.mean[0] - float(everything.mean())) > 1e-6
+
+
+MORE = [
+    DistortedMnist.Config(twin=True),
+    DistortedMnist.Config(twin=True, distortion="elastic"),
+    TranslatedMnist.Config(twin=True),
+    MnistPairs.Config(twin=True),
+    Omniglot.Config(twin=True),
+    ImageNet.Config(twin=True, image_size=24),
+    Fsdd.Config(twin=True, shift=True, length=1000),
+]
+
+
+@pytest.mark.parametrize("config", [*TWINS, *MORE], ids=lambda c: c.kind_name())
+def test_a_source_travels_to_the_processes_that_load(config):
+    source = config.build()
+    at = torch.tensor([3, 0])
+    there = ForkingPickler.loads(ForkingPickler.dumps(source))
+    assert torch.equal(there.load("train", at, key=3).inputs, source.load("train", at, key=3).inputs)
 
 
 @pytest.mark.parametrize("config", TWINS, ids=lambda c: c.kind_name())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 
 import torch
@@ -87,23 +88,40 @@ def _own_label(labels: Tensor, at: Tensor, keys: Tensor) -> Tensor:  # noqa: ARG
     return labels[at]
 
 
+@dataclasses.dataclass(frozen=True)
+class _Drawer:
+    """One split's digits, and how images are drawn around them."""
+
+    digits: Tensor
+    labels: Tensor
+    fixed: Tensor  # keys of the drawings that never change
+    draw: Draw
+    answer: Answer
+
+    def fetch(self, at: Tensor) -> Tensor:
+        return torch.cat([self.draw(self.digits, piece, self.fixed[piece]) for piece in at.split(_AT_ONCE)])
+
+    def redraw(self, at: Tensor, keys: Tensor) -> tuple[Tensor, Tensor]:
+        return self.draw(self.digits, at, keys), self.answer(self.labels, at, keys)
+
+
 def _drawn(part: Part, draw: Draw, answer: Answer, *, split: str, config: DrawnFields, fresh: bool) -> Part:
     everything = torch.arange(len(part.targets))
     digits = part.fetch(everything)
     fixed = example_keys(named_key(config.split_seed, "draw", split), everything)
+    drawer = _Drawer(digits, part.targets, fixed, draw, answer)
     targets = answer(part.targets, everything, fixed)
-
-    def fetch(at: Tensor) -> Tensor:
-        return torch.cat([draw(digits, piece, fixed[piece]) for piece in at.split(_AT_ONCE)])
-
-    def redraw(at: Tensor, keys: Tensor) -> tuple[Tensor, Tensor]:
-        return draw(digits, at, keys), answer(part.targets, at, keys)
-
-    if fresh:  # its fixed drawings are seldom looked at, and may be large: they are made when they are
-        sha256 = digest(digits, targets, fetch(everything[:_AT_ONCE]))
-        return Part(fetch, targets, sha256, made=f"{part.made}; drawn anew in every epoch",
-                    seed=config.split_seed, redraw=redraw)  # fmt: skip
-    return array_part(fetch(everything), targets, made=f"{part.made}; each drawn once", seed=config.split_seed)
+    if not fresh:
+        made = f"{part.made}; each drawn once"
+        return array_part(drawer.fetch(everything), targets, made=made, seed=config.split_seed)
+    return Part(  # its fixed drawings are seldom looked at, and may be large: they are made when they are
+        drawer.fetch,
+        targets,
+        digest(digits, targets, drawer.fetch(everything[:_AT_ONCE])),
+        made=f"{part.made}; drawn anew in every epoch",
+        seed=config.split_seed,
+        redraw=drawer.redraw,
+    )
 
 
 def place(keys: Tensor, *, size: int, side: int, stream: str, count: int = 1) -> Tensor:

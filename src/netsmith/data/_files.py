@@ -17,7 +17,7 @@ from netsmith.core.errors import DataError
 __all__ = ["FILE_LIMIT", "Tree", "open_tree", "read_capped"]
 
 FILE_LIMIT = 64 * 2**20
-_COUNT_LIMIT = 1_000_000
+_COUNT_LIMIT = 2_000_000  # ImageNet has 1.3 million
 _MEMORY_LIMIT = 2**30  # of a compressed tar, whose members cannot be reached singly
 _ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 _IGNORED = frozenset({"__MACOSX", "Thumbs.db", "desktop.ini"})

@@ -57,15 +57,15 @@ class DistortedMnist(DrawnSource):
     def __init__(self, config: Config) -> None:
         kind = config.distortion
         size = _SIZES[kind] if config.size == AUTO else int(config.size)
-        origins = _origins(kind, size)
-
-        def draw(digits: Tensor, at: Tensor, keys: Tensor) -> Tensor:
-            x, y = origins(keys)  # (B, S, S) each, pixels of the digit from its center
-            grid = torch.stack([x, y], dim=-1).mul_(2 / _SIDE).to(torch.float32)
-            images = F.grid_sample(digits[at].to(torch.float32), grid, padding_mode="zeros", align_corners=False)
-            return images.round_().clamp_(0, 255).to(torch.uint8)
-
+        draw = functools.partial(_draw, origins=_origins(kind, size))
         super().__init__(config, dataset=f"{kind}-mnist", draw=draw, size=size)
+
+
+def _draw(digits: Tensor, at: Tensor, keys: Tensor, *, origins: Callable[[Tensor], tuple[Tensor, Tensor]]) -> Tensor:
+    x, y = origins(keys)  # (B, S, S) each, pixels of the digit from its center
+    grid = torch.stack([x, y], dim=-1).mul_(2 / _SIDE).to(torch.float32)
+    images = F.grid_sample(digits[at].to(torch.float32), grid, padding_mode="zeros", align_corners=False)
+    return images.round_().clamp_(0, 255).to(torch.uint8)
 
 
 def _origins(kind: str, size: int) -> Callable[[Tensor], tuple[Tensor, Tensor]]:

@@ -109,24 +109,28 @@ def _part(recordings: Sequence[_Recording], config: Fsdd.Config, *, made: str, f
         targets = _next_levels(sounds, lengths, levels=config.levels)
     else:
         targets = torch.tensor([getattr(recording, config.target) for recording in recordings])
-
-    def redraw(at: Tensor, keys: Tensor) -> tuple[Tensor, Tensor]:
-        room = config.length - lengths[at] + 1
-        starts = (keyed_uniform(keys, stream="shift") * room).long()  # (B,)
-        source = torch.arange(config.length) - starts[:, None]  # (B, T)
-        moved = torch.where(source >= 0, sounds[at].gather(1, source.clamp(min=0)), 0.0)
-        if config.target != "next_sample":
-            return moved[:, None], targets[at]
-        return moved[:, None], torch.where(source >= 0, targets[at].gather(1, source.clamp(min=0)), UNLABELED)
-
     return Part(
         functools.partial(sounds[:, None].index_select, 0),
         targets,
         digest(sounds, targets),
         made=made,
         seed=config.split_seed if made != "official" else 0,
-        redraw=redraw if fresh and config.shift else None,
+        redraw=functools.partial(_shifted, sounds=sounds, lengths=lengths, targets=targets)
+        if fresh and config.shift
+        else None,
     )
+
+
+def _shifted(at: Tensor, keys: Tensor, *, sounds: Tensor, lengths: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the recordings at random places within their examples, and their targets."""
+    room = sounds.shape[1] - lengths[at] + 1
+    starts = (keyed_uniform(keys, stream="shift") * room).long()  # (B,)
+    source = torch.arange(sounds.shape[1]) - starts[:, None]  # (B, T)
+    inside, source = source >= 0, source.clamp(min=0)
+    moved = torch.where(inside, sounds[at].gather(1, source), 0.0)[:, None]
+    if targets.dim() == 1:
+        return moved, targets[at]
+    return moved, torch.where(inside, targets[at].gather(1, source), UNLABELED)
 
 
 def _next_levels(sounds: Tensor, lengths: Tensor, *, levels: int) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 from typing import Annotated, Literal
 
@@ -56,36 +57,36 @@ class MnistPairs(DrawnSource):
         clutter: Annotated[int, Field(ge=0, le=64)] = 0
 
     def __init__(self, config: Config) -> None:
-        size = config.size
-
-        def draw(digits: Tensor, at: Tensor, keys: Tensor) -> Tensor:
-            canvas = digits.new_zeros(len(at), size, size)
-            for which, corners in zip((at, _other(keys, len(digits))), _places(keys, size=size), strict=True):
-                paste(canvas, digits[which, 0], corners)
-            scatter_pieces(canvas, digits, keys, count=config.clutter, side=8)
-            return canvas[:, None]
-
-        def answer(labels: Tensor, at: Tensor, keys: Tensor) -> Tensor:
-            ours, theirs = labels[at], labels[_other(keys, len(labels))]
-            if config.target == "sum":
-                return ours + theirs
-            if config.target == "pair":
-                low, high = torch.minimum(ours, theirs), torch.maximum(ours, theirs)
-                return 10 * low - low * (low - 1) // 2 + high - low  # its place among _PAIRS
-            first, second = (corners[:, 1] * size + corners[:, 0] for corners in _places(keys, size=size))
-            both = torch.stack([ours, theirs], dim=1)  # (B, 2)
-            return torch.where((first <= second)[:, None], both, both.flip(1))
-
         kind: OutputKind = "tags" if config.target == "sequence" else "classes"
         super().__init__(
             config,
             dataset="mnist-pairs",
-            draw=draw,
-            answer=answer,
-            size=size,
+            draw=functools.partial(_draw, config=config),
+            answer=functools.partial(_answer, config=config),
+            size=config.size,
             names=_NAMES[config.target],
             answers=kind,
         )
+
+
+def _draw(digits: Tensor, at: Tensor, keys: Tensor, *, config: MnistPairs.Config) -> Tensor:
+    canvas = digits.new_zeros(len(at), config.size, config.size)
+    for which, corners in zip((at, _other(keys, len(digits))), _places(keys, size=config.size), strict=True):
+        paste(canvas, digits[which, 0], corners)
+    scatter_pieces(canvas, digits, keys, count=config.clutter, side=8)
+    return canvas[:, None]
+
+
+def _answer(labels: Tensor, at: Tensor, keys: Tensor, *, config: MnistPairs.Config) -> Tensor:
+    ours, theirs = labels[at], labels[_other(keys, len(labels))]
+    if config.target == "sum":
+        return ours + theirs
+    if config.target == "pair":
+        low, high = torch.minimum(ours, theirs), torch.maximum(ours, theirs)
+        return 10 * low - low * (low - 1) // 2 + high - low  # its place among _PAIRS
+    first, second = (corners[:, 1] * config.size + corners[:, 0] for corners in _places(keys, size=config.size))
+    both = torch.stack([ours, theirs], dim=1)  # (B, 2)
+    return torch.where((first <= second)[:, None], both, both.flip(1))
 
 
 def _other(keys: Tensor, count: int) -> Tensor:

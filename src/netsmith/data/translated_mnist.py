@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Annotated
 
 from pydantic import Field, model_validator
@@ -44,13 +45,13 @@ class TranslatedMnist(DrawnSource):
             return self
 
     def __init__(self, config: Config) -> None:
-        size = config.size
-
-        def draw(digits: Tensor, at: Tensor, keys: Tensor) -> Tensor:
-            canvas = digits.new_zeros(len(at), size, size)
-            paste(canvas, digits[at, 0], place(keys, size=size, side=28, stream="digit")[:, 0])
-            scatter_pieces(canvas, digits, keys, count=config.clutter, side=config.clutter_size)
-            return canvas[:, None]
-
         name = "cluttered-translated-mnist" if config.clutter else "translated-mnist"
-        super().__init__(config, dataset=name, draw=draw, size=size)
+        draw = functools.partial(_draw, config=config)
+        super().__init__(config, dataset=name, draw=draw, size=config.size)
+
+
+def _draw(digits: Tensor, at: Tensor, keys: Tensor, *, config: TranslatedMnist.Config) -> Tensor:
+    canvas = digits.new_zeros(len(at), config.size, config.size)
+    paste(canvas, digits[at, 0], place(keys, size=config.size, side=28, stream="digit")[:, 0])
+    scatter_pieces(canvas, digits, keys, count=config.clutter, side=config.clutter_size)
+    return canvas[:, None]

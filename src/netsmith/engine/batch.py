@@ -5,12 +5,12 @@ from __future__ import annotations
 import dataclasses
 import itertools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-__all__ = ["Batch", "doubled", "map_tensors"]
+__all__ = ["Batch", "Views", "doubled", "map_tensors"]
 
 
 def map_tensors(tree: Any, change: Callable[[Tensor], Any]) -> Any:
@@ -29,6 +29,16 @@ def map_tensors(tree: Any, change: Callable[[Tensor], Any]) -> Any:
 def doubled(tree: Any) -> Any:
     """Return a tree with its floating-point tensors in double precision."""
     return map_tensors(tree, lambda part: part.double() if part.is_floating_point() else part)
+
+
+class Views(NamedTuple):
+    """Inputs of an evaluation that looks at each example several times (crops, scales) and averages the answers.
+
+    Attributes:
+        each: ``(B, V, ...)``: what the model takes, V times for each example.
+    """
+
+    each: Tensor
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -174,4 +174,4 @@ def evaluation_batches(
         return
     for number, indices in enumerate(source.order(split, seed=seed, epoch=0)):
         if number % ranks.world == ranks.rank:
-            yield move(source.load(split, indices))
+            yield move(source.judged(split, indices))

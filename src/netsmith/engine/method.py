@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from netsmith.core.errors import UnsupportedError
 from netsmith.core.spec import Spec
-from netsmith.engine.batch import Batch
+from netsmith.engine.batch import Batch, Views
 from netsmith.engine.task import Loss, Metric, Task
 
 __all__ = ["Feed", "Logs", "Method", "Update", "batch_norms"]
@@ -91,7 +91,11 @@ class Method(nn.Module, abc.ABC):
 
     def evaluate(self, batch: Batch, metrics: Mapping[str, Metric]) -> None:
         """Update the metrics with one batch (called without gradients, in evaluation mode)."""
-        output = self.product()(batch.inputs)
+        if isinstance(batch.inputs, Views):
+            each = batch.inputs.each  # (B, V, ...)
+            output = self.task.average(self.product()(each.flatten(0, 1)).unflatten(0, each.shape[:2]))
+        else:
+            output = self.product()(batch.inputs)
         for metric in metrics.values():
             metric.update(output, batch.targets)
 

@@ -48,6 +48,13 @@ class Source(abc.ABC):
             key: The key of (seed, epoch) for augmentation, or None for the plain examples.
         """
 
+    def judged(self, split: str, indices: Tensor) -> Batch:
+        """Return what evaluation sees of some examples: by default what :meth:`load` returns.
+
+        A source whose examples are looked at several times returns :class:`~netsmith.engine.batch.Views` of them.
+        """
+        return self.load(split, indices)
+
     def splits(self) -> list[str]:
         """Return the names of the splits that exist."""
         return [split.name for split in self.spec.splits]

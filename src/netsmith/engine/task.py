@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
+from netsmith.core.errors import UnsupportedError
 from netsmith.core.spec import Outputs
 
 __all__ = ["UNLABELED", "Loss", "Metric", "Ratio", "Task", "figures", "weighted"]
@@ -109,6 +110,17 @@ class Task(nn.Module, abc.ABC):
     @abc.abstractmethod
     def metrics(self) -> dict[str, Metric]:
         """Return fresh metrics by name, in the order they are shown; the first one is the main figure."""
+
+    def average(self, outputs: Tensor) -> Tensor:  # noqa: ARG002
+        """Return one answer for the answers ``(B, V, ...)`` to several views of each example.
+
+        Raises:
+            UnsupportedError: By default: the task does not say what their average is.
+        """
+        raise UnsupportedError(
+            f"the task {type(self).__name__} does not average answers to several views of an example; "
+            "evaluate one view (for crops: test_crops=1 and one of test_scales)"
+        )
 
     @abc.abstractmethod
     def decode(self, output: Any, outputs: Outputs) -> list[dict[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from typing import Annotated, Any, ClassVar
 
 import torch
@@ -78,6 +79,10 @@ class Classify(Task):
             **{f"top{count}": Ratio(functools.partial(among, count)) for count in self.config.within},
             "loss": Ratio(negative_log_likelihood, higher_is_better=False, unit="nat"),
         }
+
+    def average(self, outputs: Tensor) -> Tensor:
+        """Return the logarithm of the mean probabilities, ``(B, V, K)`` to ``(B, K)`` (Krizhevsky et al. 2012, 4.1)."""
+        return full(outputs).log_softmax(-1).logsumexp(1) - math.log(outputs.shape[1])
 
     def decode(self, output: Tensor, outputs: Outputs) -> list[dict[str, Any]]:
         """Return label, index and the likeliest classes' probabilities (falling) per example.
