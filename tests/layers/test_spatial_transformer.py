@@ -154,3 +154,17 @@ def test_the_grid_is_exact_under_autocast():
         found, theirs = sampling_grid(matrix, (64, 64)), F.affine_grid(matrix, [1, 1, 64, 64], align_corners=False)
     assert torch.equal(found, wanted)
     assert float((theirs - wanted).abs().max()) * 32 > 0.05  # pixels
+
+
+def test_theta_may_learn_more_slowly():
+    torch.manual_seed(0)
+    images = torch.randn(2, 1, 6, 6, dtype=torch.float64)
+    slopes = []
+    for rate in (1.0, 0.1):
+        torch.manual_seed(1)
+        transformer = SpatialTransformer(nn.Flatten(), 36, rate=rate).double()
+        nn.init.normal_(transformer.regressor.weight, std=0.05)
+        (slope,) = torch.autograd.grad(transformer(images).square().sum(), [transformer.regressor.weight])
+        slopes.append(slope)
+    assert slopes[0].abs().max() > 0.01
+    torch.testing.assert_close(slopes[1], 0.1 * slopes[0], rtol=1e-14, atol=0)

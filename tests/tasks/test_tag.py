@@ -73,3 +73,17 @@ def test_targets_of_another_form_are_refused(answers):
     for answer, wrong in ((logits, target[0]), (logits, target.double()), (logits[0], target[0])):
         with pytest.raises(DataError, match=r"one class \(int64\) per element"):
             Tag.Config().build().loss(answer, wrong)
+
+
+def test_classes_may_stand_in_the_place_of_channels(answers):
+    logits, target = answers
+    usual, other = Tag.Config().build(), Tag.Config(classes_first=True).build()
+    turned = logits.movedim(-1, 1).contiguous()
+    assert other.loss(turned, target).total.item() == usual.loss(logits, target).total.item()
+    metrics = usual.metrics(), other.metrics()
+    for name, metric in metrics[0].items():
+        metric.update(logits, target)
+        metrics[1][name].update(turned, target)
+        assert metrics[1][name].compute() == metric.compute()
+    outputs = Outputs(kind="tags", names=("a", "b", "c"))
+    assert other.decode(turned, outputs) == usual.decode(logits, outputs)

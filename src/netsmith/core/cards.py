@@ -24,7 +24,6 @@ GAP_REASONS: Mapping[str, str] = MappingProxyType(
         "no_export": "the product contains an operation that ONNX cannot express",
         "no_feature_map": "there is no spatial feature map to look at",
         "adversarial_game": "a game has no loss that must fall",
-        "degradation": "a plain network so deep hardly learns, which is what the recipe is there to show",
         "inner_loop": "a task's loss contains a gradient step of its own",
     }
 )

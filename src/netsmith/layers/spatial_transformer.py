@@ -111,6 +111,7 @@ class SpatialTransformer(nn.Module):
         transformation: ``affine`` with six parameters, or ``attention`` with three: an isotropic scale and a
             translation.
         size: Height and width of the output; that of the images where it is not given.
+        rate: Factor on the gradient of theta: below 1, what says how to move learns more slowly than what reads.
 
     Attributes:
         regressor: The linear layer that gives theta.
@@ -132,8 +133,10 @@ class SpatialTransformer(nn.Module):
         *,
         transformation: Transformation = "affine",
         size: tuple[int, int] | None = None,
+        rate: float = 1.0,
     ) -> None:
         super().__init__()
+        self.rate = rate
         identity = _IDENTITY[transformation]
         self.localization = localization
         self.regressor = nn.Linear(features, len(identity))
@@ -145,7 +148,10 @@ class SpatialTransformer(nn.Module):
 
     def theta(self, images: Tensor) -> Tensor:
         """Return the parameters of each image's transformation: ``(B, 6)`` or ``(B, 3)``."""
-        return self.regressor(self.localization(images))
+        theta = self.regressor(self.localization(images))
+        if self.rate != 1 and self.training and theta.requires_grad:
+            theta.register_hook(lambda slope: slope * self.rate)
+        return theta
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the images as they are seen through their transformations."""

@@ -9,6 +9,7 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F
 
+from netsmith.core.config import later
 from netsmith.core.errors import DataError
 from netsmith.core.roles import TaskConfig
 from netsmith.core.spec import OutputKind, Outputs
@@ -29,7 +30,7 @@ class Tag(Task):
     ``loss``, their mean cross entropy in nats.
 
     Shapes:
-        Output ``(B, ..., K)``; target ``(B, ...)`` int64.
+        Output ``(B, ..., K)``, or with ``classes_first`` ``(B, K, ...)``; target ``(B, ...)`` int64.
 
     Raises:
         DataError: The targets are not of that shape.
@@ -40,17 +41,20 @@ class Tag(Task):
 
         Attributes:
             label_smoothing: Share of each target's mass that is spread evenly over all classes, in [0, 1).
+            classes_first: The network answers as convolutions do, with the classes in the place of channels.
         """
 
         answers: ClassVar[tuple[OutputKind, ...]] = ("tags",)
 
         label_smoothing: float = Field(default=0.0, ge=0, lt=1)
+        classes_first: bool = later(False)
 
     def __init__(self, config: Tag.Config) -> None:
         super().__init__()
         self.config = config
 
     def loss(self, output: Tensor, target: Tensor, weights: Tensor | None = None) -> Loss:
+        output = self._last(output)
         _check(output, target)
         losses = F.cross_entropy(
             full(output).movedim(-1, 1),
@@ -69,9 +73,9 @@ class Tag(Task):
 
     def metrics(self) -> dict[str, Metric]:
         return {
-            "accuracy": Ratio(lambda output, target: correct(*labeled(output, target))),
+            "accuracy": Ratio(lambda output, target: correct(*labeled(self._last(output), target))),
             "loss": Ratio(
-                lambda output, target: negative_log_likelihood(*labeled(output, target)),
+                lambda output, target: negative_log_likelihood(*labeled(self._last(output), target)),
                 higher_is_better=False,
                 unit="nat",
             ),
@@ -84,6 +88,7 @@ class Tag(Task):
             ConfigError: The schema has another number of names than the network has classes.
             DataError: A probability is not a number.
         """
+        output = self._last(output)
         names = class_names(output, outputs)
         probabilities = probabilities_of(output).flatten(1, -2)  # (B, elements, K)
         likeliest = probabilities.argmax(-1)
@@ -92,6 +97,10 @@ class Tag(Task):
             {"labels": [names[index] for index in indices], "probabilities": values}
             for indices, values in zip(likeliest.tolist(), sure.tolist(), strict=True)
         ]
+
+    def _last(self, output: Tensor) -> Tensor:
+        """Return the logits with the classes in the last axis."""
+        return output.movedim(1, -1) if self.config.classes_first else output
 
 
 def labeled(output: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:

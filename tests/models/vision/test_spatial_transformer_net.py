@@ -66,7 +66,9 @@ def test_a_fresh_one_is_its_own_control():
     with_it, alone = models
     for name, tensor in alone.state_dict().items():
         assert torch.equal(with_it.state_dict()[name], tensor)
-    assert float(with_it.transformer.localization.conv2.weight.detach().var()) * 500 == pytest.approx(2, rel=0.06)
+    last = with_it.transformer.localization.conv2.weight.detach()
+    features = with_it.transformer.regressor.in_features
+    assert float(last.var()) * 500 * features == pytest.approx(2, rel=0.06)  # He, over the root of what it feeds
     images = torch.rand(4, 1, 42, 42)
     torch.testing.assert_close(with_it(images), alone(images), rtol=0, atol=1e-5)
     nn.init.normal_(with_it.transformer.regressor.weight, std=0.1)

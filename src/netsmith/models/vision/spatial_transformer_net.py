@@ -6,6 +6,7 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Annotated, ClassVar
 
+import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
@@ -31,7 +32,8 @@ class SpatialTransformerNet(nn.Module):
     the transformer where the digit is: it learns from the classifier's loss alone.
 
     Weights are drawn by :func:`~netsmith.layers.initialization.he_initialize`, but for the layer that regresses theta
-    (see :class:`~netsmith.layers.spatial_transformer.SpatialTransformer`). Deviations: thin plate splines and
+    (see :class:`~netsmith.layers.spatial_transformer.SpatialTransformer`) and the convolution before it, whose weights
+    are divided by the root of the number of features. Deviations: thin plate splines and
     projective transformations are left out.
 
     Shapes:
@@ -56,6 +58,8 @@ class SpatialTransformerNet(nn.Module):
             transformation: What it may do: ``affine``, or ``attention``, a scale and a translation.
             channels: Channels of the classifier's two convolutions.
             localization_channels: Channels of the localization network's two convolutions.
+            localization_rate: Factor on the gradient of theta: the localization network learns more slowly, or it turns
+                away from the digit before the classifier can read one.
             in_channels: Channels of an image.
             image_size: Height and width in pixels.
             num_classes: Number of classes.
@@ -69,6 +73,7 @@ class SpatialTransformerNet(nn.Module):
         transformation: Transformation = "affine"
         channels: tuple[_Width, _Width] = (32, 32)
         localization_channels: tuple[_Width, _Width] = (20, 20)
+        localization_rate: float = Field(default=0.1, gt=0, le=1)
         in_channels: int | Auto = AUTO
         image_size: int | Auto = AUTO
         num_classes: int | Auto = AUTO
@@ -110,7 +115,11 @@ class SpatialTransformerNet(nn.Module):
         if config.transformer:
             localization, features = _localization(config)
             he_initialize(localization)
-            self.transformer = SpatialTransformer(localization, features, transformation=config.transformation)
+            with torch.no_grad():  # features of norm 1 or so: with larger ones the first steps throw theta far away
+                localization.get_submodule("conv2").weight.mul_(features**-0.5)
+            self.transformer = SpatialTransformer(
+                localization, features, transformation=config.transformation, rate=config.localization_rate
+            )
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the logits."""

@@ -1,4 +1,4 @@
-"""ResNet-20 on CIFAR-10 (He et al. 2016, section 4.2), its deeper forms, and the plain networks beside them."""
+"""ResNet-20 on CIFAR-10 (He et al. 2016, section 4.2), and two of its deeper forms."""
 
 from netsmith.data.augment.crop import Crop
 from netsmith.data.augment.flip import Flip
@@ -25,16 +25,6 @@ CARD = {
 }
 
 VARIANTS = {
-    "32": {
-        "set": {"method.model.depth": 32},
-        "title": "ResNet-32 on CIFAR-10",
-        "claims": [{"metric": "test/accuracy", "value": 0.9249, "tolerance": 0.005, "source": "Table 6: 7.51 % error"}],
-    },
-    "44": {
-        "set": {"method.model.depth": 44},
-        "title": "ResNet-44 on CIFAR-10",
-        "claims": [{"metric": "test/accuracy", "value": 0.9283, "tolerance": 0.005, "source": "Table 6: 7.17 % error"}],
-    },
     "56": {
         "set": {"method.model.depth": 56},
         "title": "ResNet-56 on CIFAR-10",
@@ -58,26 +48,6 @@ VARIANTS = {
             "each channel is normalized by its mean and deviation; the paper subtracts the mean of each pixel",
             "the 45,000 / 5,000 split is drawn by class; the test figure is of the network trained on the 45,000",
             "rate 0.01 for 400 steps; the paper: until the training error is below 80 % (about 400 steps)",
-        ],
-    },
-    "plain20": {
-        "set": {"method.model.residual": False},
-        "title": "The plain network of 20 layers on CIFAR-10",
-        "claims": [],
-    },
-    "plain56": {
-        "set": {"method.model.depth": 56, "method.model.residual": False},
-        "title": "The plain network of 56 layers on CIFAR-10",
-        "known_gaps": {"ranks": "batch_statistics", "overfits_one_batch": "degradation"},
-        "claims": [
-            {
-                "metric": "test/accuracy",
-                "against": ":plain20",
-                "value": -0.01,
-                "tolerance": 0.0,
-                "direction": "at_most",
-                "source": "Fig. 6, left: it ends some points of error above the plain network of 20 layers",
-            }
         ],
     },
 }
