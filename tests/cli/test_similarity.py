@@ -52,3 +52,16 @@ def test_what_cannot_be_compared_is_refused(netsmith, twin, more, message):
     found = netsmith(f"similarity {twin} {more}")
     assert found.code == 2
     assert message in found.line
+
+
+def test_curves_of_runs_are_drawn_over_each_other(netsmith, twin):
+    shutil.copytree(twin, Path("other"))
+    found = netsmith(f"compare {twin} other --page pages/both.html")
+    assert found.code == 0, found.err
+    assert found.out.rstrip().endswith("page: pages/both.html")
+    text = Path("pages/both.html").read_text()
+    assert "Learning curves" in text
+    assert text.count("<polyline") >= 4  # of both runs, at least a loss and an accuracy
+    assert json.loads(netsmith(f"compare {twin} other --page both.html --json").out)["page"] == "both.html"
+    assert "expected a name that ends with .html" in netsmith(f"compare {twin} other --page both.png").line
+    assert "6 runs on one page; expected at most 5" in netsmith(f"compare {' '.join(['twin'] * 6)} --page x.html").line

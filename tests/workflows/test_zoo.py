@@ -35,3 +35,5 @@ def test_the_page_has_a_chart_where_there_is_something_to_compare(tmp_path, caps
     assert "138,357,544" in text
     assert text.index("resnet50") < text.index("vgg16")  # by multiply-adds
     assert "lenet5</td>" not in text
+    assert main(["list", "--page", str(tmp_path / "zoo.txt")]) == 2
+    assert "expected a name that ends with .html" in capsys.readouterr().err

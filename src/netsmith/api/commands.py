@@ -87,7 +87,7 @@ def import_again(
         words += ["--classes", shlex.quote(str(classes)) if isinstance(classes, (str, Path)) else "FILE"]
     if image_size:
         words.append(f"--image-size {image_size}")
-    words += [f"--{name} {value:g}" for name, values in (("mean", mean), ("std", std)) for value in values]
+    words += [f"--{name} {value!r}" for name, values in (("mean", mean), ("std", std)) for value in values]
     words += ["--set " + shlex.quote(f"{name}={_text(value)}") for name, value in sets.items()]
     return " ".join(words)
 

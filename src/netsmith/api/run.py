@@ -27,7 +27,7 @@ from netsmith.engine.run_folder import RunFolder
 from netsmith.engine.source import LiveSource, Source
 from netsmith.measure.macs import count_macs
 
-__all__ = ["Run", "compare", "load", "prepared", "resume", "teaching", "train"]
+__all__ = ["Run", "compare", "load", "prepared", "resume", "teaching", "train", "with_code"]
 
 
 class Run:
@@ -297,7 +297,7 @@ def compare(
         notice: Where one-line notices go, of those that are given as folders.
     """
     rows, dumps = [], []
-    for run in [path if isinstance(path, Run) else _with_code(path, codes, notice) for path in paths]:
+    for run in [path if isinstance(path, Run) else with_code(path, codes, notice) for path in paths]:
         network = run.network
         finished = (run.path / "evaluation.json").is_file()
         rows.append(
@@ -315,7 +315,8 @@ def compare(
     return {"runs": rows, "differs": differs}
 
 
-def _with_code(path: str | Path, codes: Sequence[str | Path], notice: Callable[[str], None]) -> Run:
+def with_code(path: str | Path, codes: Sequence[str | Path], notice: Callable[[str], None]) -> Run:
+    """Load a run with that of some recipe files that it was made from, known by its hash."""
     folder = RunFolder.open(Path(path))
     sha256 = wanted_code(folder.read("experiment.json"))
     fitting = [code for code in codes if sha256 and Path(code).is_file() and sha256_of(Path(code)) == sha256]

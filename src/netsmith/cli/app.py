@@ -249,12 +249,13 @@ def compare(
     code: list[str] = typer.Option(
         [], "--code", help="Your recipe files that runs were made from. Repeatable.", metavar="FILE"
     ),
+    page: str = typer.Option("", "--page", help="Also write a page with their learning curves.", metavar="FILE"),
     json: bool = _JSON,
 ) -> None:
-    """Compare runs: figures, sizes, and the settings that differ."""
+    """Compare runs: figures, sizes, the settings that differ, and their curves."""
     from netsmith.cli import verbs
 
-    verbs.compare(runs, codes=code, as_json=json)
+    verbs.compare(runs, codes=code, page=page, as_json=json)
 
 
 @app.command()

@@ -22,7 +22,8 @@ def list_(*, as_json: bool, page: str = "") -> None:
     if page:
         from netsmith.workflows.zoo import zoo_page
 
-        say(f"page: {zoo_page(page)}")
+        file = str(zoo_page(page))
+        print_json({"page": file}) if as_json else say(f"page: {file}")
         return
     from netsmith.api.catalogue import list_recipes
 

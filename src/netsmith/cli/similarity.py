@@ -22,7 +22,7 @@ def similarity(
     as_json: bool,
 ) -> None:
     """Compare the layers of a run with those of another, or with given dissimilarity matrices."""
-    from netsmith.api.run import load
+    from netsmith.api.run import with_code
     from netsmith.workflows.similarity import compare_representations, compare_with_matrices
 
     if bool(other) == bool(matrices):
@@ -32,10 +32,9 @@ def similarity(
         )
     if other and source:
         raise UserError("--input says what the rows of given matrices are; leave it out where two runs are compared")
-    code = dict(zip((path, other), codes, strict=False))
-    run = load(path, code=code.get(path, ""), notice=notice)
+    run = with_code(path, codes, notice)
     if other:
-        second = load(other, code=code.get(other, ""), notice=notice)
+        second = with_code(other, codes, notice)
         found = compare_representations(run, second, method=method or "spearman", metric=metric)
     else:
         found = compare_with_matrices(run, matrices, source=source or None, method=method or "tau_a", metric=metric)

@@ -148,11 +148,17 @@ def serve(path: str, *, host: str, port: int, allowed_hosts: list[str], code: st
     load(path, code=code, notice=notice).serve(host=host, port=port, allowed_hosts=allowed_hosts)
 
 
-def compare(paths: list[str], *, codes: list[str], as_json: bool) -> None:
-    """Print runs side by side: a column each."""
+def compare(paths: list[str], *, codes: list[str], page: str, as_json: bool) -> None:
+    """Print runs side by side: a column each; with ``page``, also draw their curves."""
     from netsmith.api.run import compare as compare_runs
+    from netsmith.api.run import with_code
 
-    found = compare_runs(paths, codes=codes, notice=notice)
+    runs = [with_code(path, codes, notice) for path in paths]
+    if page:
+        from netsmith.workflows.side_by_side import compare_page
+
+        compare_page(runs, page)
+    found = compare_runs(runs) | ({"page": page} if page else {})
     if as_json:
         print_json(found)
         return
@@ -167,6 +173,9 @@ def compare(paths: list[str], *, codes: list[str], as_json: bool) -> None:
         print("\ndiffering settings")
         rows = [[path, *(_setting(value) for value in values)] for path, values in found["differs"].items()]
         print(table(["", *(row["run"] for row in runs)], rows))
+    if page:
+        say("")
+        say(f"page: {page}")
 
 
 def _number(value: Any) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from netsmith.api.catalogue import evidence_of, list_recipes, show
+from netsmith.core.errors import UserError
 from netsmith.core.files import write_atomic
 from netsmith.core.registry import config_in, find_recipe, sizes
 from netsmith.core.roles import ModelConfig
@@ -29,8 +30,14 @@ def zoo_page(file: str | Path) -> Path:
     """Write the page and return where it is.
 
     Args:
-        file: Ends with ``.html``.
+        file: Ends with ``.html``; its folder is made.
+
+    Raises:
+        UserError: Another ending.
     """
+    target = Path(file)
+    if target.suffix != ".html":
+        raise UserError(f"{target}: expected a name that ends with .html")
     found = measured_recipes()
     page = Page(
         "The zoo", subtitle="What was measured here, by data set, and what each network costs.", kicker="netsmith list"
@@ -38,7 +45,7 @@ def zoo_page(file: str | Path) -> Path:
     for data, rows in sorted(found.items()):
         if len(rows) < _FEWEST:
             continue
-        page.section(data, f"Mean test accuracy of {len(rows)} recipes over their seeds, on the official test split.")
+        page.section(data, f"Mean test accuracy of {len(rows)} recipes over their seeds, on the test split.")
         page.figures(
             [
                 (
@@ -72,7 +79,7 @@ def zoo_page(file: str | Path) -> Path:
         [[name, f"{row['parameters']:,}", f"{row['macs']:,}", str(row["size"])] for name, row in networks.items()],
         align="lrrr",
     )
-    target = Path(file)
+    target.parent.mkdir(parents=True, exist_ok=True)
     write_atomic(target, page.render().encode(), sync=False)
     return target
 
@@ -94,7 +101,9 @@ def measured_recipes() -> dict[str, list[dict[str, Any]]]:
             continue
         row = {"name": listed["name"], "accuracy": statistics.fmean(seeds.values()), "seeds": len(seeds)}
         row |= {"macs": facts["macs"], "parameters": facts["parameters"], "status": listed["status"]}
-        found.setdefault(facts["experiment"]["data"]["kind"], []).append(row)
+        data = facts["experiment"]["data"]
+        asked = [value for name, value in data.items() if name in ("target", "distortion")]  # other tasks of one kind
+        found.setdefault(", ".join([data["kind"], *map(str, asked)]), []).append(row)
     return found
 
 

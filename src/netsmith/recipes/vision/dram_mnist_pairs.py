@@ -17,7 +17,9 @@ CARD = {
     "deviations": [
         "both digits from left to right, as the paper reads house numbers; its pairs are one of 55 classes",
         "3 looks a digit at 12 x 12 pixels and two scales, states of 128; the paper gives no sizes for this task",
-        "Adam with a cosine rate; Eq. 12's baseline is learned from the state, as in RAM",
+        "Adam with a cosine rate; the baseline is learned from the state, as in RAM",
+        "always two objects: no end-of-sequence symbol; every digit is in the loss whatever was said before it",
+        "one reward for all looks, the share of digits that are right; the paper: each object's own",
     ],
     "learns": {"metric": "dev/accuracy", "value": 0.9, "steps": 600},
 }

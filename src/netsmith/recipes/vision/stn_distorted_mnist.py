@@ -30,6 +30,7 @@ CARD = {
         "12 epochs with momentum and a one-cycle rate; the paper: 150,000 steps, a rate cut in tenths",
         "gradients clipped at norm 1, small first steps, theta's gradient a tenth: else it turns away from the digit",
         "32 channels of a convolution; the paper fits their number to 400,000 parameters",
+        "momentum of 0.9 and batches of 128; the distortion's ranges as we know them from memory",
     ],
     "learns": {"metric": "dev/accuracy", "value": 0.9, "steps": 400},
 }
