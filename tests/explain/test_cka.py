@@ -98,8 +98,10 @@ def test_what_is_refused():
     good = normal(6, 3)
     with pytest.raises(UserError, match=r"of \[5, 6\] examples"):
         linear_cka(good, good[:5])
-    with pytest.raises(UserError, match="flat: the features are the same for all examples"):
+    with pytest.raises(UserError, match="flat: no two examples are more alike than others .*the same for all"):
         cka_table({"good": good, "flat": torch.full((6, 3), 0.1)})
+    with pytest.raises(UserError, match="equally far apart"):
+        cka_table({"good": good, "apart": torch.eye(6)}, unbiased=True)
     with pytest.raises(UserError, match="1 values are not finite"):
         linear_cka(good, torch.where(good == good[0, 0], torch.inf, good))
     with pytest.raises(UserError, match="at least 4 examples"):

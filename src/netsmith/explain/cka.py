@@ -131,8 +131,11 @@ class MinibatchCKA:
             raise UserError("no minibatch was given; call update first")
         both, first, second = (self._sums / self._batches).tolist()
         if not (first > 0 and second > 0):
-            raise UserError("the features are the same for all examples; CKA is undefined")
+            raise UserError(f"{_NOTHING}; CKA is undefined")
         return both / (first * second) ** 0.5  # Nguyen et al., Eq. 2
+
+
+_NOTHING = "no two examples are more alike than others (the features are the same for all, or all equally far apart)"
 
 
 def _rows(name: str, values: Tensor, least: int) -> Tensor:
@@ -148,7 +151,7 @@ def _rows(name: str, values: Tensor, least: int) -> Tensor:
 
 def _own(name: str, values: Tensor, found: Tensor) -> Tensor:
     if not float(found) > 1e-28 * max(1e-280, float(values.abs().max())):
-        raise UserError(f"{name}: the features are the same for all examples; CKA is undefined")
+        raise UserError(f"{name}: {_NOTHING}; CKA is undefined")
     return found
 
 

@@ -103,7 +103,8 @@ def noise_ceiling(stack: Tensor, *, method: Similarity = "spearman") -> NoiseCei
     """Return how alike the subjects are to each other: the range in which a perfect model would fall.
 
     Args:
-        stack: ``(S, T, N, N)``; one subject ``(T, N, N)`` has no ceiling (NaN, and 1 above).
+        stack: ``(S, T, N, N)``; one subject ``(T, N, N)`` has no ceiling: NaN below, and above it with
+            itself (1; less in tau_A where dissimilarities are tied).
         method: ``"spearman"`` or ``"tau_a"``.
     """
     stack = _with_subjects(stack)
