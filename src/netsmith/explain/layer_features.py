@@ -21,6 +21,8 @@ from netsmith.explain._forward import evaluating, find_layer, size_of
 
 __all__ = ["layer_features", "learned_layers"]
 
+_SERIES = (nn.Conv1d, nn.ConvTranspose1d)  # answer with channels before positions
+
 
 def layer_features(
     module: nn.Module, inputs: Any, *, layers: Sequence[str], widest: int = 0, rows: int = 0
@@ -33,7 +35,7 @@ def layer_features(
         layers: Names of submodules that run once and return one floating-point tensor ``(N, ...)``, as
             :func:`learned_layers` lists them.
         widest: Numbers per example at most: wider maps ``(N, K, h, w)`` are averaged on the finest grid that fits (one
-            place at least), wider sequences ``(N, L, D)`` over their positions; 0 keeps all.
+            place at least), wider sequences ``(N, L, D)`` (of a 1-d convolution ``(N, K, L)``) over their positions; 0 keeps all.
         rows: Examples in one forward pass; 0 takes as many as hold about a million numbers, at most 256.
 
     Raises:
@@ -103,8 +105,8 @@ def _answers(parts: dict[str, nn.Module], count: int, widest: int) -> Iterator[d
     handles = []
     for name, part in parts.items():
 
-        def note(_part: nn.Module, _inputs: Any, output: Any, name: str = name) -> None:
-            answers.setdefault(name, []).append(_vectors(output, count, widest))
+        def note(part: nn.Module, _inputs: Any, output: Any, name: str = name) -> None:
+            answers.setdefault(name, []).append(_vectors(part, output, count, widest))
 
         handles.append(part.register_forward_hook(note))
     try:
@@ -114,7 +116,7 @@ def _answers(parts: dict[str, nn.Module], count: int, widest: int) -> Iterator[d
             handle.remove()
 
 
-def _vectors(output: Any, count: int, widest: int) -> Tensor | str:
+def _vectors(part: nn.Module, output: Any, count: int, widest: int) -> Tensor | str:
     """Return ``(count, D)``, a copy (an in-place activation may follow), or in words what was given instead."""
     if not isinstance(output, Tensor):
         return f"a {type(output).__name__}"
@@ -123,7 +125,7 @@ def _vectors(output: Any, count: int, widest: int) -> Tensor | str:
     if not widest or output[0].numel() <= widest or output.dim() not in (3, 4):
         return output.detach().flatten(1).clone()
     if output.dim() == 3:
-        return output.detach().mean(1)
+        return output.detach().mean(2 if isinstance(part, _SERIES) else 1)
     height, width = output.shape[2:]
     side = next((s for s in range(max(height, width), 1, -1) if _size(output, s) <= widest), 1)
     return F.adaptive_avg_pool2d(output.detach(), (min(side, height), min(side, width))).flatten(1)
