@@ -17,7 +17,7 @@ from netsmith.explain.dissimilarity import (
     similarity_table,
     upper_triangle,
 )
-from netsmith.explain.given_matrices import matrix_text, parse_matrix, read_matrices, read_matrix
+from netsmith.explain.given_matrices import matrix_text, moment_files, parse_matrix, read_matrices, read_matrix
 from netsmith.explain.layer_features import layer_features, learned_layers
 from netsmith.explain.prototypes import features_at
 from netsmith.explain.time_resolved import noise_ceiling, time_course
@@ -308,3 +308,29 @@ def test_layer_features_of_tokens_and_of_what_returns_no_tensor(token_net, token
     assert layer_features(token_net, token_batch, layers=["embedding"], widest=29)["embedding"].shape == (4, 5)
     with pytest.raises(UnsupportedError, match="layer 'mix' gave a tuple for 4 examples"):
         layer_features(token_net, token_batch, layers=["mix"])
+
+
+def test_a_wide_series_is_averaged_over_its_positions():
+    series = nn.Sequential(nn.Conv1d(2, 5, 3), nn.Flatten(), nn.LazyLinear(2))
+    inputs = torch.randn(3, 2, 20, generator=torch.Generator().manual_seed(0))
+    series(inputs)
+    found = layer_features(series, inputs, layers=["0"], widest=9)["0"]
+    assert torch.allclose(found, series[0](inputs).mean(2))
+
+
+@pytest.mark.parametrize(
+    "stems",
+    [
+        ["1", "2", "10"],
+        ["-100", "-50", "0", "50"],
+        ["t-100", "t-50", "t0", "t50"],
+        ["sub-01_2", "sub-01_10", "sub-02_1"],
+        ["-200--100", "-100-0", "0-100"],
+        ["0.05", "0.1", "1"],
+        ["a", "b"],
+    ],
+)
+def test_moments_are_in_the_order_of_their_numbers(tmp_path, stems):
+    for stem in reversed(stems):
+        (tmp_path / f"{stem}.csv").touch()
+    assert [file.stem for file in moment_files(tmp_path)] == stems

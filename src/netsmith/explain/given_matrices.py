@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -20,7 +21,9 @@ from torch import Tensor
 from netsmith.core.errors import DataError, UserError, shorten
 from netsmith.explain.dissimilarity import check_matrices
 
-__all__ = ["GivenMatrix", "matrix_text", "parse_matrix", "read_matrices", "read_matrix", "read_subjects"]
+__all__ = [
+    "GivenMatrix", "matrix_text", "moment_files", "parse_matrix", "read_matrices", "read_matrix", "read_subjects",
+]  # fmt: skip
 
 _SIZE_LIMIT = 256 * 2**20
 
@@ -81,16 +84,14 @@ def read_matrices(paths: Sequence[str | Path]) -> GivenMatrix:
 
 
 def read_subjects(folders: Sequence[str | Path]) -> GivenMatrix:
-    """Read a time course of several subjects, a folder each, of CSV files in the order of their names.
+    """Read a time course of several subjects, a folder each, of CSV files by their names (``t2`` before ``t10``).
 
     Raises:
         DataError: As :func:`read_matrices`, an empty folder, or subjects with other moments or conditions.
     """
     stacks: list[GivenMatrix] = []
     for folder in map(Path, folders):
-        files = sorted(folder.glob("*.csv"))
-        if not files:
-            raise DataError("holds no *.csv; expected one matrix per moment", folder)
+        files = moment_files(folder)
         stacks.append(read_matrices(files))
         mine, first, name = stacks[-1], stacks[0], Path(folders[0]).name
         if mine.values.shape != first.values.shape:
@@ -101,6 +102,20 @@ def read_subjects(folders: Sequence[str | Path]) -> GivenMatrix:
     if not stacks:
         raise UserError("no folders were given; expected one per subject")
     return GivenMatrix(torch.stack([stack.values for stack in stacks]), stacks[0].names)
+
+
+def moment_files(folder: Path) -> list[Path]:
+    """Return a folder's CSV files, one per moment, in the order of their names; numbers in them count as numbers.
+
+    Raises:
+        DataError: There are none.
+    """
+    files = list(folder.glob("*.csv"))
+    signed = len({bool(re.search(r"[^\W\d_]-\d", file.stem)) for file in files}) > 1  # t-50 beside t0, not sub-01
+    files.sort(key=lambda file: (_natural(file.stem, signed=signed), file.name))
+    if not files:
+        raise DataError("holds no *.csv; expected one matrix per moment", folder)
+    return files
 
 
 def parse_matrix(text: str, name: str) -> GivenMatrix:
@@ -161,6 +176,14 @@ def matrix_text(values: Tensor, names: Sequence[str] = ()) -> str:
     for number, row in enumerate(values.tolist()):
         writer.writerow([*([names[number]] if names else []), *(repr(cell) for cell in row)])
     return file.getvalue()
+
+
+def _natural(stem: str, *, signed: bool) -> list[tuple[str, float]]:
+    """Return a key by which ``t2`` is before ``t10``, and ``-50`` before ``0``; after a letter a minus counts if ``signed``."""
+    before = r"(?<!\d)" if signed else r"(?<![^\W_])"
+    pieces = re.split(rf"((?:{before}-)?\d+(?:\.\d+)?)", stem)
+    numbers = [*pieces[1::2], "0"]
+    return [(text, float(number)) for text, number in zip(pieces[::2], numbers, strict=True)]
 
 
 def _is_number(text: str) -> bool:
