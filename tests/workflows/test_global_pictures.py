@@ -9,6 +9,7 @@ import netsmith
 from netsmith.api.network import Network
 from netsmith.core.errors import UnsupportedError
 from netsmith.core.spec import Inputs, Outputs, Spec
+from netsmith.explain.cka import cka_table
 from netsmith.workflows.global_pictures import GLOBAL_METHODS, generated_prototypes, global_groups
 from netsmith.workflows.judging import Judged
 from netsmith.workflows.representations import layer_answers, layer_matrices, spread
@@ -57,7 +58,12 @@ def test_all_methods_draw(network, judged):
     assert len(titles["Dissimilarity matrices"].pictures) == 3
     assert any(note.startswith("probes: ") and "(commonest class: 33.3 %)" in note for note in notes)
     assert any(note.startswith("projections: PCA shows") for note in notes)
-    assert any(note.startswith("cka: the largest change is from 0 to") or "from 2 to 5" in note for note in notes)
+    features, _ = layer_answers(network, judged.raw[spread(judged.targets, most=500)])
+    steps, layers = cka_table(features, unbiased=True).diagonal(1).tolist(), list(features)
+    at = min(range(len(steps)), key=steps.__getitem__)
+    change = f"cka: the largest change is from {layers[at]} to {layers[at + 1]} ({steps[at]:.2f})"
+    assert layers == ["0", "2", "5"]
+    assert change in notes
     assert all(picture.png[:4] == b"\x89PNG" for group in groups for picture in group.pictures)
 
 
@@ -153,3 +159,8 @@ def test_spread_takes_as_many_of_each_class():
     assert labels[chosen].tolist() == [0] * 5 + [1] * 5 + [2] * 3
     assert len(set(chosen.tolist())) == 13
     assert np.ptp(chosen[:5].numpy()) == 40
+
+
+def test_spread_over_more_classes_than_examples_cuts_none_of_the_last():
+    chosen = spread(torch.arange(10), most=4)
+    assert chosen.tolist() == [0, 2, 5, 7]

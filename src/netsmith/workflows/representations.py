@@ -25,18 +25,22 @@ _LAYERS = 12  # as many as a chart can name
 def spread(labels: Tensor, *, most: int) -> Tensor:
     """Return indices of at most ``most`` examples, by class in order, as many of each class as there may be.
 
+    Of more classes than examples, as many as have a place are taken, spread evenly.
+
     Args:
         labels: ``(N,)`` classes.
         most: Examples in all.
     """
     present = labels.unique()
     share = max(1, most // len(present))
+    if len(present) > most:  # not all classes have a place: those that do are spread over all
+        present = present[torch.arange(most) * len(present) // most]
     found = []
     for label in present:
         members = torch.nonzero(labels == label).flatten()
         step = max(1, len(members) // share)
         found.append(members[::step][:share])
-    return torch.cat(found)[:most]
+    return torch.cat(found)
 
 
 def layer_answers(network: Network, raw: Any, *, widest: int = WIDEST) -> tuple[dict[str, Tensor], list[str]]:
