@@ -179,3 +179,43 @@ def test_what_fails_its_checks_is_told():
     assert wrong.faults[2:] == ("it does not add up (scores reach 6.24)", "it says so itself")
     assert "WARNING" in wrong.line()
     assert "warning" in wrong.row()[-1]
+
+
+def test_attention_that_rollout_cannot_follow_is_left_out_by_name(tmp_path):
+    class Attends(nn.Module):
+        def __init__(self, pooled):
+            super().__init__()
+            self.embedding = nn.Embedding(9, 4)
+            self.first = nn.Parameter(torch.randn(1, 1, 4))
+            self.attention = nn.MultiheadAttention(4, 2, batch_first=True)
+            self.head = nn.Linear(4, 2)
+            self.pooled = pooled
+
+        def forward(self, tokens):
+            words = self.embedding(tokens)
+            query = self.first.expand(len(words), -1, -1)
+            if not self.pooled:
+                query = words = torch.cat([query, words], 1)
+            return self.head(self.attention(query, words, words)[0][:, 0])
+
+    for pooled, told in ((True, "attends from 1 positions to 5"), (False, "attends from 6 positions to 6")):
+        module = seeded(lambda pooled=pooled: Attends(pooled))
+        network = netsmith.from_module(module, torch.zeros(1, 5, dtype=torch.int64), classes=("no", "yes"))
+        found = network.explain([[1, 2, 3, 4, 5]], tmp_path, method="attention_rollout,occlusion")
+        assert any(note.startswith("attention_rollout: left out") and told in note for note in found.notes)
+
+
+def test_pictures_that_are_long_or_large(tmp_path):
+    seen = []
+
+    class Counts(nn.Module):
+        def forward(self, pictures):
+            seen.append(pictures.numel())
+            return torch.stack([pictures.mean((1, 2, 3)), pictures.amax((1, 2, 3))], 1)
+
+    network = netsmith.from_module(Counts(), torch.rand(1, 1, 4, 64), classes=("a", "b"))
+    assert network.explain(torch.rand(1, 1, 4, 64), tmp_path, method="occlusion").groups
+    network = netsmith.from_module(Counts(), torch.rand(1, 3, 160, 160), classes=("a", "b"))
+    seen.clear()
+    network.explain(torch.rand(1, 3, 160, 160), tmp_path, method="integrated_gradients,occlusion,smooth_grad")
+    assert max(seen) <= 2_000_000

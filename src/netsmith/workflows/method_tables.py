@@ -46,10 +46,11 @@ def _grad_cam(asked: Asked) -> Found:
 
 
 def _occlusion(asked: Asked) -> Found:
-    window = max(1, asked.inputs.shape[-1] // 5)
+    windows = [max(1, size // 5) for size in asked.inputs.shape[2:]]
     drops = occlusion(
-        asked.module, asked.inputs, asked.targets, window=window, stride=max(1, window // 2), fill=asked.fill
-    )
+        asked.module, asked.inputs, asked.targets, window=windows, stride=[max(1, edge // 2) for edge in windows],
+        fill=asked.fill, rows=asked.rows,
+    )  # fmt: skip
     return Found(drops.clamp(min=0))
 
 
@@ -106,12 +107,12 @@ def _of_pixels(run: Callable[[Asked], Found]) -> Callable[[Asked], Found]:
 
 
 def _image_integrated(asked: Asked) -> Found:
-    found = integrated_gradients(asked.module, asked.inputs, asked.targets)
+    found = integrated_gradients(asked.module, asked.inputs, asked.targets, rows=asked.rows)
     return _integrated(found, _map(found.attributions))
 
 
 def _table_integrated(asked: Asked) -> Found:
-    found = integrated_gradients(asked.module, asked.inputs, asked.targets, baselines=asked.fill)
+    found = integrated_gradients(asked.module, asked.inputs, asked.targets, baselines=asked.fill, rows=asked.rows)
     return _integrated(found, found.attributions)
 
 
@@ -121,13 +122,24 @@ def _node_integrated(asked: Asked) -> Found:
 
 
 def _token_integrated(asked: Asked) -> Found:
-    found = embedding_integrated_gradients(asked.module, asked.inputs, asked.targets, layer=asked.layer)
+    found = embedding_integrated_gradients(
+        asked.module, asked.inputs, asked.targets, layer=asked.layer, rows=asked.rows
+    )
     return _integrated(found, found.attributions)
 
 
 def _attention_rollout(asked: Asked) -> Found:
     """Return what the positions of a text are made of, on average: the same for every class."""
-    rolled = attention_rollout(attention_maps(asked.module, asked.inputs))  # (B, L, L)
+    maps = attention_maps(asked.module, asked.inputs)
+    length = asked.inputs.shape[1]
+    wrong = [(name, tuple(one.shape[2:])) for name, one in maps.items() if one.shape[2:] != (length, length)]
+    if wrong:
+        name, shape = wrong[0]
+        raise UnsupportedError(
+            f"attention rollout follows {length} tokens through maps {length} x {length}; layer {name!r} of "
+            f"{asked.name} attends from {shape[0]} positions to {shape[1]}"
+        )
+    rolled = attention_rollout(maps)  # (B, L, L)
     given = torch.ones_like(asked.inputs) if asked.segments is None else asked.segments >= 0
     given = given.to(rolled)
     mean = (rolled * given[..., None]).sum(1) / given.sum(1, keepdim=True).clamp(min=1)
@@ -135,7 +147,7 @@ def _attention_rollout(asked: Asked) -> Found:
 
 
 def _smooth_grad(asked: Asked) -> Tensor:
-    return smooth_grad(asked.module, asked.inputs, asked.targets, generator=_generator())
+    return smooth_grad(asked.module, asked.inputs, asked.targets, generator=_generator(), rows=asked.rows)
 
 
 def _leave_out(asked: Asked) -> Found:

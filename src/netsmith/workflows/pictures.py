@@ -27,6 +27,7 @@ __all__ = ["METHODS", "Shown", "mistakes_group", "picture_groups"]
 
 METHODS = (*(name for name, method in IMAGES.items() if method.default), "prototypes")
 _SIDE = 112  # pixels of a picture on the page
+_NUMBERS = 2_000_000  # in the pictures of one forward pass, about; the activations are many times as many
 
 
 class _Unit(nn.Module):
@@ -95,6 +96,7 @@ def picture_groups(
         segments=grid_segments(*images.shape[2:]).to(images.device),
         layer=f"shipped.network.{landmark}" if landmark else "",
         name=network.name,
+        rows=max(1, min(512, _NUMBERS // images[:1].numel())) if len(images) else 1,
     )
     chosen = wanted or METHODS
     maps = [name for name in chosen if name in IMAGES]
