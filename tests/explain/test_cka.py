@@ -98,7 +98,7 @@ def test_what_is_refused():
     good = normal(6, 3)
     with pytest.raises(UserError, match=r"of \[5, 6\] examples"):
         linear_cka(good, good[:5])
-    with pytest.raises(UserError, match="flat: no two examples are more alike than others .*the same for all"):
+    with pytest.raises(UserError, match=r"flat: no two examples are more alike than others .*the same for all"):
         cka_table({"good": good, "flat": torch.full((6, 3), 0.1)})
     with pytest.raises(UserError, match="equally far apart"):
         cka_table({"good": good, "apart": torch.eye(6)}, unbiased=True)

@@ -2,6 +2,7 @@
 
 import os
 
+import numpy as np
 import pytest
 import torch
 
@@ -9,6 +10,7 @@ import netsmith
 from netsmith.core.errors import DataError, UnsupportedError, UserError
 from netsmith.explain.dissimilarity import compare_matrices, condition_means, dissimilarity_matrix
 from netsmith.explain.given_matrices import matrix_text
+from netsmith.report.pictures import png
 from netsmith.workflows.judging import judge
 from netsmith.workflows.representations import layer_answers, spread
 from netsmith.workflows.similarity import compare_representations, compare_with_matrices
@@ -93,7 +95,7 @@ def test_folders_are_subjects_over_time(runs, tmp_path):
             matrix = dissimilarity_matrix(normal(10, 12, seed=moment) + 0.3 * normal(10, 12, seed=10 * subject + 5))
             (folder / f"{moment:02d}.csv").write_text(matrix_text(matrix, NAMES))
     found = compare_with_matrices(runs[0], [tmp_path / f"s{k}" for k in range(3)], folder=tmp_path, samples=20)
-    assert found.columns == ("1", "2", "3", "4")
+    assert found.columns == ("00", "01", "02", "03")
     assert found.rsa.shape == (len(found.rows), 4)
     assert found.p_values is None
     text = found.page.read_text()
@@ -130,3 +132,43 @@ def test_runs_of_other_inputs(runs, tmp_path):
 
     with pytest.raises(UnsupportedError, match=r"takes .*expected the same inputs"):
         compare_representations(runs[0], Other())
+
+
+def test_moments_keep_the_names_of_their_files(runs, tmp_path):
+    for stem in ("-50", "0", "100"):
+        (tmp_path / f"{stem}.csv").write_text(matrix_text(dissimilarity_matrix(normal(10, 12, seed=len(stem))), NAMES))
+    found = compare_with_matrices(runs[0], [tmp_path], folder=tmp_path, samples=0)
+    assert found.columns == ("-50", "0", "100")
+    assert all(note.partition("highest at moment ")[2].split()[0] in found.columns for note in found.notes)
+
+
+def test_pictures_are_matched_to_conditions_by_name(runs, tmp_path):
+    faces = tmp_path / "faces"
+    faces.mkdir()
+    pixels = torch.randint(0, 255, (5, 8, 8), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    for name, values in zip("abcde", pixels, strict=True):
+        (faces / f"{name}.png").write_bytes(png(values.numpy().astype(np.uint8)))
+    matrix, order = dissimilarity_matrix(normal(5, 9)), [3, 0, 4, 1, 2]
+    (tmp_path / "plain.csv").write_text(matrix_text(matrix))
+    (tmp_path / "named.csv").write_text(matrix_text(matrix[order][:, order], ["abcde"[at] for at in order]))
+    plain, named = (
+        compare_with_matrices(
+            runs[0], [tmp_path / name], source=faces, folder=tmp_path, method="spearman", permutations=9
+        )
+        for name in ("plain.csv", "named.csv")
+    )
+    assert named.rsa[:, 0].tolist() == pytest.approx(plain.rsa[:, 0].tolist())
+    (tmp_path / "other.csv").write_text(matrix_text(matrix, ["a", "b", "c", "d", "z"]))
+    with pytest.raises(DataError, match="name the condition 'z', and no file"):
+        compare_with_matrices(runs[0], [tmp_path / "other.csv"], source=faces)
+
+
+def test_runs_of_other_columns(runs, tmp_path):
+    def table(columns):
+        network = netsmith.from_module(torch.nn.Linear(2, 3), torch.zeros(1, 2))
+        inputs = network.spec.inputs.model_copy(update={"columns": columns})
+        spec = network.spec.model_copy(update={"inputs": inputs})
+        return type("Other", (), {"path": tmp_path / columns[0], "network": type("Net", (), {"spec": spec})()})()
+
+    with pytest.raises(UnsupportedError, match=r"age takes inputs of columns \('age', 'sex'\), sex of"):
+        compare_representations(table(("age", "sex")), table(("sex", "age")))

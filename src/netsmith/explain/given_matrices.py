@@ -179,7 +179,7 @@ def matrix_text(values: Tensor, names: Sequence[str] = ()) -> str:
 
 
 def _natural(stem: str, *, signed: bool) -> list[tuple[str, float]]:
-    """Return a key by which ``t2`` is before ``t10``, and ``-50`` before ``0``; after a letter a minus counts if ``signed``."""
+    """Return a key: ``t2`` is before ``t10``, ``-50`` before ``0``, and ``t-50`` before ``t0`` if ``signed``."""
     before = r"(?<!\d)" if signed else r"(?<![^\W_])"
     pieces = re.split(rf"((?:{before}-)?\d+(?:\.\d+)?)", stem)
     numbers = [*pieces[1::2], "0"]

@@ -35,7 +35,8 @@ def layer_features(
         layers: Names of submodules that run once and return one floating-point tensor ``(N, ...)``, as
             :func:`learned_layers` lists them.
         widest: Numbers per example at most: wider maps ``(N, K, h, w)`` are averaged on the finest grid that fits (one
-            place at least), wider sequences ``(N, L, D)`` (of a 1-d convolution ``(N, K, L)``) over their positions; 0 keeps all.
+            place at least), wider sequences ``(N, L, D)`` (of a 1-d convolution ``(N, K, L)``) over their positions;
+            0 keeps all.
         rows: Examples in one forward pass; 0 takes as many as hold about a million numbers, at most 256.
 
     Raises:

@@ -6,16 +6,18 @@ with matrices from CSV files by the former, with a permutation test, and with fo
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
-from netsmith.api.encode import read_file
-from netsmith.core.errors import DataError, UnsupportedError, UserError
+from netsmith.api.encode import read_file, text_column
+from netsmith.core.errors import DataError, UnsupportedError, UserError, shorten
 from netsmith.core.files import write_atomic
 from netsmith.engine.source import Source
 from netsmith.explain.cka import cka_table
@@ -26,7 +28,7 @@ from netsmith.explain.dissimilarity import (
     permutation_test,
     similarity_table,
 )
-from netsmith.explain.given_matrices import GivenMatrix, read_matrices, read_subjects
+from netsmith.explain.given_matrices import GivenMatrix, moment_files, read_matrices, read_subjects
 from netsmith.explain.time_resolved import time_course
 from netsmith.report.figures import Curve, line_chart
 from netsmith.report.page import Page, Picture
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
 __all__ = ["LayerSimilarity", "compare_representations", "compare_with_matrices"]
 
 _NAMES = {"spearman": "Spearman", "tau_a": "Kendall tau_A"}
+_SHARED = ("kind", "shape", "dtype", "low", "high", "columns", "categories", "vocabulary", "rate")
 _CURVES = 3  # layers drawn over time, besides the ceiling
 
 
@@ -89,11 +92,13 @@ def compare_representations(
         UnsupportedError: Inputs that differ, or no examples with one class each.
     """
     mine, other = first.network.spec.inputs, second.network.spec.inputs
-    if (mine.kind, mine.shape, mine.vocabulary) != (other.kind, other.shape, other.vocabulary):
-        raise UnsupportedError(
-            f"{first.path.name} takes {mine.kind} {tuple(mine.shape)}, {second.path.name} {other.kind} "
-            f"{tuple(other.shape)}; expected the same inputs (and words): both are shown the same examples"
-        )
+    for field in _SHARED:
+        a, b = getattr(mine, field), getattr(other, field)
+        if a != b:
+            raise UnsupportedError(
+                f"{first.path.name} takes inputs of {field} {shorten(repr(a), 60)}, {second.path.name} of "
+                f"{shorten(repr(b), 60)}; expected the same inputs: both are shown the same examples"
+            )
     raw, _, _ = _examples(first, count)
     a, b = (layer_answers(network, raw)[0] for network in (first.network, second.network))
     mine_by_layer, other_by_layer = (layer_matrices(features, metric=metric)[0] for features in (a, b))
@@ -142,7 +147,8 @@ def compare_with_matrices(
         run: Its layers are compared.
         paths: CSV files, a matrix each (a region, a person, a model); or folders, one per subject, of CSV files in the
             order of their names, one per moment: a time course.
-        source: What the conditions are: a file or folder of examples, or values, in the order of the matrices' rows.
+        source: What the conditions are: a file or folder of examples, or values, in the order of the matrices' rows;
+            the files of a folder by name (with or without ending) where the matrices name their conditions.
             None takes the classes of the run's test split (their mean features): in the order of the schema, or
             by name where the files name their conditions.
         folder: Where the page goes; the run's ``similarity`` by default.
@@ -167,7 +173,8 @@ def compare_with_matrices(
         kicker="netsmith similarity",
     )
     if moving:
-        found = _over_time(page, matrices, given, method, samples)
+        moments = [file.stem for file in moment_files(places[0])]
+        found = _over_time(page, matrices, given, moments, method, samples)
     else:
         found = _each(page, matrices, given, [place.stem for place in places], method, permutations)
     rsa, p_values, columns, notes = found
@@ -214,7 +221,7 @@ def _each(
 
 
 def _over_time(
-    page: Page, matrices: dict[str, Tensor], given: GivenMatrix, method: Similarity, samples: int
+    page: Page, matrices: dict[str, Tensor], given: GivenMatrix, names: list[str], method: Similarity, samples: int
 ) -> tuple[Tensor, None, tuple[str, ...], list[str]]:
     subjects, moments = given.values.shape[:2]
     generator = torch.Generator().manual_seed(0)
@@ -224,7 +231,7 @@ def _over_time(
     }
     rsa = torch.stack([course.similarity for course in courses.values()])
     ceiling = next(iter(courses.values())).ceiling
-    times = list(range(1, moments + 1))
+    times = _times(names)
     shown = sorted(rsa.amax(1).argsort(descending=True)[:_CURVES].tolist())
     layers = list(matrices)
     curves = [Curve(layers[at], times, rsa[at].tolist()) for at in shown]
@@ -241,30 +248,44 @@ def _over_time(
         line_chart(curves, title="Similarity over time", x_label="moment", y_label=_NAMES[method], width=760),
         caption=caption,
     )
-    page.pictures([_heat(rsa, layers, [str(at) for at in times], title="All layers", legend=_NAMES[method])])
+    page.pictures([_heat(rsa, layers, names, title="All layers", legend=_NAMES[method])])
     body, notes = [], []
     for name, course in courses.items():
         at = int(course.similarity.argmax())
         value = f"{float(course.similarity[at]):.3f}"
         interval = f"{float(course.low[at]):.3f} to {float(course.high[at]):.3f}" if samples else ""
-        body.append([name, str(at + 1), value, interval])
-        notes.append(
-            f"{name}: highest at moment {at + 1} ({_NAMES[method]} {value}{', 95 %: ' + interval if interval else ''})"
-        )
+        told = f", 95 %: {interval}" if interval else ""
+        body.append([name, names[at], value, interval])
+        notes.append(f"{name}: highest at moment {names[at]} ({_NAMES[method]} {value}{told})")
     page.table(["layer", "highest at moment", _NAMES[method], "95 % of bootstrapped conditions"], body, align="lrrr")
-    return rsa, None, tuple(str(at) for at in times), notes
+    return rsa, None, tuple(names), notes
+
+
+def _times(names: Sequence[str]) -> list[float]:
+    """Return the times that all the names are, or else 1, 2, 3 and so on."""
+    try:
+        times = [float(name) for name in names]
+    except ValueError:
+        times = []
+    rising = bool(times) and all(a < b for a, b in pairwise(times)) and all(map(math.isfinite, times))
+    return times if rising else [float(at) for at in range(1, len(names) + 1)]
 
 
 def _own_matrices(run: Run, given: GivenMatrix, source: Any, metric: Metric) -> tuple[dict[str, Tensor], str]:
     """Return the network's matrix at each layer, its conditions in the order of the given ones."""
     network, wanted = run.network, given.values.shape[-1]
     if source is not None:
-        values = read_file(Path(source), network.spec.inputs)[1] if isinstance(source, (str, Path)) else source
-        raw = network.encode(values)
+        names: list[str] = []
+        folder = isinstance(source, (str, Path)) and Path(source).is_dir()
+        if isinstance(source, (str, Path)):
+            names, source = read_file(Path(source), network.spec.inputs, text=text_column(run.found.config.data))
+        raw = network.encode(source)
         if len(raw) != wanted:
             raise DataError(f"the matrices have {wanted} conditions, and {len(raw)} examples were given")
+        if given.names and folder:
+            raw = raw[_places(given.names, names)]
         return layer_matrices(layer_answers(network, raw)[0], metric=metric)[0], f"{wanted} examples"
-    raw, labels, names = _examples(run, 500)
+    raw, labels, names = _examples(run, max(500, 2 * len(run.network.spec.outputs.names)))
     if len(names) != wanted:
         raise DataError(
             f"the matrices have {wanted} conditions, {run.path.name} has {len(names)} classes; give the examples that "
@@ -281,6 +302,23 @@ def _own_matrices(run: Run, given: GivenMatrix, source: Any, metric: Metric) -> 
         for name, values in layer_answers(network, raw)[0].items()
     }
     return layer_matrices(features, metric=metric)[0], f"{wanted} classes"
+
+
+def _places(wanted: Sequence[str], files: Sequence[str]) -> list[int]:
+    """Return where the conditions are among files: by path, by path without ending, or by name alone."""
+    for names in (
+        list(files),
+        [str(Path(file).with_suffix("")) for file in files],
+        [Path(file).stem for file in files],
+    ):
+        if set(names) == set(wanted) and len(set(names)) == len(names):
+            return [names.index(name) for name in wanted]
+    stems = {Path(file).stem for file in files}
+    missing = next((name for name in wanted if name not in stems and name not in files), wanted[0])
+    raise DataError(
+        f"the matrices name the condition {shorten(missing, 40)!r}, and no file of its own is called so "
+        f"({shorten(', '.join(files), 60)}); expected a file per condition"
+    )
 
 
 def _examples(run: Run, count: int) -> tuple[Tensor, Tensor, tuple[str, ...]]:
