@@ -275,15 +275,15 @@ def _own_matrices(run: Run, given: GivenMatrix, source: Any, metric: Metric) -> 
     """Return the network's matrix at each layer, its conditions in the order of the given ones."""
     network, wanted = run.network, given.values.shape[-1]
     if source is not None:
-        names: list[str] = []
+        files: list[str] = []
         folder = isinstance(source, (str, Path)) and Path(source).is_dir()
         if isinstance(source, (str, Path)):
-            names, source = read_file(Path(source), network.spec.inputs, text=text_column(run.found.config.data))
+            files, source = read_file(Path(source), network.spec.inputs, text=text_column(run.found.config.data))
         raw = network.encode(source)
         if len(raw) != wanted:
             raise DataError(f"the matrices have {wanted} conditions, and {len(raw)} examples were given")
         if given.names and folder:
-            raw = raw[_places(given.names, names)]
+            raw = raw[_places(given.names, files)]
         return layer_matrices(layer_answers(network, raw)[0], metric=metric)[0], f"{wanted} examples"
     raw, labels, names = _examples(run, max(500, 2 * len(run.network.spec.outputs.names)))
     if len(names) != wanted:
