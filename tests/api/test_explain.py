@@ -1,14 +1,21 @@
 """explain, from a network to its page: every method, its checks, words in color, the nodes of a graph."""
 
+from unittest import mock
+
 import pytest
 import torch
 from torch import nn
 
 import netsmith
+from netsmith.api.network import Network
 from netsmith.cli.output import colored
 from netsmith.core.errors import UnsupportedError
+from netsmith.core.spec import Inputs, Outputs, Spec
+from netsmith.engine.source import Source
+from netsmith.workflows import explanation
 from netsmith.workflows.attributions import Asked, Found, Method
 from netsmith.workflows.checks import check
+from netsmith.workflows.judging import Judged
 from netsmith.workflows.method_tables import IMAGES, NODES, TABLES, TOKENS
 
 
@@ -219,3 +226,50 @@ def test_pictures_that_are_long_or_large(tmp_path):
     seen.clear()
     network.explain(torch.rand(1, 3, 160, 160), tmp_path, method="integrated_gradients,occlusion,smooth_grad")
     assert max(seen) <= 2_000_000
+
+
+class Pooled(nn.Module):
+    """The class of a graph by the mean of its nodes."""
+
+    def forward(self, graphs):
+        return graphs["nodes"].mean(1)
+
+
+def test_a_graph_with_one_answer(tmp_path):
+    nodes = {"nodes": [[9.0, 0.0], [0.0, 0.1], [1.0, 0.0]], "edges": [[0, 1], [1, 0]]}
+    inputs, outputs = Inputs(kind="graph", shape=(-1, 2)), Outputs(kind="classes", names=("a", "b"), size=2)
+    network = Network(Pooled(), Spec(dataset="mine", inputs=inputs, outputs=outputs), name="pooled")
+    for method in ("", "occlusion"):
+        found = network.explain([nodes], tmp_path, method=method)
+        line = next(line for line in found.notes if line.startswith("graph 1: a"))
+        assert line.partition("%): ")[2].startswith("node 0 +3.00, node 2 +0.33")
+    assert "It has 3 nodes." in found.page.read_text()
+
+
+def test_graphs_of_data_with_one_answer_each(tmp_path, monkeypatch):
+    targets = torch.tensor([0, 1, 0])
+    raw = {"nodes": torch.rand(3, 3, 2), "edges": torch.zeros(3, 1, 2, dtype=torch.int64)}
+    monkeypatch.setattr(explanation, "judge", lambda *_: Judged(raw, targets, torch.eye(2)[targets]))
+    source = mock.Mock(spec=Source)
+    source.splits.return_value = ("test",)
+    run = mock.Mock()
+    run.engine.source = source
+    examples = explanation._of_data(run, 2)
+    assert examples.names == ["test graph 0"]
+    assert torch.equal(examples.raw["nodes"], raw["nodes"][:1])
+
+
+def test_global_methods_see_all_that_is_given_once(tmp_path):
+    pytest.importorskip("matplotlib")
+    module = seeded(lambda: nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2)))
+    network = netsmith.from_module(module, torch.zeros(1, 4), classes=("a", "b"))
+    rows = torch.randn(12, 4, generator=torch.Generator().manual_seed(0))
+    found = network.explain(rows, tmp_path, method="rsa,rsa", count=4)
+    assert [group.title for group in found.groups] == ["Dissimilarity matrices", "Layers compared"]
+    assert "12 examples" in found.groups[1].text
+    found = network.explain(rows, tmp_path, method="gradient,probes", count=2)
+    assert "probes: left out, linear probes needs examples with one known class each" in found.notes
+    assert any(note.startswith("2: ") for note in found.notes)
+    assert not any(note.startswith("3: ") for note in found.notes)
+    with pytest.raises(UnsupportedError, match=r"'units' does not apply to table inputs; these do: (?!.*feature_maps)"):
+        network.explain(rows, tmp_path, method="units")

@@ -17,7 +17,7 @@ from netsmith.engine.source import Source
 from netsmith.report.page import Page
 from netsmith.report.run_page import PictureGroup
 from netsmith.workflows.checks import write_checks
-from netsmith.workflows.global_pictures import GLOBAL_METHODS, global_groups
+from netsmith.workflows.global_pictures import GLOBAL_METHODS, IMAGE_METHODS, global_groups
 from netsmith.workflows.judging import Judged, judge
 from netsmith.workflows.method_tables import IMAGES, NODES, TABLES, TOKENS
 from netsmith.workflows.nodes import explain_nodes
@@ -51,6 +51,9 @@ class Explanation:
     texts: tuple[ColoredText, ...] = field(repr=False, default=())
 
 
+_MOST = 500  # examples: more would tell a matrix of dissimilarities no more
+
+
 @dataclass(frozen=True)
 class _Examples:
     """What is explained.
@@ -59,13 +62,15 @@ class _Examples:
         names: One per example.
         raw: Raw inputs ``(B, ...)``; of graphs a batch of one.
         judged: The split they are from, where their classes are known.
-        nodes: Which nodes of the graph.
+        nodes: Which nodes of the graph; none where it has one answer.
+        given: All that was given (at most :data:`_MOST`, spread evenly), for what is said of the whole network.
     """
 
     names: list[str]
     raw: Any
     judged: Judged | None = None
     nodes: list[int] = field(default_factory=list)
+    given: Any = None
 
 
 @dataclass
@@ -77,11 +82,12 @@ class _Found:
     texts: list[ColoredText] = field(default_factory=list)
 
 
+_ANYWHERE = tuple(name for name in GLOBAL_METHODS if name not in IMAGE_METHODS)
 _KINDS: dict[str, tuple[str, ...]] = {
     "image": (*IMAGES, "prototypes", *GLOBAL_METHODS),
-    "table": (*TABLES, *GLOBAL_METHODS),
-    "text": (*TOKENS, *GLOBAL_METHODS),
-    "tokens": (*TOKENS, *GLOBAL_METHODS),
+    "table": (*TABLES, *_ANYWHERE),
+    "text": (*TOKENS, *_ANYWHERE),
+    "tokens": (*TOKENS, *_ANYWHERE),
     "graph": tuple(NODES),
 }
 _ALL = sorted({"all", *(name for names in _KINDS.values() for name in names)})
@@ -121,7 +127,8 @@ def _wanted(network: Network, method: str) -> tuple[str, ...]:
     """Return the methods meant; ``()`` for the fast ones that fit."""
     kind, answers = network.spec.inputs.kind, network.spec.outputs.kind
     known = _KINDS.get(kind, ())
-    names = tuple(part.strip().replace("-", "_") for part in method.split(",")) if method else ()
+    parts = method.split(",") if method else []
+    names = tuple(dict.fromkeys(part.strip().replace("-", "_") for part in parts))  # each once
     for name in names:
         if name not in _ALL:
             raise ConfigError(f"no explanation named {name!r}{did_you_mean(name, _ALL)}")
@@ -146,8 +153,8 @@ def _write(network: Network, examples: _Examples, wanted: tuple[str, ...], folde
         explain = {"image": _explain_images, "graph": _explain_graph}.get(network.spec.inputs.kind, _explain_rows)
         found = explain(network, examples, single, page)
     if overall:
-        some = () if len(overall) == len(GLOBAL_METHODS) else overall  # of all, those that apply
-        groups, notes = global_groups(network, examples.judged, examples.raw, wanted=some)
+        raw = examples.raw if examples.given is None else examples.given
+        groups, notes = global_groups(network, examples.judged, raw, wanted=overall, alone=not single)
         _write_groups(page, groups)
         page.notes(notes)
         found.groups += groups
@@ -173,8 +180,10 @@ def _given(network: Network, source: Any, count: int, *, text: str = "") -> _Exa
         raw = {name: part[:1] for name, part in raw.items()}  # the first of them
         nodes = list(range(min(count, raw["nodes"].shape[1])))
         return _Examples([f"node {node}" for node in nodes], raw, nodes=nodes)
-    raw = network.encode(source)[:count]
-    return _Examples((names or [str(number) for number in range(1, len(raw) + 1)])[:count], raw)
+    given = network.encode(source)
+    raw = given[:count]
+    names = (names or [str(number) for number in range(1, len(raw) + 1)])[:count]
+    return _Examples(names, raw, given=given[:: -(-len(given) // _MOST)])
 
 
 def _of_data(run: Run, count: int) -> _Examples:
@@ -193,6 +202,9 @@ def _of_data(run: Run, count: int) -> _Examples:
         nodes = [node for graph, node in places if not graph]
         raw = {name: part[:1] for name, part in judged.raw.items()}
         return _Examples([f"{split} node {node}" for node in nodes], raw, nodes=nodes)
+    if isinstance(judged.raw, dict):  # graphs with one answer each, of which one is explained
+        raw = {name: part[chosen[:1]] for name, part in judged.raw.items()}
+        return _Examples([f"{split} graph {index}" for index in chosen[:1]], raw)
     return _Examples([f"{split} {index}" for index in chosen], judged.raw[chosen], judged)
 
 

@@ -29,7 +29,7 @@ from netsmith.workflows.representations import spread
 if TYPE_CHECKING:
     from netsmith.api.network import Network
 
-__all__ = ["GLOBAL_METHODS", "Drawer", "generated_prototypes", "global_groups"]
+__all__ = ["GLOBAL_METHODS", "IMAGE_METHODS", "Drawer", "generated_prototypes", "global_groups"]
 
 Drawer = Callable[["Network", "Judged | None", Tensor], tuple[list[PictureGroup], list[str]]]
 
@@ -39,7 +39,7 @@ _SHOWN = 8  # maps, and units, per row
 
 
 def global_groups(
-    network: Network, judged: Judged | None, raw: Tensor, *, wanted: Sequence[str] = ()
+    network: Network, judged: Judged | None, raw: Tensor, *, wanted: Sequence[str] = (), alone: bool = True
 ) -> tuple[list[PictureGroup], list[str]]:
     """Return the groups of several methods and their notes.
 
@@ -48,25 +48,28 @@ def global_groups(
         judged: A split with answers.
         raw: Examples to show maps of.
         wanted: Names in :data:`GLOBAL_METHODS`; none takes all that apply, and says which do not.
+        alone: Nothing else was found: if none of the methods wanted applies, that is an error.
 
     Raises:
-        UnsupportedError: An unknown name, or a method was asked for that does not apply.
-        MissingExtraError: A method was asked for whose library is not installed.
+        UnsupportedError: An unknown name, or none of the methods asked for applies.
+        MissingExtraError: The first asked for needs a library that is not installed, and no other applies.
     """
     groups: list[PictureGroup] = []
     notes: list[str] = []
+    problems: list[UserError | MissingExtraError] = []
     for name in wanted or GLOBAL_METHODS:
         if name not in GLOBAL_METHODS:
             raise UnsupportedError(f"no global explanation named {name!r}{did_you_mean(name, GLOBAL_METHODS)}")
         try:
             found, said = GLOBAL_METHODS[name](network, judged, raw)
         except (UserError, MissingExtraError) as error:
-            if wanted:
-                raise
+            problems.append(error)
             notes.append(f"{name}: left out, {error}")
             continue
         groups += found
         notes += said
+    if wanted and alone and problems and not groups:
+        raise problems[0]
     return groups, notes
 
 
@@ -216,6 +219,9 @@ def generated_prototypes(
     )
     return [PictureGroup("Prototypes drawn by a generator", text, pictures, columns=each)], []
 
+
+IMAGE_METHODS = ("filters", "feature_maps", "units")
+"""Those of pictures alone."""
 
 GLOBAL_METHODS: Mapping[str, Drawer] = MappingProxyType(
     {

@@ -1,4 +1,4 @@
-"""Which papers, users or atoms spoke for the answer at a node of a graph, and which edges carried it."""
+"""Which papers, users or atoms spoke for the answer at a node of a graph (or for all of it), and which edges did."""
 
 from __future__ import annotations
 
@@ -30,19 +30,20 @@ __all__ = ["explain_nodes"]
 _SHOWN = 10  # nodes, and edges, in a table of the page
 _LINE = 4  # in a line of the terminal
 _EDGES = 128  # at most so many edges are removed, one after the other: those of the largest gradient
+_WHOLE = -1  # the node of an answer that is of no single one
 _NUMBERS = 20_000_000  # in one forward pass, about
 
 
 def explain_nodes(
     network: Network, names: Sequence[str], graph: Graphs, nodes: Sequence[int], wanted: Sequence[str], page: Page
 ) -> list[str]:
-    """Explain the answers at some nodes of one graph, and write them onto a page.
+    """Explain the answers at some nodes of one graph, or its one answer, and write them onto a page.
 
     Args:
-        network: Takes graphs, answers with the class of every node.
-        names: One per node explained.
+        network: Takes graphs, answers with the class of every node, or of the graph.
+        names: One per node explained; of a graph with one answer, its own.
         graph: A raw batch of one.
-        nodes: Their numbers.
+        nodes: Their numbers; not looked at where the graph has one answer.
         wanted: Methods; none for the fast ones.
         page: What is filled.
 
@@ -55,15 +56,18 @@ def explain_nodes(
     prepared: Graphs = network.shipped.preprocess(graph)
     hops = message_layers(network.module, prepared)
     with torch.no_grad():
-        logits = network.module(prepared)[0]  # (N, K)
+        logits = network.module(prepared)[0]  # (N, K), or (K,)
+    whole = logits.dim() == 1
+    if whole:
+        logits, names, nodes = logits[None], ["graph 1"] if nodes else names[:1], [_WHOLE]  # -1: the only row
     answers = logits.argmax(1)
     chosen = list(wanted) or [name for name, method in NODES.items() if method.default]
     cases: list[tuple[Asked, dict[str, Found]]] = []
     notes: list[str] = []
     lines: list[str] = []
     for name, node in zip(names, nodes, strict=True):
-        near = neighborhood(prepared, node=node, hops=hops) if hops else _whole(prepared, node)
-        asked = _asked(network, near, answers[node], hops)
+        near = neighborhood(prepared, node=node, hops=hops) if hops and not whole else _whole(prepared, node)
+        asked = _asked(network, near, answers[node], 0 if whole else hops)
         found, more = attribute(NODES, asked, chosen, named=bool(wanted))
         if not found:  # without a gradient
             found, again = attribute(NODES, asked, ["occlusion"], named=True)
@@ -73,7 +77,8 @@ def explain_nodes(
         best = int(answers[node])
         labels = network.spec.outputs.names
         heading = f"{name}: {labels[best]} ({float(logits[node].softmax(0)[best]):.0%})"
-        page.section(heading, f"It sees {len(near.nodes)} nodes, itself included.")
+        seen = len(near.nodes)
+        page.section(heading, f"It has {seen} nodes." if whole else f"It sees {seen} nodes, itself included.")
         for method, one in found.items():
             ranked = one.scores[0].abs().argsort(descending=True)[:_SHOWN].tolist()
             ranked = [at for at in ranked if float(one.scores[0, at])]
@@ -83,8 +88,8 @@ def explain_nodes(
                 [
                     [
                         _name(near, at),
-                        str(int(near.distance[at])),
-                        labels[int(answers[near.nodes[at]])],
+                        "" if whole else str(int(near.distance[at])),
+                        "" if whole else labels[int(answers[near.nodes[at]])],
                         f"{float(one.scores[0, at]):+.4f}",
                     ]
                     for at in ranked
@@ -107,11 +112,11 @@ def _edges(network: Network, near: Neighborhood, asked: Asked, page: Page) -> st
     once = [at for at, (a, b) in enumerate(pairs.tolist()) if a < b or (b, a) not in there]  # not both directions
     tried = torch.tensor(once, dtype=torch.int64, device=pairs.device)
     if message_layers(network.module, near.graph):
-        by_gradient = edge_gradients(network.module, near.graph, target, node=near.node).cpu()
+        by_gradient = edge_gradients(network.module, near.graph, target, node=_place(near)).cpu()
         tried = tried[by_gradient[tried].abs().argsort(descending=True, stable=True)]
     tried = tried[:_EDGES]
     rows = max(1, min(16, _NUMBERS // near.graph["nodes"].numel()))
-    drops = edge_occlusion(network.module, near.graph, target, node=near.node, edges=tried, rows=rows)
+    drops = edge_occlusion(network.module, near.graph, target, node=_place(near), edges=tried, rows=rows)
     ranked = [at for at in drops.abs().argsort(descending=True).tolist()[:_SHOWN] if float(drops[at])]
     names = {at: f"{_name(near, int(pairs[at, 0]))} - {_name(near, int(pairs[at, 1]))}" for at in ranked}
     page.heading("Edges, by removal", "The score lost without the edge; beside it the gradient by what it carries.")
@@ -127,7 +132,7 @@ def _asked(network: Network, near: Neighborhood, target: Tensor, hops: int) -> A
     players = near.distance <= hops if hops else torch.ones_like(near.distance, dtype=torch.bool)
     segments = torch.where(players, players.long().cumsum(0) - 1, -1)[None, None]
     return Asked(
-        NodeScores(network.module, near.graph, near.node).eval(),
+        NodeScores(network.module, near.graph, _place(near)).eval(),
         features,
         target[None],
         fill=0.0,
@@ -140,6 +145,10 @@ def _asked(network: Network, near: Neighborhood, target: Tensor, hops: int) -> A
 def _whole(graph: Graphs, node: int) -> Neighborhood:
     count, edges = graph["nodes"].shape[1], graph["edges"].shape[1]
     return Neighborhood(graph, node, torch.arange(count), torch.arange(edges), torch.zeros(count, dtype=torch.int64))
+
+
+def _place(near: Neighborhood) -> int | None:
+    return None if near.node == _WHOLE else near.node
 
 
 def _name(near: Neighborhood, at: int) -> str:
