@@ -112,9 +112,9 @@ def test_it_is_exported_with_its_sampler(tmp_path):
 @pytest.mark.parametrize("fields", [{}, {"transformation": "attention"}, {"transformer": False}])
 def test_surgery_cuts_it(fields):
     torch.manual_seed(0)
-    config = SpatialTransformerNet.Config(
-        in_channels=1, image_size=28, num_classes=3, channels=(8, 8), localization_channels=(4, 4), **fields
-    )
+    config = SpatialTransformerNet.Config(in_channels=1, image_size=28, num_classes=3, channels=(8, 8), **fields)
+    if config.transformer:
+        config = config.derive(localization_channels=(4, 4))
     model = config.build().double().eval()
     if config.transformer:
         nn.init.normal_(model.transformer.regressor.weight, std=0.1)
@@ -134,6 +134,8 @@ def test_surgery_cuts_it(fields):
         ({"image_size": 27}, "expected at least 28, got 27; enlarge the images; transformer=False takes 24"),
         ({"image_size": 23, "transformer": False}, "expected at least 24, got 23; enlarge the images$"),
         ({"transformer": False, "transformation": "attention"}, "transformation='attention' applies to transformer=Tr"),
+        ({"transformer": False, "localization_rate": 0.5}, "localization_rate=0.5 applies to transformer=True only"),
+        ({"transformer": False, "localization_channels": (4, 4)}, r"localization_channels=\(4, 4\) applies to tr"),
         ({"transformation": "spline"}, "transformation: .*'affine' or 'attention'"),
         ({"channels": (8, 0)}, "channels.1: .*greater than or equal to 1"),
     ],
@@ -147,3 +149,8 @@ def test_bad_forms_are_refused(fields, message):
 def test_the_smallest_images_are_taken(transformer, least):
     fields = FACTS | {"image_size": least, "transformer": transformer}
     assert SpatialTransformerNet.Config(**fields).build()(torch.zeros(1, 1, least, least)).shape == (1, 10)
+
+
+def test_the_control_is_scaled_too():
+    control = SpatialTransformerNet.Config(**FACTS, transformer=False)
+    assert control.scaled(width=0.5) == control.derive(channels=(16, 16))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import torch
 from pydantic import Field, model_validator
@@ -80,11 +80,16 @@ class SpatialTransformerNet(nn.Module):
 
         @model_validator(mode="after")
         def _check(self) -> SpatialTransformerNet.Config:
-            if not self.transformer and self.transformation != "affine":
-                raise ValueError(
-                    f"transformation={self.transformation!r} applies to transformer=True only; leave it out"
-                )
+            for name in ("transformation", "localization_channels", "localization_rate"):
+                value = getattr(self, name)
+                if not self.transformer and value != type(self).model_fields[name].default:
+                    raise ValueError(f"{name}={value!r} applies to transformer=True only; leave it out")
             return self
+
+        def _scaled_field(self, name: str, factor: float, *, by_length: bool) -> Any:
+            if name == "localization_channels" and not self.transformer:  # there is none to scale
+                return self.localization_channels
+            return super()._scaled_field(name, factor, by_length=by_length)
 
     def __init__(self, config: SpatialTransformerNet.Config) -> None:
         super().__init__()
