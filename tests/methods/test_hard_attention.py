@@ -1,14 +1,19 @@
 import math
 
+import pytest
 import torch
 from torch.distributions import Normal
 
+from netsmith.core.errors import ConfigError
 from netsmith.core.spec import Inputs, Outputs, Spec
 from netsmith.engine.batch import Batch
 from netsmith.engine.random import keyed_normal
 from netsmith.methods.hard_attention import HardAttention, log_density
+from netsmith.models.vision.lenet5 import LeNet5
 from netsmith.models.vision.recurrent_attention import RecurrentAttention
 from netsmith.tasks.classify import Classify
+from netsmith.tasks.regress import Regress
+from netsmith.tasks.tag import Tag
 
 SPEC = Spec(
     dataset="test",
@@ -133,3 +138,19 @@ def test_without_noise_an_answer_is_a_function_of_the_image():
     assert torch.equal(method.product()(batch.inputs), method.product()(batch.inputs))
     one = torch.cat([method.product()(image[None]) for image in batch.inputs])
     torch.testing.assert_close(method.product()(batch.inputs), one, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        (
+            {"model": LeNet5.Config(in_channels=1, image_size=28, num_classes=3)},
+            "lenet5 does not; take recurrent_attention or deep_",
+        ),
+        ({"task": Regress.Config()}, "the task regress has none; take classify or tag"),
+        ({"task": Tag.Config(classes_first=True)}, "with the classes last; set method.task.classes_first=false"),
+    ],
+)
+def test_what_cannot_be_rewarded_is_refused(fields, message):
+    with pytest.raises(ConfigError, match=message):
+        HardAttention.Config(**{"model": MODEL, "task": Classify.Config()} | fields).build(spec=SPEC)

@@ -9,6 +9,7 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F
 
+from netsmith.core.errors import ConfigError
 from netsmith.core.roles import MethodConfig, ModelConfig, TaskConfig
 from netsmith.core.spec import InputKind, Spec
 from netsmith.engine.batch import Batch
@@ -64,6 +65,9 @@ class HardAttention(Method):
     Args:
         config: The fields below.
         spec: The schema of the data.
+
+    Raises:
+        ConfigError: The network does not look, or the task's answers are no classes in the last axis.
     """
 
     class Config(MethodConfig):
@@ -90,7 +94,22 @@ class HardAttention(Method):
     def __init__(self, config: HardAttention.Config, *, spec: Spec) -> None:  # noqa: ARG002
         super().__init__()
         self.config = config
-        self.model = config.model.build()
+        answers, task = set(config.task.answers), config.task.kind_name()
+        if not answers or answers - {"classes", "tags"}:
+            raise ConfigError(
+                f"hard_attention rewards right classes, and the task {task} has none; take classify or tag"
+            )
+        if getattr(config.task, "classes_first", False):
+            raise ConfigError(
+                f"hard_attention takes answers with the classes last; set method.task.classes_first=false (task {task})"
+            )
+        model = config.model.build()
+        if getattr(model, "look", None) is None:
+            raise ConfigError(
+                f"hard_attention trains networks that choose where to look, and {config.model.kind_name()} does not; "
+                "take recurrent_attention or deep_recurrent_attention, or the method supervised"
+            )
+        self.model = model
         self.task = config.task.build()
 
     def step(self, feed: Feed, update: Update) -> Logs:
