@@ -1,11 +1,14 @@
 import pytest
 import torch
 
+from netsmith.core.errors import ConfigError
 from netsmith.core.roles import MethodConfig
 from netsmith.core.spec import Inputs, Outputs, Spec
 from netsmith.engine.batch import Batch
 from netsmith.methods.supervised import Supervised
 from netsmith.models.tabular.mlp import MLP
+from netsmith.models.vision.googlenet import GoogLeNet
+from netsmith.models.vision.recurrent_attention import RecurrentAttention
 from netsmith.models.vision.small_cnn import SmallCNN
 from netsmith.tasks.classify import Classify
 from netsmith.tasks.regress import Regress
@@ -82,3 +85,24 @@ def test_players_state_and_what_may_be_cut():
 def test_its_config_names_what_is_missing():
     with pytest.raises(ValueError, match=r"Supervised\.Config\.task is required"):
         Supervised.Config(model="mlp")
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        (
+            GoogLeNet.Config(in_channels=1, image_size=28, num_classes=2, stem="small", auxiliary=True),
+            "the auxiliary heads of googlenet untrained; set method.model.auxiliary=false, or .* auxiliary_heads",
+        ),
+        (
+            RecurrentAttention.Config(in_channels=1, num_classes=2, hidden_size=4),
+            "where recurrent_attention looks untrained: .* take the method hard_attention",
+        ),
+    ],
+)
+def test_a_network_it_would_leave_half_trained_is_refused_when_training_begins(model, message):
+    method = Supervised.Config(model=model, task=Classify.Config()).build(
+        spec=SPEC
+    )  # imported weights need no training
+    with pytest.raises(ConfigError, match=message):
+        method.step(iter([Batch(torch.zeros(1, 1, 28, 28), torch.zeros(1).long())]), PlainDescent(method, rate=0.1))

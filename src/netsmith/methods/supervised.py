@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from torch import nn
+
+from netsmith.core.errors import ConfigError
 from netsmith.core.roles import MethodConfig, ModelConfig, TaskConfig
 from netsmith.core.spec import Spec
 from netsmith.engine.batch import Batch
@@ -15,6 +18,9 @@ class Supervised(Method):
     """Fit a model to a task's targets, a batch at a time; the method of most systems.
 
     Its one player is ``model``: the network's parameters, and the task's where it has some.
+
+    Raises:
+        ConfigError: At the first step: the network has parts that this loss does not reach (auxiliary heads, a policy).
     """
 
     class Config(MethodConfig):
@@ -35,7 +41,26 @@ class Supervised(Method):
         self.task = config.task.build()
 
     def step(self, feed: Feed, update: Update) -> Logs:
+        _refuse_untrained(self.config, self.model)  # here: imported networks pass by without being trained
         return update("model", self._loss, next(feed))
 
     def _loss(self, batch: Batch) -> Loss:
         return self.task.loss(self.model(batch.inputs), batch.targets, batch.weights)
+
+
+def _refuse_untrained(config: Supervised.Config, model: nn.Module) -> None:
+    """Refuse networks with parts that only another method's loss reaches; they would stay as they were drawn.
+
+    Raises:
+        ConfigError: Such a network.
+    """
+    method, kind = config.kind_name(), config.model.kind_name()
+    if getattr(config.model, "auxiliary", False):
+        raise ConfigError(
+            f"{method} would leave the auxiliary heads of {kind} untrained; set method.model.auxiliary=false, or take "
+            "the method auxiliary_heads"
+        )
+    if getattr(model, "look", None) is not None:
+        raise ConfigError(
+            f"{method} would leave where {kind} looks untrained: no gradient reaches it; take the method hard_attention"
+        )
