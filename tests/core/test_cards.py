@@ -2,6 +2,7 @@
 
 import pytest
 
+from netsmith.api.experiments import find
 from netsmith.core import registry
 from netsmith.core.cards import GAP_REASONS, Card, Claim, card_of
 from netsmith.core.errors import ConfigError, UnknownNameError
@@ -67,8 +68,22 @@ def test_a_variant_has_its_own_claims(tmp_path, monkeypatch):
     )
     assert len(card_of("net").claims) == 1
     assert card_of("net:big") == Card(paper="P", deviations=("bigger",))
+    (tmp_path / "recipes" / "wide.py").write_text(
+        'CARD = {"paper": "P", "deviations": ["cropped", "fewer steps"]}\n'
+        'VARIANTS = {"big": {"set": {}, "deviations": ["bigger", "cropped"]}, "odd": {"deviations": 3}}\n'
+    )
+    assert card_of("wide:big").deviations == ("cropped", "fewer steps", "bigger")
+    with pytest.raises(ConfigError, match=r"^wide\.py: Card\.deviations: "):
+        card_of("wide:odd")
     with pytest.raises(UnknownNameError, match="no variant of net named 'bug'; did you mean 'big'"):
         card_of("net:bug")
     (tmp_path / "recipes" / "worse.py").write_text('CARD = {"paper": 3}\n')
     with pytest.raises(ConfigError, match=r"^worse\.py: Card\.paper: input should be a valid string \(got 3\)$"):
         card_of("worse")
+
+
+def test_the_deep_variant_warms_up_for_400_of_its_steps_and_for_less_of_a_short_run():
+    config = find("resnet20_cifar10:110").config
+    schedule = config.optimizers["model"].schedule.build()
+    assert [schedule.factor(step, config.steps) for step in (399, 400)] == pytest.approx([0.1, 1.0])
+    assert schedule.factor(10, 120) == 1.0

@@ -144,6 +144,8 @@ def variants_of(entry: Entry) -> dict[str, dict[str, Any]]:
 def card_of(name: str | Entry, variant: str = "") -> Card:
     """Return the card of a recipe, with a variant's own fields in place of the file's.
 
+    A variant's ``deviations`` follow the file's; none is said twice.
+
     Raises:
         UnknownNameError: No such recipe.
         ConfigError: The card is not of the documented form.
@@ -154,7 +156,11 @@ def card_of(name: str | Entry, variant: str = "") -> Card:
         entry, variant = find_recipe(name)
     fields = dict(cast("dict[str, Any]", entry.literals["CARD"]))
     if variant:
-        fields |= {key: value for key, value in variants_of(entry)[variant].items() if key != "set"}
+        own = {key: value for key, value in variants_of(entry)[variant].items() if key != "set"}
+        lines = [fields.get("deviations"), own.get("deviations")]
+        fields |= own
+        if all(isinstance(part, (list, tuple)) for part in lines):  # what differs in the file differs here too
+            fields["deviations"] = list(dict.fromkeys(line for part in lines for line in part))
     try:
         return Card.load(fields)
     except ConfigError as error:

@@ -19,6 +19,7 @@ CARD = {
     "deviations": [
         "each channel is normalized by its mean and deviation; the paper subtracts the mean of each pixel",
         "the 45,000 / 5,000 split is drawn by class; the test figure is of the network trained on the 45,000",
+        "crops pad with black before the normalization; the paper does not say with what",
     ],
     "known_gaps": {"ranks": "batch_statistics"},
     "learns": {"metric": "dev/accuracy", "value": 0.9, "steps": 120},
@@ -33,7 +34,7 @@ VARIANTS = {
     "110": {
         "set": {
             "method.model.depth": 110,
-            "optimizers.model.schedule.warmup": 400,
+            "optimizers.model.schedule.warmup": 0.00625,  # 400 of the 64,000 steps
         },
         "title": "ResNet-110 on CIFAR-10",
         "claims": [
@@ -45,8 +46,6 @@ VARIANTS = {
             }
         ],
         "deviations": [
-            "each channel is normalized by its mean and deviation; the paper subtracts the mean of each pixel",
-            "the 45,000 / 5,000 split is drawn by class; the test figure is of the network trained on the 45,000",
             "rate 0.01 for 400 steps; the paper: until the training error is below 80 % (about 400 steps)",
         ],
     },
