@@ -122,6 +122,10 @@ class Task(nn.Module, abc.ABC):
             "evaluate one view (for crops: test_crops=1 and one of test_scales)"
         )
 
+    def classes_last(self, output: Tensor) -> Tensor:
+        """Return the output of a task of classes with the classes in the last axis; by default it is so already."""
+        return output
+
     @abc.abstractmethod
     def decode(self, output: Any, outputs: Outputs) -> list[dict[str, Any]]:
         """Return one readable prediction per example: JSON values, labels by name.

@@ -54,7 +54,7 @@ class Tag(Task):
         self.config = config
 
     def loss(self, output: Tensor, target: Tensor, weights: Tensor | None = None) -> Loss:
-        output = self._last(output)
+        output = self.classes_last(output)
         _check(output, target)
         losses = F.cross_entropy(
             full(output).movedim(-1, 1),
@@ -73,9 +73,9 @@ class Tag(Task):
 
     def metrics(self) -> dict[str, Metric]:
         return {
-            "accuracy": Ratio(lambda output, target: correct(*labeled(self._last(output), target))),
+            "accuracy": Ratio(lambda output, target: correct(*labeled(self.classes_last(output), target))),
             "loss": Ratio(
-                lambda output, target: negative_log_likelihood(*labeled(self._last(output), target)),
+                lambda output, target: negative_log_likelihood(*labeled(self.classes_last(output), target)),
                 higher_is_better=False,
                 unit="nat",
             ),
@@ -88,7 +88,7 @@ class Tag(Task):
             ConfigError: The schema has another number of names than the network has classes.
             DataError: A probability is not a number.
         """
-        output = self._last(output)
+        output = self.classes_last(output)
         names = class_names(output, outputs)
         probabilities = probabilities_of(output).flatten(1, -2)  # (B, elements, K)
         likeliest = probabilities.argmax(-1)
@@ -98,7 +98,7 @@ class Tag(Task):
             for indices, values in zip(likeliest.tolist(), sure.tolist(), strict=True)
         ]
 
-    def _last(self, output: Tensor) -> Tensor:
+    def classes_last(self, output: Tensor) -> Tensor:
         """Return the logits with the classes in the last axis."""
         return output.movedim(1, -1) if self.config.classes_first else output
 

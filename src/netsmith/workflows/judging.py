@@ -10,7 +10,7 @@ from torch import Tensor
 
 from netsmith.api.raw import join
 from netsmith.engine.source import Source
-from netsmith.engine.task import UNLABELED
+from netsmith.engine.task import UNLABELED, Task
 from netsmith.explain.confusion import ConfusedPair, most_confused
 
 if TYPE_CHECKING:
@@ -28,16 +28,20 @@ class Judged:
         targets: ``(M,)`` classes: one of each example, or of each of their elements that has a label.
         logits: ``(M, K)``.
         labeled: ``(N, ...)`` which elements of the examples those are; None where each example has one class.
+        task: What an answer means, for where its classes stand; None for the last axis.
     """
 
     raw: Any
     targets: Tensor
     logits: Tensor
     labeled: Tensor | None = None
+    task: Task | None = None
 
     def of(self, output: Tensor) -> Tensor:
         """Return the logits ``(M, K)`` within what another network (or file) answers to the same raw inputs."""
-        return output if self.labeled is None else output[self.labeled]
+        if self.labeled is None:
+            return output
+        return (output if self.task is None else self.task.classes_last(output))[self.labeled]
 
     def right(self, output: Tensor) -> Tensor:
         """Return which classes an answer to the same raw inputs gets right, ``(M,)`` bool."""
@@ -85,4 +89,6 @@ def judge(network: Network, source: Source, split: str, *, most: int = 10_000) -
     if target.dim() == 1:
         return Judged(raw, target, output)
     labeled = target != UNLABELED
-    return Judged(raw, target[labeled], output[labeled], labeled)
+    if network.task is not None:
+        output = network.task.classes_last(output)
+    return Judged(raw, target[labeled], output[labeled], labeled, network.task)
