@@ -18,7 +18,7 @@ CARD = {
     ],
     "deviations": [
         "three stages of 1, 1 and 2 convolutions with batch normalization, 256 hidden units",
-        "Fashion-MNIST (28 x 28, gray) in place of ImageNet; 8 epochs of a one-cycle rate",
+        "Fashion-MNIST (28 x 28, gray) in place of ImageNet; 12 epochs of a one-cycle rate, dropout of 20 %",
     ],
     "known_gaps": {"ranks": "batch_statistics"},
     "learns": {"metric": "dev/accuracy", "value": 0.9, "steps": 120},
@@ -26,12 +26,13 @@ CARD = {
 
 experiment = Experiment.Config(
     method=Supervised.Config(
-        model=VGG.Config(layers=(1, 1, 2), channels=(32, 64, 128), hidden=256, batch_norm=True), task=Classify.Config()
+        model=VGG.Config(layers=(1, 1, 2), channels=(32, 64, 128), hidden=256, batch_norm=True, dropout=0.2),
+        task=Classify.Config(),
     ),
     data=FashionMnist.Config(batch=128, dev=0.05, augment=(Crop.Config(padding=2), Flip.Config())),
     optimizers={
         "model": SGD.Config(lr=0.05, momentum=0.9, nesterov=True, weight_decay=5e-4, schedule=OneCycle.Config())
     },
-    epochs=8,
+    epochs=12,
     memory_format="channels_last",
 )
