@@ -146,6 +146,30 @@ def test_a_shift_moves_the_whole_recording():
     assert torch.equal(source.load("dev", at[:5], key=3).inputs, source.load("dev", at[:5]).inputs)
 
 
+@pytest.mark.parametrize("target", ["digit", "next_sample"])
+def test_a_shift_takes_any_window_of_a_longer_recording(target):
+    config = Fsdd.Config(twin=True, shift=True, length=1000, target=target)
+    source, whole = config.build(), config.derive(shift=False, length=6200).build()
+    at = torch.arange(40)
+    batch, sounds = source.load("train", at, key=3), whole.load("train", at).inputs[:, 0]
+    places = []
+    for window, sound in zip(batch.inputs[:, 0], sounds, strict=True):
+        length = int(torch.nonzero(sound).max()) + 1
+        found = torch.nonzero((sound.unfold(0, 1000, 1) == window).all(1)).flatten()
+        assert len(found) == 1
+        assert int(found) + 1000 <= length
+        places.append(int(found) / (length - 1000))
+    assert min(places) < 0.15
+    assert max(places) > 0.85
+    assert torch.equal(source.load("train", at[5:6], key=3).inputs, batch.inputs[5:6])
+    for split in ("train", "dev", "test"):
+        assert torch.equal(source.load(split, at[:5]).inputs, whole.load(split, at[:5]).inputs[:, :, :1000])
+    if target == "next_sample":
+        heard = mu_law_decode(batch.targets[:, :-1])
+        assert float((heard - batch.inputs[:, 0, 1:]).abs().max()) < 0.02
+        assert (batch.targets[:, -1] == UNLABELED).all()
+
+
 def test_the_next_sample_is_the_target_of_a_generator():
     source = Fsdd.Config(twin=True, target="next_sample", shift=True).build()
     assert source.spec.outputs.kind == "tags"

@@ -53,7 +53,8 @@ class Fsdd(FixedSource):
     The official test part are the recordings 0 to 4 of each digit and speaker (300), the others are for training
     (2,700); ``dev`` is drawn from those, as many of each digit and speaker. Samples are in -1..1, as recorded: what
     companding they need stands in the network (``WaveNet.Config.encoding``), so that a WAV file is all that predict,
-    serve and an exported file take. A shorter recording is followed by silence; a longer one is cut.
+    serve and an exported file take. A shorter recording is followed by silence; of a longer one the first samples are
+    kept, with ``shift`` in training any window.
 
     Raises:
         DataError: The official files are neither at hand nor to be downloaded, or are damaged.
@@ -66,7 +67,8 @@ class Fsdd(FixedSource):
             length: Samples of an example; 8,000 are a second, and 99 of 100 recordings are shorter.
             target: The ``digit``, its ``speaker``, or for each sample the mu-law level of the ``next_sample``.
             levels: Mu-law levels of the next sample.
-            shift: In training a recording lies anywhere within the example, drawn anew in every epoch.
+            shift: In training a recording lies anywhere within the example, drawn anew in every epoch; of one that is
+                longer than the example any window is taken. Evaluation keeps to its first samples.
         """
 
         length: Annotated[int, Field(ge=64, le=80_000)] = 8000
@@ -104,33 +106,48 @@ class Fsdd(FixedSource):
 
 def _part(recordings: Sequence[_Recording], config: Fsdd.Config, *, made: str, fresh: bool) -> Part:
     sounds = torch.stack([fit_length(recording.samples, config.length) for recording in recordings])  # (N, T)
-    lengths = torch.tensor([min(len(recording.samples), config.length) for recording in recordings])
+    lengths = torch.tensor([len(recording.samples) for recording in recordings])
     if config.target == "next_sample":
         targets = _next_levels(sounds, lengths, levels=config.levels)
     else:
         targets = torch.tensor([getattr(recording, config.target) for recording in recordings])
+    redraw = None
+    if fresh and config.shift:
+        longest = max(config.length, int(lengths.max()))
+        whole = torch.stack([fit_length(recording.samples, longest) for recording in recordings])  # (N, L)
+        redraw = functools.partial(_shifted, sounds=whole, lengths=lengths, targets=targets, config=config)
     return Part(
         functools.partial(sounds[:, None].index_select, 0),
         targets,
         digest(sounds, targets),
         made=made,
         seed=config.split_seed if made != "official" else 0,
-        redraw=functools.partial(_shifted, sounds=sounds, lengths=lengths, targets=targets)
-        if fresh and config.shift
-        else None,
+        redraw=redraw,
     )
 
 
-def _shifted(at: Tensor, keys: Tensor, *, sounds: Tensor, lengths: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the recordings at random places within their examples, and their targets."""
-    room = sounds.shape[1] - lengths[at] + 1
-    starts = (keyed_uniform(keys, stream="shift") * room).long()  # (B,)
-    source = torch.arange(sounds.shape[1]) - starts[:, None]  # (B, T)
+def _shifted(
+    at: Tensor, keys: Tensor, *, sounds: Tensor, lengths: Tensor, targets: Tensor, config: Fsdd.Config
+) -> tuple[Tensor, Tensor]:
+    """Return the recordings at random places within their examples, of longer ones random windows, and their targets.
+
+    Args:
+        at: ``(B,)`` which.
+        keys: ``(B,)``.
+        sounds: ``(N, L)`` whole recordings, L at least an example's length T.
+        lengths: ``(N,)`` their samples.
+        targets: ``(N,)``; those of samples are found anew.
+        config: The source's.
+    """
+    room = config.length - lengths[at]  # (B,); below 0 where a recording is longer
+    starts = (keyed_uniform(keys, stream="shift") * (room.abs() + 1)).long() * room.sign()
+    source = torch.arange(config.length) - starts[:, None]  # (B, T)
     inside, source = source >= 0, source.clamp(min=0)
-    moved = torch.where(inside, sounds[at].gather(1, source), 0.0)[:, None]
-    if targets.dim() == 1:
-        return moved, targets[at]
-    return moved, torch.where(inside, targets[at].gather(1, source), UNLABELED)
+    moved = torch.where(inside, sounds[at].gather(1, source), 0.0)
+    if config.target != "next_sample":
+        return moved[:, None], targets[at]
+    following = _next_levels(moved, starts + lengths[at], levels=config.levels)
+    return moved[:, None], following.masked_fill(~inside, UNLABELED)
 
 
 def _next_levels(sounds: Tensor, lengths: Tensor, *, levels: int) -> Tensor:
