@@ -140,3 +140,19 @@ imagenet(
 )
 imagenet("ImageNet: list is not UTF-8", TRUTH | {"val.txt": b"\xff\xfe"}, r"val\.txt: is not UTF-8 text \(byte 1\)")
 imagenet("ImageNet: no words", TRUTH | {"synset_words.txt": b"n00000001 cat\n"}, r"synset_words\.txt: has no words for")
+imagenet(
+    "ImageNet: two lines for a picture",
+    TRUTH | {"val.txt": b"a.JPEG 0\nb.JPEG 1\na.JPEG 1\n"},
+    r"val\.txt, row 3: names a\.JPEG for the second time",
+)
+imagenet(
+    "ImageNet: two lines for a picture, one without the ending",
+    TRUTH | {"val.txt": b"a.JPEG 0\nb.JPEG 1\na 1\n"},
+    r"^a\.JPEG: its list names a\.JPEG and a; expected one line",
+)
+imagenet("ImageNet: 5000 digits", TRUTH | {"val.txt": b"a.JPEG " + b"1" * 5000}, r"val\.txt, row 1: class 1+\.\.\.")
+imagenet(
+    "ImageNet: a field too long",
+    TRAIN | VAL | {"LOC_val_solution.csv": b"ImageId,PredictionString\na," + b"x" * 140_000},
+    r"LOC_val_solution\.csv: cannot be read as CSV: field larger than field limit",
+)

@@ -10,6 +10,7 @@ from torch import nn
 
 from netsmith.core.errors import ConfigError, DataError, UnsupportedError
 from netsmith.core.roles import SourceConfig
+from netsmith.data import imagenet
 from netsmith.data.imagenet import ImageNet
 from netsmith.engine.batch import Batch, Views
 from netsmith.engine.feed import evaluation_batches
@@ -203,3 +204,52 @@ def test_what_does_not_fit_is_refused(tmp_path):
     source = ImageNet.Config(path=str(tmp_path), image_size=32, dev=0.0).build()
     with pytest.raises(DataError, match=r"n01440764_0\.JPEG: is not a picture"):
         source.load("train", torch.arange(24))
+
+
+def test_a_list_tells_names_with_dots_apart_and_knows_folders_called_by_numbers(tmp_path):
+    for folder in ("0", "1", "10"):
+        (tmp_path / "train" / folder).mkdir(parents=True)
+        (tmp_path / "train" / folder / "a.png").write_bytes(picture(1)[0])
+    (tmp_path / "val").mkdir()
+    for name in ("p.1.png", "p.1.ppm", "p.2.png", "p.3.png"):
+        (tmp_path / "val" / name).write_bytes(picture(2)[0])
+    (tmp_path / "val.txt").write_text(
+        "p.1.png 1\np.1.ppm 0\np.2 10\np.3.png 2\n"
+    )  # 10 is a folder, 2 is the last of the three
+    source = ImageNet.Config(path=str(tmp_path), image_size=32, dev=0.0).build()
+    assert source.load("test", torch.arange(4)).targets.tolist() == [1, 0, 2, 2]
+
+
+def test_the_hash_changes_with_the_size_of_a_file(tmp_path):
+    write(tmp_path)
+    config = ImageNet.Config(path=str(tmp_path), image_size=32, dev=0.0)
+    before = {split.name: split.sha256 for split in config.build().spec.splits}
+    (tmp_path / "train" / WNIDS[0] / f"{WNIDS[0]}_0.JPEG").write_bytes(picture(0, width=80)[0])
+    after = {split.name: split.sha256 for split in config.build().spec.splits}
+    assert before["train"] != after["train"]
+    assert before["test"] == after["test"]
+
+
+def test_each_picture_is_decoded_once(tmp_path, monkeypatch):
+    write(tmp_path)
+    source = ImageNet.Config(path=str(tmp_path), image_size=32, test_crops=10, dev=0.0).build()
+    names = []
+    decode = imagenet.decode_picture
+    monkeypatch.setattr(imagenet, "decode_picture", lambda data, **kw: names.append(kw["name"]) or decode(data, **kw))
+    at = torch.tensor([2, 5])
+    batch = source.judged("test", at)
+    assert len(names) == 2
+    plain = source.load("test", at)
+    assert torch.equal(batch.targets, plain.targets)
+    assert torch.equal(batch.keys, plain.keys)
+    assert torch.equal(batch.indices, plain.indices)
+
+
+def test_a_long_thin_picture_is_refused_by_its_name(tmp_path):
+    write(tmp_path)
+    (tmp_path / "train" / WNIDS[0] / f"{WNIDS[0]}_0.JPEG").write_bytes(picture(0, width=3_000_000, height=1)[0])
+    source = ImageNet.Config(path=str(tmp_path), image_size=32, dev=0.0).build()
+    at = torch.tensor([source._pictures["train"].files.index(f"train/{WNIDS[0]}/{WNIDS[0]}_0.JPEG")])
+    for key in (None, 1):
+        with pytest.raises(DataError, match=r"n01440764_0\.JPEG: 3000000 x 1 pixels would become \d+ x \d+ with"):
+            source.load("train", at, key=key)

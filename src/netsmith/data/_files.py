@@ -46,6 +46,14 @@ class Tree(abc.ABC):
             DataError: It cannot be read, is damaged, or has more than ``limit`` bytes.
         """
 
+    @abc.abstractmethod
+    def size(self, name: str) -> int:
+        """Return how many bytes a file has, as its folder or archive says; nothing is read.
+
+        Raises:
+            DataError: There is none of that name.
+        """
+
 
 def _visible(name: str) -> bool:
     return not any(part.startswith(".") or part in _IGNORED for part in name.split("/"))
@@ -142,10 +150,17 @@ class _Folder(Tree):
     def read(self, name: str, *, limit: int = FILE_LIMIT) -> bytes:
         return read_capped(self.path / name, limit=limit)
 
+    def size(self, name: str) -> int:
+        try:
+            return (self.path / name).stat().st_size
+        except OSError as error:
+            raise DataError(f"cannot be read: {error.strerror or error}", self.path / name) from None
+
 
 class _Zip(Tree):
     def __init__(self, path: Path) -> None:
         self._members: dict[str, str] = {}
+        self._sizes: dict[str, int] = {}
         self._opened: dict[int, zipfile.ZipFile] = {}  # one per process: a forked file position would be shared
         self._lock = threading.Lock()
         folders: set[str] = set()
@@ -161,6 +176,7 @@ class _Zip(Tree):
                     folders.add(name)
                 else:
                     self._members[name] = member.filename
+                    self._sizes[name] = member.file_size
         super().__init__(path, list(self._members), folders)
 
     def read(self, name: str, *, limit: int = FILE_LIMIT) -> bytes:
@@ -178,6 +194,11 @@ class _Zip(Tree):
         if len(data) > limit:
             raise DataError(f"member {name!r} unpacks to more than {limit} bytes", self.path)
         return data
+
+    def size(self, name: str) -> int:
+        if name not in self._sizes:
+            raise DataError(f"has no member {name!r}", self.path)
+        return self._sizes[name]
 
     def __getstate__(self) -> dict[str, object]:
         kept = {key: value for key, value in self.__dict__.items() if key not in ("_lock", "_opened")}
@@ -242,6 +263,11 @@ class _Tar(Tree):
         except OSError as error:
             raise DataError(f"cannot be read: {error.strerror or error}", self.path) from None
 
+    def size(self, name: str) -> int:
+        if name not in self._places:
+            raise DataError(f"has no member {name!r}", self.path)
+        return self._places[name][1]
+
 
 class _Inside(Tree):
     """The one folder that holds everything in an archive."""
@@ -255,6 +281,9 @@ class _Inside(Tree):
 
     def read(self, name: str, *, limit: int = FILE_LIMIT) -> bytes:
         return self._tree.read(f"{self._top}/{name}", limit=limit)
+
+    def size(self, name: str) -> int:
+        return self._tree.size(f"{self._top}/{name}")
 
 
 def _unwrap(tree: Tree) -> Tree:

@@ -12,11 +12,11 @@ from netsmith.core.errors import DataError, shorten
 from netsmith.core.extras import require
 from netsmith.core.spec import Inputs
 
-__all__ = ["PICTURE_SUFFIXES", "decode_picture", "is_gray", "read_picture", "resize_picture"]
+__all__ = ["PICTURE_SUFFIXES", "PIXEL_LIMIT", "decode_picture", "is_gray", "read_picture", "resize_picture"]
 
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pgm", ".ppm")
 _FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
-_PIXEL_LIMIT = 50_000_000
+PIXEL_LIMIT = 50_000_000
 
 
 def _refuse(name: str, problem: str) -> DataError:
@@ -30,8 +30,8 @@ def _open(data: bytes, name: str) -> object:
         raise _refuse(name, "is empty; expected a picture")
     image = image_module.open(io.BytesIO(data), formats=_FORMATS)
     width, height = image.size  # from the header: nothing is decoded yet
-    if width * height > _PIXEL_LIMIT:
-        raise _refuse(name, f"has {width} x {height} pixels; expected at most {_PIXEL_LIMIT} in all")
+    if width * height > PIXEL_LIMIT:
+        raise _refuse(name, f"has {width} x {height} pixels; expected at most {PIXEL_LIMIT} in all")
     if min(width, height) < 1:
         raise _refuse(name, f"has {width} x {height} pixels; expected at least one")
     return image

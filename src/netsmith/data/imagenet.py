@@ -11,7 +11,7 @@ import dataclasses
 import functools
 import io
 import posixpath
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -19,16 +19,16 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor
 
-from netsmith.core.errors import ConfigError, DataError
+from netsmith.core.errors import ConfigError, DataError, shorten
 from netsmith.core.spec import Step
 from netsmith.data._arrays import ImageFields, ImageSource, Part, digest
 from netsmith.data._files import Tree, open_tree
 from netsmith.data._listing import is_picture
-from netsmith.data._pictures import decode_picture, resize_picture
+from netsmith.data._pictures import PIXEL_LIMIT, decode_picture, resize_picture
 from netsmith.data._splits import draw_splits
 from netsmith.data._twin import twin_images
 from netsmith.engine.batch import Batch, Views
-from netsmith.engine.random import keyed_uniform
+from netsmith.engine.random import example_keys, keyed_uniform
 
 __all__ = ["ImageNet"]
 
@@ -37,6 +37,7 @@ _WORDS = ("synset_words.txt", "LOC_synset_mapping.txt")
 _TRUTHS = ("val.txt", "LOC_val_solution.csv")
 _STATISTICS = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))  # of the official training part, as usually published
 _LIMIT = 2**26  # bytes of a list
+_DIGITS = 9  # of a class's number, at most
 
 _Scale = Annotated[int, Field(ge=_FULL, le=2048)]
 
@@ -57,6 +58,8 @@ class ImageNet(ImageSource):
 
     Deviations: pictures are normalized by the published mean and deviation of each channel, not measured; that of the
     papers is a mean per pixel, or per channel. Predict squashes a picture to a square instead of cutting one out.
+
+    The hash of a split is that of its files' names, sizes and labels: what is in the pictures is not read for it.
 
     Raises:
         ConfigError: No ``path`` and no ``twin``.
@@ -120,12 +123,14 @@ class ImageNet(ImageSource):
 
     def judged(self, split: str, indices: Tensor) -> Batch:
         """Return what evaluation sees of some examples: their :class:`~netsmith.engine.batch.Views` where several."""
-        batch = self.load(split, indices)
         if not self._several:
-            return batch
+            return self.load(split, indices)
         every = torch.stack([self._crops(split, index) for index in indices.tolist()])  # (B, V, 3, S, S)
-        return dataclasses.replace(
-            batch, inputs=Views(self._prepare(every.flatten(0, 1), None).unflatten(0, every.shape[:2]))
+        return Batch(
+            inputs=Views(self._prepare(every.flatten(0, 1), None).unflatten(0, every.shape[:2])),
+            targets=self._part(split).targets.index_select(0, indices),
+            keys=example_keys(0, indices),
+            indices=indices,
         )
 
     def _cropped(self, split: str, pictures: _Pictures, labels: Tensor, config: Config, *, made: str) -> Part:
@@ -133,7 +138,7 @@ class ImageNet(ImageSource):
         return Part(
             functools.partial(_seen, pictures=pictures, config=config),
             labels,
-            digest("\n".join(pictures.files), labels),
+            pictures.digest(labels),
             made=made,
             seed=config.split_seed if split != "test" else 0,
             redraw=functools.partial(_drawn, pictures=pictures, labels=labels, config=config)
@@ -143,9 +148,10 @@ class ImageNet(ImageSource):
 
     def _crops(self, split: str, index: int) -> Tensor:
         """Return every crop of a picture, scale by scale: ``(V, 3, S, S)`` uint8."""
-        config, picture = self._views, self._pictures[split].one(index)
+        config, pictures = self._views, self._pictures[split]
+        picture = pictures.one(index)
         size, factor = config.image_size, config.image_size / _FULL
-        scaled = [_scaled(picture, length * factor) for length in config.test_scales]
+        scaled = [_scaled(picture, length * factor, name=pictures.files[index]) for length in config.test_scales]
         if config.test_crops == 1:
             return torch.stack([_middle(image, size) for image in scaled])
         return torch.cat([_ten_crops(image, size) for image in scaled])
@@ -169,6 +175,12 @@ class _Pictures:
         held = None if self.held is None else self.held[at]
         return _Pictures(tuple(self.files[index] for index in at.tolist()), self.tree, held)
 
+    def digest(self, labels: Tensor) -> str:
+        """Return the SHA-256 of names, labels and, of files, how many bytes each has."""
+        if self.tree is None:
+            return digest("\n".join(self.files), labels)
+        return digest("\n".join(f"{name} {self.tree.size(name)}" for name in self.files), labels)
+
     def one(self, index: int) -> Tensor:
         if self.held is not None:
             return self.held[index]
@@ -176,11 +188,14 @@ class _Pictures:
         name = self.files[index]
         return decode_picture(self.tree.read(name), channels=3, size=None, name=name)
 
+    def scaled(self, index: int, shorter: float) -> Tensor:
+        return _scaled(self.one(index), shorter, name=self.files[index])
+
 
 def _seen(at: Tensor, *, pictures: _Pictures, config: ImageNet.Config) -> Tensor:
     """Return the squares in the middle."""
     size, shorter = config.image_size, config.test_scales[0] * config.image_size / _FULL
-    return torch.stack([_middle(_scaled(pictures.one(index), shorter), size) for index in at.tolist()])
+    return torch.stack([_middle(pictures.scaled(index, shorter), size) for index in at.tolist()])
 
 
 def _drawn(
@@ -192,19 +207,27 @@ def _drawn(
     lengths = low + (u[:, 0] * (high - low + 1)).long()
     crops = []
     for index, length, (down, right) in zip(at.tolist(), lengths.tolist(), u[:, 1:].tolist(), strict=True):
-        image = _scaled(pictures.one(index), length * size / _FULL)
+        image = pictures.scaled(index, length * size / _FULL)
         top, left = int(down * (image.shape[1] - size + 1)), int(right * (image.shape[2] - size + 1))
         crops.append(image[:, top : top + size, left : left + size])
     return torch.stack(crops), labels[at]
 
 
-def _scaled(image: Tensor, shorter: float) -> Tensor:
-    """Return a picture whose shorter side has that length; the other keeps its proportion."""
+def _scaled(image: Tensor, shorter: float, *, name: str) -> Tensor:
+    """Return a picture whose shorter side has that length; the other keeps its proportion.
+
+    Raises:
+        DataError: It is so long and thin that it would have more pixels than a picture may.
+    """
     height, width = image.shape[1:]
     factor = round(shorter) / min(height, width)
-    return resize_picture(
-        image, (max(round(shorter), round(height * factor)), max(round(shorter), round(width * factor)))
-    )
+    size = max(round(shorter), round(height * factor)), max(round(shorter), round(width * factor))
+    if size[0] * size[1] > PIXEL_LIMIT:
+        raise DataError(
+            f"{name}: {width} x {height} pixels would become {size[1]} x {size[0]} with a shorter side of "
+            f"{round(shorter)}; expected at most {PIXEL_LIMIT} in all: cut it"
+        )
+    return resize_picture(image, size)
 
 
 def _middle(image: Tensor, size: int) -> Tensor:
@@ -241,7 +264,7 @@ def _listed(tree: Tree) -> tuple[tuple[str, ...], dict[str, tuple[_Pictures, Ten
     truth = _truth(tree, numbers) if flat else {}
     labels = []
     for name in val:
-        wnid = truth.get(posixpath.basename(name).partition(".")[0]) if flat else name.split("/")[1]
+        wnid = _found(truth, name) if flat else name.split("/")[1]
         if name.count("/") != (1 if flat else 2) or wnid is None:
             raise DataError(f"{name} has no class; expected val/<wnid>/*.JPEG, or a line of {_TRUTHS[0]}", tree.path)
         if wnid not in numbers:
@@ -261,7 +284,7 @@ def _lines(tree: Tree, name: str) -> list[str]:
 
 
 def _truth(tree: Tree, numbers: dict[str, int]) -> dict[str, str]:
-    """Return the class of each picture of a flat ``val``, by the file's name without its ending."""
+    """Return the class of each picture of a flat ``val``, by the file's name as the list gives it."""
     name = next((name for name in _TRUTHS if name in tree.files), None)
     if name is None:
         raise DataError(f"val lies flat, and {' or '.join(_TRUTHS)} that names its classes is missing", tree.path)
@@ -269,19 +292,38 @@ def _truth(tree: Tree, numbers: dict[str, int]) -> dict[str, str]:
     found: dict[str, str] = {}
     lines = _lines(tree, name)
     table = csv.reader(io.StringIO("\n".join(lines[1:]))) if name.endswith(".csv") else (line.split() for line in lines)
-    for row, cells in enumerate(table, start=2 if name.endswith(".csv") else 1):
+    for row, cells in enumerate(_rows(table, name), start=2 if name.endswith(".csv") else 1):
         if not cells:
             continue
         answer = cells[1].split()[:1] if len(cells) == 2 else []
         if not answer:
             raise DataError(f"holds {len(cells)} columns; expected a picture and its class", name, row)
         wnid = answer[0]
-        if wnid.isascii() and wnid.isdigit():
-            if int(wnid) >= len(wnids):
-                raise DataError(f"class {wnid}; expected numbers below {len(wnids)}", name, row)
+        if wnid not in numbers and wnid.isascii() and wnid.isdigit():  # a folder may be called by a number
+            if len(wnid) > _DIGITS or int(wnid) >= len(wnids):
+                raise DataError(f"class {shorten(wnid, 40)}; expected numbers below {len(wnids)}", name, row)
             wnid = wnids[int(wnid)]
-        found[posixpath.basename(cells[0]).partition(".")[0]] = wnid
+        picture = posixpath.basename(cells[0])
+        if picture in found:
+            raise DataError(f"names {shorten(picture, 100)} for the second time; expected one line for each", name, row)
+        found[picture] = wnid
     return found
+
+
+def _found(truth: dict[str, str], name: str) -> str | None:
+    """Return the class of a picture, which a list names with its ending or without."""
+    base = posixpath.basename(name)
+    keys = (base, posixpath.splitext(base)[0])
+    if all(key in truth for key in keys):
+        raise DataError(f"its list names {keys[0]} and {keys[1]}; expected one line for each picture", name)
+    return next((truth[key] for key in keys if key in truth), None)
+
+
+def _rows(table: Iterable[list[str]], name: str) -> Iterator[list[str]]:
+    try:
+        yield from table
+    except csv.Error as error:
+        raise DataError(f"cannot be read as CSV: {error}", name) from None
 
 
 def _names(tree: Tree, wnids: Sequence[str]) -> tuple[str, ...]:
