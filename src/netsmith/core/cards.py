@@ -157,10 +157,10 @@ def card_of(name: str | Entry, variant: str = "") -> Card:
     fields = dict(cast("dict[str, Any]", entry.literals["CARD"]))
     if variant:
         own = {key: value for key, value in variants_of(entry)[variant].items() if key != "set"}
-        lines = [fields.get("deviations"), own.get("deviations")]
+        shared, more = fields.get("deviations"), own.get("deviations")
         fields |= own
-        if all(isinstance(part, (list, tuple)) for part in lines):  # what differs in the file differs here too
-            fields["deviations"] = list(dict.fromkeys(line for part in lines for line in part))
+        if isinstance(shared, (list, tuple)) and isinstance(more, (list, tuple)):
+            fields["deviations"] = list(dict.fromkeys([*shared, *more]))  # what differs in the file differs here too
     try:
         return Card.load(fields)
     except ConfigError as error:
