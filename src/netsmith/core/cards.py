@@ -160,7 +160,8 @@ def card_of(name: str | Entry, variant: str = "") -> Card:
         shared, more = fields.get("deviations"), own.get("deviations")
         fields |= own
         if isinstance(shared, (list, tuple)) and isinstance(more, (list, tuple)):
-            fields["deviations"] = list(dict.fromkeys([*shared, *more]))  # what differs in the file differs here too
+            # what differs in the file differs here too
+            fields["deviations"] = list(dict.fromkeys(cast("list[Any]", [*shared, *more])))
     try:
         return Card.load(fields)
     except ConfigError as error:
