@@ -160,7 +160,8 @@ def test_help_fits_the_screen(netsmith):
     assert max(map(len, out.splitlines())) <= 80
     verbs = [line.split()[0] for line in out.partition("Commands:\n")[2].splitlines()]
     wanted = (
-        "list show import train resume evaluate predict explain compress export serve compare report verify demo data"
+        "list show import train resume evaluate predict explain compress export serve compare similarity "
+        "report verify demo data"
     )
     assert " ".join(verbs) == wanted
 

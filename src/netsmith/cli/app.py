@@ -252,7 +252,7 @@ def compare(
     page: str = typer.Option("", "--page", help="Also write a page with their learning curves.", metavar="FILE"),
     json: bool = _JSON,
 ) -> None:
-    """Compare runs: figures, sizes, the settings that differ, and their curves."""
+    """Compare runs: figures, sizes, settings, curves."""
     from netsmith.cli import verbs
 
     verbs.compare(runs, codes=code, page=page, as_json=json)
@@ -273,7 +273,7 @@ def similarity(
     ),
     json: bool = _JSON,
 ) -> None:
-    """Compare layers: with another run's (RSA, CKA), or with brain or behavior matrices."""
+    """Compare layers with a run or given matrices."""
     from netsmith.cli import similarity as verb
 
     verb.similarity(run, other, matrices=matrix, source=source, method=method, metric=metric, codes=code, as_json=json)
