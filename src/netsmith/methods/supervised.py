@@ -54,13 +54,13 @@ def _refuse_untrained(config: Supervised.Config, model: nn.Module) -> None:
     Raises:
         ConfigError: Such a network.
     """
-    method, kind = config.kind_name(), config.model.kind_name()
     if getattr(config.model, "auxiliary", False):
         raise ConfigError(
-            f"{method} would leave the auxiliary heads of {kind} untrained; set method.model.auxiliary=false, or take "
-            "the method auxiliary_heads"
+            f"{config.kind_name()} would leave the auxiliary heads of {config.model.kind_name()} untrained; set "
+            "method.model.auxiliary=false, or take the method auxiliary_heads"
         )
     if getattr(model, "look", None) is not None:
         raise ConfigError(
-            f"{method} would leave where {kind} looks untrained: no gradient reaches it; take the method hard_attention"
+            f"{config.kind_name()} would leave where {config.model.kind_name()} looks untrained: no gradient reaches "
+            "it; take the method hard_attention"
         )

@@ -13,7 +13,7 @@ import numpy as np
 
 from netsmith.core.errors import UserError
 
-__all__ = ["colormap", "colors", "enlarge", "heat_pixels", "overlay", "png", "to_pixels"]
+__all__ = ["colormap", "colors", "enlarge", "heat_pixels", "overlay", "png", "to_pixels", "visible"]
 
 
 def png(pixels: Any, *, scale: int = 1) -> bytes:
@@ -43,6 +43,11 @@ def enlarge(pixels: np.ndarray, *, scale: int) -> np.ndarray:
     if scale < 1:
         raise UserError(f"scale is {scale}; expected at least 1")
     return pixels.repeat(scale, axis=0).repeat(scale, axis=1)
+
+
+def visible(image: Any) -> Any:
+    """Return a ``(C, H, W)`` tensor with one or three channels: the mean of them where it has another number."""
+    return image if len(image) in (1, 3) else image.float().mean(0, keepdim=True)
 
 
 def to_pixels(image: Any, *, low: float | None = None, high: float | None = None) -> np.ndarray:

@@ -20,10 +20,11 @@ from netsmith.explain.grad_cam import spatial_layers
 from netsmith.explain.layer_features import layer_features, learned_layers
 from netsmith.explain.units import maximize_units
 from netsmith.report.page import Picture
-from netsmith.report.pictures import heat_pixels, png, to_pixels
+from netsmith.report.pictures import heat_pixels, png, to_pixels, visible
 from netsmith.report.run_page import PictureGroup
 from netsmith.workflows.judging import Judged
 from netsmith.workflows.layer_pictures import cka, probes, projections, rsa
+from netsmith.workflows.pictures import value_range
 from netsmith.workflows.representations import spread
 
 if TYPE_CHECKING:
@@ -100,8 +101,8 @@ def feature_maps(network: Network, judged: Judged | None, raw: Tensor) -> tuple[
     if not layers:
         raise UnsupportedError("the network has no layer with maps")
     layers = _thinned(layers, 6)
-    low, high = _range(network, raw)
-    photo = _png(to_pixels(_visible(raw[0]), low=low, high=high))
+    low, high = value_range(network, raw)
+    photo = _png(to_pixels(visible(raw[0]), low=low, high=high))
     pictures = []
     for found in strongest_maps(network.module, example, layers=layers, count=_SHOWN):
         caption = f"{found.layer} of {found.total}"
@@ -120,7 +121,7 @@ def feature_maps(network: Network, judged: Judged | None, raw: Tensor) -> tuple[
 def units(network: Network, judged: Judged | None, raw: Tensor) -> tuple[list[PictureGroup], list[str]]:
     """Draw what single channels of the last layer with maps look for: plain, and held back by priors."""
     _require_images(network)
-    low, high = _range(network, raw)
+    low, high = value_range(network, raw)
     sample = raw if judged is None else judged.raw[spread(judged.targets, most=200)]
     spatial = spatial_layers(network.shipped, sample[:1])
     path = next((name for name in reversed(learned_layers(network.shipped, sample[:1])) if name in spatial), "")
@@ -149,7 +150,7 @@ def units(network: Network, judged: Judged | None, raw: Tensor) -> tuple[list[Pi
         )
         draws.append(drawn.images)
     pictures = [
-        Picture(_png(to_pixels(_visible(images[at]), low=low, high=high)), f"channel {channel}{kind}")
+        Picture(_png(to_pixels(visible(images[at]), low=low, high=high)), f"channel {channel}{kind}")
         for images, kind in zip(draws, (", plain", ", with priors"), strict=True)
         for at, channel in enumerate(channels)
     ]
@@ -207,7 +208,7 @@ def generated_prototypes(
     )
     pictures = [
         Picture(
-            _png(to_pixels(_visible(image), low=bottom, high=bottom + span)),
+            _png(to_pixels(visible(image), low=bottom, high=bottom + span)),
             f"{labels[at // each]}: {float(score):.1f}",
             f"drawn by {painter.name} for {labels[at // each]}",
         )
@@ -247,19 +248,8 @@ def _require_images(network: Network) -> None:
         raise UnsupportedError(f"{network.name} takes {network.spec.inputs.kind} inputs; maps are drawn of images")
 
 
-def _range(network: Network, raw: Tensor) -> tuple[float, float]:
-    inputs = network.spec.inputs
-    low = float(raw.min()) if inputs.low is None else inputs.low
-    high = float(raw.max()) if inputs.high is None else inputs.high
-    return low, high if high > low else low + 1.0
-
-
 def _of(shown: int, total: int) -> str:
     return f"{total}" if shown == total else f"the first {shown} of {total}"
-
-
-def _visible(image: Tensor) -> Tensor:
-    return image if len(image) in (1, 3) else image.float().mean(0, keepdim=True)
 
 
 def _png(pixels: object) -> bytes:

@@ -119,15 +119,7 @@ def rsa(network: Network, judged: Judged | None, raw: Tensor) -> tuple[list[Pict
     notes += _unchanged("rsa", same)
     if len(names) > 1:
         table = similarity_table(matrices)
-        image = heat_map_png(
-            table,
-            names,
-            names,
-            title="Similarity of layers (RSA)",
-            low=min(0.0, float(table.min())),
-            high=1.0,
-            legend="Spearman",
-        )
+        image = _layers_compared(table, names, method="RSA", legend="Spearman")
         text = f"Spearman's correlation of the matrices of {what}: 1 where two layers take the same for alike."
         groups.append(PictureGroup("Layers compared", text, [Picture(image, "", text, large=True)]))
         notes.append(f"rsa: {names[0]} and {names[-1]} agree to {float(table[0, -1]):.2f} (Spearman)")
@@ -145,15 +137,7 @@ def cka(network: Network, judged: Judged | None, raw: Tensor) -> tuple[list[Pict
         raise UnsupportedError("fewer than two layers say anything about the examples")
     names = list(features)
     table = cka_table(features, unbiased=True)
-    image = heat_map_png(
-        table,
-        names,
-        names,
-        title="Similarity of layers (CKA)",
-        low=min(0.0, float(table.min())),
-        high=1.0,
-        legend="CKA",
-    )
+    image = _layers_compared(table, names, method="CKA", legend="CKA")
     text = (
         f"Linear CKA of {len(sample)} examples (unbiased): 1 where two layers hold the same up to a rotation and a "
         "scale. A bright block of layers is a stage that changes little."
@@ -191,6 +175,11 @@ def _features(network: Network, raw: Tensor) -> tuple[str, Tensor]:
         raise UnsupportedError("the network has no layer with weights that answers with one tensor")
     features = layer_features(network.shipped, raw, layers=[layer], widest=1)[layer]
     return layer.removeprefix("network."), features
+
+
+def _layers_compared(table: Tensor, names: Sequence[str], *, method: str, legend: str) -> bytes:
+    title, low = f"Similarity of layers ({method})", min(0.0, float(table.min()))
+    return heat_map_png(table, names, names, title=title, low=low, high=1.0, legend=legend)
 
 
 def _unchanged(method: str, names: Sequence[str]) -> list[str]:

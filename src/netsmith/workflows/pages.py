@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from netsmith.api.commands import on_run, train_again
-from netsmith.core.errors import NetsmithError
+from netsmith.core.errors import NetsmithError, UserError
 from netsmith.core.files import read_json, write_atomic
 from netsmith.engine.run_folder import RunFolder
 from netsmith.engine.source import Source
@@ -19,7 +19,15 @@ from netsmith.workflows.pictures import mistakes_group, picture_groups
 if TYPE_CHECKING:
     from netsmith.api.run import Run
 
-__all__ = ["charts_of", "data_text", "environment_facts", "measured_text", "report_run", "write_compressed"]
+__all__ = [
+    "charts_of",
+    "data_text",
+    "environment_facts",
+    "html_file",
+    "measured_text",
+    "report_run",
+    "write_compressed",
+]
 
 
 def charts_of(journal: list[dict[str, Any]], *, name: str = "") -> list[Chart]:
@@ -45,6 +53,19 @@ def charts_of(journal: list[dict[str, Any]], *, name: str = "") -> list[Chart]:
         charts.append(Chart("Accuracy", shares, percent=True))
     charts += [Chart(curve.name, [curve]) for curve in others[:4]]
     return charts
+
+
+def html_file(file: str | Path) -> Path:
+    """Return where a page of one's own choosing goes, and make its folder.
+
+    Raises:
+        UserError: Its name does not end with ``.html``.
+    """
+    target = Path(file)
+    if target.suffix != ".html":
+        raise UserError(f"{target}: expected a name that ends with .html")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    return target
 
 
 def measured_text(run: Run) -> str:

@@ -13,7 +13,7 @@ from netsmith.core.errors import UnsupportedError
 from netsmith.explain.prototypes import activation_maximization, features_at, nearest_examples
 from netsmith.explain.segments import grid_segments
 from netsmith.report.page import Picture
-from netsmith.report.pictures import heat_pixels, overlay, png, to_pixels
+from netsmith.report.pictures import heat_pixels, overlay, png, to_pixels, visible
 from netsmith.report.run_page import PictureGroup
 from netsmith.workflows.attributions import Asked, attribute, no_gradient
 from netsmith.workflows.checks import Check, check
@@ -23,22 +23,29 @@ from netsmith.workflows.method_tables import IMAGES
 if TYPE_CHECKING:
     from netsmith.api.network import Network
 
-__all__ = ["METHODS", "Shown", "mistakes_group", "picture_groups"]
+__all__ = ["METHODS", "Shown", "mistakes_group", "picture_groups", "value_range"]
 
 METHODS = (*(name for name, method in IMAGES.items() if method.default), "prototypes")
 _SIDE = 112  # pixels of a picture on the page
 _NUMBERS = 2_000_000  # in the pictures of one forward pass, about; the activations are many times as many
 
 
+def value_range(network: Network, raw: Tensor) -> tuple[float, float]:
+    """Return the least and the largest value: of the schema, or of ``raw`` where it has none (one's own module)."""
+    inputs = network.spec.inputs
+    low = float(raw.min()) if inputs.low is None else inputs.low
+    high = float(raw.max()) if inputs.high is None else inputs.high
+    return low, high if high > low else low + 1.0
+
+
 class _Unit(nn.Module):
     """A shipped network that takes values in 0..1: there all maps and priors are comparable between data sets."""
 
     def __init__(self, network: Network, raw: Tensor) -> None:
-        """Take the range of the schema, or of ``raw`` where the schema has none (a module of one's own)."""
+        """Take the range of values from the schema, or else from ``raw``."""
         super().__init__()
-        inputs = network.spec.inputs
-        self.low = float(raw.min()) if inputs.low is None else inputs.low
-        self.span = (float(raw.max()) if inputs.high is None else inputs.high) - self.low or 1.0
+        self.low, high = value_range(network, raw)
+        self.span = high - self.low
         self.shipped = network.shipped
 
     def forward(self, unit: Tensor) -> Tensor:
@@ -130,7 +137,7 @@ def _local_group(
         pictures.append(Picture(_photo(images[row]), caption))
         for name, heat in maps.items():
             soft = IMAGES[name].soft
-            pixels = overlay(_visible(images[row]), heat[row]) if soft else heat_pixels(heat[row], low=0.0)
+            pixels = overlay(visible(images[row]), heat[row]) if soft else heat_pixels(heat[row], low=0.0)
             pictures.append(Picture(_png(pixels), name.replace("_", " "), f"{name} of {caption}"))
     text = "One row per example: the input with the answer, then one map per method; bright means: this mattered."
     return PictureGroup("Single decisions", text, pictures, columns=1 + len(maps))
@@ -185,13 +192,8 @@ def mistakes_group(network: Network, judged: Judged, *, count: int = 5, each: in
     return PictureGroup("Most confused pairs", "The commonest mistakes, the most confident first.", pictures)
 
 
-def _visible(image: Tensor) -> Tensor:
-    """Return an image with one or three channels: the mean of its channels where it has another number."""
-    return image if len(image) in (1, 3) else image.mean(0, keepdim=True)
-
-
 def _photo(image: Tensor) -> bytes:
-    return _png(to_pixels(_visible(image), low=0.0, high=1.0))
+    return _png(to_pixels(visible(image), low=0.0, high=1.0))
 
 
 def _png(pixels: np.ndarray) -> bytes:

@@ -10,6 +10,7 @@ from netsmith.core.errors import UserError
 from netsmith.core.files import write_atomic
 from netsmith.report.figures import Curve, line_chart
 from netsmith.report.page import Page
+from netsmith.workflows.pages import html_file
 
 if TYPE_CHECKING:
     from netsmith.api.run import Run
@@ -29,11 +30,9 @@ def compare_page(runs: Sequence[Run], file: str | Path) -> Path:
     Raises:
         UserError: More runs than colors, or another ending.
     """
-    target = Path(file)
-    if target.suffix != ".html":
-        raise UserError(f"{target}: expected a name that ends with .html")
     if len(runs) > _MOST:
         raise UserError(f"{len(runs)} runs on one page; expected at most {_MOST}, as many as colors tell apart")
+    target = html_file(file)
     names = [run.path.name for run in runs]
     page = Page("Side by side", subtitle=", ".join(names), kicker="netsmith compare")
     journals = [run.journal() for run in runs]
@@ -53,7 +52,6 @@ def compare_page(runs: Sequence[Run], file: str | Path) -> Path:
     rows = list(dict.fromkeys(name for found in figures for name in found))
     body = [[row, *(_text(found.get(row)) for found in figures)] for row in rows]
     page.section("At the end").table(["figure", *names], body, align="l" + "r" * len(runs))
-    target.parent.mkdir(parents=True, exist_ok=True)
     write_atomic(target, page.render().encode(), sync=False)
     return target
 

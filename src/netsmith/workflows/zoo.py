@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from netsmith.api.catalogue import evidence_of, list_recipes, show
-from netsmith.core.errors import UserError
 from netsmith.core.files import write_atomic
 from netsmith.core.registry import config_in, find_recipe, sizes
 from netsmith.core.roles import ModelConfig
 from netsmith.report.page import Page
 from netsmith.report.pareto import ModelPoint, pareto_chart
 from netsmith.report.tables import count_text, percent_text
+from netsmith.workflows.pages import html_file
 
 __all__ = ["measured_recipes", "zoo_page"]
 
@@ -35,9 +35,7 @@ def zoo_page(file: str | Path) -> Path:
     Raises:
         UserError: Another ending.
     """
-    target = Path(file)
-    if target.suffix != ".html":
-        raise UserError(f"{target}: expected a name that ends with .html")
+    target = html_file(file)
     found = measured_recipes()
     page = Page(
         "The zoo", subtitle="What was measured here, by data set, and what each network costs.", kicker="netsmith list"
@@ -79,7 +77,6 @@ def zoo_page(file: str | Path) -> Path:
         [[name, f"{row['parameters']:,}", f"{row['macs']:,}", str(row["size"])] for name, row in networks.items()],
         align="lrrr",
     )
-    target.parent.mkdir(parents=True, exist_ok=True)
     write_atomic(target, page.render().encode(), sync=False)
     return target
 
