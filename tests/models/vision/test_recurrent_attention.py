@@ -3,6 +3,7 @@ import torch
 from torch.nn import functional as F
 
 from netsmith.core.errors import ConfigError
+from netsmith.explain.prototypes import features_at
 from netsmith.models.vision.recurrent_attention import RecurrentAttention
 
 FACTS = {"in_channels": 1, "num_classes": 10}
@@ -58,6 +59,13 @@ def test_it_is_the_network_of_the_paper():
 def test_it_takes_any_size_of_image_at_the_same_cost():
     model = RecurrentAttention.Config(**FACTS).build()
     assert model(torch.zeros(2, 1, 100, 60)).shape == (2, 10)
+
+
+def test_what_it_answers_from_can_be_read_in_one_pass():
+    model = RecurrentAttention.Config(**FACTS).build()
+    images = torch.randn(3, 1, 28, 28)
+    features = features_at(model, images, layer=model.landmarks()["features"])
+    torch.testing.assert_close(model.head(features), model(images))
 
 
 def test_bad_forms_are_refused():

@@ -87,6 +87,7 @@ class RecurrentAttention(nn.Module):
         self.core_input = nn.Linear(config.hidden_size, config.hidden_size)
         self.policy = nn.Linear(config.hidden_size, 2)
         self.baseline = nn.Linear(config.hidden_size, 1)
+        self.features = nn.Identity()  # the last state has a name: every layer before it runs once a look
         self.head = nn.Linear(config.hidden_size, int(config.num_classes))
         he_initialize(self)
         # Two streams are added, twice: with half the variance each the sum has what the rule wants. Policy and baseline
@@ -124,7 +125,9 @@ class RecurrentAttention(nn.Module):
             means.append(mean)
             places.append(place)
             state = F.relu(self.core(state) + self.core_input(self._glimpse(images, F.hardtanh(place))))
-        return Looks(self.head(state), torch.stack(places, 1), torch.stack(means, 1), torch.stack(baselines, 1))
+        return Looks(
+            self.head(self.features(state)), torch.stack(places, 1), torch.stack(means, 1), torch.stack(baselines, 1)
+        )
 
     def _glimpse(self, images: Tensor, place: Tensor) -> Tensor:
         patches = glimpse(images, place, size=self.config.size, scales=self.config.scales)
@@ -133,5 +136,5 @@ class RecurrentAttention(nn.Module):
         return F.relu(self.from_what(what) + self.from_where(where))
 
     def landmarks(self) -> dict[str, str]:
-        """Return where what is seen comes in, the state, and the head."""
-        return {"stem": "what", "features": "core", "head": "head"}
+        """Return where what is seen comes in, the last state, and the head."""
+        return {"stem": "what", "features": "features", "head": "head"}
