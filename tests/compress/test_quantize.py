@@ -130,3 +130,20 @@ def test_a_report_warns_where_int8_may_not_pay(model, tmp_path, monkeypatch):
     report = quantize_onnx(path, tmp_path / "q.onnx", [images])
     assert "no int8 dot products" in report.warning
     assert report.agreement >= 0.9
+
+
+def test_the_agreement_is_of_the_axis_that_holds_the_classes(tmp_path):
+    torch.manual_seed(0)
+    stack = nn.Sequential(nn.Conv1d(1, 16, 3, padding=1), nn.ReLU(), nn.Conv1d(16, 5, 1))  # (B, 5 classes, 40 places)
+    signals = torch.randn(32, 1, 40)
+    path = tmp_path / "stack.onnx"
+    with pytest.warns():
+        torch.onnx.export(stack, (signals[:2],), str(path), dynamo=False, dynamic_axes={"input": {0: "n"}},
+                          input_names=["input"], opset_version=18)  # fmt: skip
+    found = {}
+    for axis in (1, -1):
+        report = quantize_onnx(path, tmp_path / "q.onnx", [signals.numpy()], class_axis=axis)
+        a, b = (run_session(open_session(p), signals.numpy())[0] for p in (path, tmp_path / "q.onnx"))
+        found[axis] = report.agreement
+        assert (a.argmax(axis) == b.argmax(axis)).mean() == pytest.approx(report.agreement, abs=1e-12)
+    assert found[1] != found[-1]

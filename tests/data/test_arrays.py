@@ -217,3 +217,13 @@ def test_official_files(folder):
         counts
         == {"mnist": [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009], "fashion-mnist": [1000] * 10}[folder]
     )
+
+
+def test_without_normalization_a_network_sees_light():
+    plain, usual = (Digits.Config(normalize=on).build() for on in (False, True))
+    at = torch.arange(50)
+    inputs = plain.load("train", at).inputs
+    assert [step.name for step in plain.spec.inputs.preprocessing] == ["scale"]
+    assert torch.equal(inputs, plain.raw("train", at) / 16)
+    assert float(usual.load("train", at).inputs.min()) < 0
+    assert "normalize" not in Digits.Config().dump()  # experiments recorded before it are the same

@@ -164,6 +164,11 @@ class Network:
             return [{"values": row} for row in output.reshape(len(output), -1).tolist()]
         return self.task.decode(output, self.spec.outputs)
 
+    @property
+    def class_axis(self) -> int:
+        """Return where the classes are among the axes of the answers; the last where there is no task."""
+        return -1 if self.task is None else self.task.class_axis
+
     def export(self, path: str | Path, *, exporter: Literal["auto", "fast", "dynamo", "torchscript"] = "auto") -> Any:
         """Export preprocessing and network to one ONNX file, with a parity proof under ONNX Runtime.
 
@@ -193,7 +198,7 @@ class Network:
             report = export_onnx(
                 frozen(self.shipped), self.example(2), draft, exporter="torchscript", tolerance=_ROUNDED, free=free
             )
-            folded = fold_int8(draft, path, [as_fed(self.example(8))])
+            folded = fold_int8(draft, path, [as_fed(self.example(8))], class_axis=self.class_axis)
         finally:
             draft.unlink(missing_ok=True)
         if not folded.error <= _ROUNDED:

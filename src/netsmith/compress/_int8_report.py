@@ -57,7 +57,7 @@ class QuantizationReport:
         method: How the ranges of activations were found; ``dynamic`` where each example has its own.
         per_channel: Whether each output channel's weights have a scale of their own.
         examples: How many examples calibrated and were compared.
-        agreement: Part of the examples whose largest output is the same in both; None where the output is one number.
+        agreement: Part of the answers whose largest output is the same in both; None where the output is one number.
         error: ``rms(int8 - fp32) / rms(fp32)`` over the first output.
         quantized: Operators that compute in int8 (tables: that are stored in it), by the type they had in fp32.
         kept: The other operators, by type: those that compute in fp32, and those of shapes.
@@ -124,6 +124,7 @@ def finish(
     method: str,
     per_channel: bool,
     products: bool | None,
+    class_axis: int,
 ) -> QuantizationReport:
     """Make a quantized draft small, compare it with its source, and put it in its place.
 
@@ -136,7 +137,7 @@ def finish(
     model = onnx.load(str(draft))
     quantized, kept = operators(model)
     draft.write_bytes(compact(model).SerializeToString())
-    agreement, error, examples = compare(exact, open_session(draft), feeds)
+    agreement, error, examples = compare(exact, open_session(draft), feeds, class_axis=class_axis)
     os.replace(draft, target)
     return QuantizationReport(
         target.name,
@@ -170,7 +171,9 @@ def source_and_feeds(
     return exact, feeds
 
 
-def compare(exact: Any, found: Any, feeds: list[dict[str, np.ndarray]]) -> tuple[float | None, float, int]:
+def compare(
+    exact: Any, found: Any, feeds: list[dict[str, np.ndarray]], *, class_axis: int = -1
+) -> tuple[float | None, float, int]:
     """Return the agreement of the largest outputs, the relative error, and the number of examples."""
     same, total, examples, lost, whole = 0, 0, 0, 0.0, 0.0
     for batch in feeds:
@@ -178,9 +181,10 @@ def compare(exact: Any, found: Any, feeds: list[dict[str, np.ndarray]]) -> tuple
         examples += len(next(iter(batch.values())))
         lost += float(np.square(a - b).sum())
         whole += float(np.square(a).sum())
-        if a.ndim >= 2 and a.shape[-1] > 1:
-            same += int((a.argmax(-1) == b.argmax(-1)).sum())
-            total += int(np.prod(a.shape[:-1]))
+        if a.ndim >= 2 and a.shape[class_axis] > 1:
+            alike = a.argmax(class_axis) == b.argmax(class_axis)
+            same += int(alike.sum())
+            total += alike.size
     return same / total if total else None, (lost / max(whole, 1e-300)) ** 0.5, examples
 
 

@@ -98,6 +98,7 @@ def quantize_best(
     judge: Judge | None = None,
     per_channel: bool = True,
     keep: Sequence[str] = (),
+    class_axis: int = -1,
 ) -> Best:
     """Quantize with min-max, entropy and percentile calibration and keep the best file.
 
@@ -112,6 +113,7 @@ def quantize_best(
             one, and where it says the same of several, the lowest error on the calibration examples decides.
         per_channel: One scale per output channel.
         keep: Names of nodes that stay in fp32.
+        class_axis: Axis of the first output that holds the classes: where the agreement looks for the largest.
 
     Raises:
         UnsupportedError: No calibration data, or an unknown name.
@@ -125,7 +127,9 @@ def quantize_best(
         for method in get_args(Method):
             (folder / method).mkdir()
             draft = folder / method / target.name
-            report = quantize_onnx(source_path, draft, batches, method=method, per_channel=per_channel, keep=keep)
+            report = quantize_onnx(
+                source_path, draft, batches, method=method, per_channel=per_channel, keep=keep, class_axis=class_axis
+            )
             reports.append(report)
             tries.append(_tried(report, len(keep), judge(draft) if judge is not None else None))
         best = max(range(len(tries)), key=lambda i: (tries[i].accuracy or 0.0, -tries[i].error))
@@ -143,6 +147,7 @@ def quantize_within(
     method: Method | Literal["best"] = "minmax",
     per_channel: bool = True,
     keep_at_most: int | None = None,
+    class_axis: int = -1,
 ) -> Controlled:
     """Quantize as much of a model as an allowed drop of accuracy lets.
 
@@ -162,6 +167,7 @@ def quantize_within(
         method: How the ranges of activations are found; ``best`` tries all three and goes on with the best.
         per_channel: One scale per output channel.
         keep_at_most: How many nodes may stay in fp32; by default all but one.
+        class_axis: Axis of the first output that holds the classes: where the agreement looks for the largest.
 
     Raises:
         UnsupportedError: The drop cannot be kept to (says what can be reached), no calibration data, or a bad argument.
@@ -190,14 +196,22 @@ def quantize_within(
             if kept not in made:
                 place(kept).parent.mkdir()
                 names = [node.name for node in ranking[:kept]]
-                report = quantize_onnx(source, place(kept), batches, method=chosen, per_channel=per_channel, keep=names)
+                report = quantize_onnx(
+                    source,
+                    place(kept),
+                    batches,
+                    method=chosen,
+                    per_channel=per_channel,
+                    keep=names,
+                    class_axis=class_axis,
+                )
                 add(kept, report, judge(place(kept)))
             return whole - made[kept][1] <= max_drop + _SLACK
 
         chosen: Method = "minmax"
         if method == "best":
             place(0).parent.mkdir()
-            best = quantize_best(source, place(0), batches, judge=judge, per_channel=per_channel)
+            best = quantize_best(source, place(0), batches, judge=judge, per_channel=per_channel, class_axis=class_axis)
             tries += [t for t in best.tries if t.method != best.quantization.method]
             chosen = next(m for m in get_args(Method) if m == best.quantization.method)
             accuracy = next(t.accuracy for t in best.tries if t.method == chosen)

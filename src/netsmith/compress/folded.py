@@ -19,7 +19,9 @@ __all__ = ["fold_int8"]
 _NEVER = ("DequantizeLinear", "RandomNormal", "RandomUniform")
 
 
-def fold_int8(source_path: str | Path, target_path: str | Path, examples: Iterable[Calibrated]) -> QuantizationReport:
+def fold_int8(
+    source_path: str | Path, target_path: str | Path, examples: Iterable[Calibrated], *, class_axis: int = -1
+) -> QuantizationReport:
     """Write an exported fake-quantized model with its weights in int8, and compare the two.
 
     Exporters write a weight in full precision and its quantization behind it. All that does not depend on inputs is
@@ -30,6 +32,7 @@ def fold_int8(source_path: str | Path, target_path: str | Path, examples: Iterab
             :func:`~netsmith.compress.fake_quantize.frozen`.
         target_path: The file to write.
         examples: Batches as the model takes them: what the two files are compared on.
+        class_axis: Axis of the first output that holds the classes: where the agreement looks for the largest.
 
     Returns:
         The report; ``method`` is ``trained``, ``bytes_before`` the size of the source.
@@ -49,7 +52,15 @@ def fold_int8(source_path: str | Path, target_path: str | Path, examples: Iterab
         draft = folder / target.name
         onnx.save(model, str(draft))
         return finish(
-            source, draft, target, feeds, exact=exact, method="trained", per_channel=True, products=has_int8_products()
+            source,
+            draft,
+            target,
+            feeds,
+            exact=exact,
+            method="trained",
+            per_channel=True,
+            products=has_int8_products(),
+            class_axis=class_axis,
         )
 
 

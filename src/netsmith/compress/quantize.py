@@ -27,6 +27,7 @@ def quantize_onnx(
     method: Method = "minmax",
     per_channel: bool = True,
     keep: Sequence[str] = (),
+    class_axis: int = -1,
 ) -> QuantizationReport:
     """Write an int8 form of an ONNX model (quantize-dequantize form, uint8 activations, int8 weights).
 
@@ -42,6 +43,7 @@ def quantize_onnx(
             information (seconds per activation); ``percentile`` leaves out the outermost 1 in 10,000 values.
         per_channel: One scale per output channel; depthwise convolutions need it.
         keep: Names of nodes that stay in fp32, as they are called once ONNX Runtime has prepared the model.
+        class_axis: Axis of the first output that holds the classes: where the agreement looks for the largest.
 
     Raises:
         UnsupportedError: No calibration data, or an argument is unknown.
@@ -57,5 +59,13 @@ def quantize_onnx(
         ranges = find_ranges(prepared, feeds, method=method)
         write_int8(prepared, draft, ranges, per_channel=per_channel, products=products, keep=keep)
         return finish(
-            source, draft, target, feeds, exact=exact, method=method, per_channel=per_channel, products=products
+            source,
+            draft,
+            target,
+            feeds,
+            exact=exact,
+            method=method,
+            per_channel=per_channel,
+            products=products,
+            class_axis=class_axis,
         )

@@ -32,6 +32,7 @@ def quantize_dynamic(
     examples: Iterable[Calibrated],
     *,
     keep: Sequence[str] = (),
+    class_axis: int = -1,
 ) -> QuantizationReport:
     """Write a dynamically quantized form of an ONNX model: for recurrent networks, and where no range is known ahead.
 
@@ -51,6 +52,7 @@ def quantize_dynamic(
         target_path: The file to write.
         examples: Batches as the model takes them: what the two files are compared on. Nothing is calibrated with them.
         keep: Names of nodes that stay in fp32, as they are called once ONNX Runtime has prepared the model.
+        class_axis: Axis of the first output that holds the classes: where the agreement looks for the largest.
 
     Raises:
         UnsupportedError: No examples, an unknown name, or a model without anything to quantize.
@@ -85,7 +87,17 @@ def quantize_dynamic(
             raise UnsupportedError(
                 f"{source.name} has nothing that dynamic int8 takes ({', '.join(_QUANTIZED)}); calibrate it instead"
             )
-        return finish(source, draft, target, feeds, exact=exact, method="dynamic", per_channel=True, products=products)
+        return finish(
+            source,
+            draft,
+            target,
+            feeds,
+            exact=exact,
+            method="dynamic",
+            per_channel=True,
+            products=products,
+            class_axis=class_axis,
+        )
 
 
 def _unshare(model: Any) -> None:

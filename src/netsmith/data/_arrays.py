@@ -13,6 +13,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from netsmith.core.config import later
 from netsmith.core.errors import DataError, UnknownNameError
 from netsmith.core.roles import AugmentConfig, SourceConfig
 from netsmith.core.spec import Inputs, OutputKind, Outputs, Spec, Split, Step
@@ -65,9 +66,11 @@ class ImageFields(FixedFields):
 
     Attributes:
         augment: Changes of the training images, in order; they see values in 0..1, before normalization.
+        normalize: Whether each channel is normalized; a network of light alone (the neocognitron) takes 0..1.
     """
 
     augment: tuple[AugmentConfig, ...] = ()
+    normalize: bool = later(True)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -178,7 +181,8 @@ class FixedSource(Source):
 class ImageSource(FixedSource):
     """Abstract: a source of images of one size, 8 bits per channel, one label each.
 
-    Values are scaled to 0..1, augmented, then normalized per channel with the mean and deviation of the training part.
+    Values are scaled to 0..1, augmented, then normalized per channel with the mean and deviation of the training part
+    (unless ``normalize`` is off).
 
     Args:
         config: The reader's config.
@@ -205,11 +209,14 @@ class ImageSource(FixedSource):
         answers: OutputKind = "classes",
         statistics: tuple[tuple[float, ...], tuple[float, ...]] | None = None,
     ) -> None:
-        mean, std = statistics or _measure(parts["train"], high=high, channels=shape[0])
         self._scale = Step(name="scale", high=float(high))
-        self._mean, self._std = torch.tensor(mean), torch.tensor(std)
         self._augment = tuple(change.build() for change in config.augment)
-        steps = (*before, self._scale, Step(name="normalize", mean=mean, std=std))
+        steps = (*before, self._scale)
+        self._moments: tuple[Tensor, Tensor] | None = None
+        if config.normalize:
+            mean, std = statistics or _measure(parts["train"], high=high, channels=shape[0])
+            self._moments = torch.tensor(mean), torch.tensor(std)
+            steps += (Step(name="normalize", mean=mean, std=std),)
         inputs = Inputs(kind="image", shape=shape, dtype="uint8", low=0.0, high=float(high), preprocessing=steps)
         outputs = Outputs(kind=answers, names=tuple(names), size=len(names))
         spec = Spec(dataset=dataset, inputs=inputs, outputs=outputs)
@@ -220,7 +227,7 @@ class ImageSource(FixedSource):
         if keys is not None:
             for change in self._augment:
                 images = change(images, keys)
-        return normalize(images, self._mean, self._std)
+        return images if self._moments is None else normalize(images, *self._moments)
 
 
 def _measure(part: Part, *, high: int, channels: int) -> tuple[tuple[float, ...], tuple[float, ...]]:

@@ -122,9 +122,14 @@ class Task(nn.Module, abc.ABC):
             "evaluate one view (for crops: test_crops=1 and one of test_scales)"
         )
 
+    @property
+    def class_axis(self) -> int:
+        """Return where the classes are among the axes of an output; the last by default."""
+        return -1
+
     def classes_last(self, output: Tensor) -> Tensor:
-        """Return the output of a task of classes with the classes in the last axis; by default it is so already."""
-        return output
+        """Return the output of a task of classes with the classes in the last axis."""
+        return output if self.class_axis == -1 else output.movedim(self.class_axis, -1)
 
     @abc.abstractmethod
     def decode(self, output: Any, outputs: Outputs) -> list[dict[str, Any]]:

@@ -98,9 +98,10 @@ class Tag(Task):
             for indices, values in zip(likeliest.tolist(), sure.tolist(), strict=True)
         ]
 
-    def classes_last(self, output: Tensor) -> Tensor:
-        """Return the logits with the classes in the last axis."""
-        return output.movedim(1, -1) if self.config.classes_first else output
+    @property
+    def class_axis(self) -> int:
+        """Return where the classes are among the axes of the logits."""
+        return 1 if self.config.classes_first else -1
 
 
 def labeled(output: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:

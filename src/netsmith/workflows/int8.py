@@ -99,17 +99,20 @@ def quantized(
     from netsmith.compress.quantize import quantize_onnx
     from netsmith.compress.quantize_dynamic import quantize_dynamic
 
+    axis = network.class_axis
     if is_dynamic(network):
         if method != "minmax" or max_drop is not None:
             raise ConfigError(
                 f"{network.name} is recurrent: its int8 is dynamic, with neither a calibration to choose nor layers to "
                 "keep; leave --calibration and --max-drop out"
             )
-        return quantize_dynamic(plain, target, batches).to_json()
+        return quantize_dynamic(plain, target, batches, class_axis=axis).to_json()
     if max_drop is not None:
         assert judge is not None
-        controlled = quantize_within(plain, target, batches, judge=judge, max_drop=max_drop, method=method)
+        controlled = quantize_within(
+            plain, target, batches, judge=judge, max_drop=max_drop, method=method, class_axis=axis
+        )
         return controlled.to_json()
     if method == "best":
-        return quantize_best(plain, target, batches, judge=judge).to_json()
-    return quantize_onnx(plain, target, batches, method=method).to_json()
+        return quantize_best(plain, target, batches, judge=judge, class_axis=axis).to_json()
+    return quantize_onnx(plain, target, batches, method=method, class_axis=axis).to_json()
