@@ -68,6 +68,20 @@ def test_published_weights_answer_as_their_source(netsmith, weights):
     assert "did not come with the weights" in refused.line
 
 
+def test_two_published_networks_are_compared_on_given_pictures(netsmith, weights):
+    for name in ("one", "other"):
+        assert netsmith(f"import resnet18 public.safetensors {FORM} --name {name}").code == 0
+    refused = netsmith("similarity runs/one runs/other")
+    assert refused.code == 2
+    assert "did not come with the weights); predict, export, serve" in refused.line
+    assert "similarity --input" in refused.line
+    Path("pictures").mkdir()
+    for at, pixels in enumerate(np.random.default_rng(0).integers(0, 256, (6, 32, 32, 3), dtype=np.uint8)):
+        Image.fromarray(pixels).save(f"pictures/{at}.png")
+    found = json.loads(netsmith("similarity runs/one runs/other --input pictures --json").out)
+    assert [row[at] for at, row in enumerate(found["rsa"])] == pytest.approx([1] * len(found["rows"]))
+
+
 @pytest.mark.parametrize(
     ("command", "message"),
     [
@@ -101,3 +115,32 @@ def test_a_network_of_gray_images_wants_its_own_normalization(netsmith, tmp_path
     x = torch.from_numpy((pixels / 255 - 0.13) / 0.31)[None, None].float()
     want = network.eval()(x).softmax(1)[0]
     assert [row["probabilities"][name] for name in "0123"] == pytest.approx(want.tolist(), abs=1e-5)
+
+
+def test_a_picture_of_another_size_is_cropped_in_its_middle(netsmith, weights):
+    """As torchvision does: the shorter side becomes 32 / 0.875, and the middle is cut out; --crop 0 squashes."""
+    public = safetensors.torch.load_file("public.safetensors")
+    weights.head.weight.data.mul_(1e-3)  # so that the classes do not differ by hundreds
+    safetensors.torch.save_file(public | {"fc.weight": weights.head.weight}, "public.safetensors")
+    for name, options in (("middle", ""), ("whole", "--crop 0")):
+        assert netsmith(f"import resnet18 public.safetensors {FORM} {options} --name {name}").code == 0
+    refused = netsmith(f"import resnet18 public.safetensors {FORM} --crop 3")
+    assert "crop is 3; expected a share from 0.1 to 1" in refused.line
+    picture = Image.fromarray(np.random.default_rng(0).integers(0, 256, (50, 90, 3), dtype=np.uint8))
+    picture.save("wide.png")
+    mean, std = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
+    scaled = picture.resize((66, 37), Image.Resampling.BILINEAR)  # 90 * 37 / 50 = 66.6, cut off
+    seen = {
+        "middle": scaled.crop((17, 2, 49, 34)),
+        "whole": picture.resize((32, 32), Image.Resampling.BILINEAR),
+    }
+    answers = []
+    for name, image in seen.items():
+        (row,) = json.loads(netsmith(f"predict runs/{name} wide.png --json").out)
+        x = torch.from_numpy(((np.asarray(image) / 255 - mean) / std).transpose(2, 0, 1)[None]).float()
+        want = weights(x).softmax(1)[0]
+        answers.append([row["probabilities"][label] for label in "012"])
+        assert answers[-1] == pytest.approx(want.tolist(), abs=1e-5)
+    assert answers[0] != pytest.approx(answers[1], abs=1e-3)
+    assert netsmith("report runs/whole").code == 0
+    assert "--image-size 32 --crop 0 --set" in html.unescape(Path("runs/whole/report.html").read_text())

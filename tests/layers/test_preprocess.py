@@ -12,7 +12,7 @@ from torch import nn
 
 from netsmith.core.errors import ConfigError, DataError
 from netsmith.core.spec import Inputs, Step
-from netsmith.layers.preprocess import Preprocess
+from netsmith.layers.preprocess import Preprocess, resize_window
 from netsmith.layers.rows import encode_rows
 from netsmith.layers.tokenize import encode, tokenize
 
@@ -149,3 +149,17 @@ def test_what_does_not_fit_is_refused():
     plain = Inputs(kind="image", shape=(1, 4, 4))
     with pytest.raises(DataError, match=r"expected images of \(4, 4\) pixels, got \(5, 4\)"):
         Preprocess(plain)(torch.zeros(1, 1, 5, 4))
+
+
+def test_the_middle_is_cut_out_of_an_image_in_proportion():
+    step = Step(name="resize", size=(32, 32), shorter=37)
+    inputs = Inputs(kind="image", shape=(3, 32, 32), preprocessing=(step, Step(name="scale", high=255.0)))
+    raw = torch.randint(0, 256, (2, 3, 50, 90), generator=torch.Generator().manual_seed(0)).float()
+    scaled = torch.nn.functional.interpolate(raw, size=(37, 66), mode="bilinear", antialias=True)
+    assert torch.equal(Preprocess(inputs)(raw), scaled[:, :, 2:34, 17:49] / 255)
+    ready = raw[:, :, :32, :32]
+    assert torch.equal(Preprocess(inputs)(ready), ready / 255)
+    assert resize_window((600, 300), (224, 224), shorter=256) == ((512, 256), 144, 16)
+    assert "shorter" not in Step(name="resize", size=(32, 32)).dump()  # as it was before there was one
+    with pytest.raises(ConfigError, match="shorter must be at least the height and the width"):
+        Step(name="resize", size=(32, 32), shorter=30)

@@ -11,9 +11,10 @@ from netsmith.core.errors import DataError, UnsupportedError, UserError
 from netsmith.explain.dissimilarity import compare_matrices, condition_means, dissimilarity_matrix
 from netsmith.explain.given_matrices import matrix_text
 from netsmith.report.pictures import png
+from netsmith.workflows.given_similarity import compare_with_matrices
 from netsmith.workflows.judging import judge
 from netsmith.workflows.representations import layer_answers, spread
-from netsmith.workflows.similarity import compare_representations, compare_with_matrices
+from netsmith.workflows.similarity import compare_representations
 
 pytest.importorskip("matplotlib")
 NAMES = [str(digit) for digit in range(10)]
@@ -47,6 +48,21 @@ def test_a_run_and_itself_and_another(runs, tmp_path):
     text = other.page.read_text()
     assert f"Kendall tau_A of dissimilarity matrices (correlation). Rows are layers of {runs[0].path.name}" in text
     assert len(other.notes) == 2 * len(other.rows)
+
+
+def test_two_runs_on_given_examples(runs, tmp_path):
+    raw = runs[0].network.example(7)
+    found = compare_representations(runs[0], runs[1], source=raw, folder=tmp_path)
+    ones, others = (layer_answers(run.network, raw)[0] for run in runs)
+    for row, one in enumerate(ones.values()):
+        for column, other in enumerate(others.values()):
+            wanted = compare_matrices(dissimilarity_matrix(one), dissimilarity_matrix(other), method="spearman")
+            assert float(found.rsa[row, column]) == pytest.approx(float(wanted))
+    assert "the same 7 examples given" in found.page.read_text()
+    some = compare_representations(runs[0], runs[1], source=raw, folder=tmp_path, count=4)  # every second
+    assert "the same 4 examples given" in some.page.read_text()
+    with pytest.raises(DataError, match="2 examples are compared; expected at least 3"):
+        compare_representations(runs[0], runs[1], source=raw[:2])
 
 
 def test_given_matrices_by_class_in_any_order(runs, tmp_path):

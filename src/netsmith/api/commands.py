@@ -73,6 +73,7 @@ def import_again(
     image_size: int,
     mean: Sequence[float],
     std: Sequence[float],
+    crop: float | None = None,
     sets: Mapping[str, Any],
 ) -> str:
     """Return the command that imports published weights anew; names given one by one want a FILE of them.
@@ -88,6 +89,7 @@ def import_again(
     if image_size:
         words.append(f"--image-size {image_size}")
     words += [f"--{name} {value!r}" for name, values in (("mean", mean), ("std", std)) for value in values]
+    words += [] if crop is None else [f"--crop {crop:g}"]
     words += ["--set " + shlex.quote(f"{name}={_text(value)}") for name, value in sets.items()]
     return " ".join(words)
 

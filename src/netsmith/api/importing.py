@@ -32,6 +32,8 @@ __all__ = ["import_weights"]
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """Of ImageNet's training images, as nearly all public weights want them."""
 
+_CROP = 0.875  # 224 of 256 pixels, 299 of 342
+
 
 def import_weights(
     network: str,
@@ -43,13 +45,14 @@ def import_weights(
     image_size: int = 0,
     mean: Sequence[float] = (),
     std: Sequence[float] = (),
+    crop: float | None = None,
     sets: Mapping[str, Any] | None = None,
     notice: Callable[[str], None] = print,
 ) -> Run:
     """Make a finished run of a network for images, with published weights in place of a training.
 
-    The run predicts, explains (``--input``), exports and serves as any other. A picture is squashed to the network's
-    size; its authors' evaluation may cut out the middle instead.
+    The run predicts, explains (``--input``), exports and serves as any other. Of a picture of another size than the
+    network's it sees the middle, as in the usual test on ImageNet (``crop``).
 
     Args:
         network: A network of the catalogue by name: ``resnet50``.
@@ -61,6 +64,8 @@ def import_weights(
         image_size: Height and width in pixels; the paper's by default.
         mean: Mean of each channel of the training images, values in 0..1; of three channels ImageNet's by default.
         std: Their standard deviations.
+        crop: Share of a picture's shorter side that the middle square keeps; 0 squashes the whole picture. By default
+            0.875 (224 of 256 pixels) with ImageNet's mean, else 0.
         sets: Fields of the network to change.
         notice: Where one-line notices go.
 
@@ -69,20 +74,24 @@ def import_weights(
         DataError: No such file, or it holds something else than named tensors.
         ConfigError: The weights do not fit; more or fewer names than classes, or means than channels.
     """
+    if crop is not None and not (crop == 0 or 0.1 <= crop <= 1):
+        raise ConfigError(f"crop is {crop:g}; expected a share from 0.1 to 1, or 0 to squash the whole picture")
     tensors = read_weights(weights)
     config, shape = _config(network, tensors, image_size=image_size, sets=sets or {})
     count = int(config.num_classes)  # type: ignore[attr-defined]
     names = _names(classes, count)
+    normalization = _normalize(network, shape[0], mean, std)
+    kept = (_CROP if normalization.mean == _MEAN else 0.0) if crop is None else crop
     steps = (
-        Step(name="resize", size=shape[1:]),
+        Step(name="resize", size=shape[1:], shorter=round(shape[1] / kept) if kept else 0),
         Step(name="scale", high=255.0),
-        _normalize(network, shape[0], mean, std),
+        normalization,
     )
     inputs = Inputs(kind="image", shape=shape, dtype="uint8", low=0, high=255, preprocessing=steps)
     spec = Spec(dataset=network, inputs=inputs, outputs=Outputs(kind="classes", names=names, size=count))
     method = Supervised.Config(model=config, task=Classify.Config())
     command = import_again(
-        network, str(weights), classes=classes, image_size=image_size, mean=mean, std=std, sets=sets or {}
+        network, str(weights), classes=classes, image_size=image_size, mean=mean, std=std, crop=crop, sets=sets or {}
     )
     data = Published.Config(dataset=network, command=command)
     found = Found(network, "", Experiment.Config(method=method, data=data, steps=1), None)

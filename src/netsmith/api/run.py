@@ -83,7 +83,7 @@ class Run:
         except (ConfigError, DataError) as error:
             raise RunError(
                 f"{self.path.name} needs its data for this, and it is not at hand ({error}); predict, export, serve "
-                "and explain --input work without"
+                "and explain and similarity --input work without"
             ) from None
         experiment = Experiment(found.config.derive(device="cpu"), source=source)
         training.same_data(experiment, spec)

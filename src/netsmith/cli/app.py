@@ -70,6 +70,9 @@ def import_(
     image_size: int = typer.Option(0, "--image-size", help="Pixels; the paper's by default.", min=0),
     mean: list[float] = typer.Option([], "--mean", help="Of a channel, in 0..1; ImageNet's by default. Repeatable."),
     std: list[float] = typer.Option([], "--std", help="Its standard deviation. Repeatable.", min=0),
+    crop: float | None = typer.Option(
+        None, "--crop", help="Share of a picture's shorter side that is seen; 0 squashes it. 0.875 at ImageNet."
+    ),
     name: str = typer.Option("", "--name", help="The run's name; the network's by default."),
     root: str = _ROOT,
     set_: list[str] = _SET,
@@ -77,7 +80,8 @@ def import_(
     """Make a run of published weights."""
     from netsmith.cli import training
 
-    settings = {"classes": classes, "image_size": image_size, "mean": mean, "std": std, "name": name, "root": root}
+    settings = {"classes": classes, "image_size": image_size, "mean": mean, "std": std, "crop": crop}
+    settings |= {"name": name, "root": root}
     training.import_weights(network, weights, sets=set_, settings=settings)
 
 
@@ -265,9 +269,12 @@ def similarity(
     matrix: list[str] = typer.Option(
         [], "--matrix", help="A CSV dissimilarity matrix, or a folder of them over time. Repeatable.", metavar="FILE"
     ),
-    source: str = typer.Option("", "--input", help="What the matrices' rows are; the run's classes by default."),
+    source: str = typer.Option("", "--input", help="Examples: of both runs, or the matrices' rows; else test data."),
     method: str = typer.Option("", "--method", help="spearman (for runs) or tau_a (for matrices)."),
     metric: str = typer.Option("correlation", "--metric", help="correlation, euclidean or cosine dissimilarity."),
+    draws: int | None = typer.Option(
+        None, "--draws", help="Permutations of a test (1000); over time, bootstrap samples (200).", min=1
+    ),
     code: list[str] = typer.Option(
         [], "--code", help="Your recipe files that runs were made from. Repeatable.", metavar="FILE"
     ),
@@ -276,7 +283,17 @@ def similarity(
     """Compare layers with a run or given matrices."""
     from netsmith.cli import similarity as verb
 
-    verb.similarity(run, other, matrices=matrix, source=source, method=method, metric=metric, codes=code, as_json=json)
+    verb.similarity(
+        run,
+        other,
+        matrices=matrix,
+        source=source,
+        method=method,
+        metric=metric,
+        draws=draws,
+        codes=code,
+        as_json=json,
+    )
 
 
 @app.command()

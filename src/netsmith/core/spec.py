@@ -24,13 +24,14 @@ class Step(Config):
 
     Attributes:
         name: ``scale`` (``(x - low) / (high - low)``), ``normalize`` (``(x - mean) / std`` per channel or column),
-            ``resize`` (to ``size``), ``gray``, ``unit_sum`` (the numbers of a graph's node divided by their sum),
-            ``tokenize`` (``pattern``, ``lowercase``), ``standard_normal`` (inputs are drawn, not given).
+            ``resize`` (to ``size``; see ``shorter``), ``gray``, ``unit_sum`` (the numbers of a graph's node divided by
+            their sum), ``tokenize`` (``pattern``, ``lowercase``), ``standard_normal`` (inputs are drawn, not given).
         mean: Means per channel or column.
         std: Standard deviations per channel or column.
         low: The raw value that becomes 0.
         high: The raw value that becomes 1.
         size: Height and width in pixels.
+        shorter: What the shorter side is brought to before the middle of ``size`` is cut out; 0 squashes the whole.
         pattern: Regular expression of one token.
         lowercase: Whether text is lower-cased first.
     """
@@ -41,6 +42,7 @@ class Step(Config):
     low: float = 0.0
     high: float = 1.0
     size: tuple[int, ...] = ()
+    shorter: int = later(0, ge=0)
     pattern: str = ""
     lowercase: bool = False
 
@@ -48,6 +50,8 @@ class Step(Config):
     def _check(self) -> Step:
         if self.name == "normalize" and (len(self.mean) != len(self.std) or not self.mean or min(self.std) <= 0):
             raise ValueError("normalize needs as many means as standard deviations, all deviations positive")
+        if self.shorter and (len(self.size) != 2 or self.shorter < max(self.size)):
+            raise ValueError("shorter must be at least the height and the width that are cut out")
         if self.name == "scale" and self.high <= self.low:
             raise ValueError("scale needs low < high")
         return self

@@ -11,8 +11,12 @@ from torch import Tensor
 from netsmith.core.errors import DataError, shorten
 from netsmith.core.extras import require
 from netsmith.core.spec import Inputs
+from netsmith.layers.preprocess import resize_window
 
-__all__ = ["PICTURE_SUFFIXES", "PIXEL_LIMIT", "decode_picture", "is_gray", "read_picture", "resize_picture"]
+__all__ = [
+    "PICTURE_SUFFIXES", "PIXEL_LIMIT", "decode_picture", "is_gray", "middle", "read_picture", "resize_picture",
+    "scale_picture",
+]  # fmt: skip
 
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pgm", ".ppm")
 _FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
@@ -111,6 +115,33 @@ def resize_picture(pixels: Tensor, size: tuple[int, int]) -> Tensor:
     return torch.from_numpy(np.array(image, dtype=np.uint8).reshape(*size, len(pixels))).permute(2, 0, 1).contiguous()
 
 
+def scale_picture(pixels: Tensor, shorter: int, *, name: str) -> Tensor:
+    """Resize a picture in proportion, until its shorter side has that length.
+
+    Args:
+        pixels: ``(C, H, W)`` uint8.
+        shorter: In pixels.
+        name: The file's name, for messages.
+
+    Raises:
+        DataError: It is so long and thin that it would have more pixels than a picture may.
+    """
+    height, width = pixels.shape[1:]
+    size, _, _ = resize_window((height, width), (shorter, shorter), shorter=shorter)
+    if size[0] * size[1] > PIXEL_LIMIT:
+        raise DataError(
+            f"{name}: {width} x {height} pixels would become {size[1]} x {size[0]} with a shorter side of {shorter}; "
+            f"expected at most {PIXEL_LIMIT} in all: cut it"
+        )
+    return resize_picture(pixels, size)
+
+
+def middle(pixels: Tensor, size: tuple[int, int]) -> Tensor:
+    """Return the middle of a picture, ``(C, *size)``."""
+    _, top, left = resize_window((pixels.shape[1], pixels.shape[2]), size, shorter=min(pixels.shape[1:]))
+    return pixels[:, top : top + size[0], left : left + size[1]]
+
+
 def read_picture(data: bytes, inputs: Inputs, *, name: str) -> Tensor:
     """Decode a picture into the raw array of a run's schema, for ``Preprocess``.
 
@@ -127,8 +158,11 @@ def read_picture(data: bytes, inputs: Inputs, *, name: str) -> Tensor:
     """
     if inputs.kind != "image" or len(inputs.shape) != 3 or inputs.shape[0] not in (1, 3) or -1 in inputs.shape:
         raise _refuse(name, f"a picture does not fit inputs of kind {inputs.kind!r} and shape {inputs.shape}")
-    channels, height, width = inputs.shape
-    pixels = decode_picture(data, channels=channels, size=(height, width), name=name)
+    channels, *size = inputs.shape
+    shorter = max((step.shorter for step in inputs.preprocessing), default=0)
+    pixels = decode_picture(data, channels=channels, size=None if shorter else (size[0], size[1]), name=name)
+    if list(pixels.shape[1:]) != size:
+        pixels = middle(scale_picture(pixels, shorter, name=name), (size[0], size[1]))
     low, high = inputs.low or 0.0, 255.0 if inputs.high is None else inputs.high
     if (low, high) == (0.0, 255.0):
         return pixels

@@ -24,7 +24,7 @@ from netsmith.core.spec import Step
 from netsmith.data._arrays import ImageFields, ImageSource, Part, digest
 from netsmith.data._files import Tree, open_tree
 from netsmith.data._listing import is_picture
-from netsmith.data._pictures import PIXEL_LIMIT, decode_picture, resize_picture
+from netsmith.data._pictures import decode_picture, middle, scale_picture
 from netsmith.data._splits import draw_splits
 from netsmith.data._twin import twin_images
 from netsmith.engine.batch import Batch, Views
@@ -57,7 +57,7 @@ class ImageNet(ImageSource):
     answers (:class:`~netsmith.engine.batch.Views`).
 
     Deviations: pictures are normalized by the published mean and deviation of each channel, not measured; that of the
-    papers is a mean per pixel, or per channel. Predict squashes a picture to a square instead of cutting one out.
+    papers is a mean per pixel, or per channel.
 
     The hash of a split is that of its files' names, sizes and labels: what is in the pictures is not read for it.
 
@@ -115,7 +115,7 @@ class ImageNet(ImageSource):
             parts=parts,
             shape=(3, size, size),
             names=names,
-            before=(Step(name="resize", size=(size, size)),),
+            before=(Step(name="resize", size=(size, size), shorter=round(config.test_scales[0] * size / _FULL)),),
             statistics=_STATISTICS,
         )
         self._several = config.test_crops * len(config.test_scales) > 1
@@ -151,9 +151,10 @@ class ImageNet(ImageSource):
         config, pictures = self._views, self._pictures[split]
         picture = pictures.one(index)
         size, factor = config.image_size, config.image_size / _FULL
-        scaled = [_scaled(picture, length * factor, name=pictures.files[index]) for length in config.test_scales]
+        name = pictures.files[index]
+        scaled = [scale_picture(picture, round(length * factor), name=name) for length in config.test_scales]
         if config.test_crops == 1:
-            return torch.stack([_middle(image, size) for image in scaled])
+            return torch.stack([middle(image, (size, size)) for image in scaled])
         return torch.cat([_ten_crops(image, size) for image in scaled])
 
 
@@ -189,13 +190,13 @@ class _Pictures:
         return decode_picture(self.tree.read(name), channels=3, size=None, name=name)
 
     def scaled(self, index: int, shorter: float) -> Tensor:
-        return _scaled(self.one(index), shorter, name=self.files[index])
+        return scale_picture(self.one(index), round(shorter), name=self.files[index])
 
 
 def _seen(at: Tensor, *, pictures: _Pictures, config: ImageNet.Config) -> Tensor:
     """Return the squares in the middle."""
     size, shorter = config.image_size, config.test_scales[0] * config.image_size / _FULL
-    return torch.stack([_middle(pictures.scaled(index, shorter), size) for index in at.tolist()])
+    return torch.stack([middle(pictures.scaled(index, shorter), (size, size)) for index in at.tolist()])
 
 
 def _drawn(
@@ -213,32 +214,10 @@ def _drawn(
     return torch.stack(crops), labels[at]
 
 
-def _scaled(image: Tensor, shorter: float, *, name: str) -> Tensor:
-    """Return a picture whose shorter side has that length; the other keeps its proportion.
-
-    Raises:
-        DataError: It is so long and thin that it would have more pixels than a picture may.
-    """
-    height, width = image.shape[1:]
-    factor = round(shorter) / min(height, width)
-    size = max(round(shorter), round(height * factor)), max(round(shorter), round(width * factor))
-    if size[0] * size[1] > PIXEL_LIMIT:
-        raise DataError(
-            f"{name}: {width} x {height} pixels would become {size[1]} x {size[0]} with a shorter side of "
-            f"{round(shorter)}; expected at most {PIXEL_LIMIT} in all: cut it"
-        )
-    return resize_picture(image, size)
-
-
-def _middle(image: Tensor, size: int) -> Tensor:
-    top, left = (image.shape[1] - size) // 2, (image.shape[2] - size) // 2
-    return image[:, top : top + size, left : left + size]
-
-
 def _ten_crops(image: Tensor, size: int) -> Tensor:
     """Return the four corners and the middle, then their mirror images: ``(10, 3, S, S)``."""
     corners = [image[:, :size, :size], image[:, :size, -size:], image[:, -size:, :size], image[:, -size:, -size:]]
-    five = torch.stack([*corners, _middle(image, size)])
+    five = torch.stack([*corners, middle(image, (size, size))])
     return torch.cat([five, five.flip(-1)])
 
 

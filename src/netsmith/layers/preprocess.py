@@ -12,7 +12,7 @@ from netsmith.core.errors import ConfigError, DataError
 from netsmith.core.spec import Inputs, Step
 from netsmith.layers.graphs import Graphs, unit_sum
 
-__all__ = ["Preprocess", "normalize", "scale", "table_width"]
+__all__ = ["Preprocess", "normalize", "resize_window", "scale", "table_width"]
 
 _STEPS = {
     "image": ("scale", "normalize", "resize", "gray"),
@@ -42,12 +42,32 @@ def table_width(inputs: Inputs) -> int:
     return sum(len(values) or 1 for values in inputs.categories)
 
 
+def resize_window(have: tuple[int, int], size: tuple[int, ...], *, shorter: int) -> tuple[tuple[int, int], int, int]:
+    """Return how large an image is made, and where the window that stays begins: ``((H, W), top, left)``.
+
+    To the pixel as torchvision's ``Resize`` and ``CenterCrop``, which public weights were measured with.
+
+    Args:
+        have: Height and width of the image.
+        size: Height and width of the window.
+        shorter: What the shorter side becomes, the other in proportion; 0 makes the whole image the window.
+
+    Example:
+        >>> resize_window((300, 600), (224, 224), shorter=256)
+        ((256, 512), 16, 144)
+    """
+    if not shorter:
+        return (size[0], size[1]), 0, 0
+    height, width = (shorter * side // min(have) for side in have)
+    return (height, width), round((height - size[0]) / 2), round((width - size[1]) / 2)
+
+
 class Preprocess(nn.Module):
     """Apply ``inputs.preprocessing``; stands in front of a model in an exported graph.
 
     Images come as ``(B, C, H, W)``, uint8 or floating point in the raw range, and pass through the steps in order. The
-    step ``resize`` squashes to its size (bilinear, antialiased) unless the image has it already, ``gray`` takes three
-    channels to one.
+    step ``resize`` squashes to its size (bilinear, antialiased), or with ``shorter`` cuts the middle out of the image
+    resized in proportion, unless the image has its size already; ``gray`` takes three channels to one.
 
     Tables come as ``(B, F)`` numbers, one per column: the number itself, or the position of the text in
     ``inputs.categories`` (-1 for one that training never saw). Each column of text is first replaced, in its place, by
@@ -124,7 +144,9 @@ class Preprocess(nn.Module):
             elif step.name == "gray" and int(x.shape[1]) == 3:
                 x = _LUMA[0] * x[:, 0:1] + _LUMA[1] * x[:, 1:2] + _LUMA[2] * x[:, 2:3]
             elif step.name == "resize" and tuple(map(int, x.shape[2:])) != step.size:
-                x = F.interpolate(x, size=step.size, mode="bilinear", align_corners=False, antialias=True)
+                full, top, left = resize_window(tuple(map(int, x.shape[2:])), step.size, shorter=step.shorter)
+                x = F.interpolate(x, size=full, mode="bilinear", align_corners=False, antialias=True)
+                x = x[:, :, top : top + step.size[0], left : left + step.size[1]]
         pixels = tuple(map(int, x.shape[2:]))
         if pixels != self.inputs.shape[1:] and -1 not in self.inputs.shape:
             raise DataError(f"expected images of {self.inputs.shape[1:]} pixels, got {pixels}; resize them")
