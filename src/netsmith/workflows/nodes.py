@@ -17,6 +17,7 @@ from netsmith.explain.graphs import (
     neighborhood,
 )
 from netsmith.layers.graphs import Graphs
+from netsmith.report.graph_figure import Dot, Link, graph_chart
 from netsmith.report.page import Page
 from netsmith.workflows.attributions import Asked, Found, attribute
 from netsmith.workflows.checks import check, write_checks
@@ -98,14 +99,29 @@ def explain_nodes(
             )
             top = ", ".join(f"{_name(near, at)} {float(one.scores[0, at]):+.2f}" for at in ranked[:_LINE])
             lines.append(f"{heading}: {top}" if len(found) == 1 else f"{heading}, by {method}: {top}")
-        lines.append(f"{heading}, by edges: {_edges(network, near, asked, page)}")
+        drops, told = _edges(network, near, asked, page)
+        lines.append(f"{heading}, by edges: {told}")
+        method, one = next(iter(found.items()))
+        about = [f"{int(steps)} steps away" for steps in near.distance] if not whole else [""] * seen
+        page.figure(
+            _drawing(near, one.scores[0], drops, about, title=f"What spoke for {labels[best]}"),
+            caption=f"Nodes by {method.replace('_', ' ')}, edges by removal: orange spoke for the answer, blue against "
+            "it; what is large gave much. Point at a node for its number.",
+        )
     checks = check(NODES, cases)
     write_checks(page, checks, notes)
     return [*notes, *(one.line() for one in checks), *lines]
 
 
-def _edges(network: Network, near: Neighborhood, asked: Asked, page: Page) -> str:
-    """Write the edges whose removal moves the score most; return the first of them as words."""
+def _drawing(near: Neighborhood, scores: Tensor, drops: Tensor, about: Sequence[str], *, title: str) -> str:
+    dots = [Dot(_name(near, at), float(scores[at]), about[at]) for at in range(len(near.nodes))]
+    pairs = near.graph["edges"][0].tolist()
+    links = [Link(a, b, drop) for (a, b), drop in zip(pairs, drops.tolist(), strict=True) if min(a, b) >= 0]
+    return graph_chart(dots, links, title=title, middle=_place(near))
+
+
+def _edges(network: Network, near: Neighborhood, asked: Asked, page: Page) -> tuple[Tensor, str]:
+    """Write the edges whose removal moves the score most; return all drops, and the first of them as words."""
     pairs, target = near.graph["edges"][0], int(asked.targets[0])
     by_gradient = torch.zeros(len(pairs))
     there = {(a, b) for a, b in pairs.tolist()}
@@ -124,7 +140,7 @@ def _edges(network: Network, near: Neighborhood, asked: Asked, page: Page) -> st
         ["edge", "score lost", "gradient"],
         [[names[at], f"{float(drops[at]):+.4f}", f"{float(by_gradient[at]):+.4f}"] for at in ranked],
     )
-    return ", ".join(f"{names[at]} {float(drops[at]):+.2f}" for at in ranked[:_LINE]) or "none matters"
+    return drops, ", ".join(f"{names[at]} {float(drops[at]):+.2f}" for at in ranked[:_LINE]) or "none matters"
 
 
 def _asked(network: Network, near: Neighborhood, target: Tensor, hops: int) -> Asked:
