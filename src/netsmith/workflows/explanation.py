@@ -151,7 +151,13 @@ def _write(network: Network, examples: _Examples, wanted: tuple[str, ...], folde
     single = tuple(name for name in wanted if name not in GLOBAL_METHODS)
     if single or not wanted:
         explain = {"image": _explain_images, "graph": _explain_graph}.get(network.spec.inputs.kind, _explain_rows)
-        found = explain(network, examples, single, page)
+        try:
+            found = explain(network, examples, single, page)
+        except UnsupportedError as error:
+            if not overall:
+                raise
+            found.notes.append(f"left out: {error}")
+            page.notes([str(error)])
     if overall:
         raw = examples.raw if examples.given is None else examples.given
         groups, notes = global_groups(network, examples.judged, raw, wanted=overall, alone=not single)
