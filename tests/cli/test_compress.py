@@ -54,6 +54,15 @@ def test_tables_and_a_student_that_is_left_out(netsmith):
     assert names == ["teacher", "teacher int8", "pruned", "pruned int8"]
 
 
+def test_what_was_learned_without_a_gradient_has_nothing_to_train_a_student_with(netsmith):
+    assert netsmith("train naive_bayes_digits --set data.twin=true").code == 0
+    refused = netsmith("compress runs/naive_bayes_digits")
+    assert refused.code == 2
+    assert refused.line.startswith("naive_bayes_digits was learned without a gradient (closed_form), so there is no")
+    found = netsmith("compress runs/naive_bayes_digits --student none --json")
+    assert [row["name"] for row in json.loads(found.out)] == ["teacher", "teacher int8"]
+
+
 def test_a_student_may_be_taught_by_hints(netsmith):
     assert netsmith("train maxout_mnist --set data.twin=true --set epochs=0 --set steps=4").code == 0
     refused = netsmith("compress runs/maxout_mnist --student maml_sine")

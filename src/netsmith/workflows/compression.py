@@ -27,7 +27,7 @@ from netsmith.workflows.int8 import calibration_or_none
 from netsmith.workflows.judging import Judged, judge
 from netsmith.workflows.pages import charts_of, environment_facts, measured_text, write_compressed
 from netsmith.workflows.shipping import TRAINED_INT8, Shipment, ship_all
-from netsmith.workflows.tuning import Hooks, classes_of, cut_into, epochs_of, parts_of, tuning
+from netsmith.workflows.tuning import Hooks, classes_of, cut_into, epochs_of, optimizer_of, parts_of, tuning
 
 if TYPE_CHECKING:
     from torch import nn
@@ -203,6 +203,7 @@ def _student(run: Run, student: str, *, epochs: int, sets: Mapping[str, Any]) ->
         changes |= {"seed": run.found.config.seed} | ({"epochs": epochs, "steps": AUTO} if epochs else {}) | dict(sets)
         return replace(found, config=found.config.derive(**changes))
     config = run.found.config
+    optimizer_of(run)
     if "=" in student:
         model = teacher.scaled(**_factors(student))
     elif student:
