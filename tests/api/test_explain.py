@@ -67,11 +67,13 @@ def test_what_does_not_fit_says_what_does(tmp_path):
     assert not (tmp_path / "why").exists()
     found = network.explain(raw, tmp_path / "why", method="grad_cam,lime")  # something fits
     assert found.notes[0].startswith("grad_cam: left out, Grad-CAM needs a feature map")
+    assert found.groups[0].columns == 2
     many = torch.rand(9, 1, 8, 8)
     both = network.explain(many, tmp_path / "both", method="grad_cam,cka")  # what is said of the whole fits
     assert "Grad-CAM needs a feature map" in both.notes[0]
     assert both.groups
-    assert found.groups[0].columns == 2
+    with pytest.raises(UnsupportedError, match="CKA of 3 examples says little"):  # nothing fits
+        network.explain(many[:3], tmp_path / "none", method="grad_cam,cka")
 
 
 class Words(nn.Module):

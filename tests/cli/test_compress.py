@@ -56,10 +56,11 @@ def test_tables_and_a_student_that_is_left_out(netsmith):
 
 def test_what_was_learned_without_a_gradient_has_nothing_to_train_a_student_with(netsmith):
     assert netsmith("train naive_bayes_digits --set data.twin=true").code == 0
-    refused = netsmith("compress runs/naive_bayes_digits")
+    refused = netsmith("compress runs/naive_bayes_digits --student mlp")
     assert refused.code == 2
     assert refused.line.startswith("naive_bayes_digits was learned without a gradient (closed_form), so there is no")
-    found = netsmith("compress runs/naive_bayes_digits --student none --json")
+    found = netsmith("compress runs/naive_bayes_digits --json")
+    assert "a student is left out: naive_bayes_digits was learned without a gradient" in found.err
     assert [row["name"] for row in json.loads(found.out)] == ["teacher", "teacher int8"]
 
 

@@ -46,7 +46,7 @@ def weights(tmp_path, monkeypatch):
 
 def test_published_weights_answer_as_their_source(netsmith, weights):
     Path("names.txt").write_text("cat\ndog\nbird\n")
-    found = netsmith(f"import resnet18 public.safetensors {FORM} --classes names.txt --name mine")
+    found = netsmith(f"import resnet18 public.safetensors {FORM} --crop 0 --classes names.txt --name mine")
     assert found.code == 0, found.err
     assert "under the names of torchvision" in found.err
     assert found.out.splitlines() == [f"run: {Path('runs/mine')}", "next: netsmith predict runs/mine PICTURE"]
@@ -59,7 +59,7 @@ def test_published_weights_answer_as_their_source(netsmith, weights):
     assert [row["probabilities"][name] for name in ("cat", "dog", "bird")] == pytest.approx(want.tolist(), abs=1e-5)
     assert netsmith("export runs/mine").code == 0
     assert netsmith("report runs/mine").code == 0
-    again = "--classes names.txt --image-size 32 --set width=4 --set 'layers=[1, 1]'"
+    again = "--classes names.txt --image-size 32 --crop 0.0 --set width=4 --set 'layers=[1, 1]'"
     assert f"netsmith import resnet18 public.safetensors {again}" in html.unescape(
         Path("runs/mine/report.html").read_text()
     )
@@ -73,8 +73,8 @@ def test_two_published_networks_are_compared_on_given_pictures(netsmith, weights
         assert netsmith(f"import resnet18 public.safetensors {FORM} --name {name}").code == 0
     refused = netsmith("similarity runs/one runs/other")
     assert refused.code == 2
-    assert "did not come with the weights); predict, export, serve" in refused.line
-    assert "similarity --input" in refused.line
+    assert "did not come with the weights); predict, export and serve" in refused.line
+    assert "similarity with --input, work without" in refused.line
     Path("pictures").mkdir()
     for at, pixels in enumerate(np.random.default_rng(0).integers(0, 256, (6, 32, 32, 3), dtype=np.uint8)):
         Image.fromarray(pixels).save(f"pictures/{at}.png")
@@ -142,5 +142,12 @@ def test_a_picture_of_another_size_is_cropped_in_its_middle(netsmith, weights):
         answers.append([row["probabilities"][label] for label in "012"])
         assert answers[-1] == pytest.approx(want.tolist(), abs=1e-5)
     assert answers[0] != pytest.approx(answers[1], abs=1e-3)
+    small = picture.crop((0, 0, 32, 32))  # of the network's own size: scaled and cut all the same, as in the test
+    small.save("small.png")
+    (row,) = json.loads(netsmith("predict runs/middle small.png --json").out)
+    seen = small.resize((37, 37), Image.Resampling.BILINEAR).crop((2, 2, 34, 34))
+    x = torch.from_numpy(((np.asarray(seen) / 255 - mean) / std).transpose(2, 0, 1)[None]).float()
+    want = weights(x).softmax(1)[0]
+    assert [row["probabilities"][label] for label in "012"] == pytest.approx(want.tolist(), abs=1e-5)
     assert netsmith("report runs/whole").code == 0
-    assert "--image-size 32 --crop 0 --set" in html.unescape(Path("runs/whole/report.html").read_text())
+    assert "--image-size 32 --crop 0.0 --set" in html.unescape(Path("runs/whole/report.html").read_text())

@@ -239,7 +239,7 @@ def test_wrong_input_is_one_line(netsmith, runs, run, name, content, message):
         ("predict {runs}/table --code x.py", b"", "--code belongs to a run that was made from your own file"),
         ("evaluate {runs}/twin --split tset", b"", "the data has no split 'tset'; did you mean 'test'?"),
         ("evaluate {runs}/table", b"", "needs its data for this, and it is not at hand (table.csv: does not exist)"),
-        ("explain {runs}/image", b"", "predict, export, serve and explain and similarity --input work"),
+        ("explain {runs}/image", b"", "predict, export and serve, and explain and similarity with --input, work"),
         ("explain {runs}/image --method nope", b"", "no explanation named 'nope'"),
         ("explain {runs}/values", b"", "explain works on classes"),
         ("explain {runs}/table --input nope.csv", b"", "nope.csv: does not exist"),

@@ -38,7 +38,7 @@ def test_layers_are_compared_with_a_run_and_with_matrices(netsmith, twin):
             "expected one thing to compare with: another run, or --matrix FILE (or FOLDER, one",
         ),
         ("twin --input x.csv", "x.csv: "),
-        ("twin --draws 5", "--draws is for given matrices: two runs are compared without a test; leave it out"),
+        ("twin --draws 50", "--draws is for given matrices: two runs are compared without a test; leave it out"),
         ("twin --method tau", "method is 'tau'; expected 'spearman' or 'tau_a'"),
         ("--matrix none.csv", "none.csv: "),
         (

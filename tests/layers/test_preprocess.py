@@ -161,5 +161,5 @@ def test_the_middle_is_cut_out_of_an_image_in_proportion():
     assert torch.equal(Preprocess(inputs)(ready), ready / 255)
     assert resize_window((600, 300), (224, 224), shorter=256) == ((512, 256), 144, 16)
     assert "shorter" not in Step(name="resize", size=(32, 32)).dump()  # as it was before there was one
-    with pytest.raises(ConfigError, match="shorter must be at least the height and the width"):
+    with pytest.raises(ConfigError, match="shorter is for resize, and at least the height and the width"):
         Step(name="resize", size=(32, 32), shorter=30)

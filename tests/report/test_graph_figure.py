@@ -1,5 +1,6 @@
 """Drawings of graphs: who is drawn, where, and how large."""
 
+import itertools
 import math
 import re
 import xml.etree.ElementTree as ET
@@ -43,7 +44,7 @@ def test_those_that_gave_little_are_drawn_only_on_the_way():
     links = [Link(0, 1), Link(1, 2), *(Link(0, n) for n in range(3, 8))]
     text = graph_chart(dots, links, title="T", middle=0)
     assert set(drawn(text)[0]) == {"root", "bridge", "far"}
-    assert "5 nodes that gave less are not drawn" in text
+    assert "5 more nodes not drawn" in text
     many = [Dot(f"n{n}", 1.0 - n / 200) for n in range(100)]
     circles, _ = drawn(graph_chart(many, [Link(0, n) for n in range(1, 100)], title="T", middle=0, most=20))
     assert set(circles) == {f"n{n}" for n in range(20)}
@@ -58,7 +59,19 @@ def test_without_a_middle_the_node_of_most_edges_is_it():
     assert "T &amp; U" in text
 
 
+def test_the_middle_is_named_and_a_way_that_is_too_long_is_left_out():
+    dots = [Dot("middle", 0.0), *(Dot(f"n{n}", 1.0) for n in range(9)), *(Dot(f"way {n}", 0.0) for n in range(70))]
+    chain = [0, *range(10, 80), 80]
+    links = [*(Link(0, n) for n in range(1, 10)), *(Link(a, b) for a, b in itertools.pairwise(chain))]
+    text = graph_chart([*dots, Dot("far", 9.0)], links, title="T", middle=0)
+    assert ">middle</text>" in text
+    assert set(drawn(text)[0]) == {"middle", *(f"n{n}" for n in range(9))}
+    assert "71 more nodes not drawn" in text
+
+
 def test_what_is_no_graph_is_refused():
+    with pytest.raises(UserError, match="has no finite value"):
+        graph_chart([Dot("a", math.nan), Dot("b", 1.0)], [], title="T")
     with pytest.raises(UserError, match="without nodes"):
         graph_chart([], [], title="T")
     with pytest.raises(UserError, match=r"an edge joins 0 and 4; expected nodes 0\.\.1"):

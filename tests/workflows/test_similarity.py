@@ -59,10 +59,10 @@ def test_two_runs_on_given_examples(runs, tmp_path):
             wanted = compare_matrices(dissimilarity_matrix(one), dissimilarity_matrix(other), method="spearman")
             assert float(found.rsa[row, column]) == pytest.approx(float(wanted))
     assert "the same 7 examples given" in found.page.read_text()
-    some = compare_representations(runs[0], runs[1], source=raw, folder=tmp_path, count=4)  # every second
-    assert "the same 4 examples given" in some.page.read_text()
-    with pytest.raises(DataError, match="2 examples are compared; expected at least 3"):
-        compare_representations(runs[0], runs[1], source=raw[:2])
+    some = compare_representations(runs[0], runs[1], source=raw, folder=tmp_path, count=4)
+    assert "the same 4 examples, spread over 7 given" in some.page.read_text()
+    with pytest.raises(DataError, match="3 examples are compared; expected at least 4"):
+        compare_representations(runs[0], runs[1], source=raw[:3])
 
 
 def test_given_matrices_by_class_in_any_order(runs, tmp_path):
@@ -79,9 +79,7 @@ def test_given_matrices_by_class_in_any_order(runs, tmp_path):
     (tmp_path / "other.csv").write_text(
         matrix_text(dissimilarity_matrix(normal(10, 20))[order][:, order], [NAMES[k] for k in order])
     )
-    found = compare_with_matrices(
-        runs[0], [tmp_path / "same.csv", tmp_path / "other.csv"], folder=tmp_path, permutations=99
-    )
+    found = compare_with_matrices(runs[0], [tmp_path / "same.csv", tmp_path / "other.csv"], folder=tmp_path, draws=99)
     at = found.rows.index(last)
     assert found.columns == ("same", "other")
     assert float(found.rsa[at, 0]) == 1
@@ -97,7 +95,7 @@ def test_given_matrices_of_examples(runs, tmp_path):
     wanted = dissimilarity_matrix(normal(6, 9))
     (tmp_path / "it.csv").write_text(matrix_text(wanted))
     found = compare_with_matrices(
-        runs[0], [tmp_path / "it.csv"], source=raw, folder=tmp_path, method="spearman", permutations=9
+        runs[0], [tmp_path / "it.csv"], source=raw, folder=tmp_path, method="spearman", draws=9
     )
     by_hand = [float(compare_matrices(dissimilarity_matrix(values), wanted)) for values in features.values()]
     assert found.rsa[:, 0].tolist() == pytest.approx(by_hand)
@@ -110,14 +108,14 @@ def test_folders_are_subjects_over_time(runs, tmp_path):
         for moment in range(4):
             matrix = dissimilarity_matrix(normal(10, 12, seed=moment) + 0.3 * normal(10, 12, seed=10 * subject + 5))
             (folder / f"{moment:02d}.csv").write_text(matrix_text(matrix, NAMES))
-    found = compare_with_matrices(runs[0], [tmp_path / f"s{k}" for k in range(3)], folder=tmp_path, samples=20)
+    found = compare_with_matrices(runs[0], [tmp_path / f"s{k}" for k in range(3)], folder=tmp_path, draws=20)
     assert found.columns == ("00", "01", "02", "03")
     assert found.rsa.shape == (len(found.rows), 4)
     assert found.p_values is None
     text = found.page.read_text()
     assert "4 moments of 3 subjects" in text
     assert "ceiling, lower" in text
-    alone = compare_with_matrices(runs[0], [tmp_path / "s0"], folder=tmp_path, samples=0)
+    alone = compare_with_matrices(runs[0], [tmp_path / "s0"], folder=tmp_path, draws=0)
     assert "there is no noise ceiling" in alone.page.read_text()
     (tmp_path / "s2" / "03.csv").unlink()
     with pytest.raises(DataError, match=r"s2: has \(moments, conditions\) \(3, 10\), s0 \(4, 10\)"):
@@ -153,7 +151,7 @@ def test_runs_of_other_inputs(runs, tmp_path):
 def test_moments_keep_the_names_of_their_files(runs, tmp_path):
     for stem in ("-50", "0", "100"):
         (tmp_path / f"{stem}.csv").write_text(matrix_text(dissimilarity_matrix(normal(10, 12, seed=len(stem))), NAMES))
-    found = compare_with_matrices(runs[0], [tmp_path], folder=tmp_path, samples=0)
+    found = compare_with_matrices(runs[0], [tmp_path], folder=tmp_path, draws=0)
     assert found.columns == ("-50", "0", "100")
     assert all(note.partition("highest at moment ")[2].split()[0] in found.columns for note in found.notes)
 
@@ -168,9 +166,7 @@ def test_pictures_are_matched_to_conditions_by_name(runs, tmp_path):
     (tmp_path / "plain.csv").write_text(matrix_text(matrix))
     (tmp_path / "named.csv").write_text(matrix_text(matrix[order][:, order], ["abcde"[at] for at in order]))
     plain, named = (
-        compare_with_matrices(
-            runs[0], [tmp_path / name], source=faces, folder=tmp_path, method="spearman", permutations=9
-        )
+        compare_with_matrices(runs[0], [tmp_path / name], source=faces, folder=tmp_path, method="spearman", draws=9)
         for name in ("plain.csv", "named.csv")
     )
     assert named.rsa[:, 0].tolist() == pytest.approx(plain.rsa[:, 0].tolist())

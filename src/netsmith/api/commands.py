@@ -73,15 +73,15 @@ def import_again(
     image_size: int,
     mean: Sequence[float],
     std: Sequence[float],
-    crop: float | None = None,
+    crop: float,
     sets: Mapping[str, Any],
 ) -> str:
     """Return the command that imports published weights anew; names given one by one want a FILE of them.
 
     Example:
-        >>> options = {"classes": (), "image_size": 64, "mean": (0.5,), "std": (0.2,), "sets": {"width": 8}}
-        >>> import_again("resnet18", "my weights.pth", **options)
-        "netsmith import resnet18 'my weights.pth' --image-size 64 --mean 0.5 --std 0.2 --set width=8"
+        >>> more = {"classes": (), "image_size": 64, "mean": (0.5,), "std": (0.2,), "crop": 1.0, "sets": {"width": 8}}
+        >>> import_again("resnet18", "my weights.pth", **more)
+        "netsmith import resnet18 'my weights.pth' --image-size 64 --mean 0.5 --std 0.2 --crop 1.0 --set width=8"
     """
     words = ["netsmith import", shlex.quote(network), shlex.quote(weights)]
     if classes:
@@ -89,7 +89,7 @@ def import_again(
     if image_size:
         words.append(f"--image-size {image_size}")
     words += [f"--{name} {value!r}" for name, values in (("mean", mean), ("std", std)) for value in values]
-    words += [] if crop is None else [f"--crop {crop:g}"]
+    words.append(f"--crop {crop!r}")
     words += ["--set " + shlex.quote(f"{name}={_text(value)}") for name, value in sets.items()]
     return " ".join(words)
 

@@ -65,7 +65,7 @@ def import_weights(
         mean: Mean of each channel of the training images, values in 0..1; of three channels ImageNet's by default.
         std: Their standard deviations.
         crop: Share of a picture's shorter side that the middle square keeps; 0 squashes the whole picture. By default
-            0.875 (224 of 256 pixels) with ImageNet's mean, else 0.
+            0.875 (224 of 256 pixels) for networks of ImageNet, else 0.
         sets: Fields of the network to change.
         notice: Where one-line notices go.
 
@@ -81,9 +81,10 @@ def import_weights(
     count = int(config.num_classes)  # type: ignore[attr-defined]
     names = _names(classes, count)
     normalization = _normalize(network, shape[0], mean, std)
-    kept = (_CROP if normalization.mean == _MEAN else 0.0) if crop is None else crop
+    if crop is None:
+        crop = _CROP if shape[0] == len(_MEAN) and "image_size" in config.published else 0.0
     steps = (
-        Step(name="resize", size=shape[1:], shorter=round(shape[1] / kept) if kept else 0),
+        Step(name="resize", size=shape[1:], shorter=round(shape[1] / crop) if crop else 0),
         Step(name="scale", high=255.0),
         normalization,
     )

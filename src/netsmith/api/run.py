@@ -82,8 +82,8 @@ class Run:
             source = found.config.data.build()
         except (ConfigError, DataError) as error:
             raise RunError(
-                f"{self.path.name} needs its data for this, and it is not at hand ({error}); predict, export, serve "
-                "and explain and similarity --input work without"
+                f"{self.path.name} needs its data for this, and it is not at hand ({error}); predict, export and "
+                "serve, and explain and similarity with --input, work without"
             ) from None
         experiment = Experiment(found.config.derive(device="cpu"), source=source)
         training.same_data(experiment, spec)

@@ -71,7 +71,7 @@ def import_(
     mean: list[float] = typer.Option([], "--mean", help="Of a channel, in 0..1; ImageNet's by default. Repeatable."),
     std: list[float] = typer.Option([], "--std", help="Its standard deviation. Repeatable.", min=0),
     crop: float | None = typer.Option(
-        None, "--crop", help="Share of a picture's shorter side that is seen; 0 squashes it. 0.875 at ImageNet."
+        None, "--crop", help="Share of a picture's shorter side that is seen, 0.875 at ImageNet; 0: all, squashed."
     ),
     name: str = typer.Option("", "--name", help="The run's name; the network's by default."),
     root: str = _ROOT,
@@ -273,7 +273,7 @@ def similarity(
     method: str = typer.Option("", "--method", help="spearman (for runs) or tau_a (for matrices)."),
     metric: str = typer.Option("correlation", "--metric", help="correlation, euclidean or cosine dissimilarity."),
     draws: int | None = typer.Option(
-        None, "--draws", help="Permutations of a test (1000); over time, bootstrap samples (200).", min=1
+        None, "--draws", help="Permutations of a test (1000); over time, bootstrap samples (200).", min=20
     ),
     code: list[str] = typer.Option(
         [], "--code", help="Your recipe files that runs were made from. Repeatable.", metavar="FILE"

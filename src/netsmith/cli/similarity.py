@@ -45,7 +45,7 @@ def similarity(
             source=shown,
             method=method or "tau_a",
             metric=metric,
-            **({} if draws is None else {"permutations": draws, "samples": draws}),
+            draws=draws,
         )
     if as_json:
         tables = {"rsa": found.rsa, "cka": found.cka, "p_values": found.p_values}

@@ -50,8 +50,8 @@ class Step(Config):
     def _check(self) -> Step:
         if self.name == "normalize" and (len(self.mean) != len(self.std) or not self.mean or min(self.std) <= 0):
             raise ValueError("normalize needs as many means as standard deviations, all deviations positive")
-        if self.shorter and (len(self.size) != 2 or self.shorter < max(self.size)):
-            raise ValueError("shorter must be at least the height and the width that are cut out")
+        if self.shorter and (self.name != "resize" or len(self.size) != 2 or self.shorter < max(self.size)):
+            raise ValueError("shorter is for resize, and at least the height and the width that are cut out")
         if self.name == "scale" and self.high <= self.low:
             raise ValueError("scale needs low < high")
         return self

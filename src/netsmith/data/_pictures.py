@@ -14,13 +14,13 @@ from netsmith.core.spec import Inputs
 from netsmith.layers.preprocess import resize_window
 
 __all__ = [
-    "PICTURE_SUFFIXES", "PIXEL_LIMIT", "decode_picture", "is_gray", "middle", "read_picture", "resize_picture",
-    "scale_picture",
+    "PICTURE_SUFFIXES", "PIXEL_LIMIT", "cut_picture", "decode_picture", "is_gray", "read_picture", "resize_picture",
 ]  # fmt: skip
 
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pgm", ".ppm")
 _FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
 PIXEL_LIMIT = 50_000_000
+_WHOLE = 16  # times the window: so many pixels are computed and thrown away
 
 
 def _refuse(name: str, problem: str) -> DataError:
@@ -109,37 +109,35 @@ def resize_picture(pixels: Tensor, size: tuple[int, int]) -> Tensor:
     """
     if tuple(pixels.shape[1:]) == size:
         return pixels
+    return _resized(pixels, size, (0, 0, pixels.shape[2], pixels.shape[1]))
+
+
+def _resized(pixels: Tensor, size: tuple[int, int], box: tuple[float, float, float, float]) -> Tensor:
     image_module = require("PIL.Image", extra="data")
     array = pixels[0].numpy() if len(pixels) == 1 else pixels.permute(1, 2, 0).numpy()
-    image = image_module.fromarray(array).resize((size[1], size[0]), image_module.Resampling.BILINEAR)
+    image = image_module.fromarray(array).resize((size[1], size[0]), image_module.Resampling.BILINEAR, box=box)
     return torch.from_numpy(np.array(image, dtype=np.uint8).reshape(*size, len(pixels))).permute(2, 0, 1).contiguous()
 
 
-def scale_picture(pixels: Tensor, shorter: int, *, name: str) -> Tensor:
-    """Resize a picture in proportion, until its shorter side has that length.
+def cut_picture(pixels: Tensor, full: tuple[int, int], size: tuple[int, int], *, top: int, left: int) -> Tensor:
+    """Return a window of a picture resized to ``full``.
+
+    Where the whole would be much larger than the window (a long thin picture), only the window is computed; its values
+    may then be rounded otherwise, by one.
 
     Args:
-        pixels: ``(C, H, W)`` uint8.
-        shorter: In pixels.
-        name: The file's name, for messages.
-
-    Raises:
-        DataError: It is so long and thin that it would have more pixels than a picture may.
+        pixels: ``(C, H, W)`` uint8, of 1 or 3 channels.
+        full: Height and width of the whole, resized as :func:`resize_picture` does.
+        size: Height and width of the window.
+        top: Where it begins, in pixels of the whole.
+        left: Where it begins, in pixels of the whole.
     """
-    height, width = pixels.shape[1:]
-    size, _, _ = resize_window((height, width), (shorter, shorter), shorter=shorter)
-    if size[0] * size[1] > PIXEL_LIMIT:
-        raise DataError(
-            f"{name}: {width} x {height} pixels would become {size[1]} x {size[0]} with a shorter side of {shorter}; "
-            f"expected at most {PIXEL_LIMIT} in all: cut it"
-        )
-    return resize_picture(pixels, size)
-
-
-def middle(pixels: Tensor, size: tuple[int, int]) -> Tensor:
-    """Return the middle of a picture, ``(C, *size)``."""
-    _, top, left = resize_window((pixels.shape[1], pixels.shape[2]), size, shorter=min(pixels.shape[1:]))
-    return pixels[:, top : top + size[0], left : left + size[1]]
+    if full[0] * full[1] <= _WHOLE * size[0] * size[1]:
+        return resize_picture(pixels, full)[:, top : top + size[0], left : left + size[1]]
+    down, right = pixels.shape[1] / full[0], pixels.shape[2] / full[1]
+    box = (left * right, top * down, (left + size[1]) * right, (top + size[0]) * down)
+    box = (box[0], box[1], min(box[2], pixels.shape[2]), min(box[3], pixels.shape[1]))  # not beyond, by rounding
+    return _resized(pixels, size, box)
 
 
 def read_picture(data: bytes, inputs: Inputs, *, name: str) -> Tensor:
@@ -158,11 +156,12 @@ def read_picture(data: bytes, inputs: Inputs, *, name: str) -> Tensor:
     """
     if inputs.kind != "image" or len(inputs.shape) != 3 or inputs.shape[0] not in (1, 3) or -1 in inputs.shape:
         raise _refuse(name, f"a picture does not fit inputs of kind {inputs.kind!r} and shape {inputs.shape}")
-    channels, *size = inputs.shape
-    shorter = max((step.shorter for step in inputs.preprocessing), default=0)
-    pixels = decode_picture(data, channels=channels, size=None if shorter else (size[0], size[1]), name=name)
-    if list(pixels.shape[1:]) != size:
-        pixels = middle(scale_picture(pixels, shorter, name=name), (size[0], size[1]))
+    channels, height, width = inputs.shape
+    shorter = next((step.shorter for step in inputs.preprocessing if step.name == "resize"), 0)
+    pixels = decode_picture(data, channels=channels, size=None if shorter else (height, width), name=name)
+    if shorter:
+        full, top, left = resize_window(tuple(pixels.shape[1:]), (height, width), shorter=shorter)
+        pixels = cut_picture(pixels, full, (height, width), top=top, left=left)
     low, high = inputs.low or 0.0, 255.0 if inputs.high is None else inputs.high
     if (low, high) == (0.0, 255.0):
         return pixels

@@ -24,11 +24,12 @@ from netsmith.core.spec import Step
 from netsmith.data._arrays import ImageFields, ImageSource, Part, digest
 from netsmith.data._files import Tree, open_tree
 from netsmith.data._listing import is_picture
-from netsmith.data._pictures import decode_picture, middle, scale_picture
+from netsmith.data._pictures import cut_picture, decode_picture
 from netsmith.data._splits import draw_splits
 from netsmith.data._twin import twin_images
 from netsmith.engine.batch import Batch, Views
 from netsmith.engine.random import example_keys, keyed_uniform
+from netsmith.layers.preprocess import resize_window
 
 __all__ = ["ImageNet"]
 
@@ -115,7 +116,7 @@ class ImageNet(ImageSource):
             parts=parts,
             shape=(3, size, size),
             names=names,
-            before=(Step(name="resize", size=(size, size), shorter=round(config.test_scales[0] * size / _FULL)),),
+            before=(Step(name="resize", size=(size, size), shorter=_length(config.test_scales[0], config)),),
             statistics=_STATISTICS,
         )
         self._several = config.test_crops * len(config.test_scales) > 1
@@ -150,12 +151,10 @@ class ImageNet(ImageSource):
         """Return every crop of a picture, scale by scale: ``(V, 3, S, S)`` uint8."""
         config, pictures = self._views, self._pictures[split]
         picture = pictures.one(index)
-        size, factor = config.image_size, config.image_size / _FULL
-        name = pictures.files[index]
-        scaled = [scale_picture(picture, round(length * factor), name=name) for length in config.test_scales]
+        lengths = [_length(length, config) for length in config.test_scales]
         if config.test_crops == 1:
-            return torch.stack([middle(image, (size, size)) for image in scaled])
-        return torch.cat([_ten_crops(image, size) for image in scaled])
+            return torch.stack([_middle(picture, length, config.image_size) for length in lengths])
+        return torch.cat([_ten_crops(picture, length, config.image_size) for length in lengths])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -189,14 +188,11 @@ class _Pictures:
         name = self.files[index]
         return decode_picture(self.tree.read(name), channels=3, size=None, name=name)
 
-    def scaled(self, index: int, shorter: float) -> Tensor:
-        return scale_picture(self.one(index), round(shorter), name=self.files[index])
-
 
 def _seen(at: Tensor, *, pictures: _Pictures, config: ImageNet.Config) -> Tensor:
     """Return the squares in the middle."""
-    size, shorter = config.image_size, config.test_scales[0] * config.image_size / _FULL
-    return torch.stack([middle(pictures.scaled(index, shorter), (size, size)) for index in at.tolist()])
+    length = _length(config.test_scales[0], config)
+    return torch.stack([_middle(pictures.one(index), length, config.image_size) for index in at.tolist()])
 
 
 def _drawn(
@@ -208,16 +204,29 @@ def _drawn(
     lengths = low + (u[:, 0] * (high - low + 1)).long()
     crops = []
     for index, length, (down, right) in zip(at.tolist(), lengths.tolist(), u[:, 1:].tolist(), strict=True):
-        image = pictures.scaled(index, length * size / _FULL)
-        top, left = int(down * (image.shape[1] - size + 1)), int(right * (image.shape[2] - size + 1))
-        crops.append(image[:, top : top + size, left : left + size])
+        picture = pictures.one(index)
+        full, _, _ = resize_window(tuple(picture.shape[1:]), (size, size), shorter=_length(length, config))
+        top, left = int(down * (full[0] - size + 1)), int(right * (full[1] - size + 1))
+        crops.append(cut_picture(picture, full, (size, size), top=top, left=left))
     return torch.stack(crops), labels[at]
 
 
-def _ten_crops(image: Tensor, size: int) -> Tensor:
+def _length(length: int, config: ImageNet.Config) -> int:
+    """Return a length of the shorter side, given for crops of 224 pixels, for those of the config."""
+    return round(length * config.image_size / _FULL)
+
+
+def _middle(picture: Tensor, shorter: int, size: int) -> Tensor:
+    full, top, left = resize_window(tuple(picture.shape[1:]), (size, size), shorter=shorter)
+    return cut_picture(picture, full, (size, size), top=top, left=left)
+
+
+def _ten_crops(picture: Tensor, shorter: int, size: int) -> Tensor:
     """Return the four corners and the middle, then their mirror images: ``(10, 3, S, S)``."""
-    corners = [image[:, :size, :size], image[:, :size, -size:], image[:, -size:, :size], image[:, -size:, -size:]]
-    five = torch.stack([*corners, middle(image, (size, size))])
+    (height, width), top, left = resize_window(tuple(picture.shape[1:]), (size, size), shorter=shorter)
+    down, right = height - size, width - size
+    places = [(0, 0), (0, right), (down, 0), (down, right), (top, left)]
+    five = torch.stack([cut_picture(picture, (height, width), (size, size), top=y, left=x) for y, x in places])
     return torch.cat([five, five.flip(-1)])
 
 

@@ -11,7 +11,7 @@ __all__ = ["Published"]
 class Published:
     """Stands for the data of an imported network: its run knows their schema, and holds no example.
 
-    Predict, export, serve and ``explain --input`` need nothing else.
+    Predict, export, serve, and explain and similarity with ``--input``, need nothing else.
 
     Raises:
         DataError: Always: there is nothing to load.

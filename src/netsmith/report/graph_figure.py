@@ -85,16 +85,16 @@ def graph_chart(
             parts.append(element("line", x1=xa, y1=ya, x2=xb, y2=yb, style=style))
     rising = sorted(shown, key=lambda at: abs(dots[at].value))
     parts += [_circle(dots[at], places[at], strongest, root=at == middle) for at in rising]
-    for at in rising[-_NAMED:]:
+    for at in dict.fromkeys((*rising[-_NAMED:], *([] if middle is None else [middle]))):
         x, y = places[at]
         if dots[at].value or at == middle:
             right = x <= size * 0.8
-            away = 8 + 7 * abs(dots[at].value) / strongest
-            place = {"x": x + away, "anchor": "start"} if right else {"x": x - away, "anchor": "end"}
-            parts.append(label(y=y + 4, text=dots[at].name, color=INK, halo=True, **place))  # type: ignore[arg-type]
+            away = (8 + 7 * abs(dots[at].value) / strongest) * (1 if right else -1)
+            anchor = "start" if right else "end"
+            parts.append(label(x + away, y + 4, dots[at].name, anchor=anchor, color=INK, halo=True))
     left_out = len(dots) - len(shown)
     if left_out:
-        parts.append(label(0, size + 26, f"{left_out} nodes that gave less are not drawn", color=MUTED))
+        parts.append(label(0, size + 26, f"{left_out} more node{'s' * (left_out > 1)} not drawn", color=MUTED))
     return svg("".join(parts), width=size, height=size + 32, title=title)
 
 
@@ -102,6 +102,9 @@ def _joined(dots: Sequence[Dot], links: Sequence[Link]) -> dict[tuple[int, int],
     """Return each pair of nodes once, with the value of more weight."""
     if not dots:
         raise UserError("a graph without nodes cannot be drawn")
+    wrong = next((thing for thing in (*dots, *links) if not math.isfinite(thing.value)), None)
+    if wrong:
+        raise UserError(f"{wrong} has no finite value, so it has no size; leave it out")
     edges: dict[tuple[int, int], float] = {}
     for link in links:
         pair = min(link.one, link.other), max(link.one, link.other)
@@ -139,11 +142,13 @@ def _chosen(dots: Sequence[Dot], parents: dict[int, int], root: int, most: int) 
     floor = _LEAST * max(abs(dot.value) for dot in dots)
     strong = [at for at in parents if abs(dots[at].value) >= floor]
     for at in sorted(strong, key=lambda at: -abs(dots[at].value)):
-        way = []
-        while at not in shown:
+        way, free = [], most - len(shown)
+        if not free:
+            break
+        while at not in shown and len(way) <= free:
             way.append(at)
             at = parents[at]
-        if len(shown) + len(way) <= most:
+        if len(way) <= free:
             shown.update(way)
     return shown
 

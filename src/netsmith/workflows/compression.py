@@ -27,7 +27,7 @@ from netsmith.workflows.int8 import calibration_or_none
 from netsmith.workflows.judging import Judged, judge
 from netsmith.workflows.pages import charts_of, environment_facts, measured_text, write_compressed
 from netsmith.workflows.shipping import TRAINED_INT8, Shipment, ship_all
-from netsmith.workflows.tuning import Hooks, classes_of, cut_into, epochs_of, optimizer_of, parts_of, tuning
+from netsmith.workflows.tuning import Hooks, classes_of, cut_into, epochs_of, parts_of, tuning
 
 if TYPE_CHECKING:
     from torch import nn
@@ -102,6 +102,9 @@ def compress_run(
         raise UnsupportedError(f"{run.path.name} was trained in int8; compress the run that it was made from")
     if train_int8 and network.spec.inputs.kind == "graph":
         raise UnsupportedError("--train-int8: graphs are exported by an exporter that has no fake quantization")
+    if not (student or sets) and not run.found.config.optimizers:
+        notice(f"a student is left out: {run.path.name} was learned without a gradient, as none of ours can be")
+        student = "none"
     if student == "none" and sets:
         raise ConfigError(f"--set {next(iter(sets))}: it changes the student's experiment, and --student none has none")
     taught = None if student == "none" else _student(run, student, epochs=epochs * 2, sets=sets or {})
@@ -203,7 +206,6 @@ def _student(run: Run, student: str, *, epochs: int, sets: Mapping[str, Any]) ->
         changes |= {"seed": run.found.config.seed} | ({"epochs": epochs, "steps": AUTO} if epochs else {}) | dict(sets)
         return replace(found, config=found.config.derive(**changes))
     config = run.found.config
-    optimizer_of(run)
     if "=" in student:
         model = teacher.scaled(**_factors(student))
     elif student:
@@ -227,6 +229,12 @@ def _student(run: Run, student: str, *, epochs: int, sets: Mapping[str, Any]) ->
         checkpoint_every=AUTO,
     )
     changed = changed.derive(**dict(sets)) if sets else changed
+    if "model" not in changed.optimizers:
+        raise UnsupportedError(
+            f"{run.path.name} was learned without a gradient ({config.method.kind_name()}), so there is no optimizer "
+            "to train a student with: name a recipe that brings one (--student RECIPE), give it (--set "
+            "optimizers.model.kind=adam), or take none (--student none)"
+        )
     return replace(run.found, config=changed, recipe="")
 
 

@@ -146,7 +146,7 @@ def _wanted(network: Network, method: str) -> tuple[str, ...]:
 
 def _write(network: Network, examples: _Examples, wanted: tuple[str, ...], folder: Path, subtitle: str) -> Explanation:
     page = Page(f"Why {network.name} decides so", subtitle=subtitle, kicker="netsmith explain")
-    found = _Found()
+    found, problem = _Found(), None
     overall = tuple(name for name in wanted if name in GLOBAL_METHODS)
     single = tuple(name for name in wanted if name not in GLOBAL_METHODS)
     if single or not wanted:
@@ -154,13 +154,15 @@ def _write(network: Network, examples: _Examples, wanted: tuple[str, ...], folde
         try:
             found = explain(network, examples, single, page)
         except UnsupportedError as error:
-            if not overall:
-                raise
-            found.notes.append(f"left out: {error}")
-            page.notes([str(error)])
+            problem = error
+            found.notes.append(str(error))
+            page.notes(found.notes)
+        if problem and not overall:
+            raise problem
     if overall:
         raw = examples.raw if examples.given is None else examples.given
-        groups, notes = global_groups(network, examples.judged, raw, wanted=overall, alone=not single)
+        alone = not single or problem is not None
+        groups, notes = global_groups(network, examples.judged, raw, wanted=overall, alone=alone)
         _write_groups(page, groups)
         page.notes(notes)
         found.groups += groups

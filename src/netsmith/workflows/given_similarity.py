@@ -47,8 +47,7 @@ def compare_with_matrices(
     folder: str | Path | None = None,
     method: Similarity = "tau_a",
     metric: Metric = "correlation",
-    permutations: int = 1000,
-    samples: int = 200,
+    draws: int | None = None,
 ) -> LayerSimilarity:
     """Compare every layer of a run with given dissimilarity matrices; write ``similarity.html``.
 
@@ -63,8 +62,7 @@ def compare_with_matrices(
         folder: Where the page goes; the run's ``similarity`` by default.
         method: How dissimilarity matrices are compared.
         metric: How the network's are taken.
-        permutations: Of the test of each cell.
-        samples: Bootstrap samples of a time course.
+        draws: Permutations of the test of each cell, 1000 by default; of a time course bootstrap samples, 200.
 
     Raises:
         DataError: A file that is no dissimilarity matrix, or of other conditions than there are.
@@ -83,9 +81,9 @@ def compare_with_matrices(
     )
     if moving:
         moments = [file.stem for file in moment_files(places[0])]
-        found = _over_time(page, matrices, given, moments, method, samples)
+        found = _over_time(page, matrices, given, moments, method, 200 if draws is None else draws)
     else:
-        found = _each(page, matrices, given, [place.stem for place in places], method, permutations)
+        found = _each(page, matrices, given, [place.stem for place in places], method, 1000 if draws is None else draws)
     rsa, p_values, columns, notes = found
     file = write_page(page, run, folder)
     return LayerSimilarity(file, tuple(matrices), columns, rsa, None, p_values, tuple(notes))

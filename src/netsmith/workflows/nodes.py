@@ -102,7 +102,7 @@ def explain_nodes(
         drops, told = _edges(network, near, asked, page)
         lines.append(f"{heading}, by edges: {told}")
         method, one = next(iter(found.items()))
-        about = [f"{int(steps)} steps away" for steps in near.distance] if not whole else [""] * seen
+        about = [_away(int(steps)) if hops and not whole else "" for steps in near.distance]
         page.figure(
             _drawing(near, one.scores[0], drops, about, title=f"What spoke for {labels[best]}"),
             caption=f"Nodes by {method.replace('_', ' ')}, edges by removal: orange spoke for the answer, blue against "
@@ -111,6 +111,10 @@ def explain_nodes(
     checks = check(NODES, cases)
     write_checks(page, checks, notes)
     return [*notes, *(one.line() for one in checks), *lines]
+
+
+def _away(steps: int) -> str:
+    return f"{steps} step{'s' * (steps > 1)} away" if steps else ""
 
 
 def _drawing(near: Neighborhood, scores: Tensor, drops: Tensor, about: Sequence[str], *, title: str) -> str:

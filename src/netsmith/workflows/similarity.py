@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import torch
 from torch import Tensor
 
 from netsmith.api.encode import read_file, text_column
@@ -35,7 +36,7 @@ __all__ = [
 
 NAMES = {"spearman": "Spearman", "tau_a": "Kendall tau_A"}
 _SHARED = ("kind", "shape", "dtype", "low", "high", "columns", "categories", "vocabulary", "rate")
-_FEWEST = 3
+_FEWEST = 4  # unbiased CKA wants them
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ def compare_representations(
 
     Raises:
         UnsupportedError: Inputs that differ, or no examples with one class each.
-        DataError: Fewer than three examples: their order of likeness says nothing.
+        DataError: Fewer than four examples.
     """
     mine, other = first.network.spec.inputs, second.network.spec.inputs
     for field in _SHARED:
@@ -99,7 +100,9 @@ def compare_representations(
         raw, shown = class_examples(first, count)[0], f"examples of {first.network.spec.dataset}"
     else:
         raw, shown = given_examples(first, source)[0], "examples given"
-        raw = raw[:: -(-len(raw) // count)] if isinstance(raw, Tensor) else raw
+        if isinstance(raw, Tensor) and len(raw) > count:
+            shown = f"examples, spread over {len(raw)} given"
+            raw = raw[torch.arange(count) * len(raw) // count]
     if isinstance(raw, Tensor) and len(raw) < _FEWEST:
         raise DataError(f"{len(raw)} examples are compared; expected at least {_FEWEST}, better dozens")
     a, b = (layer_answers(network, raw)[0] for network in (first.network, second.network))

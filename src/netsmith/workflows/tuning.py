@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from netsmith.compress.surgery import SurgeryLog
     from netsmith.methods._logit_cache import SharedAnswers
 
-__all__ = ["Hooks", "classes_of", "cut_into", "epochs_of", "optimizer_of", "parts_of", "training_inputs", "tuning"]
+__all__ = ["Hooks", "classes_of", "cut_into", "epochs_of", "parts_of", "training_inputs", "tuning"]
 
 Hooks = Callable[[str], Sequence[Hook]]
 """Hooks for a training, by its role: a progress bar."""
@@ -66,22 +66,6 @@ def parts_of(run: Run) -> tuple[ModelConfig, Any]:
     return model, task
 
 
-def optimizer_of(run: Run) -> Any:
-    """Return the optimizer that trained a run's model.
-
-    Raises:
-        UnsupportedError: There was none: the run was learned without a gradient.
-    """
-    optimizers = run.found.config.optimizers
-    if "model" not in optimizers:
-        raise UnsupportedError(
-            f"{run.path.name} was learned without a gradient ({run.found.config.method.kind_name()}), so there is no "
-            "optimizer to train a smaller one with; name a recipe that brings one (--student RECIPE), or export it as "
-            "it is"
-        )
-    return optimizers["model"]
-
-
 def training_inputs(source: Source, *, batches: int = 4) -> list[Any]:
     """Return the inputs of a few training batches, plain: for what is measured of a network, not learned."""
     order = source.order("train", seed=0, epoch=0)[:batches]
@@ -98,11 +82,13 @@ def tuning(run: Run, *, epochs: int, slower: float = 0.3) -> Found:
     """
     model, task = parts_of(run)
     config = run.found.config
-    optimizer = optimizer_of(run)
+    if "model" not in config.optimizers:
+        raise UnsupportedError(f"{run.path.name} was learned without a gradient: there is no optimizer to tune it with")
+    optimizer = config.optimizers["model"]
     method = Distillation.Config(model=model, teacher=model, task=task)
     changed = config.derive(
         method=method,
-        optimizers={"model": optimizer.derive(lr=optimizer.lr * slower)},
+        optimizers={"model": optimizer.derive(lr=optimizer.lr * slower)},  # type: ignore[attr-defined]
         epochs=epochs,
         steps=AUTO,
         evaluate_every=AUTO,
