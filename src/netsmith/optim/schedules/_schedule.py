@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator
 
-__all__ = ["Part", "Schedule", "in_steps", "warm_up"]
+__all__ = ["Part", "Schedule", "Span", "in_steps", "warm_up"]
 
 
 def _check(part: float) -> float:
@@ -18,6 +18,16 @@ def _check(part: float) -> float:
 
 Part = Annotated[int | float, AfterValidator(_check)]
 """A number of steps (an integer), or a fraction of all steps (a float in 0..1)."""
+
+
+def _some(part: float) -> float:
+    if not part:
+        raise ValueError("expected at least one step, or a fraction of all steps above 0")
+    return part
+
+
+Span = Annotated[Part, AfterValidator(_some)]
+"""A :data:`Part` that is not nothing; in a short run it is one step at least."""
 
 
 class Schedule(abc.ABC):
