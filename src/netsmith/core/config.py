@@ -206,7 +206,8 @@ class Config(BaseModel, metaclass=_ConfigMeta):
         """Return a validated copy with some fields changed.
 
         Args:
-            changes: New values by dotted path, for example ``{"method.model.depth": 56}``.
+            changes: New values by dotted path, for example ``{"method.model.depth": 56}``. Where a ``kind`` is among
+                those of one config, they describe a new one, and the fields that are not named are at their defaults.
 
         Raises:
             ConfigError: A path that does not exist (the nearest field is named) or a value that does not fit.
@@ -289,6 +290,8 @@ def _replace(value: Any, changes: list[_Change]) -> Any:
     inner: dict[str, list[_Change]] = {}
     for path, new, whole in changes:
         inner.setdefault(path[0], []).append(_Change(path[1:], new, whole))
+    if value is None or (isinstance(value, Config) and value.role and "kind" in inner):
+        return {head: _changed(None, below) for head, below in inner.items()}  # it describes the whole part
     if isinstance(value, Config):
         fields = {name: getattr(value, name) for name in type(value).model_fields}
         for head, below in inner.items():

@@ -18,6 +18,7 @@ __all__ = [
     "AugmentConfig",
     "Batches",
     "HookConfig",
+    "InitializerConfig",
     "MethodConfig",
     "ModelConfig",
     "OptimizerConfig",
@@ -236,3 +237,10 @@ class HookConfig(Config):
 
     role: ClassVar[str] = "hook"
     room: ClassVar[str] = "engine.hooks"
+
+
+class InitializerConfig(Config):
+    """How first weights are drawn, in place of the model's own rule."""
+
+    role: ClassVar[str] = "initializer"
+    room: ClassVar[str] = "layers.initializers"

@@ -10,10 +10,18 @@ from pydantic import Field, model_validator
 
 from netsmith.core.config import AUTO, Auto, FrozenMap, later, may_be_auto
 from netsmith.core.config import Config as BaseConfig
-from netsmith.core.errors import ConfigError
+from netsmith.core.errors import ConfigError, UnsupportedError
 from netsmith.core.keys import key
-from netsmith.core.roles import HookConfig, MethodConfig, OptimizerConfig, RunSettings, SourceConfig
+from netsmith.core.roles import (
+    HookConfig,
+    InitializerConfig,
+    MethodConfig,
+    OptimizerConfig,
+    RunSettings,
+    SourceConfig,
+)
 from netsmith.core.spec import Spec
+from netsmith.engine.initializer import Initializer
 from netsmith.engine.method import Method
 from netsmith.engine.source import LiveSource, Source
 from netsmith.engine.updater import seed_default_generator
@@ -44,6 +52,7 @@ class Experiment:
             data: From what.
             optimizers: One per player of the method.
             hooks: What else happens during training.
+            initialize: How first weights are drawn; None leaves it to each model.
             steps: Calls of ``method.step``; AUTO takes ``epochs`` times the batches of an epoch.
             epochs: Passes over the training split, in place of ``steps``.
             seed: The seed everything random derives from.
@@ -65,6 +74,7 @@ class Experiment:
         data: SourceConfig
         optimizers: FrozenMap[OptimizerConfig] = FrozenMap[OptimizerConfig]()
         hooks: tuple[HookConfig, ...] = ()
+        initialize: InitializerConfig | None = later(None)
         steps: int | Auto = Field(default=AUTO)
         epochs: int = Field(default=0, ge=0)
         seed: int = Field(default=0, ge=0)
@@ -158,10 +168,26 @@ class Experiment:
         self.spec = spec
         seed_default_generator(key(config.seed, "init"))
         self.method: Method = config.method.build(spec=spec)
+        if config.initialize is not None and source is not None:  # a saved run brings its weights
+            initializer: Initializer = config.initialize.build()
+            generator = torch.Generator().manual_seed(key(config.seed, "initialize"))
+            initializer(self.method, generator=generator, run=self._first_batch)
         if config.precision == "fp64":
             self.method.double()
         if config.memory_format == "channels_last":
             self.method.to(memory_format=torch.channels_last)
+
+    def _first_batch(self) -> None:
+        """Pass the first training batch, without augmentation, through the product."""
+        source, gives = self.source, self.config.data.gives
+        if not isinstance(source, Source) or gives != "examples" or self.method.product_spec(self.spec) != self.spec:
+            raise UnsupportedError(
+                f"initialize: {self.config.initialize!r} looks at what layers answer to examples of the data, and what "
+                f"{type(self.method).__name__} learns from {self.spec.dataset} takes others; take another kind"
+            )
+        batch = source.load("train", source.order("train", seed=self.config.seed, epoch=0)[0])
+        seed_default_generator(key(self.config.seed, "initialize"))
+        self.method.product()(batch.inputs)
 
 
 def _fill(config: Any, facts: dict[str, Any], path: str, dataset: str) -> Any:
