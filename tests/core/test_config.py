@@ -153,6 +153,28 @@ def test_derive_can_replace_a_part_and_then_reach_into_the_new_one():
     assert last.first.size == 1
 
 
+def test_derive_makes_a_new_part_where_a_kind_is_among_its_changes():
+    """Whether there was none before, or one of another kind, in whatever order its fields come."""
+    config = toy.config()
+    for changes in ({"initialize.kind": "xavier", "initialize.gain": 4.0}, {"initialize": "xavier"}):
+        for order in (changes, dict(reversed(changes.items()))):
+            assert config.derive(**order).initialize.kind_name() == "xavier"
+    assert config.derive(**{"initialize.gain": 4.0, "initialize.kind": "xavier"}).initialize.gain == 4
+    once = config.derive(**{"initialize.kind": "he", "initialize.slope": 0.25, "initialize.bias": 0.1})
+    again = once.derive(**{"initialize.kind": "xavier"})
+    assert (again.initialize.kind_name(), again.initialize.bias) == ("xavier", 0)  # nothing of the old one is kept
+    slow = config.derive(**{"optimizers.model.kind": "sgd", "optimizers.model.lr": 0.2})
+    assert slow.optimizers["model"].to_json() != config.optimizers["model"].to_json()
+    for changes, message in (
+        ({"initialize.gain": 4.0}, "Experiment.Config.initialize: a initializer config needs its kind, a name"),
+        ({"initialize.kind": "xaver"}, "no initializer of kind 'xaver'; did you mean 'xavier'?"),
+        ({"initialize.kind": "he", "initialize.gain": 2.0}, "initialize has no field 'gain'"),
+    ):
+        with pytest.raises(ConfigError) as caught:
+            config.derive(**changes)
+        assert message in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

@@ -8,6 +8,7 @@ from netsmith.core.errors import CheckpointError
 from netsmith.engine import checkpoint
 from netsmith.engine.hooks.early_stop import EarlyStop
 from netsmith.engine.hooks.ema import Ema
+from netsmith.layers.initializers.lsuv import Lsuv
 
 EXPERIMENTS = {
     "supervised": toy.config(checkpoint_every=3, select="dev/accuracy"),
@@ -28,6 +29,13 @@ EXPERIMENTS = {
         hooks=(Ema.Config(),),
         memory_format="channels_last",
         micro_batches=1,
+        epochs=2,
+    ),
+    "lsuv": toy.config(
+        checkpoint_every=3,
+        method=toy.Supervised.Config(model=toy.ConvNet.Config()),
+        data=toy.Pictures.Config(),
+        initialize=Lsuv.Config(),
         epochs=2,
     ),
     "live": toy.config(
