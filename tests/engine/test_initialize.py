@@ -106,7 +106,7 @@ def test_a_saved_run_brings_its_weights_so_nothing_is_looked_at():
         (
             {"initialize": Gaussian.Config(leave=("model.c",))},
             ConfigError,
-            "no module 'model.c'; did you mean 'model\.",
+            r"no module 'model.c'; did you mean 'model\.",
         ),
     ],
 )
