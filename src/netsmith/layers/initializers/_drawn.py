@@ -25,7 +25,8 @@ class DrawnConfig(InitializerConfig):
     Attributes:
         bias: What the biases of linear and convolution layers start at; those of other layers start at 0.
         forget_bias: What the biases of LSTMs' forget gates start at.
-        leave: Names of modules that keep what their model gave them (``model.localization``).
+        leave: Names of modules that keep what their model gave them: a gate that starts closed, a layer that must
+            begin at the identity (``model.localization``).
     """
 
     bias: float = 0.0

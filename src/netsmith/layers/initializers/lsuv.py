@@ -95,7 +95,7 @@ class Lsuv(Drawn):
                 if not variance > 0:  # NaN too
                     raise UnsupportedError(
                         f"lsuv: the answers of {name} to the batch have variance {variance:g}; no factor makes it 1; "
-                        "take more examples to a batch, or another initializer"
+                        "name it in leave, take more examples to a batch, or another initializer"
                     )
                 if abs(variance - 1) < self.config.tolerance:
                     break
