@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import ClassVar, Literal, Self, TypeAlias
+from typing import ClassVar, Literal, Self, TypeAlias, cast
 
 from netsmith.core.config import Config
 from netsmith.core.errors import ConfigError, shorten
@@ -230,6 +230,11 @@ class OptimizerConfig(Config):
     role: ClassVar[str] = "optimizer"
     room: ClassVar[str] = "optim"
     needs_closure: ClassVar[bool] = False
+
+    def times(self, factor: float) -> OptimizerConfig:
+        """Return the config with its learning rate, the field ``lr``, times ``factor``."""
+        rate = cast("dict[str, float]", dict(self))["lr"]
+        return self.derive(lr=rate * factor)
 
 
 class HookConfig(Config):

@@ -15,6 +15,7 @@ from netsmith.core.errors import ConfigError, DivergedError, UnsupportedError, d
 from netsmith.core.keys import key
 from netsmith.core.roles import OptimizerConfig
 from netsmith.engine.batch import Batch, map_tensors
+from netsmith.engine.closure import counted_once
 from netsmith.engine.method import Logs, Method
 from netsmith.engine.ranks import Ranks
 from netsmith.engine.task import Loss
@@ -133,7 +134,7 @@ class Updater:
             return self._gradient(one, loss_function, batch, call)
 
         if one.needs_closure:
-            loss = float(one.optimizer.step(gradient))  # type: ignore[arg-type]
+            loss = float(one.optimizer.step(counted_once(gradient, self.method)))  # type: ignore[arg-type]
         else:
             loss = gradient()
             one.optimizer.step()
@@ -285,6 +286,8 @@ class Updater:
 
 
 def _beside(parameter: Tensor, value: Tensor) -> Tensor:
+    if parameter.dim() and not value.dim():  # a number; torch keeps its own where they were saved from, on the CPU
+        return value.clone()
     if value.shape != parameter.shape:
         return value.to(parameter.device).clone()
     return torch.empty_like(parameter, dtype=value.dtype).copy_(value)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, NamedTuple
 
+import torch
 from pydantic import Field
-from torch import nn
+from torch import Tensor, nn
 
 from netsmith.core.errors import ConfigError
 from netsmith.core.roles import OptimizerConfig, ScheduleConfig
 from netsmith.optim.schedules.constant import Constant
 
-__all__ = ["Beta", "DecayedConfig", "parameter_groups"]
+__all__ = ["Beta", "DecayedConfig", "Descent", "descents", "parameter_groups"]
 
 Beta = Annotated[float, Field(ge=0, lt=1)]
 """The decay of a running mean."""
@@ -58,3 +59,27 @@ def parameter_groups(parameters: Mapping[str, nn.Parameter], config: DecayedConf
 
 def _group(parameters: Mapping[str, nn.Parameter], weight_decay: float) -> dict[str, Any]:
     return {"params": list(parameters.values()), "names": list(parameters), "weight_decay": weight_decay}
+
+
+class Descent(NamedTuple):
+    """One parameter that a step moves.
+
+    Attributes:
+        parameter: Of any shape.
+        gradient: Of its shape, with the L2 decay's; not the parameter's own tensor where it is decayed.
+        rate: The learning rate of its group, now.
+    """
+
+    parameter: nn.Parameter
+    gradient: Tensor
+    rate: float
+
+
+def descents(optimizer: torch.optim.Optimizer) -> Iterator[Descent]:
+    """Yield every parameter that has a gradient; one that has none is passed over, as torch's optimizers do."""
+    for group in optimizer.param_groups:
+        decay = group["weight_decay"]
+        for parameter in group["params"]:
+            if parameter.grad is not None:
+                gradient = parameter.grad.add(parameter, alpha=decay) if decay else parameter.grad
+                yield Descent(parameter, gradient, group["lr"])

@@ -18,7 +18,9 @@ class SGD(torch.optim.SGD):
 
     .. math:: v \leftarrow \mu v + g + \lambda p, \qquad p \leftarrow p - \eta v
 
-    With ``nesterov`` the step is :math:`\eta (g + \lambda p + \mu v)`. The rate stands outside ``v``, as in torch.
+    With ``nesterov`` the step is :math:`\eta (g + \lambda p + \mu v)`: the look-ahead form (``nesterov``) seen from the
+    point it looks at, equal to it while the rate is constant. torch's own rule, with the rate outside ``v``; for the
+    rate inside, see ``momentum``. ``weight_decay`` is added to the gradient (L2).
 
     Args:
         config: The fields below.

@@ -84,11 +84,10 @@ def tuning(run: Run, *, epochs: int, slower: float = 0.3) -> Found:
     config = run.found.config
     if "model" not in config.optimizers:
         raise UnsupportedError(f"{run.path.name} was learned without a gradient: there is no optimizer to tune it with")
-    optimizer = config.optimizers["model"]
     method = Distillation.Config(model=model, teacher=model, task=task)
     changed = config.derive(
         method=method,
-        optimizers={"model": optimizer.derive(lr=optimizer.lr * slower)},  # type: ignore[attr-defined]
+        optimizers={"model": config.optimizers["model"].times(slower)},
         epochs=epochs,
         steps=AUTO,
         evaluate_every=AUTO,

@@ -1,0 +1,58 @@
+"""An optimizer around another one."""
+
+from __future__ import annotations
+
+import abc
+from typing import Any
+
+import torch
+
+from netsmith.core.roles import OptimizerConfig, ScheduleConfig
+
+__all__ = ["Wrapper", "WrapperConfig"]
+
+
+class WrapperConfig(OptimizerConfig):
+    """The fields of every optimizer that wraps another one.
+
+    The rate, its schedule and the weight decay are those of ``inner``.
+
+    Attributes:
+        inner: What makes the steps.
+    """
+
+    inner: OptimizerConfig
+
+    @property
+    def schedule(self) -> ScheduleConfig:
+        """The factor on the inner learning rate."""
+        return self.inner.schedule  # type: ignore[attr-defined]
+
+    def times(self, factor: float) -> WrapperConfig:
+        """Return the config with the inner learning rate times ``factor``."""
+        return self.derive(inner=self.inner.times(factor))
+
+
+class Wrapper(torch.optim.Optimizer, abc.ABC):
+    """An optimizer whose groups and state are the inner one's own, so that schedules and checkpoints reach both.
+
+    Entries that a wrapper adds to a parameter's state come after the inner's first step: most optimizers take a state
+    that is not empty for one they have set up.
+
+    Args:
+        inner: What makes the steps.
+    """
+
+    def __init__(self, inner: torch.optim.Optimizer) -> None:
+        super().__init__(inner.param_groups, {})
+        self.inner = inner
+        self._share()
+
+    def _share(self) -> None:
+        self.param_groups = self.inner.param_groups
+        self.state = self.inner.state
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take back what ``state_dict`` returned."""
+        self.inner.load_state_dict(state_dict)
+        self._share()
