@@ -24,6 +24,7 @@ from ranks_worker import train
 MLP = {"kind": "mlp", "hidden": [16]}
 CASES = {
     "supervised": ("mlp_digits", {}),
+    "sharpness": ("mlp_digits", {"optimizers.model": {"kind": "sam", "inner": {"kind": "sgd", "lr": 0.1}}}),
     "distillation": (
         "distilled_mnist",
         {"method.teacher": MLP, "method.teacher_steps": 2, "optimizers.teacher": {"kind": "adam"}},

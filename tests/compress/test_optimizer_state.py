@@ -11,6 +11,8 @@ from netsmith.compress.prune import cut_units, prune
 from netsmith.compress.surgery import SurgeryLog
 from netsmith.compress.trace import trace
 from netsmith.core.errors import CheckpointError, UnsupportedError
+from netsmith.optim.lookahead import Lookahead
+from netsmith.optim.sgd import SGD
 
 DATA = torch.Generator().manual_seed(3)
 IMAGES = torch.randn(40, 8, 3, 6, 6, generator=DATA, dtype=torch.float64)
@@ -143,3 +145,24 @@ def _backward(net, optimizer):
     loss = net(IMAGES[0]).square().sum()
     loss.backward()
     return loss
+
+
+def test_an_optimizer_around_another_is_cut_with_it():
+    net = build()
+    config = Lookahead.Config(inner=SGD.Config(lr=0.05, momentum=0.9), steps=4)
+    optimizer = config.build(dict(net.named_parameters()))
+    for number in range(6):
+        step(net, optimizer, number)
+    whole = {name: dict(optimizer.state[p]) for name, p in net.named_parameters() if name != "scale"}  # which is unused
+    graph = trace(net, IMAGES[0])
+    small, log = cut_units(net, IMAGES[0], graph, {unit for family in graph.families for unit in family.units[1::2]})
+    cut_optimizer(optimizer, net, small, log)
+    trained = {name: p for name, p in small.named_parameters() if name in whole}
+    for name, p in trained.items():
+        for entry in ("slow", "momentum_buffer"):
+            assert torch.equal(optimizer.inner.state[p][entry], log.cut(name, whole[name][entry]))
+    for number in (6, 7):  # the eighth step is a meeting
+        step(small, optimizer, number)
+    for p in trained.values():
+        assert torch.equal(optimizer.state[p]["slow"], p)
+    assert not torch.equal(small.head.weight, log.cut("head.weight", whole["head.weight"]["slow"]))

@@ -4,8 +4,13 @@ from torch import nn
 
 from netsmith.core.errors import ConfigError
 from netsmith.core.roles import OptimizerConfig
+from netsmith.optim.adadelta import Adadelta
+from netsmith.optim.adagrad import Adagrad
 from netsmith.optim.adam import Adam
+from netsmith.optim.adamax import Adamax
 from netsmith.optim.adamw import AdamW
+from netsmith.optim.nadam import Nadam
+from netsmith.optim.radam import RAdam
 from netsmith.optim.rmsprop import RMSProp
 from netsmith.optim.sgd import SGD
 
@@ -15,7 +20,7 @@ def network():
     return nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.Flatten(), nn.Linear(8, 3)).double()
 
 
-def trained(make, steps=5):
+def trained(make, steps=8):
     module = network()
     optimizer = make(module)
     x = torch.randn(4, 1, 4, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
@@ -44,6 +49,35 @@ PAIRS = {
     "rmsprop": (
         RMSProp.Config(lr=0.01, decay=0.8, momentum=0.5, eps=1e-5, weight_decay=0.1),
         lambda p: torch.optim.RMSprop(p, lr=0.01, alpha=0.8, momentum=0.5, eps=1e-5, weight_decay=0.1),
+    ),
+    "amsgrad": (
+        Adam.Config(lr=0.01, betas=(0.8, 0.7), amsgrad=True),
+        lambda p: torch.optim.Adam(p, lr=0.01, betas=(0.8, 0.7), amsgrad=True),
+    ),
+    "adagrad": (Adagrad.Config(), lambda p: torch.optim.Adagrad(p)),
+    "adagrad, decayed": (
+        Adagrad.Config(lr=0.1, initial=0.2, eps=1e-6, weight_decay=0.1),
+        lambda p: torch.optim.Adagrad(p, lr=0.1, initial_accumulator_value=0.2, eps=1e-6, weight_decay=0.1),
+    ),
+    "adadelta": (Adadelta.Config(), lambda p: torch.optim.Adadelta(p)),
+    "adadelta, decayed": (
+        Adadelta.Config(lr=0.5, decay=0.8, eps=1e-4, weight_decay=0.1),
+        lambda p: torch.optim.Adadelta(p, lr=0.5, rho=0.8, eps=1e-4, weight_decay=0.1),
+    ),
+    "adamax": (Adamax.Config(), lambda p: torch.optim.Adamax(p)),
+    "adamax, decayed": (
+        Adamax.Config(lr=0.01, betas=(0.8, 0.95), eps=1e-6, weight_decay=0.1),
+        lambda p: torch.optim.Adamax(p, lr=0.01, betas=(0.8, 0.95), eps=1e-6, weight_decay=0.1),
+    ),
+    "nadam": (Nadam.Config(), lambda p: torch.optim.NAdam(p)),
+    "nadam, decayed": (
+        Nadam.Config(lr=0.01, betas=(0.8, 0.95), eps=1e-6, momentum_decay=0.1, weight_decay=0.1),
+        lambda p: torch.optim.NAdam(p, lr=0.01, betas=(0.8, 0.95), eps=1e-6, momentum_decay=0.1, weight_decay=0.1),
+    ),
+    "radam": (RAdam.Config(), lambda p: torch.optim.RAdam(p)),
+    "radam, decayed": (
+        RAdam.Config(lr=0.01, betas=(0.8, 0.95), eps=1e-6, weight_decay=0.1),
+        lambda p: torch.optim.RAdam(p, lr=0.01, betas=(0.8, 0.95), eps=1e-6, weight_decay=0.1),
     ),
 }
 

@@ -23,11 +23,11 @@ class Lamb(torch.optim.Optimizer):
         p \leftarrow p - \eta \, \frac{\phi(\lVert p \rVert)}{\lVert u \rVert} \, u, \qquad
         \phi(z) = \min(\max(z, \gamma_l), \gamma_u)
 
-    Algorithm 2 of the published version, with Adam's bias correction (the paper's first version had none, and NVIDIA's
-    variant first divides by the norm of all gradients: ``clip_norm`` does the like where it is above the bound). A
-    layer is one parameter tensor. ``phi`` is the identity, as in the paper's experiments, unless ``bounds`` are given.
-    Where a norm is 0 the ratio is 1, as in the authors' code: weights that start at zero would never leave it.
-    ``weight_decay`` is decoupled from the moments, as in AdamW, and counts in the ratio. Ours: torch has none.
+    Algorithm 2 of the published version, with Adam's bias correction (version 3 had none; NVIDIA's variant also divides
+    the gradients by the norm of all of them before). A layer is one parameter tensor. ``phi`` is the identity, as in
+    the paper's experiments, unless ``bounds`` are given. Where a norm is 0 the ratio is 1, as in the authors' code:
+    weights that start at zero would never leave it. ``weight_decay`` is decoupled from the moments, as in AdamW, and
+    counts in the ratio. Ours: torch has none.
 
     Args:
         config: The fields below.

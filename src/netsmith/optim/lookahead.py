@@ -23,7 +23,8 @@ class Lookahead(Wrapper):
     The fast weights :math:`\theta` are the network's own: between two meetings they are what is evaluated and saved, so
     let the steps of a run, and of what lies between its evaluations, be multiples of ``steps``. The slow weights
     :math:`\phi`, a copy of the network, are state of this optimizer and go into checkpoints. The inner optimizer's
-    moments are kept at a meeting (the paper's default). Weight decay is the inner one's. Ours: torch has none.
+    moments stay as they are at a meeting, as by default in the authors' code. Weight decay is the inner one's. Ours:
+    torch has none.
 
     Args:
         config: The fields below.
@@ -48,11 +49,15 @@ class Lookahead(Wrapper):
         @model_validator(mode="after")
         def _check(self) -> Lookahead.Config:
             if isinstance(self.inner, Lookahead.Config):
-                raise ValueError("inner is a lookahead itself, and both would keep their slow weights in one place")
+                raise ValueError(
+                    "inner is a lookahead itself, and both would keep their slow weights in one place; take the "
+                    "optimizer inside it"
+                )
             if self.inner.needs_closure:
-                name = self.inner.kind_name()
-                wanted = ": put lookahead inside, sam(inner=lookahead(inner=...))" if name == "sam" else ""
-                raise ValueError(f"inner={name} asks for the loss itself, and lookahead cannot answer{wanted}")
+                raise ValueError(
+                    f"inner={self.inner.kind_name()} asks for the loss itself, and lookahead has no answer; take sgd, "
+                    "adam or another that takes the gradient as it is (sam goes outside: its inner may be a lookahead)"
+                )
             return self
 
     def __init__(self, config: Lookahead.Config, parameters: Mapping[str, nn.Parameter]) -> None:
