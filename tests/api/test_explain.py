@@ -12,6 +12,7 @@ from netsmith.cli.output import colored
 from netsmith.core.errors import UnsupportedError
 from netsmith.core.spec import Inputs, Outputs, Spec
 from netsmith.engine.source import Source
+from netsmith.models.vision.spatial_transformer_net import SpatialTransformerNet
 from netsmith.workflows import explanation
 from netsmith.workflows.attributions import Asked, Found, Method
 from netsmith.workflows.checks import check
@@ -279,3 +280,13 @@ def test_global_methods_see_all_that_is_given_once(tmp_path):
     assert not any(note.startswith("3: ") for note in found.notes)
     with pytest.raises(UnsupportedError, match=r"'units' does not apply to table inputs; these do: (?!.*feature_maps)"):
         network.explain(rows, tmp_path, method="units")
+
+
+def test_a_map_of_a_moved_image_is_told(tmp_path):
+    torch.manual_seed(0)
+    config = SpatialTransformerNet.Config(in_channels=1, image_size=42, num_classes=3)
+    network = netsmith.from_module(config.build(), torch.rand(1, 1, 42, 42), classes=("a", "b", "c"))
+    found = network.explain(torch.rand(2, 1, 42, 42), tmp_path / "why", method="grad_cam,saliency")
+    by_method = {note.partition(":")[0]: note for note in found.notes}
+    assert "its map is of the image the spatial transformer made" in by_method["grad_cam"]
+    assert "spatial transformer" not in by_method["saliency"]

@@ -18,6 +18,7 @@ from netsmith.explain.lime import kernel_shap, lime
 from netsmith.explain.occlusion import occlusion, segment_occlusion
 from netsmith.explain.saliency import gradient, heat_maps, input_x_gradient, saliency, smooth_grad
 from netsmith.explain.shapley import shapley_values
+from netsmith.layers.spatial_transformer import SpatialTransformer
 from netsmith.workflows.attributions import Asked, Found, Method
 
 __all__ = ["IMAGES", "NODES", "TABLES", "TOKENS"]
@@ -42,7 +43,9 @@ def _grad_cam(asked: Asked) -> Found:
     if not layers:
         raise UnsupportedError(f"Grad-CAM needs a feature map (B, K, h, w), and {asked.name} has none")
     layer = asked.layer if asked.layer in layers else layers[-1]
-    return Found(grad_cam(asked.module, asked.inputs, asked.targets, layer=layer))
+    moved = any(isinstance(module, SpatialTransformer) for module in asked.module.modules())
+    doubt = "its map is of the image the spatial transformer made, not of the input it is laid over" if moved else ""
+    return Found(grad_cam(asked.module, asked.inputs, asked.targets, layer=layer), doubt=doubt)
 
 
 def _occlusion(asked: Asked) -> Found:
