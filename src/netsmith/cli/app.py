@@ -297,6 +297,22 @@ def similarity(
 
 
 @app.command()
+def lab(
+    name: str = typer.Argument(..., help="A lab, or list.", metavar="NAME"),
+    set_: list[str] = _SET,
+    out: str = typer.Option("", "--out", help="Where it is written; runs/lab/NAME by default.", metavar="FOLDER"),
+    json: bool = _JSON,
+) -> None:
+    """Run a small experiment: figures, numbers, what they show.
+
+    netsmith lab list names them all.
+    """
+    from netsmith.cli import labs
+
+    labs.lab(name, sets=set_, out=out, as_json=json)
+
+
+@app.command()
 def report(run: str = _RUN, code: str = _CODE) -> None:
     """Write one self-contained report.html of a run."""
     from netsmith.cli import verbs

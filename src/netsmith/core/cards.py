@@ -13,7 +13,7 @@ from netsmith.core.config import Config, FrozenMap
 from netsmith.core.errors import ConfigError
 from netsmith.core.registry import Entry, find_recipe
 
-__all__ = ["GAP_REASONS", "Card", "Claim", "Learns", "card_of", "variants_of"]
+__all__ = ["GAP_REASONS", "Card", "Claim", "LabCard", "Learns", "card_of", "lab_card_of", "variants_of"]
 
 GAP_REASONS: Mapping[str, str] = MappingProxyType(
     {
@@ -134,6 +134,32 @@ class Card(Config):
             if claim.between == "gap_closed" and not (claim.against and self.teacher):
                 raise ValueError(f"a claim on {claim.metric} by gap_closed needs `against` and the card's `teacher`")
         return self
+
+
+class LabCard(Config):
+    """A lab's card, read as a literal from its file.
+
+    Attributes:
+        title: What it is, in a few words.
+        paper: arXiv number, DOI or citation.
+        shows: What its figures show, in one line.
+    """
+
+    title: str
+    paper: str
+    shows: str
+
+
+def lab_card_of(entry: Entry) -> LabCard:
+    """Return the card of a lab's file.
+
+    Raises:
+        ConfigError: The card is not of the documented form.
+    """
+    try:
+        return LabCard.load(entry.literals["CARD"])
+    except ConfigError as error:
+        raise ConfigError(f"{entry.path.name}: {error}") from None
 
 
 def variants_of(entry: Entry) -> dict[str, dict[str, Any]]:

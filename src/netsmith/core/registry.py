@@ -17,7 +17,19 @@ from typing import Any, cast
 from netsmith.core.config import Config
 from netsmith.core.errors import ConfigError, UnknownNameError, did_you_mean
 
-__all__ = ["Entry", "config_in", "find_kind", "find_recipe", "literals", "models", "recipes", "sizes"]
+__all__ = [
+    "Entry",
+    "config_in",
+    "find_kind",
+    "find_lab",
+    "find_recipe",
+    "kinds",
+    "labs",
+    "literals",
+    "models",
+    "recipes",
+    "sizes",
+]
 
 _PACKAGE = Path(__file__).resolve().parent.parent
 
@@ -98,6 +110,23 @@ def recipes() -> dict[str, Entry]:
     return {name: entry for name, entry in _catalogue("recipes").items() if "CARD" in entry.literals}
 
 
+def labs() -> dict[str, Entry]:
+    """Every lab of the catalogue by name, read without importing one."""
+    return {name: entry for name, entry in _catalogue("labs").items() if "CARD" in entry.literals}
+
+
+def find_lab(name: str) -> Entry:
+    """Find a lab by name.
+
+    Raises:
+        UnknownNameError: No such lab.
+    """
+    known = labs()
+    if name not in known:
+        raise UnknownNameError("lab", name, known)
+    return known[name]
+
+
 def models() -> dict[str, Entry]:
     """Every model file of the catalogue by name, read without importing one."""
     return _catalogue("models")
@@ -143,6 +172,12 @@ def find_kind(base: type[Config], kind: str) -> type[Config]:
     if found is None:
         raise ConfigError(f"no {base.role} of kind {kind!r}{did_you_mean(kind, places.keys() - {kind})}")
     return found
+
+
+def kinds(base: type[Config]) -> dict[str, type[Config]]:
+    """Import every file of the room of ``base`` and return the configs of that role by kind."""
+    found = {name: config_in(module, base) for name, (_, module) in _places(base.room).items()}
+    return {name: config for name, config in found.items() if config is not None}
 
 
 def config_in(module: str, base: type[Config]) -> type[Config] | None:

@@ -19,6 +19,7 @@ __all__ = [
     "Batches",
     "HookConfig",
     "InitializerConfig",
+    "LabConfig",
     "MethodConfig",
     "ModelConfig",
     "OptimizerConfig",
@@ -249,3 +250,13 @@ class InitializerConfig(Config):
 
     role: ClassVar[str] = "initializer"
     room: ClassVar[str] = "layers.initializers"
+
+
+class LabConfig(Config):
+    """A small experiment, every field of which has a default: ``build().run()`` returns what it found.
+
+    See :class:`~netsmith.core.findings.Findings`.
+    """
+
+    role: ClassVar[str] = "lab"
+    room: ClassVar[str] = "labs"

@@ -6,13 +6,16 @@ import dataclasses
 import math
 from collections.abc import Sequence
 
+from netsmith.core.errors import shorten
 from netsmith.report.markup import element, escape
 
 __all__ = [
     "COLORS",
     "Scale",
+    "dash",
     "frame",
     "label",
+    "legend",
     "linear_scale",
     "log_scale",
     "number_text",
@@ -154,6 +157,29 @@ def frame(x: Scale, y: Scale, *, percent_y: bool = False, x_label: str = "", y_l
     if y_label:
         parts.append(label(max(x.start - 8, text_width(y_label, 11.5)), y.stop - 12, y_label, anchor="end"))
     return "".join(parts)
+
+
+def legend(names: Sequence[str], width: float) -> tuple[str, float]:
+    """Return colors and names in as many rows as they take, and how much the further rows take."""
+    parts, at, row = [], 0.0, 0.0
+    for number, name in enumerate(shorten(name, 32) for name in names):
+        size = 20 + text_width(name, 12)
+        if at and at + size > width:
+            at, row = 0.0, row + 18
+        color = COLORS[number % len(COLORS)]
+        if broken := dash(number):
+            style = f"stroke:{color};stroke-width:3{broken}"
+            parts.append(element("line", x1=at, x2=at + 14, y1=30.5 + row, y2=30.5 + row, style=style))
+        else:
+            parts.append(element("rect", x=at, y=29.0 + row, width=14.0, height=3.0, rx=1.5, style=f"fill:{color}"))
+        parts.append(label(at + 20, 35 + row, name, size=12))
+        at += size + 18
+    return "".join(parts), row
+
+
+def dash(number: int) -> str:
+    """Return what tells the curves apart that have the same color."""
+    return f";stroke-dasharray:{('7 5', '2 5')[(number // len(COLORS) - 1) % 2]}" if number >= len(COLORS) else ""
 
 
 def path(points: Sequence[tuple[float, float]]) -> str:

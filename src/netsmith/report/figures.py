@@ -16,8 +16,10 @@ from netsmith.report._axes import (
     INK,
     LINE,
     Scale,
+    dash,
     frame,
     label,
+    legend,
     linear_scale,
     log_scale,
     number_text,
@@ -74,6 +76,7 @@ def line_chart(
     x_label: str = "step",
     y_label: str = "",
     log_y: bool = False,
+    log_x: bool = False,
     percent: bool = False,
     width: float = 460,
     height: float = 300,
@@ -81,11 +84,12 @@ def line_chart(
     """Return curves over one axis; long ones are drawn as their local mean in a pale band of their local range.
 
     Args:
-        curves: At most five are told apart by color.
+        curves: Five are told apart by color; those after them are dashed, in the same colors.
         title: Stands above the chart.
         x_label: The name of the horizontal axis.
         y_label: The name of the vertical axis.
         log_y: Logarithmic; values that are not positive are left out.
+        log_x: The same for the horizontal axis.
         percent: The values are proportions and shown in percent.
         width: SVG units (pixels at full size).
         height: SVG units, with one row of names above the chart; each further row adds its own.
@@ -93,10 +97,10 @@ def line_chart(
     Raises:
         UserError: A curve with more or fewer ys than xs.
     """
-    drawn = [_bucket(_clean(curve, log_y)) for curve in curves]
+    drawn = [_bucket(_clean(curve, log_y, log_x)) for curve in curves]
     parts = [label(0, 14, title, size=14, color=INK, weight=600)]
-    legend, below = _legend([curve.name for curve in curves], width)
-    parts.append(legend)
+    names, below = legend([curve.name for curve in curves], width)
+    parts.append(names)
     height += below
     values = [value for points in drawn for point in points for value in point[2:]]
     if not values:
@@ -107,7 +111,7 @@ def line_chart(
     y = log_scale(values, bottom, top, pad=1.1) if log_y else linear_scale(values, bottom, top, cap=cap)
     left = 10 + max(text_width(text, 11.5) for text in tick_texts(y, percent=percent))
     steps = [point[0] for points in drawn for point in points]
-    x = linear_scale(steps, left, width - 14)
+    x = log_scale(steps, left, width - 14) if log_x else linear_scale(steps, left, width - 14)
     # The horizontal axis ends with the data, not at the next round number.
     low, high = min(steps), max(steps)
     if high > low:
@@ -120,12 +124,12 @@ def line_chart(
         if any(most > least for _, _, least, most in points):
             edge = [(x(p[0]), y(p[3])) for p in points] + [(x(p[0]), y(p[2])) for p in reversed(points)]
             parts.append(element("polygon", points=path(edge), style=f"fill:{color};fill-opacity:.16"))
-        line = f"fill:none;stroke:{color};stroke-width:2;stroke-linejoin:round;stroke-linecap:round"
+        line = f"fill:none;stroke:{color};stroke-width:2;stroke-linejoin:round;stroke-linecap:round{dash(number)}"
         parts.append(element("polyline", points=path([(x(p[0]), y(p[1])) for p in points]), style=line))
         if len(points) == 1:
             parts.append(element("circle", cx=x(points[0][0]), cy=y(points[0][1]), r=3.0, style=f"fill:{color}"))
         if curve.mark:
-            parts.append(_mark(_clean(curve, log_y), curve.mark, x, y, color, percent))
+            parts.append(_mark(_clean(curve, log_y, log_x), curve.mark, x, y, color, percent))
     return svg("".join(parts), width=width, height=height, title=title)
 
 
@@ -231,25 +235,12 @@ def standalone(figure: str) -> str:
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + figure.replace("<svg ", start, 1) + "\n"
 
 
-def _legend(names: Sequence[str], width: float) -> tuple[str, float]:
-    """Return colors and names in as many rows as they take, and how much the further rows take."""
-    parts, at, row = [], 0.0, 0.0
-    for number, name in enumerate(shorten(name, 32) for name in names):
-        size = 20 + text_width(name, 12)
-        if at and at + size > width:
-            at, row = 0.0, row + 18
-        color = COLORS[number % len(COLORS)]
-        parts.append(element("rect", x=at, y=29.0 + row, width=14.0, height=3.0, rx=1.5, style=f"fill:{color}"))
-        parts.append(label(at + 20, 35 + row, name, size=12))
-        at += size + 18
-    return "".join(parts), row
-
-
-def _clean(curve: Curve, log_y: bool) -> list[tuple[float, float]]:
+def _clean(curve: Curve, log_y: bool, log_x: bool) -> list[tuple[float, float]]:
     if len(curve.xs) != len(curve.ys):
         raise UserError(f"curve {curve.name!r} has {len(curve.xs)} xs and {len(curve.ys)} ys; expected as many")
     pairs = [(float(a), float(b)) for a, b in zip(curve.xs, curve.ys, strict=True)]
-    return [(a, b) for a, b in pairs if math.isfinite(a) and math.isfinite(b) and (b > 0 or not log_y)]
+    finite = [(a, b) for a, b in pairs if math.isfinite(a) and math.isfinite(b)]
+    return [(a, b) for a, b in finite if (b > 0 or not log_y) and (a > 0 or not log_x)]
 
 
 def _bucket(points: list[tuple[float, float]]) -> list[tuple[float, float, float, float]]:

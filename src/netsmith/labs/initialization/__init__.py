@@ -1,0 +1,1 @@
+"""How first weights decide what a network can learn."""

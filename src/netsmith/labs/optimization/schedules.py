@@ -1,0 +1,94 @@
+"""Every schedule of the catalogue, drawn over a run."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from netsmith.core.findings import Findings, Grid, Lines, Series
+from netsmith.core.registry import kinds
+from netsmith.core.roles import LabConfig, ScheduleConfig
+from netsmith.optim.schedules.cosine import Cosine
+
+__all__ = ["CARD", "Schedules"]
+
+CARD = {
+    "title": "Schedules of the learning rate",
+    "paper": "of each schedule: see its file under optim/schedules",
+    "shows": "the factor on the learning rate at every step, for each schedule of the catalogue",
+}
+
+_MOST = 400  # points of a drawn line; a run that is longer is drawn at as many steps, ends included
+
+
+class Schedules:
+    """Draw the factor of each schedule by step; a schedule that is added to the catalogue is drawn too."""
+
+    class Config(LabConfig):
+        """The run, and what is drawn.
+
+        Attributes:
+            steps: Length of the run.
+            schedules: What is drawn; by default every kind of the catalogue at its own defaults (one that plays
+                another takes ``inner``).
+            inner: What is played within those that play another schedule.
+        """
+
+        steps: int = Field(default=10_000, ge=2, le=1_000_000)
+        schedules: tuple[ScheduleConfig, ...] = ()
+        inner: ScheduleConfig = Cosine.Config()
+
+    def __init__(self, config: Schedules.Config) -> None:
+        self.config = config
+
+    def run(self) -> Findings:
+        """Return a chart and a row for each schedule."""
+        steps = self.config.steps
+        numbers: dict[str, float | int | str] = {"steps": steps}
+        figures, rows, remarks = [], [], []
+        names: dict[str, int] = {}
+        for config in self.config.schedules or self._all():
+            kind = config.kind_name()
+            names[kind] = names.get(kind, 0) + 1
+            name = kind if names[kind] == 1 else f"{kind}_{names[kind]}"
+            schedule = config.build()
+            factors = [float(schedule.factor(step, steps)) for step in range(steps)]
+            peak, least = max(factors), min(factors)
+            top, rest = factors.index(peak), factors.index(least)
+            mean = sum(factors) / steps
+            row = (factors[0], peak, top, factors[-1], mean)
+            fields = ("first", "highest", "highest_at", "last", "mean")
+            numbers |= {f"{field}/{name}": value for field, value in zip(fields, row, strict=True)}
+            numbers[f"config/{name}"] = repr(config)
+            stride = max(1, -(-steps // _MOST))
+            # the extremes and what surrounds them are drawn, wherever the stride would pass them over
+            near = {at + by for at in (top, rest) for by in (-1, 0, 1) if 0 <= at + by < steps}
+            at = sorted({*range(0, steps, stride), *near, steps - 1})
+            line = Series(name, tuple(map(float, at)), tuple(factors[step] for step in at))
+            figures.append(Lines(f"schedule_{name}", name, "step", "factor", (line,), caption=_text(config)))
+            rows.append((name, *row))
+            if peak == least:
+                remarks.append(f"{name}: {peak:.3g} at every step.")
+            else:
+                remarks.append(
+                    f"{name}: {factors[0]:.3g} at the first step, {peak:.3g} at its highest (step {top:,}), "
+                    f"{factors[-1]:.3g} at the last; {mean:.3g} on average."
+                )
+        table = Grid(
+            f"Factors in a run of {steps:,} steps",
+            ("schedule", "first", "highest", "at step", "last", "mean"),
+            tuple(rows),
+            "The mean is the length of the whole way, in rates of a constant schedule.",
+        )
+        return Findings(numbers, tuple(figures), (table,), tuple(remarks))
+
+    def _all(self) -> list[ScheduleConfig]:
+        found = []
+        for config in kinds(ScheduleConfig).values():
+            needed = {name for name, field in config.model_fields.items() if field.is_required()}
+            found.append(config(**dict.fromkeys(needed, self.config.inner)))
+        return found
+
+
+def _text(config: ScheduleConfig) -> str:
+    """Return a config as its documentation names it."""
+    return repr(config).replace(".Config", "")
