@@ -160,9 +160,11 @@ def frame(x: Scale, y: Scale, *, percent_y: bool = False, x_label: str = "", y_l
 
 
 def legend(names: Sequence[str], width: float) -> tuple[str, float]:
-    """Return colors and names in as many rows as they take, and how much the further rows take."""
+    """Return colors and names in as many rows as they take, and how much the further rows take; ``""`` has no place."""
     parts, at, row = [], 0.0, 0.0
     for number, name in enumerate(shorten(name, 32) for name in names):
+        if not name:
+            continue
         size = 20 + text_width(name, 12)
         if at and at + size > width:
             at, row = 0.0, row + 18

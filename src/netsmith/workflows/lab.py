@@ -143,7 +143,7 @@ def _page(name: str, card: LabCard, config: LabConfig, findings: Findings, drawn
 def _cell(value: Number) -> str:
     if value is None:
         return "–"
-    return f"{value:.4g}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else value
+    return f"{value:.3g}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else value
 
 
 def _sides(grid: Grid) -> str:

@@ -62,7 +62,7 @@ class DeepSignal:
     def run(self) -> Findings:
         """Return standard deviations by layer, histograms, and what they show."""
         numbers: dict[str, tuple[float, ...]] = {}
-        lines, rows, remarks, histograms = [], [], [], []
+        lines, remarks, histograms = [], [], []
         each = tuple(float(layer) for layer in range(1, self.config.layers + 1))
         for key, name, activation, initializer in _CASES:
             answers = layer_activations(
@@ -77,7 +77,6 @@ class DeepSignal:
             numbers[f"std/{key}"] = stds
             numbers[f"mean/{key}"] = tuple(float(answer.mean()) for answer in answers)
             lines.append(Series(name, each, stds))
-            rows.append((name, *(stds[at - 1] for at in self._shown())))
             remarks.append(_remark(name, stds))
             histograms.append(self._histograms(key, name, activation, answers))
         size = f"{self.config.layers} layers of {self.config.units} units"
@@ -93,8 +92,8 @@ class DeepSignal:
         )
         table = Grid(
             "Standard deviation of the activations",
-            ("network", *(f"layer {at}" for at in self._shown())),
-            tuple(rows),
+            ("layer", *(line.name for line in lines)),
+            tuple((at, *(line.ys[at - 1] for line in lines)) for at in self._shown()),
         )
         return Findings(numbers, (chart, *histograms), (table,), tuple(remarks))
 
@@ -105,24 +104,33 @@ class DeepSignal:
 
     def _histograms(self, key: str, name: str, activation: Activation, answers: list[Tensor]) -> Histograms:
         shown = [(at, answers[at - 1]) for at in self._shown()]
-        # tanh answers within -1..1; a ReLU's few largest answers would leave the rest of the range empty
-        high = 1.0 if activation == "tanh" else float(answers[0].std(correction=0)) * 4
-        low = -1.0 if activation == "tanh" else 0.0
-        panels = tuple(Panel(f"layer {at}", _shares(answer, low, high)) for at, answer in shown)
-        beyond = max(float((answer > high).double().mean()) for _, answer in shown)
-        more = f" At most {100 * beyond:.2g} % of a layer's activations lie beyond the range." if beyond else ""
-        tallest = "Each layer's tallest bar has the full height." + more
-        return Histograms(f"histogram_{key}", f"Activations: {name}", "activation", low, high, panels, tallest)
+        caption = "Each layer's tallest bar has the full height."
+        if activation == "tanh":
+            low, high = -1.0, 1.0
+        else:  # its few largest answers would leave most of the range empty, and its zeros are one bar above all others
+            low, high = 0.0, float(answers[0].std(correction=0)) * 4
+            zeros = [_share(answer == 0) for _, answer in shown]
+            beyond = max(_share(answer > high) for _, answer in shown)
+            caption += (
+                f" Zeros are left out: {100 * min(zeros):.3g} to {100 * max(zeros):.3g} % of a layer's activations."
+            )
+            caption += f" At most {100 * beyond:.2g} % lie beyond the range." if beyond else ""
+        panels = tuple(Panel(f"layer {at}", _shares(answer, low, high, zeros=low < 0)) for at, answer in shown)
+        return Histograms(f"histogram_{key}", f"Activations: {name}", "activation", low, high, panels, caption)
 
 
-def _shares(answer: Tensor, low: float, high: float) -> tuple[float, ...]:
-    counts = torch.histc(answer, bins=_BINS, min=low, max=high)
+def _share(which: Tensor) -> float:
+    return float(which.double().mean())
+
+
+def _shares(answer: Tensor, low: float, high: float, *, zeros: bool) -> tuple[float, ...]:
+    counts = torch.histc(answer if zeros else answer[answer != 0], bins=_BINS, min=low, max=high)
     return tuple((counts / answer.numel()).tolist())
 
 
 def _remark(name: str, stds: tuple[float, ...]) -> str:
     first, last = stds[0], stds[-1]
-    text = f"{name}: {first:.3g} at layer 1, {last:.3g} at layer {len(stds)}"
+    text = f"{name}: the standard deviation is {first:.3g} at layer 1 and {last:.3g} at layer {len(stds)}"
     if last > 0:
         ratios = [after / before for before, after in pairwise(stds) if before > 0]
         text += f"; a layer multiplies it by {min(ratios):.3g} to {max(ratios):.3g}"

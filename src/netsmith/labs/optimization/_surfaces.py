@@ -78,7 +78,7 @@ SURFACES: Mapping[Name, Plane] = MappingProxyType(
             _beale,
             ((3.0, 0.5),),
             (1.0, 1.5),
-            (0.0, 4.0, -0.5, 2.0),
+            (-0.5, 4.5, -2.0, 2.0),
         ),
         "rosenbrock": Plane(
             "Rosenbrock's function",

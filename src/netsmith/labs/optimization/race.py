@@ -81,7 +81,7 @@ class Race:
                 name=f"paths_{number}",
                 title=f"{plane.title}: paths",
                 paths=tuple(Series(f"{name}, rate {rate:g}", way.xs, way.ys) for name, rate, way in group),
-                caption=f"f = {plane.formula}. Each at its best rate; dots every tenth of the way.",
+                caption=f"f = {plane.formula}. Each at its best rate; dots at every tenth of the steps.",
                 **base,
                 **start,
             )
@@ -134,18 +134,17 @@ class Race:
             f"{self.config.steps} steps."
         ]
         if arrived:
-            name, rate, at = arrived[0]
-            remarks.append(f"The first is {name} at rate {rate:g}, after {at} steps.")
-        if len(arrived) > 1:
-            name, rate, at = arrived[-1]
-            remarks.append(f"The last of them is {name} at rate {rate:g}, after {at} steps.")
-        remarks += [
-            f"{name} diverges at every rate tried."
-            if way.diverged
-            else f"{name} is {way.distances[-1]:.3g} away from the nearest minimum at the end."
-            for name, _, way in order
-            if way.arrived(reach) is None
-        ]
+            soonest, latest = arrived[0][2], arrived[-1][2]
+            remarks.append(f"First, after {soonest} steps: {_at(arrived, soonest)}.")
+            if soonest < latest:
+                remarks.append(f"Last of them, after {latest} steps: {_at(arrived, latest)}.")
+        left = [(name, way) for name, _, way in order if way.arrived(reach) is None]
+        away = [f"{name} ({way.distances[-1]:.3g} away)" for name, way in left if not way.diverged]
+        if away:
+            remarks.append(f"Not there at the end: {', '.join(away)}.")
+        lost = [name for name, way in left if way.diverged]
+        if lost:
+            remarks.append(f"Diverged at every rate tried: {', '.join(lost)}.")
         edge = [name for name, rate, _ in order if rate in (min(rates, default=0), max(rates, default=0))]
         if len(rates) > 1 and edge:
             remarks.append(
@@ -153,6 +152,10 @@ class Race:
                 "better one."
             )
         return tuple(remarks)
+
+
+def _at(arrived: list[tuple[str, float, int]], step: int) -> str:
+    return ", ".join(f"{name} at rate {rate:g}" for name, rate, at in arrived if at == step)
 
 
 def _rank(way: Walk, reach: float) -> tuple[float, float]:

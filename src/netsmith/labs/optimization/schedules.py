@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pydantic import Field
 
+from netsmith.core.config import Config
 from netsmith.core.findings import Findings, Grid, Lines, Series
 from netsmith.core.registry import kinds
 from netsmith.core.roles import LabConfig, ScheduleConfig
@@ -17,7 +20,7 @@ CARD = {
     "shows": "the factor on the learning rate at every step, for each schedule of the catalogue",
 }
 
-_MOST = 400  # points of a drawn line; a run that is longer is drawn at as many steps, ends included
+_MOST = 200  # points of a drawn line; a longer run is drawn at as many steps, ends and extremes included
 
 
 class Schedules:
@@ -44,7 +47,7 @@ class Schedules:
         """Return a chart and a row for each schedule."""
         steps = self.config.steps
         numbers: dict[str, float | int | str] = {"steps": steps}
-        figures, rows, remarks = [], [], []
+        figures, rows = [], []
         names: dict[str, int] = {}
         for config in self.config.schedules or self._all():
             kind = config.kind_name()
@@ -64,22 +67,17 @@ class Schedules:
             near = {at + by for at in (top, rest) for by in (-1, 0, 1) if 0 <= at + by < steps}
             at = sorted({*range(0, steps, stride), *near, steps - 1})
             line = Series(name, tuple(map(float, at)), tuple(factors[step] for step in at))
-            figures.append(Lines(f"schedule_{name}", name, "step", "factor", (line,), caption=_text(config)))
+            figures.append(
+                Lines(f"schedule_{name}", name, "step", "factor on the rate", (line,), caption=_text(config))
+            )
             rows.append((name, *row))
-            if peak == least:
-                remarks.append(f"{name}: {peak:.3g} at every step.")
-            else:
-                remarks.append(
-                    f"{name}: {factors[0]:.3g} at the first step, {peak:.3g} at its highest (step {top:,}), "
-                    f"{factors[-1]:.3g} at the last; {mean:.3g} on average."
-                )
         table = Grid(
             f"Factors in a run of {steps:,} steps",
             ("schedule", "first", "highest", "at step", "last", "mean"),
             tuple(rows),
             "The mean is the length of the whole way, in rates of a constant schedule.",
         )
-        return Findings(numbers, tuple(figures), (table,), tuple(remarks))
+        return Findings(numbers, tuple(figures), (table,), _remarks(rows))
 
     def _all(self) -> list[ScheduleConfig]:
         found = []
@@ -89,6 +87,26 @@ class Schedules:
         return found
 
 
-def _text(config: ScheduleConfig) -> str:
-    """Return a config as its documentation names it."""
-    return repr(config).replace(".Config", "")
+def _text(config: Config) -> str:
+    """Return a config with all its fields: ``cosine(warmup=0, final=0.0)``."""
+    fields = ((name, getattr(config, name)) for name in type(config).model_fields)
+    parts = (f"{name}={_text(value) if isinstance(value, Config) else value}" for name, value in fields)
+    return f"{config.kind_name()}({', '.join(parts)})"
+
+
+def _remarks(rows: Sequence[tuple[str, float, float, int, float, float]]) -> tuple[str, ...]:
+    """Return what rows of name, first, highest and its step, last and mean show together."""
+    highest_first = [name for name, first, highest, _, last, _ in rows if first == highest and last < first]
+    later = [f"{name} (step {at:,})" for name, first, highest, at, _, _ in rows if highest > first]
+    low = [name for name, _, highest, _, last, _ in rows if last < 0.01 * highest]
+    means = sorted((mean, name) for name, *_, mean in rows)
+    remarks = [
+        f"Highest at the first step, and lower at the last: {', '.join(highest_first)}." if highest_first else "",
+        f"Highest later: {', '.join(later)}." if later else "",
+        f"Below a hundredth of their highest factor at the last step: {', '.join(low)}." if low else "",
+        f"The mean factor is largest for {means[-1][1]} ({means[-1][0]:.3g}) and smallest for {means[0][1]} "
+        f"({means[0][0]:.3g})."
+        if means[0][0] < means[-1][0]
+        else "",
+    ]
+    return tuple(filter(None, remarks))
