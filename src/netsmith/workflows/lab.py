@@ -147,6 +147,7 @@ def _cell(value: Number) -> str:
 
 
 def _sides(grid: Grid) -> str:
-    """Return ``l`` for each column of texts, ``r`` for one of numbers."""
+    """Return ``l`` for the first column and each of texts, ``r`` for one of numbers."""
     columns = list(zip(*grid.rows, strict=True)) or [()] * len(grid.columns)
-    return "".join("l" if any(isinstance(value, str) for value in column) else "r" for column in columns)
+    numbers = [number > 0 and not any(isinstance(value, str) for value in one) for number, one in enumerate(columns)]
+    return "".join("r" if number else "l" for number in numbers)
