@@ -161,7 +161,7 @@ def test_help_fits_the_screen(netsmith):
     verbs = [line.split()[0] for line in out.partition("Commands:\n")[2].splitlines()]
     wanted = (
         "list show import train resume evaluate predict explain compress export serve compare similarity "
-        "report verify demo data"
+        "lab report verify demo data"
     )
     assert " ".join(verbs) == wanted
 

@@ -135,6 +135,7 @@ def test_a_race_takes_the_best_rate_and_says_who_arrives() -> None:
     assert isinstance(surface, Surface)
     assert chart.series[0].ys[0] == pytest.approx((4.5**2 + 1.2**2) ** 0.5)
     lost = Race.Config().derive(optimizers=optimizers[:1], rates=[100.0, 1000.0], steps=50).build().run()
+    assert texts(draw(chart)).count("sgd, rate 1") == 1
     assert lost.remarks[1] == "Diverged at every rate tried: sgd."
     assert lost.tables[0].rows[0][2] is None
 

@@ -39,9 +39,9 @@ def draw(figure: Figure) -> str:
         UserError: A figure whose parts do not fit each other.
     """
     if isinstance(figure, Lines):
-        alone = len(figure.series) == 1  # the title says what it is
+        # a line with the name of the chart needs no legend
         return line_chart(
-            [Curve("" if alone else one.name, one.xs, one.ys) for one in figure.series],
+            [Curve("" if one.name == figure.title else one.name, one.xs, one.ys) for one in figure.series],
             title=figure.title,
             x_label=figure.x_label,
             y_label=figure.y_label,

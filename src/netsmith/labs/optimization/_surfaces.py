@@ -97,7 +97,7 @@ SURFACES: Mapping[Name, Plane] = MappingProxyType(
             _saddle,
             ((0.0, 1.0), (0.0, -1.0)),
             (1.5, 0.001),
-            (-1.0, 2.0, -1.5, 1.5),
+            (-1.5, 2.0, -1.75, 1.75),
         ),
     }
 )

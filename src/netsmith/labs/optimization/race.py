@@ -27,7 +27,7 @@ CARD = {
     "shows": "the paths of optimizers over a surface, their distance to its minimum by step, and who arrives when",
 }
 
-_TOGETHER = 4  # paths in one picture
+_TOGETHER = 4  # paths in one picture, at most
 
 _RUNNERS: tuple[OptimizerConfig, ...] = (
     SGD.Config(lr=0.01),
@@ -73,7 +73,8 @@ class Race:
         runs = [(named(one), *self._best(one)) for one in self.config.optimizers]
         runs = [(f"{name} #{at}" if _is_twice(runs, name) else name, *rest) for at, (name, *rest) in enumerate(runs, 1)]
         order = sorted(runs, key=lambda run: _rank(run[2], plane.reach))
-        groups = [runs[at : at + _TOGETHER] for at in range(0, len(runs), _TOGETHER)]
+        size = math.ceil(len(runs) / math.ceil(len(runs) / _TOGETHER))  # as many in each picture
+        groups = [runs[at : at + size] for at in range(0, len(runs), size)]
         base = contours(plane)
         start = {"marks": (*base.pop("marks"), ("start", *plane.start))}
         surfaces = tuple(
@@ -148,8 +149,7 @@ class Race:
         edge = [name for name, rate, _ in order if rate in (min(rates, default=0), max(rates, default=0))]
         if len(rates) > 1 and edge:
             remarks.append(
-                f"The best rate of {', '.join(edge)} is the lowest or the highest that was tried: beyond it may lie a "
-                "better one."
+                f"Best at the lowest or the highest rate tried, so that a better one may lie beyond: {', '.join(edge)}."
             )
         return tuple(remarks)
 
