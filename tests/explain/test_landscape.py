@@ -358,6 +358,8 @@ def test_bad_input_is_refused_with_what_was_received(batches):
         loss_surface(net, loss, batches, good, span=-1.0)
     with pytest.raises(UserError, match="there are no batches"):
         loss_surface(net, loss, [], good)
+    with pytest.raises(UserError, match="a batch is Tensor; expected a pair"):
+        loss_surface(net, loss, batches[0], good)
     with pytest.raises(UnknownNameError, match=r"direction 0\) named '0\.weigth'; did you mean '0\.weight'"):
         loss_surface(net, loss, batches, [{"0.weigth": torch.zeros(5, 4)}])
     with pytest.raises(UserError, match=r"direction 0: 0\.weight has shape \(4, 5\); expected \(5, 4\)"):

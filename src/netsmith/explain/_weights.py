@@ -66,10 +66,15 @@ def fixed(batches: Examples) -> list[Batch]:
     """Return the batches as a list, so that every point sees the same examples.
 
     Raises:
-        UserError: There is none.
+        UserError: There is none, or one is no pair.
         UnsupportedError: Batches with weights, which ``loss(output, targets)`` does not see.
     """
-    found = [batch if isinstance(batch, Batch) else Batch(*batch) for batch in batches]
+    found = []
+    for batch in batches:
+        if not isinstance(batch, Batch) and not (isinstance(batch, (tuple, list)) and len(batch) == 2):
+            got = f"{len(batch)} items" if isinstance(batch, (tuple, list)) else type(batch).__name__
+            raise UserError(f"a batch is {got}; expected a pair of inputs and targets, or a Batch")
+        found.append(batch if isinstance(batch, Batch) else Batch(*batch))
     if not found:
         raise UserError("there are no batches; expected at least one pair of inputs and targets")
     if any(batch.weights is not None for batch in found):

@@ -7,7 +7,7 @@ With :math:`H = \nabla^2 L(\theta)` of the mean loss over fixed batches, one pro
 
 From products alone come the largest or smallest eigenvalues (Lanczos with full reorthogonalization), the trace
 (Hutchinson 1990: :math:`E[v^\top H v] = \mathrm{tr}\, H` for random signs :math:`v`) and the spectral density
-(stochastic Lanczos quadrature: Ghorbani, Krishnan & Xiao 2019, arXiv:1901.10159, Algorithm 2).
+(stochastic Lanczos quadrature: Ghorbani, Krishnan & Xiao 2019, arXiv:1901.10159).
 
 The module runs in evaluation mode and is left as found; frozen parameters are held fixed. The basis of Lanczos takes as
 much memory as one copy of the parameters for each iteration.
@@ -244,7 +244,7 @@ def spectral_density(
             *_, (tridiagonal, _, _, _) = lanczos(apply, start, like.new_zeros(0, size), min(iterations, size))
             values, vectors = torch.linalg.eigh(tridiagonal)
             nodes.append(values)
-            weights.append(vectors[0].square() / probes)  # Algorithm 2: the squared first components
+            weights.append(vectors[0].square() / probes)  # Gauss quadrature: the squared first components
     values, order = torch.cat(nodes).sort()
     return Spectrum(values, torch.cat(weights)[order])
 

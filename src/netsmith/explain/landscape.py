@@ -64,8 +64,7 @@ def random_directions(
         module: Its floating-point parameters, also frozen ones.
         generator: Draws the directions.
         count: How many.
-        normalize: Give each filter its weight's norm, each layer its weight's norm (the paper's Figure 2 to 4 compare
-            them), or nothing.
+        normalize: Give each filter its weight's norm, each layer its weight's norm, or nothing.
         vectors: Also move biases and the parameters of normalization layers (and all else of one axis or none). The
             paper leaves them in place; moved, each of their numbers is a filter of its own.
 
@@ -205,7 +204,7 @@ def straight_line(
     span: tuple[float, float] = (0.0, 1.0),
     training: bool = False,
 ) -> Surface:
-    r"""Return the mean loss at :math:`(1 - \alpha) \theta_0 + \alpha \theta_1` (Goodfellow et al. 2015, section 3).
+    r"""Return the mean loss at :math:`(1 - \alpha) \theta_0 + \alpha \theta_1` (Goodfellow et al. 2015).
 
     From the first weights of a training to the last it shows what was in the way; between two trainings, whether a
     barrier parts them.
