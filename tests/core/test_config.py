@@ -163,10 +163,12 @@ def test_derive_makes_a_new_part_where_a_kind_is_among_its_changes():
     once = config.derive(**{"initialize.kind": "he", "initialize.slope": 0.25, "initialize.bias": 0.1})
     again = once.derive(**{"initialize.kind": "xavier"})
     assert (again.initialize.kind_name(), again.initialize.bias) == ("xavier", 0)  # nothing of the old one is kept
+    same = once.derive(**{"initialize.kind": "he", "initialize.bias": 0.2})  # of that kind already
+    assert (same.initialize.slope, same.initialize.bias) == (0.25, 0.2)
     slow = config.derive(**{"optimizers.model.kind": "sgd", "optimizers.model.lr": 0.2})
     assert slow.optimizers["model"].to_json() != config.optimizers["model"].to_json()
     for changes, message in (
-        ({"initialize.gain": 4.0}, "Experiment.Config.initialize: a initializer config needs its kind, a name"),
+        ({"initialize.gain": 4.0}, "Experiment.Config.initialize: an initializer config needs its kind, a name"),
         ({"initialize.kind": "xaver"}, "no initializer of kind 'xaver'; did you mean 'xavier'?"),
         ({"initialize.kind": "he", "initialize.gain": 2.0}, "initialize has no field 'gain'"),
     ):

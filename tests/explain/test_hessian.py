@@ -1,5 +1,6 @@
 """Curvature from products against dense Hessians and quadratics whose spectrum is known."""
 
+import copy
 import itertools
 
 import pytest
@@ -300,3 +301,31 @@ def test_a_loss_linear_in_the_parameters_has_no_curvature():
     net = nn.Linear(3, 1, bias=False, dtype=torch.float64)
     found = hessian_vector_product(net, lambda out, _t: out.mean(), [(normal(4, 3), None)], {"weight": normal(1, 3)})
     assert found["weight"].tolist() == [[0, 0, 0]]
+
+
+def test_weights_in_half_precision_have_the_spectrum_of_single_precision(small):
+    net, batches, _ = small
+    coarse = copy.deepcopy(net).bfloat16()
+    exact = copy.deepcopy(coarse).double()  # the same rounded weights
+    loss = nn.CrossEntropyLoss()
+    for made, kind in ((coarse, torch.bfloat16), (exact, torch.float64)):
+        examples = [(inputs.bfloat16().to(kind), targets) for inputs, targets in batches]
+        found = top_eigenvalues(made, loss, examples, generator=generator(), count=2, tolerance=1e-2)
+        made.found = found.values
+        density = spectral_density(made, loss, examples, generator=generator(), probes=2, iterations=20)
+        assert len(density.values) == 40
+    torch.testing.assert_close(coarse.found, exact.found, rtol=0.05, atol=0)
+
+
+def test_residuals_bound_the_error_of_searches_that_were_cut_short(small):
+    net, batches, dense = small
+    eigenvalues = torch.linalg.eigvalsh(dense)
+    for iterations in (5, 9, 12):
+        for seed in (1, 2):
+            found = top_eigenvalues(
+                net, nn.CrossEntropyLoss(), batches, generator=generator(seed), count=4, iterations=iterations
+            )
+            for value, residual, vector in zip(found.values, found.residuals, found.vectors, strict=True):
+                flat = flattened(vector)
+                assert float((dense @ flat - value * flat).norm()) <= float(residual) * 1.001 + 1e-9
+                assert float((eigenvalues - value).abs().min()) <= float(residual) * 1.001 + 1e-9

@@ -130,6 +130,30 @@ def test_grouped_and_transposed_convolutions_count_what_a_unit_reads():
     assert variance(Xavier.Config(), depthwise) == pytest.approx(2 / 50, rel=0.05)
     assert variance(He.Config(), transposed) == pytest.approx(2 / (60 * 16), rel=0.05)
     assert variance(He.Config(fan="out"), transposed) == pytest.approx(2 / (20 * 16), rel=0.05)
+    grouped = nn.ConvTranspose2d(400, 200, 4, groups=4)  # a unit reads 100 channels, a number is read by 50
+    assert variance(He.Config(), grouped) == pytest.approx(2 / (100 * 16), rel=0.05)
+    assert variance(He.Config(fan="out"), grouped) == pytest.approx(2 / (50 * 16), rel=0.05)
+    assert variance(Xavier.Config(), grouped) == pytest.approx(2 / (150 * 16), rel=0.05)
+    assert variance(He.Config(fan="out"), nn.ConvTranspose2d(64, 64, 5, groups=64)) == pytest.approx(2 / 25, rel=0.1)
+
+
+def test_each_group_is_orthogonal_by_itself():
+    layer = nn.Conv2d(64, 64, 3, groups=64).double()
+    Orthogonal.Config().build()(layer, generator=seeded())
+    norms = layer.weight.detach().flatten(1).norm(dim=1)
+    torch.testing.assert_close(norms, torch.ones(64, dtype=torch.float64), rtol=0, atol=1e-12)
+
+
+def test_frozen_biases_and_learned_keys_stay():
+    linear, lstm, attention = nn.Linear(3, 3), nn.LSTM(3, 3), nn.MultiheadAttention(4, 2, add_bias_kv=True)
+    linear.bias.requires_grad_(requires_grad=False).fill_(7)
+    lstm.bias_ih_l0.requires_grad_(requires_grad=False).fill_(5)
+    keys = attention.bias_k.detach().clone()
+    He.Config().build()(nn.ModuleList([linear, lstm, attention]), generator=seeded())
+    assert linear.bias.tolist() == [7] * 3
+    assert lstm.bias_ih_l0.tolist() == [5] * 12
+    assert torch.equal(attention.bias_k, keys)
+    assert keys.any()
 
 
 def test_recurrent_layers_gate_by_gate_and_attention_part_by_part():
@@ -373,3 +397,11 @@ def test_what_makes_no_sense_is_refused(make, error, message):
 def dead():
     net = nn.Sequential(nn.Linear(2, 2))
     Lsuv.Config().build()(net, run=lambda: net(torch.zeros(3, 2)))
+
+
+def test_lsuv_scales_a_shared_weight_once():
+    first, second = nn.Linear(32, 32), nn.Linear(32, 32)
+    second.weight = first.weight
+    net, examples = nn.Sequential(first, nn.ReLU(), second), torch.randn(500, 32, generator=seeded())
+    Lsuv.Config().build()(net, generator=seeded(), run=lambda: net(examples))
+    assert float(first(examples).detach().var(correction=0)) == pytest.approx(1, abs=0.01)

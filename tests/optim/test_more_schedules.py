@@ -203,3 +203,15 @@ def test_a_schedule_survives_its_json_form_and_is_a_function_of_the_step_alone(c
 def test_a_schedule_that_makes_no_sense_is_refused(make, message):
     with pytest.raises(ConfigError, match=message):
         make()
+
+
+def test_a_warm_up_has_a_step_even_in_a_short_run():
+    short = WarmUp.Config(schedule=Constant.Config()).build()  # a twentieth of 9 steps
+    assert [short.factor(step, 9) for step in range(3)] == [0.5, 1.0, 1.0]
+
+
+def test_a_rate_beyond_all_numbers_is_refused():
+    rising = Exponential.Config(decay=-1, unit=1).build()
+    assert rising.factor(700, 1000) == pytest.approx(math.exp(700))
+    with pytest.raises(ConfigError, match=r"e\^1000 times larger by step 1000; lower -decay"):
+        rising.factor(1000, 1001)

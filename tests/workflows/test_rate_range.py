@@ -53,6 +53,14 @@ def test_it_finds_a_rate_that_learns_below_one_that_does_not():
     assert rate_range("mlp_digits", sets=sets, low=1e-4, high=1e5, steps=120) == found
 
 
+def test_wrapped_optimizers_are_raised_within():
+    plain = rate_range("mlp_digits", sets=SGD, low=1e-3, high=1, steps=12)
+    inner = {"kind": "lookahead", "alpha": 1.0, "inner": {"kind": "sgd", "lr": 0.5}}  # it follows all the way: as sgd
+    sets = SGD | {"optimizers.model": inner}
+    sets = {name: value for name, value in sets.items() if not name.startswith("optimizers.model.")}
+    assert rate_range("mlp_digits", sets=sets, low=1e-3, high=1, steps=12).losses == pytest.approx(plain.losses)
+
+
 def test_a_player_of_several_is_raised_alone():
     found = rate_range("gan_gaussians", sets=TWIN, player="generator", steps=10)
     assert (found.player, len(found.losses)) == ("generator", 10)

@@ -136,7 +136,11 @@ class Config(BaseModel, metaclass=_ConfigMeta):
             return handler(fields)
         if "kind" not in fields:
             if cls._is_role_base():  # the base alone describes nothing that could be built
-                raise PydanticCustomError("kind", "a {want} config needs its kind, a name", {"want": cls.role})
+                raise PydanticCustomError(
+                    "kind",
+                    "{article} {want} config needs its kind, a name",
+                    {"want": cls.role, "article": "an" if cls.role[0] in "aeio" else "a"},
+                )
             return handler(fields)
         kind = fields.pop("kind")
         if cls._is_role_base():
@@ -206,8 +210,8 @@ class Config(BaseModel, metaclass=_ConfigMeta):
         """Return a validated copy with some fields changed.
 
         Args:
-            changes: New values by dotted path, for example ``{"method.model.depth": 56}``. Where a ``kind`` is among
-                those of one config, they describe a new one, and the fields that are not named are at their defaults.
+            changes: New values by dotted path, for example ``{"method.model.depth": 56}``. Where another
+                ``kind`` is among those of one config, they describe a new one: fields not named are at their defaults.
 
         Raises:
             ConfigError: A path that does not exist (the nearest field is named) or a value that does not fit.
@@ -290,6 +294,8 @@ def _replace(value: Any, changes: list[_Change]) -> Any:
     inner: dict[str, list[_Change]] = {}
     for path, new, whole in changes:
         inner.setdefault(path[0], []).append(_Change(path[1:], new, whole))
+    if isinstance(value, Config) and value.role and [c.new for c in inner.get("kind", ())] == [value.kind_name()]:
+        inner.pop("kind")  # it is of that kind already: only what is named changes
     if value is None or (isinstance(value, Config) and value.role and "kind" in inner):
         return {head: _changed(None, below) for head, below in inner.items()}  # it describes the whole part
     if isinstance(value, Config):

@@ -237,6 +237,10 @@ class OptimizerConfig(Config):
         rate = cast("dict[str, float]", dict(self))["lr"]
         return self.derive(lr=rate * factor)
 
+    def at_rate(self, rate: float, schedule: ScheduleConfig) -> OptimizerConfig:
+        """Return the config with another learning rate and schedule."""
+        return self.derive(lr=rate, schedule=schedule)
+
 
 class HookConfig(Config):
     """When something happens during training."""

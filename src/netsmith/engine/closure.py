@@ -27,14 +27,16 @@ def counted_once(gradient: Callable[[], float], module: nn.Module) -> Callable[[
         nonlocal asked
         if not asked:
             asked = True
-            loss = gradient()
+            return gradient()
+        if not kept:
             kept.update((name, buffer.clone()) for name, buffer in module.named_buffers())
-            return loss
         try:
             return gradient()
         finally:
             with torch.no_grad():
                 for name, buffer in module.named_buffers():
-                    buffer.copy_(kept[name])
+                    # An expanded buffer cannot be written; what did not move need not be.
+                    if name in kept and not torch.equal(buffer, kept[name]):
+                        buffer.copy_(kept[name])
 
     return ask

@@ -171,6 +171,9 @@ def top_eigenvalues(
             margin = 10 * tolerance * max(abs(value) for value, _, _ in [*found, *pairs])
             fresh = [pair for pair in pairs if len(found) < count or pair[0] > found[-1][0] + margin]
             settled &= good
+            # What is left over of those found before may lie along these: the bound holds with it.
+            left = sum(residual**2 for _, residual, _ in found)
+            fresh = [(value, (residual**2 + left) ** 0.5, vector) for value, residual, vector in fresh]
             found = sorted([*found, *fresh], key=lambda pair: -pair[0])[:count]
             # One eigenvalue cannot hide a copy of itself; after several, look once more beside them.
             if count == 1 or not fresh or (count == size and len(found) == size):
@@ -258,6 +261,7 @@ def _product(
     examples = fixed(batches)
     sizes = [parameter.numel() for parameter in parameters]
     like = torch.cat([parameter.detach().flatten()[:0] for parameter in parameters])  # the widest of their types
+    like = like.to(torch.promote_types(like.dtype, torch.float32))  # Lanczos is lost in half precision
 
     def apply(vector: Tensor) -> Tensor:
         parts = [part.reshape(p.shape).to(p) for part, p in zip(vector.split(sizes), parameters, strict=True)]
@@ -272,7 +276,7 @@ def _product(
             if along.requires_grad:  # else the loss is linear in the parameters
                 torch._foreach_add_(total, _curved(along, parameters))
             weight += float(found.weight)
-        return torch.cat([(part.detach() / weight).flatten() for part in total])
+        return torch.cat([(part.detach() / weight).flatten() for part in total]).to(like)
 
     # Only the plain kernel of attention can be differentiated twice.
     with as_found(module), sdpa_kernel(SDPBackend.MATH):

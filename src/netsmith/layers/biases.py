@@ -16,6 +16,8 @@ __all__ = ["constant_biases", "forget_gate_biases", "prior_bias"]
 def constant_biases(module: nn.Module, value: float = 0.1) -> int:
     """Set the biases of linear and convolution layers; a little above 0, every ReLU works at the start.
 
+    Frozen ones stay.
+
     Goodfellow, Bengio & Courville (2016), section 8.4.
 
     Args:
@@ -26,7 +28,7 @@ def constant_biases(module: nn.Module, value: float = 0.1) -> int:
         How many layers were set.
     """
     layers = [m for m in module.modules() if isinstance(m, (nn.Linear, nn.modules.conv._ConvNd))]
-    biased = [layer for layer in layers if layer.bias is not None]
+    biased = [layer for layer in layers if layer.bias is not None and layer.bias.requires_grad]
     for layer in biased:
         layer.bias.fill_(value)  # type: ignore[union-attr]
     return len(biased)
@@ -51,7 +53,7 @@ def forget_gate_biases(module: nn.Module, value: float = 1.0) -> int:
         if not isinstance(layer, (nn.LSTM, nn.LSTMCell)):
             continue
         for name, parameter in layer.named_parameters(recurse=False):
-            if name.startswith("bias"):
+            if name.startswith("bias") and parameter.requires_grad:
                 gate = parameter.chunk(4)[1]  # torch's order: input, forget, cell, output
                 gate.fill_(value if name.startswith("bias_ih") else 0.0)
                 count += name.startswith("bias_ih")

@@ -32,6 +32,10 @@ class WrapperConfig(OptimizerConfig):
         """Return the config with the inner learning rate times ``factor``."""
         return self.derive(inner=self.inner.times(factor))
 
+    def at_rate(self, rate: float, schedule: ScheduleConfig) -> WrapperConfig:
+        """Return the config with another inner learning rate and schedule."""
+        return self.derive(inner=self.inner.at_rate(rate, schedule))
+
 
 class Wrapper(torch.optim.Optimizer, abc.ABC):
     """An optimizer whose groups and state are the inner one's own, so that schedules and checkpoints reach both.

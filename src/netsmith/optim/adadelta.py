@@ -22,9 +22,9 @@ class Adadelta(torch.optim.Adadelta):
         d = \frac{\sqrt{u + \epsilon}}{\sqrt{v + \epsilon}} \, g, \quad
         u \leftarrow \rho u + (1 - \rho) d^2, \quad p \leftarrow p - \eta d
 
-    torch's own rule; the paper has no rate (:math:`\eta = 1`, the default). Epsilon stands inside both roots, and its
-    root is the size of the first step: the start is slow. ``weight_decay`` is added to the gradient (L2), so it is
-    scaled like it.
+    torch's own rule; the paper has no rate (:math:`\eta = 1`, the default). Epsilon stands inside both roots, and
+    the first step is about :math:`\sqrt{\epsilon / (1 - \rho)}`, so the start is slow. ``weight_decay`` is added to
+    the gradient (L2), so it is scaled like it.
 
     Args:
         config: The fields below.

@@ -38,7 +38,7 @@ class Nadam(torch.optim.NAdam):
 
         Attributes:
             betas: Decay of the first and of the second moment, each in [0, 1).
-            momentum_decay: psi, how fast the momentum grows towards the first beta.
+            momentum_decay: psi, how fast the momentum grows toward the first beta.
             eps: Added to the root of the second moment.
         """
 

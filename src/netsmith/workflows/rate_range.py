@@ -106,7 +106,7 @@ def rate_range(
     if player not in optimizers:
         raise ConfigError(f"player={player!r}: whose rate is to rise?{did_you_mean(player, optimizers)}")
     growth = math.log(high / low) / (steps - 1)
-    rising = optimizers[player].derive(lr=low, schedule=Exponential.Config(decay=-growth, unit=1))
+    rising = optimizers[player].at_rate(low, Exponential.Config(decay=-growth, unit=1))
     config = found.config.derive(
         optimizers={**optimizers, player: rising},
         epochs=0,

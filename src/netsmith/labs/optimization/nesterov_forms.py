@@ -62,7 +62,10 @@ class NesterovForms:
         figures, rows, remarks = [], [], []
         for key, schedule in (("constant", Constant.Config()), ("falling", self.config.falling)):
             rate = "constant" if key == "constant" else f"falling ({schedule.kind_name()})"
-            ahead = self._ahead(self._walk(Nesterov.Config(**self._fields(schedule))))
+            first = self._walk(Nesterov.Config(**self._fields(schedule)))
+            if first.diverged:
+                remarks.append(f"The look-ahead form, {rate} rate, diverges at step {len(first.xs) - 1}.")
+            ahead = self._ahead(first)
             series = []
             for name, config in (
                 ("momentum(nesterov)", Momentum.Config(**self._fields(schedule), nesterov=True)),
@@ -75,7 +78,9 @@ class NesterovForms:
                 numbers[f"parted_at/{key}/{name}"] = parted
                 rows.append((name, rate, most, parted))
                 series.append(Series(name, tuple(map(float, range(len(apart)))), apart))
-                text = f"{name}, {rate} rate: at most {most:.2g} away from the look-ahead form"
+                text = (
+                    f"{name}, {rate} rate: in {len(apart) - 1} steps at most {most:.2g} away from the look-ahead form"
+                )
                 text += "" if parted is None else f", first more than {_EQUAL:g} at step {parted}"
                 ended = f"; it diverges at step {len(way.xs) - 1}" if way.diverged else ""
                 remarks.append(f"{text}{ended}.")

@@ -103,7 +103,13 @@ class Race:
             for number, group in enumerate(groups, 1)
         )
         rows = tuple(
-            (name, rate, way.arrived(plane.reach), way.distances[-1], "yes" if way.diverged else "no")
+            (
+                name,
+                rate,
+                way.arrived(plane.reach),
+                None if way.diverged else way.distances[-1],
+                "yes" if way.diverged else "no",
+            )
             for name, rate, way in order
         )
         table = Grid(
@@ -146,7 +152,8 @@ class Race:
         lost = [name for name, way in left if way.diverged]
         if lost:
             remarks.append(f"Diverged at every rate tried: {', '.join(lost)}.")
-        edge = [name for name, rate, _ in order if rate in (min(rates, default=0), max(rates, default=0))]
+        ends = (min(rates, default=0), max(rates, default=0))
+        edge = [name for name, rate, way in order if rate in ends and not way.diverged]
         if len(rates) > 1 and edge:
             remarks.append(
                 f"Best at the lowest or the highest rate tried, so that a better one may lie beyond: {', '.join(edge)}."

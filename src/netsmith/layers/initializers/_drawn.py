@@ -46,23 +46,19 @@ class Fans(NamedTuple):
     outputs: int
 
 
-def fans_of(shape: tuple[int, ...], *, groups: int = 1) -> Fans:
-    """Return the fans of a weight.
-
-    Args:
-        shape: ``(outputs, inputs of one group, *kernel)``.
-        groups: Into how many groups a convolution cuts its channels. Torch's rules do not know of them: for a depthwise
-            convolution they take the fan-out for as many times too large as it has channels.
-    """
+def fans_of(shape: tuple[int, ...]) -> Fans:
+    """Return the fans of a weight ``(outputs, inputs, *kernel)``; of a grouped convolution, that of one group."""
     kernel = math.prod(shape[2:])
-    return Fans(shape[1] * kernel, shape[0] // groups * kernel)
+    return Fans(shape[1] * kernel, shape[0] * kernel)
 
 
 class Drawn(Initializer):
     """An initializer that draws each weight by itself.
 
     Drawn are the weights of linear, convolution, recurrent (gate by gate) and attention layers (query, key and value
-    apart). What else a network has (normalizations, embeddings, parameters of its own) and what is frozen stays.
+    apart), each group of a grouped convolution by itself: its fans are that group's, where torch's rules count the
+    outputs of all. What else a network has (normalizations, embeddings, parameters of its own) and what is frozen
+    stays; a linear layer that shares its weight with an embedding draws it.
 
     Args:
         config: The fields of the kind.
@@ -96,14 +92,14 @@ class Drawn(Initializer):
             )
         drawn: dict[int, str] = {}
         for name, layer in found:
-            for inner, parameter, gates, groups in _weights(layer):
+            for inner, parameter, parts in _weights(layer):
                 if id(parameter) in drawn or not parameter.requires_grad:  # shared with another layer, or frozen
                     continue
                 drawn[id(parameter)] = f"{name}.{inner}" if name else inner
-                whole = parameter.transpose(0, 1) if isinstance(layer, _ConvTransposeNd) else parameter
-                for part in whole.chunk(gates):
+                for block in parameter.chunk(parts):
+                    part = block.transpose(0, 1) if isinstance(layer, _ConvTransposeNd) else block
                     fresh = torch.empty(part.shape, dtype=part.dtype)
-                    self.fill(fresh, fans_of(tuple(part.shape), groups=groups), generator)
+                    self.fill(fresh, fans_of(tuple(part.shape)), generator)
                     part.copy_(fresh)
             self._set_biases(layer)
         return list(drawn.values())
@@ -120,7 +116,7 @@ class Drawn(Initializer):
                 raise ConfigError(f"initialize.leave: no module {name!r}{did_you_mean(name, every)}")
         left = tuple(f"{name}." for name in self.rules.leave)
         for name, layer in every.items():
-            weights = [parameter for _, parameter, _, _ in _weights(layer) if parameter.requires_grad]
+            weights = [parameter for _, parameter, _ in _weights(layer) if parameter.requires_grad]
             if weights and not f"{name}.".startswith(left):
                 yield name, layer
 
@@ -129,24 +125,25 @@ class Drawn(Initializer):
             constant_biases(layer, self.rules.bias)
             return
         for name, parameter in layer.named_parameters(recurse=False):
-            if "bias" in name and parameter.requires_grad:
+            gate = isinstance(layer, (nn.RNNBase, nn.RNNCellBase)) and name.startswith("bias")
+            if (gate or name == "in_proj_bias") and parameter.requires_grad:
                 parameter.zero_()
         if isinstance(layer, (nn.LSTM, nn.LSTMCell)):
             forget_gate_biases(layer, self.rules.forget_bias)
 
 
-def _weights(layer: nn.Module) -> Iterator[tuple[str, nn.Parameter, int, int]]:
-    """Yield (name, parameter, how many gates lie in it one after the other, groups) of a layer."""
+def _weights(layer: nn.Module) -> Iterator[tuple[str, nn.Parameter, int]]:
+    """Yield (name, parameter, how many gates or groups lie in it one after the other) of a layer."""
     named = dict(layer.named_parameters(recurse=False))
     if isinstance(layer, (nn.Linear, _ConvNd)):
         if "weight" in named:  # else it is computed from other parameters
-            yield "weight", named["weight"], 1, layer.groups if isinstance(layer, _ConvNd) else 1
+            yield "weight", named["weight"], layer.groups if isinstance(layer, _ConvNd) else 1
     elif isinstance(layer, (nn.RNNBase, nn.RNNCellBase)):
         gates = 4 if isinstance(layer, (nn.LSTM, nn.LSTMCell)) else 3 if isinstance(layer, (nn.GRU, nn.GRUCell)) else 1
         for name, parameter in named.items():
             if name.startswith("weight"):
-                yield name, parameter, 1 if name.startswith("weight_hr") else gates, 1
+                yield name, parameter, 1 if name.startswith("weight_hr") else gates
     elif isinstance(layer, nn.MultiheadAttention):
         for name in ("in_proj_weight", "q_proj_weight", "k_proj_weight", "v_proj_weight"):
             if name in named:
-                yield name, named[name], 3 if name == "in_proj_weight" else 1, 1
+                yield name, named[name], 3 if name == "in_proj_weight" else 1

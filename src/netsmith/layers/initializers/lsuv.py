@@ -65,7 +65,7 @@ class Lsuv(Drawn):
         if run is None:
             raise ConfigError("lsuv looks at what layers answer; give run=lambda: network(examples)")
         drawn = super().__call__(module, generator=generator)
-        scaled: set[str] = set()
+        scaled: set[int] = set()
         modes = {part: part.training for part in module.modules()}
         layers = [(name, layer) for name, layer in self.layers(module) if isinstance(layer, (nn.Linear, _ConvNd))]
         handles = [layer.register_forward_hook(self._scale(name, scaled)) for name, layer in layers]
@@ -83,13 +83,13 @@ class Lsuv(Drawn):
             )
         return drawn
 
-    def _scale(self, name: str, scaled: set[str]) -> Callable[..., Tensor | None]:
+    def _scale(self, name: str, scaled: set[int]) -> Callable[..., Tensor | None]:
         def look(layer: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> Tensor | None:
-            if name in scaled:
-                return None
-            scaled.add(name)
             weight = layer.weight
             assert isinstance(weight, Tensor)
+            if id(weight) in scaled:
+                return None
+            scaled.add(id(weight))
             for _ in range(self.config.rounds):  # Algorithm 1
                 variance = float(output.var(correction=0))
                 if not variance > 0:  # NaN too

@@ -6,10 +6,13 @@ import math
 
 from pydantic import Field
 
+from netsmith.core.errors import ConfigError
 from netsmith.core.roles import ScheduleConfig
 from netsmith.optim.schedules._schedule import Schedule, Span, in_steps
 
 __all__ = ["Exponential"]
+
+_MOST = 700  # e to it is nearly the largest number there is
 
 
 class Exponential(Schedule):
@@ -40,4 +43,7 @@ class Exponential(Schedule):
         self.config = config
 
     def factor(self, step: int, steps: int) -> float:
-        return math.exp(-self.config.decay * step / max(1, in_steps(self.config.unit, steps)))
+        power = -self.config.decay * step / max(1, in_steps(self.config.unit, steps))
+        if power > _MOST:
+            raise ConfigError(f"{self.config!r} makes the rate e^{power:.0f} times larger by step {step}; lower -decay")
+        return math.exp(power)

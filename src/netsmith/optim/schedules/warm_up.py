@@ -40,7 +40,7 @@ class WarmUp(Schedule):
         self.schedule: Schedule = config.schedule.build()
 
     def factor(self, step: int, steps: int) -> float:
-        warmup = in_steps(self.config.warmup, steps)
+        warmup = max(1, in_steps(self.config.warmup, steps))
         line = self.config.initial + (1 - self.config.initial) * warm_up(step, warmup)
         if not self.config.delay:
             return line * self.schedule.factor(step, steps)
