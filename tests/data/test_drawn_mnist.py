@@ -144,7 +144,7 @@ def test_a_translated_digit_lies_whole_and_anywhere():
     source = TranslatedMnist.Config(twin=True).build()
     digits, _ = twin_digits("drawn/train", count=640)
     seen = torch.cat([source.load("train", torch.arange(576), key=key).inputs[:, 0] for key in range(6)])
-    mean, std = (value[0] for value in (source._mean, source._std))
+    mean, std = (value[0] for value in source._moments)
     images = ((seen * std + mean) * 255).round()
     assert images.shape[1:] == (60, 60)
     ink = {float(digit.sum()) for digit in digits.float()}
