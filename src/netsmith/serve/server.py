@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import json
 import shlex
@@ -78,10 +79,9 @@ def serve(network: Network, *, host: str = "127.0.0.1", port: int = 8000, allowe
             timeout_keep_alive=5,
             timeout_graceful_shutdown=5,
         )
-        try:
+        with contextlib.suppress(KeyboardInterrupt):  # comes or not, by when the signal falls
             uvicorn.Server(config).run(sockets=[listener])
-        except KeyboardInterrupt:
-            print("stopped", file=sys.stderr)
+        print("stopped", file=sys.stderr)
 
 
 def _names(host: str) -> list[str]:
