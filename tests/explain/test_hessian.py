@@ -11,32 +11,7 @@ from netsmith.core.errors import UnknownNameError, UnsupportedError, UserError
 from netsmith.explain.critical_points import critical_point
 from netsmith.explain.hessian import hessian_trace, hessian_vector_product, spectral_density, top_eigenvalues
 from netsmith.explain.sharpness import sharpness
-
-NOTHING = [(torch.zeros(1), None)]
-
-
-def generator(seed=0):
-    return torch.Generator().manual_seed(seed)
-
-
-def normal(*shape, seed=0):
-    return torch.randn(*shape, generator=generator(seed), dtype=torch.float64)
-
-
-class Quadratic(nn.Module):
-    """The loss itself: (w - c)^T A (w - c) / 2, whatever the inputs are."""
-
-    def __init__(self, matrix, place):
-        super().__init__()
-        self.w = nn.Parameter(torch.zeros_like(place))
-        self.matrix, self.place = matrix, place
-
-    def forward(self, _inputs):
-        return 0.5 * (self.w - self.place) @ self.matrix @ (self.w - self.place)
-
-
-def itself(output, _targets):
-    return output
+from quadratic import NOTHING, Quadratic, generator, itself, normal
 
 
 def with_spectrum(*values):

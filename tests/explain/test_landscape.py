@@ -13,33 +13,7 @@ from netsmith.explain.hessian import hessian_trace, hessian_vector_product, spec
 from netsmith.explain.landscape import loss_surface, random_directions, straight_line
 from netsmith.explain.sharpness import sharpness
 from netsmith.explain.trajectory import trajectory_plane
-
-
-def generator(seed=0):
-    return torch.Generator().manual_seed(seed)
-
-
-def normal(*shape, seed=0):
-    return torch.randn(*shape, generator=generator(seed), dtype=torch.float64)
-
-
-class Quadratic(nn.Module):
-    """The loss itself: (w - c)^T A (w - c) / 2, whatever the inputs are."""
-
-    def __init__(self, matrix, place):
-        super().__init__()
-        self.w = nn.Parameter(torch.zeros_like(place))
-        self.matrix, self.place = matrix, place
-
-    def forward(self, _inputs):
-        return 0.5 * (self.w - self.place) @ self.matrix @ (self.w - self.place)
-
-
-def itself(output, _targets):
-    return output
-
-
-NOTHING = [(torch.zeros(1), None)]
+from quadratic import NOTHING, Quadratic, generator, itself, normal
 
 
 def symmetric(size, seed=0):

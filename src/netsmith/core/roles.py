@@ -232,10 +232,14 @@ class OptimizerConfig(Config):
     room: ClassVar[str] = "optim"
     needs_closure: ClassVar[bool] = False
 
+    @property
+    def rate(self) -> float:
+        """The learning rate, the field ``lr``; of an optimizer around another one, the inner one's."""
+        return cast("dict[str, float]", dict(self))["lr"]
+
     def times(self, factor: float) -> OptimizerConfig:
-        """Return the config with its learning rate, the field ``lr``, times ``factor``."""
-        rate = cast("dict[str, float]", dict(self))["lr"]
-        return self.derive(lr=rate * factor)
+        """Return the config with its learning rate times ``factor``."""
+        return self.derive(lr=self.rate * factor)
 
     def at_rate(self, rate: float, schedule: ScheduleConfig) -> OptimizerConfig:
         """Return the config with another learning rate and schedule."""

@@ -32,6 +32,11 @@ class LayerStatistics(NamedTuple):
     mean: float
     std: float
 
+    @classmethod
+    def of(cls, answer: Tensor) -> LayerStatistics:
+        """Return those of one layer's activations."""
+        return cls(float(answer.mean()), float(answer.std(correction=0)))
+
 
 @torch.no_grad()
 def layer_activations(
@@ -94,7 +99,7 @@ def layer_statistics(
     answers = layer_activations(
         initializer, activation=activation, layers=layers, units=units, batch=batch, seed=seed, dtype=dtype
     )
-    return [LayerStatistics(float(one.mean()), float(one.std(correction=0))) for one in answers]
+    return [LayerStatistics.of(one) for one in answers]
 
 
 def _linear(units: int, dtype: torch.dtype) -> nn.Linear:

@@ -28,6 +28,11 @@ class WrapperConfig(OptimizerConfig):
         """The factor on the inner learning rate."""
         return self.inner.schedule  # type: ignore[attr-defined]
 
+    @property
+    def rate(self) -> float:
+        """The inner learning rate."""
+        return self.inner.rate
+
     def times(self, factor: float) -> WrapperConfig:
         """Return the config with the inner learning rate times ``factor``."""
         return self.derive(inner=self.inner.times(factor))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from netsmith.api.encode import read_file, text_column
+from netsmith.api.encode import text_column
 from netsmith.core.errors import ConfigError, UnsupportedError, did_you_mean
 from netsmith.core.files import write_atomic
 from netsmith.engine.source import Source
@@ -23,6 +23,7 @@ from netsmith.workflows.method_tables import IMAGES, NODES, TABLES, TOKENS
 from netsmith.workflows.nodes import explain_nodes
 from netsmith.workflows.pages import data_text
 from netsmith.workflows.pictures import mistakes_group, picture_groups
+from netsmith.workflows.representations import read_examples
 from netsmith.workflows.rows import ColoredText, explain_rows
 
 if TYPE_CHECKING:
@@ -180,15 +181,11 @@ def _write(network: Network, examples: _Examples, wanted: tuple[str, ...], folde
 
 
 def _given(network: Network, source: Any, count: int, *, text: str = "") -> _Examples:
-    names: list[str] = []
-    if isinstance(source, (str, Path)):
-        names, source = read_file(Path(source), network.spec.inputs, text=text)
+    names, given = read_examples(network, source, text=text)
     if network.spec.inputs.kind == "graph":
-        raw = network.encode(source)
-        raw = {name: part[:1] for name, part in raw.items()}  # the first of them
+        raw = {name: part[:1] for name, part in given.items()}  # the first of them
         nodes = list(range(min(count, raw["nodes"].shape[1])))
         return _Examples([f"node {node}" for node in nodes], raw, nodes=nodes)
-    given = network.encode(source)
     raw = given[:count]
     names = (names or [str(number) for number in range(1, len(raw) + 1)])[:count]
     return _Examples(names, raw, given=given[:: -(-len(given) // _MOST)])

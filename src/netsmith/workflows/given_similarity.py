@@ -15,18 +15,18 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from netsmith.api.encode import text_column
 from netsmith.core.errors import DataError, UserError, shorten
 from netsmith.explain.dissimilarity import Metric, Similarity, condition_means, permutation_test
 from netsmith.explain.given_matrices import GivenMatrix, moment_files, read_matrices, read_subjects
 from netsmith.explain.time_resolved import time_course
 from netsmith.report.figures import Curve, line_chart
 from netsmith.report.page import Page
-from netsmith.workflows.representations import layer_answers, layer_matrices
+from netsmith.workflows.representations import layer_answers, layer_matrices, read_examples
 from netsmith.workflows.similarity import (
     NAMES,
     LayerSimilarity,
     class_examples,
-    given_examples,
     heat_map,
     write_page,
 )
@@ -183,7 +183,7 @@ def _own_matrices(run: Run, given: GivenMatrix, source: Any, metric: Metric) -> 
     network, wanted = run.network, given.values.shape[-1]
     if source is not None:
         folder = isinstance(source, (str, Path)) and Path(source).is_dir()
-        raw, files = given_examples(run, source)
+        files, raw = read_examples(network, source, text=text_column(run.found.config.data))
         if len(raw) != wanted:
             raise DataError(f"the matrices have {wanted} conditions, and {len(raw)} examples were given")
         if given.names and folder:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
+from netsmith.api.encode import read_file
 from netsmith.core.errors import UnsupportedError
 from netsmith.explain.dissimilarity import Metric, dissimilarity_matrix
 from netsmith.explain.layer_features import layer_features, learned_layers
@@ -14,12 +16,26 @@ from netsmith.explain.layer_features import layer_features, learned_layers
 if TYPE_CHECKING:
     from netsmith.api.network import Network
 
-__all__ = ["WIDEST", "layer_answers", "layer_matrices", "spread"]
+__all__ = ["WIDEST", "layer_answers", "layer_matrices", "read_examples", "spread"]
 
 WIDEST = 4096
 """Numbers per example and layer; wider maps are averaged on a coarser grid."""
 
 _LAYERS = 12  # as many as a chart can name
+
+
+def read_examples(network: Network, source: Any, *, text: str = "") -> tuple[list[str], Any]:
+    """Return the names of files (none where values were given), and raw examples as a network takes them.
+
+    Args:
+        network: Whose inputs they are.
+        source: A file, a folder, or what ``network.encode`` takes.
+        text: The column of text in a table, where the run names one.
+    """
+    names: list[str] = []
+    if isinstance(source, (str, Path)):
+        names, source = read_file(Path(source), network.spec.inputs, text=text)
+    return names, network.encode(source)
 
 
 def spread(labels: Tensor, *, most: int) -> Tensor:

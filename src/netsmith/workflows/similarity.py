@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from netsmith.api.encode import read_file, text_column
+from netsmith.api.encode import text_column
 from netsmith.core.errors import DataError, UnsupportedError, shorten
 from netsmith.core.files import write_atomic
 from netsmith.engine.source import Source
@@ -19,7 +19,7 @@ from netsmith.explain.dissimilarity import Metric, Similarity, similarity_table
 from netsmith.report.page import Page, Picture
 from netsmith.report.plots import heat_map_png
 from netsmith.workflows.judging import judge
-from netsmith.workflows.representations import layer_answers, layer_matrices, spread
+from netsmith.workflows.representations import layer_answers, layer_matrices, read_examples, spread
 
 if TYPE_CHECKING:
     from netsmith.api.run import Run
@@ -29,7 +29,6 @@ __all__ = [
     "LayerSimilarity",
     "class_examples",
     "compare_representations",
-    "given_examples",
     "heat_map",
     "write_page",
 ]
@@ -99,7 +98,8 @@ def compare_representations(
     if source is None:
         raw, shown = class_examples(first, count)[0], f"examples of {first.network.spec.dataset}"
     else:
-        raw, shown = given_examples(first, source)[0], "examples given"
+        _, raw = read_examples(first.network, source, text=text_column(first.found.config.data))
+        shown = "examples given"
         if isinstance(raw, Tensor) and len(raw) > count:
             shown = f"examples, spread over {len(raw)} given"
             raw = raw[torch.arange(count) * len(raw) // count]
@@ -147,14 +147,6 @@ def class_examples(run: Run, count: int) -> tuple[Tensor, Tensor, tuple[str, ...
         raise UnsupportedError(f"{run.path.name} does not answer with one class per example")
     chosen = spread(judged.targets, most=count)
     return judged.raw[chosen], judged.targets[chosen], tuple(run.network.spec.outputs.names)
-
-
-def given_examples(run: Run, source: Any) -> tuple[Any, list[str]]:
-    """Return raw examples of a file, a folder or values as a run's network takes them, and the names of the files."""
-    network, files = run.network, []
-    if isinstance(source, (str, Path)):
-        files, source = read_file(Path(source), network.spec.inputs, text=text_column(run.found.config.data))
-    return network.encode(source), files
 
 
 def heat_map(table: Tensor, rows: Sequence[str], columns: Sequence[str], *, title: str, legend: str) -> Picture:

@@ -13,7 +13,7 @@ from netsmith.core.roles import InitializerConfig, LabConfig
 from netsmith.layers.initializers.gaussian import Gaussian
 from netsmith.layers.initializers.he import He
 from netsmith.layers.initializers.xavier import Xavier
-from netsmith.layers.layer_statistics import Activation, layer_activations
+from netsmith.layers.layer_statistics import Activation, LayerStatistics, layer_activations
 
 __all__ = ["CARD", "DeepSignal"]
 
@@ -73,9 +73,8 @@ class DeepSignal:
                 batch=self.config.batch,
                 seed=self.config.seed,
             )
-            stds = tuple(float(answer.std(correction=0)) for answer in answers)
-            numbers[f"std/{key}"] = stds
-            numbers[f"mean/{key}"] = tuple(float(answer.mean()) for answer in answers)
+            means, stds = zip(*map(LayerStatistics.of, answers), strict=True)
+            numbers |= {f"std/{key}": stds, f"mean/{key}": means}
             lines.append(Series(name, each, stds))
             remarks.append(_remark(name, stds))
             histograms.append(self._histograms(key, name, activation, answers))

@@ -6,7 +6,6 @@ import math
 
 from pydantic import Field
 
-from netsmith.core.config import Config
 from netsmith.core.findings import Findings, Grid, Lines, Series, Surface
 from netsmith.core.roles import LabConfig, OptimizerConfig
 from netsmith.labs.optimization._surfaces import SURFACES, Name, Walk, contours, named, walk
@@ -127,7 +126,7 @@ class Race:
         return Findings(numbers, figures, (table,), self._remarks(order))
 
     def _best(self, optimizer: OptimizerConfig) -> tuple[float, Walk]:
-        plane, own = SURFACES[self.config.surface], _rate(optimizer)
+        plane, own = SURFACES[self.config.surface], optimizer.rate
         tried = [
             (rate, walk(plane, optimizer.times(rate / own), self.config.steps)) for rate in self.config.rates or (own,)
         ]
@@ -168,12 +167,6 @@ def _at(arrived: list[tuple[str, float, int]], step: int) -> str:
 def _rank(way: Walk, reach: float) -> tuple[float, float]:
     arrived = way.arrived(reach)
     return (math.inf if arrived is None else arrived, math.inf if way.diverged else way.distances[-1])
-
-
-def _rate(optimizer: Config) -> float:
-    """Return the rate of an optimizer, or of the one within it."""
-    fields = dict(optimizer)
-    return _rate(fields["inner"]) if "inner" in fields else float(fields["lr"])
 
 
 def _is_twice(runs: list[tuple[str, float, Walk]], name: str) -> bool:
