@@ -1,0 +1,112 @@
+"""Learning by a rule of the model's own: perceptron, Hebb, contrastive divergence, backpropagation by hand."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Protocol, runtime_checkable
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from netsmith.core.errors import ConfigError, DivergedError, UnsupportedError
+from netsmith.core.roles import MethodConfig, ModelConfig, RunSettings, ScheduleConfig, TaskConfig
+from netsmith.core.spec import Spec
+from netsmith.engine.batch import Batch
+from netsmith.engine.method import Feed, Logs, Method, Update
+
+__all__ = ["LearningRule", "RuledLearner"]
+
+
+@runtime_checkable
+class RuledLearner(Protocol):
+    """A model that changes itself from a batch by a rule of its own; what it learned lies in its buffers."""
+
+    def learn(self, batch: Batch, *, rate: float) -> Logs:
+        """Change the buffers in place.
+
+        Args:
+            batch: What it learns from; whatever is random is drawn from its ``keys``, so that a resume is exact.
+            rate: The learning rate of this step.
+
+        Returns:
+            Figures for the log, all finite (mistakes, energies, a loss).
+        """
+        ...
+
+
+class LearningRule(Method):
+    r"""Hand each batch to the model, with a learning rate; there are no players and no optimizers.
+
+    For learners older than the gradient, or beside it: the perceptron's rule, least mean squares, Hebb's rule,
+    contrastive divergence, backpropagation written by hand. Unlike ``closed_form``, which absorbs each example once,
+    it may see the data as often as wanted. The rate of step t of T is :math:`\eta \cdot s(t, T)`, s the schedule's
+    factor. One process only: the rules are not sums over examples, so the work of several could not be added up.
+
+    Raises:
+        ConfigError: The model has no such rule, or has parameters that wait for a gradient.
+        UnsupportedError: More than one process.
+        DivergedError: A figure of the rule, or what the model learned, is NaN or infinite.
+    """
+
+    taken: Tensor
+
+    class Config(MethodConfig):
+        """What is learned, and how fast.
+
+        Attributes:
+            model: A :class:`RuledLearner`.
+            task: What its output means.
+            rate: Learning rate, in the unit of the rule.
+            schedule: The factor on the rate; None for none.
+        """
+
+        model: ModelConfig
+        task: TaskConfig
+        rate: float = Field(default=1.0, gt=0)
+        schedule: ScheduleConfig | None = None
+
+        def problem(self, run: RunSettings) -> str:
+            """Return which setting means nothing to a learner without gradients."""
+            if run.clip_norm:
+                return f"clip_norm={run.clip_norm:g}: a learning rule has no gradient to clip; leave it out"
+            if run.micro_batches > 1:
+                return f"micro_batches={run.micro_batches}: a learning rule takes batches whole; leave it out"
+            if run.precision == "bf16":
+                return "precision='bf16': a learning rule computes in the precision of its model; leave it out"
+            return ""
+
+    def __init__(self, config: LearningRule.Config, *, spec: Spec) -> None:  # noqa: ARG002
+        super().__init__()
+        self.config = config
+        self.model = config.model.build()
+        self.task = config.task.build()
+        self.schedule: Any = config.schedule.build() if config.schedule else None
+        if not isinstance(self.model, RuledLearner):
+            raise ConfigError(f"{config.model!r} has no learn(batch, rate=...); learn it with the method supervised")
+        if any(parameter.requires_grad for parameter in self.parameters()):
+            raise ConfigError(f"{config.model!r} or its task needs gradients; learn it with the method supervised")
+        self.register_buffer("taken", torch.zeros((), dtype=torch.int64))
+
+    def players(self) -> dict[str, dict[str, Any]]:
+        """Return no players: nothing is learned by the engine's gradients."""
+        return {}
+
+    def step(self, feed: Feed, update: Update) -> Logs:
+        taken = int(self.taken)
+        if not taken:
+            alone = torch.ones(1)
+            update.sum_ranks([alone])
+            if alone.item() != 1:
+                raise UnsupportedError(f"a learning rule runs in one process, got {alone.item():g}; leave out torchrun")
+        factor = self.schedule.factor(taken, update.steps) if self.schedule else 1.0
+        logs = self.model.learn(next(feed), rate=self.config.rate * factor)
+        self.taken += 1
+        bad = [name for name, value in logs.items() if not math.isfinite(value)]
+        bad += [name for name, value in self.model.named_buffers() if not value.isfinite().all()]
+        if bad:
+            raise DivergedError(
+                f"{bad[0]} became NaN or infinite at step {taken}; the last checkpoint is good. Lower the rate "
+                f"(method.rate={self.config.rate:g})"
+            )
+        return logs
