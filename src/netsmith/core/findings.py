@@ -6,7 +6,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
-__all__ = ["Figure", "Findings", "Grid", "Histograms", "Lab", "Lines", "Number", "Panel", "Series", "Surface"]
+__all__ = [
+    "Bar",
+    "Bars",
+    "Figure",
+    "Findings",
+    "Grid",
+    "Histograms",
+    "Lab",
+    "Lines",
+    "Number",
+    "Panel",
+    "Picture",
+    "Pictures",
+    "Points",
+    "Series",
+    "Surface",
+]
 
 Number: TypeAlias = "int | float | str | None"
 
@@ -119,6 +135,107 @@ class Surface:
 
 
 @dataclass(frozen=True, slots=True)
+class Points:
+    """Groups of points in the plane, and lines through it (orbits, boundaries).
+
+    Attributes:
+        name: Of its file, without the ending.
+        title: Stands above it.
+        x_label: The name of the horizontal axis, with its unit.
+        y_label: The name of the vertical axis, with its unit.
+        series: Groups of points, in any order.
+        lines: Joined in the order given; they have the colors after those of the groups.
+        log_x: Whether the horizontal axis is logarithmic.
+        log_y: Whether the vertical one is.
+        equal: Both axes to the same scale: a circle is round.
+        caption: Stands below.
+    """
+
+    name: str
+    title: str
+    x_label: str
+    y_label: str
+    series: tuple[Series, ...] = ()
+    lines: tuple[Series, ...] = ()
+    log_x: bool = False
+    log_y: bool = False
+    equal: bool = False
+    caption: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One bar in each category.
+
+    Attributes:
+        name: Stands in the legend.
+        values: One for each category; None where there is none.
+        spreads: Half the length of the line through a bar's end (a standard deviation); empty for none.
+    """
+
+    name: str
+    values: tuple[float | None, ...]
+    spreads: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Bars:
+    """Upright bars side by side in named categories.
+
+    Attributes:
+        name: Of its file, without the ending.
+        title: Stands above it.
+        y_label: What their height is, with its unit.
+        categories: From left to right.
+        series: A bar of each stands in every category.
+        caption: Stands below.
+    """
+
+    name: str
+    title: str
+    y_label: str
+    categories: tuple[str, ...]
+    series: tuple[Bar, ...]
+    caption: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A small gray image.
+
+    Attributes:
+        name: Stands above it.
+        values: Rows of pixels, from the top.
+    """
+
+    name: str
+    values: tuple[tuple[float, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Pictures:
+    """Small gray images in rows.
+
+    Attributes:
+        name: Of the file, without the ending.
+        title: Stands above them.
+        pictures: In reading order.
+        low: The value drawn black.
+        high: The value drawn white.
+        columns: Images in a row.
+        caption: Stands below.
+    """
+
+    name: str
+    title: str
+    pictures: tuple[Picture, ...]
+    low: float
+    high: float
+    columns: int = 10
+    caption: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Grid:
     """A table.
 
@@ -135,7 +252,7 @@ class Grid:
     caption: str = ""
 
 
-Figure: TypeAlias = "Lines | Histograms | Surface"
+Figure: TypeAlias = "Bars | Histograms | Lines | Pictures | Points | Surface"
 
 
 @dataclass(frozen=True, slots=True)

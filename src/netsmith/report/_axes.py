@@ -19,6 +19,7 @@ __all__ = [
     "linear_scale",
     "log_scale",
     "number_text",
+    "point",
     "svg",
     "text_width",
     "tick_texts",
@@ -159,8 +160,11 @@ def frame(x: Scale, y: Scale, *, percent_y: bool = False, x_label: str = "", y_l
     return "".join(parts)
 
 
-def legend(names: Sequence[str], width: float) -> tuple[str, float]:
-    """Return colors and names in as many rows as they take, and how much the further rows take; ``""`` has no place."""
+def legend(names: Sequence[str], width: float, *, points: int = 0) -> tuple[str, float]:
+    """Return colors and names in as many rows as they take, and how much the further rows take; ``""`` has no place.
+
+    The first ``points`` of them are groups of points, the others lines.
+    """
     parts, at, row = [], 0.0, 0.0
     for number, name in enumerate(shorten(name, 32) for name in names):
         if not name:
@@ -169,7 +173,9 @@ def legend(names: Sequence[str], width: float) -> tuple[str, float]:
         if at and at + size > width:
             at, row = 0.0, row + 18
         color = COLORS[number % len(COLORS)]
-        if broken := dash(number):
+        if number < points:
+            parts.append(element("path", d=point(number, at + 7, 30.5 + row, 4.0), style=f"fill:{color}"))
+        elif broken := dash(number):
             style = f"stroke:{color};stroke-width:3{broken}"
             parts.append(element("line", x1=at, x2=at + 14, y1=30.5 + row, y2=30.5 + row, style=style))
         else:
@@ -182,6 +188,14 @@ def legend(names: Sequence[str], width: float) -> tuple[str, float]:
 def dash(number: int) -> str:
     """Return what tells the curves apart that have the same color."""
     return f";stroke-dasharray:{('7 5', '2 5')[(number // len(COLORS) - 1) % 2]}" if number >= len(COLORS) else ""
+
+
+def point(number: int, x: float, y: float, size: float) -> str:
+    """Return the outline of a point of group ``number``: a circle; a diamond where the colors begin again."""
+    if number // len(COLORS) % 2:
+        side = size * 1.25
+        return f"M{x - side:.2f},{y:.2f}L{x:.2f},{y - side:.2f}L{x + side:.2f},{y:.2f}L{x:.2f},{y + side:.2f}Z"
+    return f"M{x - size:.2f},{y:.2f}a{size:g},{size:g} 0 1,0 {2 * size:g},0a{size:g},{size:g} 0 1,0 {-2 * size:g},0"
 
 
 def path(points: Sequence[tuple[float, float]]) -> str:

@@ -1,4 +1,4 @@
-"""What a lab found, as SVG text: lines, histograms in a row, paths over contour lines."""
+"""What a lab found, as SVG text: any figure by its kind; histograms in a row, paths over contour lines."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from netsmith.core.errors import UserError, shorten
 from netsmith.core.extras import require
-from netsmith.core.findings import Figure, Histograms, Lines, Series, Surface
+from netsmith.core.findings import Bars, Figure, Histograms, Lines, Pictures, Points, Series, Surface
 from netsmith.report._axes import (
     COLORS,
     INK,
@@ -23,6 +23,7 @@ from netsmith.report._axes import (
     tick_texts,
 )
 from netsmith.report.figures import Curve, line_chart
+from netsmith.report.lab_marks import grouped_bars, picture_rows, points_chart
 from netsmith.report.markup import element, escape
 
 __all__ = ["contour_chart", "draw", "histogram_row"]
@@ -48,7 +49,13 @@ def draw(figure: Figure) -> str:
             log_x=figure.log_x,
             log_y=figure.log_y,
         )
-    return histogram_row(figure) if isinstance(figure, Histograms) else contour_chart(figure)
+    if isinstance(figure, Histograms):
+        return histogram_row(figure)
+    if isinstance(figure, Points):
+        return points_chart(figure)
+    if isinstance(figure, Bars):
+        return grouped_bars(figure)
+    return picture_rows(figure) if isinstance(figure, Pictures) else contour_chart(figure)
 
 
 def histogram_row(figure: Histograms, *, width: float = 960, height: float = 150) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 from netsmith.core.cards import LabCard, lab_card_of
 from netsmith.core.errors import ConfigError, UserError
 from netsmith.core.files import read_json, write_atomic, write_json
-from netsmith.core.findings import Findings, Grid, Histograms, Lab, Number
+from netsmith.core.findings import Findings, Grid, Histograms, Lab, Number, Pictures
 from netsmith.core.registry import find_kind, find_lab
 from netsmith.core.roles import LabConfig
 from netsmith.engine.run_folder import environment
@@ -123,7 +123,7 @@ def _page(name: str, card: LabCard, config: LabConfig, findings: Findings, drawn
         page.section("Figures")
     row: list[tuple[str, str]] = []
     for one, figure in zip(findings.figures, drawn, strict=True):
-        if isinstance(one, Histograms):  # over the whole width; those before it come first
+        if isinstance(one, (Histograms, Pictures)):  # over the whole width; those before it come first
             page.figures(row)
             row = []
             page.figure(figure, caption=one.caption)
