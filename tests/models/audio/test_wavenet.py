@@ -52,10 +52,17 @@ def recomputed(state, samples, config):
     for place in range(last + 1):
         joint = tap(x, f"layers.{place}.gated", 2 ** (place % config.layers))
         z = joint[:, : config.channels].tanh() * joint[:, config.channels :].sigmoid()
-        total = total + pointwise(z, f"layers.{place}.skip")
+        skip = pointwise(z, f"layers.{place}.skip")
+        whole = skip[:, :, : skip.shape[2] // config.frame * config.frame]
+        total = total + whole.unflatten(2, (-1, config.frame)).mean(3)
         if place < last:
             x = x + pointwise(z, f"layers.{place}.residual")
-    y = pointwise(total.clamp(min=0), "post").clamp(min=0)
+    y = total.clamp(min=0)
+    for place in range(config.frame_layers):
+        weight, padded = state[f"frames.{place}.weight"], F.pad(y, (1, 1))
+        y = sum(torch.einsum("oi,bit->bot", weight[:, :, k], padded[:, :, k : k + y.shape[2]]) for k in range(3))
+        y = (y + state[f"frames.{place}.bias"][:, None]).clamp(min=0)
+    y = pointwise(y, "post").clamp(min=0)
     if config.output == "generate":
         return pointwise(y, "head")
     return (torch.einsum("oi,bit->bot", state["head.weight"], y) + state["head.bias"][:, None]).mean(2)
@@ -66,6 +73,7 @@ def recomputed(state, samples, config):
     [
         {"num_classes": 5},
         {"num_classes": 5, "encoding": "raw", "kernel": 3},
+        {"num_classes": 5, "frame": 8, "frame_layers": 2},
         {"num_classes": 16, "levels": 16, "output": "generate"},
         {"num_classes": 8, "levels": 8, "output": "generate", "encoding": "raw"},
     ],

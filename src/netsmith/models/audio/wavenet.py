@@ -35,12 +35,17 @@ class ResidualLayer(nn.Module):
         dilation: Steps between them.
         last: Nothing reads x' of a network's last layer: it has no W_r.
 
+        frame: Samples over which s is averaged; 1 for every sample.
+
     Shapes:
-        ``(B, channels, T)`` to ``(B, channels, T)`` and ``(B, skip_channels, T)``.
+        ``(B, channels, T)`` to ``(B, channels, T)`` and ``(B, skip_channels, T // frame)``.
     """
 
-    def __init__(self, channels: int, skip_channels: int, *, kernel: int, dilation: int, last: bool = False) -> None:
+    def __init__(
+        self, channels: int, skip_channels: int, *, kernel: int, dilation: int, last: bool = False, frame: int = 1
+    ) -> None:
         super().__init__()
+        self.frame = frame
         self.gated = CausalConv1d(channels, 2 * channels, kernel, dilation=dilation)
         self.residual = None if last else nn.Conv1d(channels, channels, 1)
         self.skip = nn.Conv1d(channels, skip_channels, 1)
@@ -56,7 +61,8 @@ class ResidualLayer(nn.Module):
     def _outputs(self, x: Tensor, gated: Tensor) -> tuple[Tensor, Tensor]:
         filtered, gate = gated.chunk(2, dim=1)
         z = torch.tanh(filtered) * torch.sigmoid(gate)  # Eq. 2
-        return x if self.residual is None else x + self.residual(z), self.skip(z)
+        mean = z if self.frame == 1 else F.avg_pool1d(z, self.frame)  # before W_s: as after it, for less work
+        return x if self.residual is None else x + self.residual(z), self.skip(mean)
 
 
 class WaveNet(nn.Module):
@@ -67,12 +73,14 @@ class WaveNet(nn.Module):
     blocks of them 3,070, the first convolution one more.
 
     ``generate`` models the next sample (Eq. 1): the output at time t are logits of the level of sample t + 1, a softmax
-    over mu-law levels (section 2.2). :meth:`generate` draws from it. ``classify`` gives one answer for the whole sound.
+    over mu-law levels (section 2.2). :meth:`generate` draws from it. ``classify`` gives one answer for the whole sound:
+    with ``frame`` as in section 3.4, where the skip outputs are averaged over frames of 10 ms, and a few non-causal
+    convolutions of three frames with ReLU follow. Samples after the last whole frame are not seen.
 
-    Deviations: in section 3.4 mean-pooling over 10 ms and a few more, non-causal convolutions follow the dilated ones,
-    and a second loss predicts the next sample; here one mean over all time steps stands before the last layer, and
-    there is one loss. Silence that pads a sound counts in that mean. Conditioning (section 2.5) is left out. The paper
-    names no rule for first weights: they are drawn by :func:`~netsmith.layers.initialization.he_initialize` for tanh.
+    Deviations: section 3.4 classifies each frame, and a second loss predicts the next sample; here one mean over time
+    stands before the last layer, and there is one loss. Silence that pads a sound counts in that mean. Conditioning
+    (section 2.5) is left out. The paper names no rule for first weights: they are drawn by
+    :func:`~netsmith.layers.initialization.he_initialize` for tanh.
 
     Shapes:
         ``(B, 1, T)`` samples in -1..1 to ``(B, num_classes)``; with ``output="generate"`` to ``(B, levels, T)``.
@@ -98,6 +106,8 @@ class WaveNet(nn.Module):
                 number itself (``raw``).
             levels: Mu-law levels of the encoding and of what is generated.
             output: ``classify`` a sound, or ``generate`` the next sample after each.
+            frame: Samples of a frame, for a classifier: 10 ms are 80 at 8 kHz, 160 at 16 kHz; 1 for no frames.
+            frame_layers: Convolutions over three frames each.
             num_classes: Number of classes; of a generator the ``levels``.
         """
 
@@ -114,6 +124,8 @@ class WaveNet(nn.Module):
         encoding: Literal["mu_law", "raw"] = "mu_law"
         levels: int = Field(default=256, ge=2)
         output: Literal["classify", "generate"] = "classify"
+        frame: int = Field(default=1, ge=1)
+        frame_layers: int = Field(default=0, ge=0)
         num_classes: int | Auto = AUTO
 
         @property
@@ -136,6 +148,8 @@ class WaveNet(nn.Module):
                 )
             if self.output == "classify" and self.encoding == "raw" and self.levels != 256:
                 raise ValueError(f"levels={self.levels} means nothing to a classifier of raw samples; leave it out")
+            if self.output == "generate" and (self.frame > 1 or self.frame_layers):
+                raise ValueError("frame and frame_layers are a classifier's; a generator answers for each sample")
             return self
 
     def __init__(self, config: WaveNet.Config) -> None:
@@ -146,10 +160,17 @@ class WaveNet(nn.Module):
         last = len(config.dilations) - 1
         self.layers = nn.ModuleList(
             ResidualLayer(
-                config.channels, config.skip_channels, kernel=config.kernel, dilation=dilation, last=place == last
+                config.channels,
+                config.skip_channels,
+                kernel=config.kernel,
+                dilation=dilation,
+                last=place == last,
+                frame=config.frame,
             )
             for place, dilation in enumerate(config.dilations)
         )
+        width = config.skip_channels
+        self.frames = nn.ModuleList(nn.Conv1d(width, width, 3, padding=1) for _ in range(config.frame_layers))
         self.post = nn.Conv1d(config.skip_channels, config.skip_channels, 1)
         if config.output == "classify":
             self.head: nn.Module = nn.Linear(config.skip_channels, config.num_classes)
@@ -161,12 +182,14 @@ class WaveNet(nn.Module):
         """Return the logits."""
         if samples.dim() != 3 or samples.shape[1] != 1:
             raise DataError(f"WaveNet takes samples of shape (B, 1, T), got {tuple(samples.shape)}")
+        if samples.shape[2] < self.config.frame:
+            raise DataError(f"a frame takes {self.config.frame} samples, got a sound of {samples.shape[2]}")
         x = self.input(self._encoded(samples))
         skips = []
         for layer in self.layers:
             x, skip = layer(x)
             skips.append(skip)
-        features = self._features(skips)  # (B, S, T)
+        features = self._features(skips)  # (B, S, T // frame)
         return self.head(features.mean(2) if self.config.output == "classify" else features)
 
     def memory(self, batch: int) -> list[Tensor]:
@@ -245,4 +268,7 @@ class WaveNet(nn.Module):
         return F.one_hot(levels, self.config.levels).transpose(1, 2).to(self.input.conv.weight.dtype)
 
     def _features(self, skips: list[Tensor]) -> Tensor:
-        return self.post(torch.stack(skips).sum(0).relu()).relu()
+        x = torch.stack(skips).sum(0).relu()  # (B, S, T // frame)
+        for frames in self.frames:
+            x = frames(x).relu()
+        return self.post(x).relu()
