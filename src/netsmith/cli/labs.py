@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from netsmith.cli.output import print_json, say
 from netsmith.core.cards import lab_card_of
 from netsmith.core.errors import UserError
@@ -43,7 +45,10 @@ def _list(*, as_json: bool) -> None:
         print_json(rows)
         return
     width = max((len(row["name"]) for row in rows), default=0)
-    family = max((len(row["family"]) for row in rows), default=0)
-    for row in rows:
-        say(f"{row['name']:<{width}}  {row['family']:<{family}}  {row['shows']}")
-    print("\nnetsmith lab NAME runs one and writes runs/lab/NAME/lab.html.")
+    rows.sort(key=lambda row: (row["family"], row["name"]))
+    for family, of_family in itertools.groupby(rows, key=lambda row: row["family"]):
+        say(family)
+        for row in of_family:
+            say(f"  {row['name']:<{width}}  {row['shows']}")
+        say("")
+    print(f"{len(rows)} labs; netsmith lab NAME runs one and writes runs/lab/NAME/lab.html.")
