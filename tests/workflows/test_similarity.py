@@ -13,7 +13,7 @@ from netsmith.explain.given_matrices import matrix_text
 from netsmith.report.pictures import png
 from netsmith.workflows.given_similarity import compare_with_matrices
 from netsmith.workflows.judging import judge
-from netsmith.workflows.representations import layer_answers, spread
+from netsmith.workflows.representations import evenly, layer_answers, spread
 from netsmith.workflows.similarity import compare_representations
 
 pytest.importorskip("matplotlib")
@@ -184,3 +184,11 @@ def test_runs_of_other_columns(runs, tmp_path):
 
     with pytest.raises(UnsupportedError, match=r"age takes inputs of columns \('age', 'sex'\), sex of"):
         compare_representations(table(("age", "sex")), table(("sex", "age")))
+
+
+def test_of_too_many_examples_as_many_as_wanted_are_taken_from_end_to_end():
+    assert evenly(501, most=500).tolist()[:3] == [0, 1, 2]
+    assert len(evenly(501, most=500).unique()) == 500
+    assert evenly(10, most=4).tolist() == [0, 2, 5, 7]
+    assert evenly(3, most=4).tolist() == [0, 1, 2]
+    assert evenly(0, most=4).tolist() == []

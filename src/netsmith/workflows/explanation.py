@@ -23,7 +23,7 @@ from netsmith.workflows.method_tables import IMAGES, NODES, TABLES, TOKENS
 from netsmith.workflows.nodes import explain_nodes
 from netsmith.workflows.pages import data_text
 from netsmith.workflows.pictures import mistakes_group, picture_groups
-from netsmith.workflows.representations import read_examples
+from netsmith.workflows.representations import evenly, read_examples
 from netsmith.workflows.rows import ColoredText, explain_rows
 
 if TYPE_CHECKING:
@@ -188,7 +188,7 @@ def _given(network: Network, source: Any, count: int, *, text: str = "") -> _Exa
         return _Examples([f"node {node}" for node in nodes], raw, nodes=nodes)
     raw = given[:count]
     names = (names or [str(number) for number in range(1, len(raw) + 1)])[:count]
-    return _Examples(names, raw, given=given[:: -(-len(given) // _MOST)])
+    return _Examples(names, raw, given=given[evenly(len(given), most=_MOST)])
 
 
 def _of_data(run: Run, count: int) -> _Examples:

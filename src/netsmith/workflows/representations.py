@@ -16,7 +16,7 @@ from netsmith.explain.layer_features import layer_features, learned_layers
 if TYPE_CHECKING:
     from netsmith.api.network import Network
 
-__all__ = ["WIDEST", "layer_answers", "layer_matrices", "read_examples", "spread"]
+__all__ = ["WIDEST", "evenly", "layer_answers", "layer_matrices", "read_examples", "spread"]
 
 WIDEST = 4096
 """Numbers per example and layer; wider maps are averaged on a coarser grid."""
@@ -38,6 +38,12 @@ def read_examples(network: Network, source: Any, *, text: str = "") -> tuple[lis
     return names, network.encode(source)
 
 
+def evenly(length: int, *, most: int) -> Tensor:
+    """Return at most ``most`` positions, spread evenly over ``length`` of them."""
+    count = min(length, most)
+    return torch.arange(count) * length // max(1, count)
+
+
 def spread(labels: Tensor, *, most: int) -> Tensor:
     """Return indices of at most ``most`` examples, by class in order, as many of each class as there may be.
 
@@ -50,7 +56,7 @@ def spread(labels: Tensor, *, most: int) -> Tensor:
     present = labels.unique()
     share = max(1, most // len(present))
     if len(present) > most:  # not all classes have a place: those that do are spread over all
-        present = present[torch.arange(most) * len(present) // most]
+        present = present[evenly(len(present), most=most)]
     found = []
     for label in present:
         members = torch.nonzero(labels == label).flatten()

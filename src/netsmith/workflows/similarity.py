@@ -19,7 +19,7 @@ from netsmith.explain.dissimilarity import Metric, Similarity, similarity_table
 from netsmith.report.page import Page, Picture
 from netsmith.report.plots import heat_map_png
 from netsmith.workflows.judging import judge
-from netsmith.workflows.representations import layer_answers, layer_matrices, read_examples, spread
+from netsmith.workflows.representations import evenly, layer_answers, layer_matrices, read_examples, spread
 
 if TYPE_CHECKING:
     from netsmith.api.run import Run
@@ -102,7 +102,7 @@ def compare_representations(
         shown = "examples given"
         if isinstance(raw, Tensor) and len(raw) > count:
             shown = f"examples, spread over {len(raw)} given"
-            raw = raw[torch.arange(count) * len(raw) // count]
+            raw = raw[evenly(len(raw), most=count)]
     if isinstance(raw, Tensor) and len(raw) < _FEWEST:
         raise DataError(f"{len(raw)} examples are compared; expected at least {_FEWEST}, better dozens")
     a, b = (layer_answers(network, raw)[0] for network in (first.network, second.network))
