@@ -32,6 +32,8 @@ QUICK = {
     "schedules": {"steps": 50},
     "race": {"steps": 10, "rates": [0.01]},
     "nesterov_forms": {"steps": 20},
+    "deep_and_shallow": {"layers": 3, "bits": 3},
+    "cnn_ablation": {"steps": 2, "seeds": 2, "channels": [8], "data": {"kind": "digits", "batch": 32}},
 }
 
 

@@ -1,0 +1,1 @@
+"""Recipes of the learners that came first."""
