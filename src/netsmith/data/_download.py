@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import gzip
 import hashlib
 import http.client
 import os
@@ -14,6 +15,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
+import zlib
 from collections.abc import Iterator, Sequence
 from contextvars import ContextVar
 from pathlib import Path
@@ -24,7 +26,8 @@ from netsmith.core.files import sha256_of, sync_folder
 from netsmith.data._files import Tree, open_tree, read_capped
 
 __all__ = [
-    "OfficialFile", "cache_folder", "download", "official_files", "official_members", "official_tree", "offline",
+    "OfficialFile", "cache_folder", "download", "official_contents", "official_files", "official_members",
+    "official_tree", "offline",
 ]  # fmt: skip
 
 _OFFLINE: ContextVar[bool] = ContextVar("offline", default=False)
@@ -83,6 +86,46 @@ def official_files(dataset: str, files: Sequence[OfficialFile], *, mirrors: Sequ
             addresses = [f"{mirror.rstrip('/')}/{file.name}" for mirror in mirrors]
             found[file.name] = download(addresses, cache_folder() / dataset, file)
     return found
+
+
+def official_contents(dataset: str, files: Sequence[OfficialFile], *, mirrors: Sequence[str]) -> dict[str, bytes]:
+    """Return the contents of the files of a data set; ``$NETSMITH_DATA`` may hold them packed (``NAME.gz``).
+
+    Args:
+        dataset: Name of the folder in ``$NETSMITH_DATA`` and in the cache.
+        files: What is needed.
+        mirrors: Addresses of folders that hold the files, tried in order.
+
+    Raises:
+        DataError: As :func:`official_files`; a packed file that is damaged.
+    """
+    given = os.environ.get("NETSMITH_DATA")
+    found: dict[str, bytes] = {}
+    for file in files:
+        packed = Path(given) / dataset / f"{file.name}.gz" if given else None
+        if packed is not None and packed.is_file() and not packed.with_suffix("").is_file():
+            found[file.name] = _unpacked(packed, file)
+        else:
+            path = official_files(dataset, [file], mirrors=mirrors)[file.name]
+            found[file.name] = read_capped(path, limit=file.size)
+    return found
+
+
+def _unpacked(path: Path, file: OfficialFile) -> bytes:
+    """Return what a gzipped official file holds; of a bomb no more than its size is unpacked."""
+    try:
+        with gzip.open(path) as stream:
+            data = stream.read(file.size + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(f"is damaged: {error}; replace it, or unset NETSMITH_DATA", path) from None
+    digest = hashlib.sha256(data).hexdigest()
+    if len(data) != file.size or digest != file.sha256:
+        raise DataError(
+            f"holds {'more than ' if len(data) > file.size else ''}{min(len(data), file.size)} bytes with the SHA-256 "
+            f"{digest[:12]}...; expected {file.size} with {file.sha256[:12]}...; replace it, or unset NETSMITH_DATA",
+            path,
+        )
+    return data
 
 
 def official_members(

@@ -10,14 +10,14 @@ from pydantic import Field
 from torch import Tensor
 
 from netsmith.core.spec import Inputs, Outputs, Spec, Step
-from netsmith.data._arrays import FixedFields, FixedSource, array_part
+from netsmith.data._arrays import BatchFields, FixedFields, FixedSource, array_part
 from netsmith.layers.tokenize import PADDING, UNKNOWN, encode, tokenize
 
-__all__ = ["TextFields", "TextSource", "tokenizer"]
+__all__ = ["TextFields", "TextSource", "TokenFields", "tokenizer"]
 
 
-class TextFields(FixedFields):
-    """The fields of every source of texts.
+class TokenFields(BatchFields):
+    """The fields of every source whose texts are cut into tokens.
 
     Attributes:
         max_length: Longest text in tokens; what is longer is cut.
@@ -34,7 +34,11 @@ class TextFields(FixedFields):
     lowercase: bool = True
 
 
-def tokenizer(config: TextFields) -> Step:
+class TextFields(FixedFields, TokenFields):
+    """The fields of a source of texts whose splits are drawn."""
+
+
+def tokenizer(config: TokenFields) -> Step:
     """Return the step that cuts a text into tokens.
 
     Raises:
@@ -63,7 +67,7 @@ class TextSource(FixedSource):
 
     def __init__(
         self,
-        config: TextFields,
+        config: TokenFields,
         *,
         dataset: str,
         texts: Mapping[str, list[str]],
