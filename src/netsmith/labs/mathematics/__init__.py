@@ -1,0 +1,1 @@
+"""The mathematics behind neural networks: short experiments whose exact facts are checked."""
