@@ -34,6 +34,24 @@ QUICK = {
     "nesterov_forms": {"steps": 20},
     "deep_and_shallow": {"layers": 3, "bits": 3},
     "cnn_ablation": {"steps": 2, "seeds": 2, "channels": [8], "data": {"kind": "digits", "batch": 32}},
+    "determinant": {"pairs": 5},
+    "elimination": {"sizes": [5, 10], "repeats": 2},
+    "eigenvalues": {"steps": 20, "matrices": 20},
+    "change_of_basis": {"trials": 5},
+    "taylor_series": {"highest": 10},
+    "derivative_rules": {"points": 21, "steps": 33},
+    "fourier": {"most": 20, "samples": 40},
+    "convolution": {"lengths": [16, 32], "repeats": 0},  # times differ from run to run
+    "pendulum": {"seconds": 1.0},
+    "matrix_exponential": {"seconds": 2.0, "starts": 2},
+    "two_bodies": {"steps": 50, "periods": 2},
+    "heat_equation": {"cells": 10, "steps": 20},
+    "black_scholes": {"paths": 1000, "cells": 64},
+    "distributions": {"sizes": [1, 5, 20]},
+    "central_limit": {"sizes": [1, 2, 4], "shown": [1, 4], "draws": 200},
+    "bayes_factor": {"people": 1000, "tests": 2},
+    "entropy": {"trials": 10, "block": 2},
+    "activations": {"points": 200},
 }
 
 

@@ -19,7 +19,8 @@ def normal_density(x: ArrayLike, mean: float = 0.0, std: float = 1.0) -> NDArray
 
 def normal_cdf(x: ArrayLike) -> NDArray[np.float64]:
     """Return the probability of at most ``x`` standard deviations above the mean."""
-    return torch.special.ndtr(torch.from_numpy(np.asarray(x, dtype=np.float64))).numpy()
+    z = torch.from_numpy(np.asarray(x, dtype=np.float64))
+    return torch.special.erfc(-z / math.sqrt(2)).numpy() / 2  # ndtr has no digits left far below the mean
 
 
 def binomial(n: int, p: float) -> NDArray[np.float64]:

@@ -120,7 +120,8 @@ class BlackScholes:
         runs = [simulated(spot, **terms, paths=n, seed=key(self.config.seed, "paths", n)) for n in counts]
         misses, spreads = [abs(price - call) for price, _ in runs], [spread for _, spread in runs]
         cells = [self.config.cells >> by for by in (4, 3, 2, 1, 0)]
-        differences = [abs(crank_nicolson(spot, **terms, cells=n) - call) for n in cells]
+        stepped = [crank_nicolson(spot, **terms, cells=n) for n in cells]
+        differences = [abs(price - call) for price in stepped]
         parity = abs(call - put - owed)
         numbers: dict[str, float | tuple[float, ...]] = {"call": call, "put": put, "parity_apart": parity}
         numbers |= {"paths": floats(counts), "simulation_error": floats(misses), "standard_error": floats(spreads)}
@@ -137,7 +138,10 @@ class BlackScholes:
         rows = tuple(
             (f"simulation, {n:,} paths", f"{p:.4f}", m, s) for n, (p, s), m in zip(counts, runs, misses, strict=True)
         )
-        rows += tuple((f"differences, {n} cells", None, m, None) for n, m in zip(cells, differences, strict=True))
+        rows += tuple(
+            (f"differences, {n} cells", f"{p:.4f}", m, None)
+            for n, p, m in zip(cells, stepped, differences, strict=True)
+        )
         table = Grid("Ways to the call's price", ("way", "price", "error", "standard error"), rows)
         return Findings(numbers, self._charts(counts, misses, spreads, cells, differences), (table,), remarks)
 
@@ -152,7 +156,7 @@ class BlackScholes:
         spots = np.linspace(0.5, 1.5, 101) * self.config.strike
         terms = self._terms()
         times = (self.config.years, self.config.years / 4)
-        lines = [series(f"{t:g} years left", spots, black_scholes(spots, **{**terms, "years": t})[0]) for t in times]
+        lines = [series(f"T = {t:g} years", spots, black_scholes(spots, **{**terms, "years": t})[0]) for t in times]
         lines.append(series("at the end", spots, np.maximum(spots - self.config.strike, 0)))
         root = spreads[0] * np.sqrt(counts[0] / np.array(counts))
         simulation = (("error", misses), ("standard error", spreads), ("1 / sqrt(paths)", root))
