@@ -207,3 +207,11 @@ def test_bars_are_as_long_as_their_values():
 def test_a_standalone_figure_is_an_svg_file():
     root = ElementTree.fromstring(standalone(bar_chart([Bar("a", 1, "1")], title="t")).encode())
     assert root.tag == "{http://www.w3.org/2000/svg}svg"
+
+
+def test_a_narrow_logarithmic_axis_has_ticks_however_small_its_values_are() -> None:
+    for size in (1e-15, 1e-5, 1.0, 1e9):
+        for values in ([3.4e0 * size, 4.6e0 * size], [2.66 * size, 5.33 * size], [9.5 * size, 9.6 * size]):
+            scale = log_scale(values, 0, 100, pad=1.1)
+            assert len(scale.ticks) >= 2
+            assert scale.low <= min(scale.ticks) < max(scale.ticks) <= scale.high

@@ -89,7 +89,9 @@ def log_scale(values: Sequence[float], start: float, stop: float, *, pad: float 
     ticks = [step * 10.0**power for power in powers if power % stride == 0 for step in steps]
     inside = tuple(tick for tick in ticks if low * 0.999 <= tick <= high * 1.001)
     if len(inside) < 2:  # a narrow range has no second 1, 2 or 5: the round numbers of a linear axis
-        inside = tuple(tick for tick in linear_scale([low, high], start, stop, count=4).ticks if low <= tick <= high)
+        unit = 10.0 ** math.floor(math.log10(high))  # the linear axis takes tiny ranges for none
+        round_numbers = linear_scale([low / unit, high / unit], start, stop, count=4).ticks
+        inside = tuple(tick * unit for tick in round_numbers if low <= tick * unit <= high)
     return Scale(low, high, inside, True, start, stop)
 
 
