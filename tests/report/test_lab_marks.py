@@ -93,3 +93,9 @@ def test_images_are_drawn_pixel_by_pixel():
             picture_rows(wrong)
     with pytest.raises(UserError, match="over a range"):
         picture_rows(Pictures("d", "t", (Picture("a", ((1.0,),)),), 1, 1))
+
+
+def test_equal_axes_of_a_thin_figure_have_as_many_ticks_as_others():
+    thin = Series("s", (0.0, 1e-6), (0.0, 1e6))
+    shown = texts(points_chart(Points("p", "t", "x", "y", lines=(thin,), equal=True)))
+    assert 4 <= len(shown) < 20

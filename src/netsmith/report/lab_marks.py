@@ -208,7 +208,6 @@ def _stretched(scale: Scale, start: float, stop: float, unit: float) -> Scale:
     """Return a scale of a given unit, its range grown on both sides to fill its room."""
     spare = (abs(stop - start) / unit - (scale.high - scale.low)) / 2
     low, high = scale.low - spare, scale.high + spare
-    step = scale.ticks[1] - scale.ticks[0]
-    count = range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)
-    ticks = tuple(round(step * number, 12) for number in count)
+    # of the grown range: the ticks of a range a million times smaller would be as many
+    ticks = tuple(tick for tick in linear_scale([low, high], start, stop).ticks if low <= tick <= high)
     return replace(scale, low=low, high=high, ticks=ticks, start=start, stop=stop)
