@@ -382,3 +382,27 @@ def test_the_activation_lab_finds_the_known_errors() -> None:
     assert max(value for name, value in found.numbers.items() if name.startswith("slope_apart")) < 1e-12
     assert found.numbers["maxout_error"] == pytest.approx((12 / 4) ** 2 / 8, abs=1e-3)  # between two tangents, d²/8
     assert found.remarks[0].startswith("The derivatives as written differ from autograd's by at most")
+
+
+@pytest.mark.parametrize(
+    ("name", "fields", "message"),
+    [
+        ("determinant", {"matrix": [[1e9, 0], [0, 1]]}, "less than or equal to 100"),
+        ("eigenvalues", {"ratios": [1.0]}, "expected some of 0.01 to below 1"),
+        ("derivative_rules", {"low": 3.0, "high": 3.0}, "expected low below high"),
+        ("fourier", {"frequencies": [50.0]}, "below 50 Hz"),
+        ("convolution", {"lengths": [32, 16]}, "ascending"),
+        (
+            "matrix_exponential",
+            {"matrix": [[10, 0], [0, 1]], "seconds": 100.0},
+            "rows of up to 1000; expected at most 300",
+        ),
+        ("heat_equation", {"rate": 1.0}, "expected at most 2e.07 numbers"),
+        ("central_limit", {"draws": 1_000_000}, "sums of 64: expected at most 5e.07 numbers"),
+        ("entropy", {"chances": [0.5, 0.4]}, "that sum to 1"),
+        ("entropy", {"chances": [0.2] * 5}, "5.6 code words; expected at most 10,000"),
+    ],
+)
+def test_settings_without_an_answer_are_refused(name, fields, message) -> None:
+    with pytest.raises(ConfigError, match=message):
+        run(name, **fields)

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Annotated
+
+from pydantic import Field
 
 from netsmith.core.findings import Series
 
-__all__ = ["Matrix", "floats", "listed", "rounded", "series"]
+__all__ = ["Entry", "Matrix", "floats", "listed", "rounded", "series"]
 
-Matrix = tuple[tuple[float, float], tuple[float, float]]
+Entry = Annotated[float, Field(ge=-100, le=100)]
+"""A number of a matrix or vector that a setting gives."""
+Matrix = tuple[tuple[Entry, Entry], tuple[Entry, Entry]]
 """A 2x2 matrix, a row after the other."""
 
 

@@ -68,9 +68,9 @@ class BayesFactor:
             seed: Of the simulation.
         """
 
-        prior: float = Field(default=0.01, gt=0, lt=1)
-        sensitivity: float = Field(default=0.9, gt=0, lt=1)
-        specificity: float = Field(default=0.91, gt=0, lt=1)
+        prior: float = Field(default=0.01, ge=1e-9, le=0.999)
+        sensitivity: float = Field(default=0.9, ge=0.001, le=0.999)
+        specificity: float = Field(default=0.91, ge=0.001, le=0.999)
         tests: int = Field(default=4, ge=1, le=20)
         people: int = Field(default=1_000_000, ge=1000, le=20_000_000)
         seed: int = Field(default=0, ge=0)
@@ -138,8 +138,8 @@ class BayesFactor:
 
 
 def _deviations(count: int, ill: int, chance: float) -> float | None:
-    """Return how many standard deviations a share lies above its probability; None of nobody."""
-    return (ill / count - chance) / (chance * (1 - chance) / count) ** 0.5 if count else None
+    """Return how many standard deviations a share lies above its probability; None of nobody, or of what is sure."""
+    return (ill / count - chance) / (chance * (1 - chance) / count) ** 0.5 if count and chance < 1 else None
 
 
 def _told(away: list[float | None]) -> str:

@@ -28,6 +28,7 @@ CARD = {
 _CONSTANT = 0.4748
 _PARTS = 16  # places a unit at which uniform sums are compared
 _BINS, _WIDE = 40, 4.0
+_MOST = 5e7  # numbers that are drawn at once
 
 
 def irwin_hall(n: int, at: int, parts: int) -> float:
@@ -108,6 +109,8 @@ class CentralLimit:
                 raise ValueError(f"sizes={self.sizes}: expected at least two, ascending, from 1")
             if not self.shown or min(self.shown) < 1 or max(*self.sizes, *self.shown) > 200:
                 raise ValueError(f"sizes={self.sizes}, shown={self.shown}: expected numbers of 1 to 200")
+            if self.draws * max(self.shown) > _MOST:
+                raise ValueError(f"{self.draws} sums of {max(self.shown)}: expected at most {_MOST:.0e} numbers")
             return self
 
     def __init__(self, config: CentralLimit.Config) -> None:

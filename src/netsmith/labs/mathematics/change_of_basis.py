@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 
 from netsmith.core.findings import Findings, Grid, Points
 from netsmith.core.roles import LabConfig
-from netsmith.labs.mathematics._drawn import Matrix, floats, listed, rounded, series
+from netsmith.labs.mathematics._drawn import Entry, Matrix, floats, listed, rounded, series
 
 __all__ = ["CARD", "ChangeOfBasis", "in_basis"]
 
@@ -51,7 +51,7 @@ class ChangeOfBasis:
 
         matrix: Matrix = ((3.0, 1.0), (0.0, 2.0))
         basis: Matrix = ((1.0, -1.0), (0.0, 1.0))
-        vector: tuple[float, float] = (-1.0, 3.0)
+        vector: tuple[Entry, Entry] = (-1.0, 3.0)
         power: int = Field(default=10, ge=0, le=100)
         trials: int = Field(default=200, ge=1, le=10_000)
         seed: int = Field(default=0, ge=0)
@@ -102,9 +102,9 @@ class ChangeOfBasis:
             ),
             f"Its power {self.config.power}, taken in that basis and told back, differs from the product of "
             f"{self.config.power} maps by {apart:.2g} of the largest entry.",
-            f"Over {self.config.trials} random maps and bases of size 4, "
-            + ", ".join(f"the {name} differs by at most {value:.2g}" for name, value in lasting.items())
-            + " between the bases.",
+            f"Over {self.config.trials} random maps and bases of size 4 the bases differ in "
+            + " and ".join(f"the {name} by {value:.2g}" for name, value in lasting.items())
+            + " at most.",
         )
         table = Grid("In both bases", ("", "standard basis", "your basis"), rows)
         figures = (_coordinates(basis, vector, coordinates), _mapped(matrix, basis))

@@ -23,6 +23,9 @@ CARD = {
 }
 
 
+_MOST = 2e7  # temperatures that are kept
+
+
 def explicit_heat(start: NDArray[np.float64], ratio: float, steps: int) -> NDArray[np.float64]:
     r"""Return the temperatures at every step ``(steps + 1, N + 1)``; both ends stay at 0.
 
@@ -77,8 +80,9 @@ class HeatEquation:
         def _check(self) -> HeatEquation.Config:
             if not self.ratios or not all(0 < one <= 0.6 for one in self.ratios):
                 raise ValueError(f"ratios={self.ratios}: expected some above 0, up to 0.6")
-            if self.seconds * self.rate * self.cells**2 / self.ratio > 200_000:
-                raise ValueError(f"cells={self.cells}, seconds={self.seconds:g}: more than 200,000 steps of the scheme")
+            steps = self.seconds * self.rate * (2 * self.cells) ** 2 / self.ratio
+            if steps * 2 * self.cells > _MOST:
+                raise ValueError(f"{steps:.3g} steps of {2 * self.cells} cells; expected at most {_MOST:.0e} numbers")
             return self
 
     def __init__(self, config: HeatEquation.Config) -> None:

@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from netsmith.core.findings import Findings, Grid, Lines, Points
 from netsmith.core.roles import LabConfig
@@ -32,6 +32,7 @@ _PORTRAITS: MappingProxyType[str, Matrix] = MappingProxyType(
 )
 _TERMS = 18  # of Taylor's series: what is left of a matrix of norm 1/2 is below 1e-22
 _GONE = 3.0
+_LARGEST = 300.0  # e^300 squared is still a number
 
 
 def exponential(matrix: ArrayLike) -> NDArray[np.float64]:
@@ -81,6 +82,13 @@ class MatrixExponential:
         seconds: float = Field(default=8.0, gt=0, le=100)
         starts: int = Field(default=4, ge=1, le=20)
 
+        @model_validator(mode="after")
+        def _check(self) -> MatrixExponential.Config:
+            size = max(abs(a) + abs(b) for a, b in self.matrix) * self.seconds
+            if size > _LARGEST:
+                raise ValueError(f"matrix times seconds has rows of up to {size:g}; expected at most {_LARGEST:g}")
+            return self
+
     def __init__(self, config: MatrixExponential.Config) -> None:
         self.config = config
 
@@ -97,10 +105,10 @@ class MatrixExponential:
             numbers |= {f"real/{name}": tuple(one.real for one in values)}
             numbers[f"imaginary/{name}"] = tuple(one.imag for one in values)
             numbers |= {f"determinant/{name}": area, f"exp_trace/{name}": trace}
-            text = ", ".join(_text(one) for one in values)
+            text = _text(values)
             rows.append((name, text, _kind(values), area, trace))
             remarks.append(f"{name}: eigenvalues {text}: {_kind(values)}.")
-            figures.append(self._portrait(name, matrix, f"{text}: {_kind(values)}"))
+            figures.append(self._portrait(name, matrix, f"Eigenvalues {text}: {_kind(values)}"))
         apart = max(abs(row[3] / row[4] - 1) for row in rows)
         numbers["area_apart"] = apart
         remarks.append(f"The determinant of the exponential is that of the trace up to a part of {apart:.2g}.")
@@ -161,6 +169,7 @@ def _kind(values: tuple[complex, complex]) -> str:
     return f"node {grows}" if grows else "degenerate"
 
 
-def _text(value: complex) -> str:
-    real = f"{value.real:.3g}"
-    return f"{real} {'+' if value.imag > 0 else '-'} {abs(value.imag):.3g}i" if value.imag else real
+def _text(values: tuple[complex, complex]) -> str:
+    if values[0].imag:
+        return f"{values[0].real:.3g} ± {values[0].imag:.3g}i"
+    return ", ".join(f"{one.real:.3g}" for one in values)

@@ -62,12 +62,12 @@ class Pendulum:
             seconds: How long it is followed.
         """
 
-        length: float = Field(default=2.0, gt=0)
-        gravity: float = Field(default=9.8, gt=0)
-        friction: float = Field(default=0.1, ge=0)
-        angle: float = Field(default=math.pi / 3, gt=-math.pi, lt=math.pi)
-        step: float = Field(default=0.01, gt=0, le=0.1)
-        seconds: float = Field(default=10.0, ge=1, le=100)
+        length: float = Field(default=2.0, ge=0.01)
+        gravity: float = Field(default=9.8, gt=0, le=1000)
+        friction: float = Field(default=0.1, ge=0, le=10)
+        angle: float = Field(default=math.pi / 3, gt=0, lt=math.pi)
+        step: float = Field(default=0.01, ge=0.001, le=0.1)
+        seconds: float = Field(default=10.0, ge=1, le=20)
 
     def __init__(self, config: Pendulum.Config) -> None:
         self.config = config

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +26,7 @@ CARD = {
 G = 4 * math.pi**2  # AU³ / (solar mass · year²)
 _WAYS = (("Euler", euler), ("leapfrog", leapfrog), ("Runge-Kutta 4", runge_kutta))
 _SHOWN = 240
+_Mass = Annotated[float, Field(ge=1e-9, le=1e9)]
 
 
 def gravity(masses: tuple[float, float]) -> Force:
@@ -78,8 +80,8 @@ class TwoBodies:
             periods: How many are followed.
         """
 
-        masses: tuple[float, float] = (1.0, 0.5)
-        axis: float = Field(default=1.0, gt=0)
+        masses: tuple[_Mass, _Mass] = (1.0, 0.5)
+        axis: float = Field(default=1.0, ge=1e-3, le=1e3)
         eccentricity: float = Field(default=0.5, ge=0, lt=0.95)
         steps: int = Field(default=1000, ge=20, le=10_000)
         periods: int = Field(default=5, ge=1, le=20)
