@@ -198,8 +198,8 @@ def test_the_length_where_the_fft_wins_is_told_as_it_was_measured(monkeypatch) -
     found = run("convolution", lengths=[16, 32, 64, 128])
     assert found.numbers["wins_from"] == 128
     assert found.remarks[-1] == (
-        "Measured here, the FFT is faster from length 128 on: the direct way takes 0.1 times as long at 16, "
-        "4 times as long at 128."
+        "Measured here, of the lengths tried the FFT is faster from 128 on: the direct way takes 0.1 times as long at "
+        "16, 4 times as long at 128."
     )
     assert "not faster at 64" in run("convolution", lengths=[16, 64]).remarks[-1]
     assert len(run("convolution", lengths=[16], repeats=0).remarks) == 3

@@ -157,7 +157,7 @@ def _told(wins: int | None, lengths: tuple[int, ...], ratios: tuple[float, ...])
     ends = f"the direct way takes {first}, {last}"
     if wins is None:
         return f"Measured here, the FFT is not faster at {lengths[-1]:,}: {ends}."
-    return f"Measured here, the FFT is faster from length {wins:,} on: {ends}."
+    return f"Measured here, of the lengths tried the FFT is faster from {wins:,} on: {ends}."
 
 
 def _times_chart(lengths: tuple[int, ...], slow: tuple[float, ...], quick: tuple[float, ...], repeats: int) -> Lines:

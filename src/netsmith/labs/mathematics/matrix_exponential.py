@@ -32,6 +32,7 @@ _PORTRAITS: MappingProxyType[str, Matrix] = MappingProxyType(
 )
 _TERMS = 18  # of Taylor's series: what is left of a matrix of norm 1/2 is below 1e-22
 _GONE = 3.0
+_STEPS = 90  # of a drawn orbit
 _LARGEST = 300.0  # e^300 squared is still a number
 
 
@@ -119,11 +120,11 @@ class MatrixExponential:
     def _portrait(self, name: str, matrix: Matrix, title: str) -> Points:
         turn = np.arange(self.config.starts) * 2 * math.pi / self.config.starts + 0.3
         place = np.stack((np.cos(turn), np.sin(turn))) * np.linspace(1, 0.4, len(turn))  # (2, starts)
-        step = exponential(np.multiply(matrix, self.config.seconds / 200))
+        step = exponential(np.multiply(matrix, self.config.seconds / _STEPS))
         way = [place]
-        for _ in range(200):
+        for _ in range(_STEPS):
             way.append(step @ way[-1])
-        states = np.array(way)  # (201, 2, starts)
+        states = np.array(way)  # (_STEPS + 1, 2, starts)
         lines = []
         for at in range(self.config.starts):
             one = states[:, :, at]
