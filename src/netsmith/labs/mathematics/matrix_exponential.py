@@ -112,7 +112,7 @@ class MatrixExponential:
             figures.append(self._portrait(name, matrix, f"Eigenvalues {text}: {_kind(values)}"))
         apart = max(abs(row[3] / row[4] - 1) for row in rows)
         numbers["area_apart"] = apart
-        remarks.append(f"The determinant of the exponential is that of the trace up to a part of {apart:.2g}.")
+        remarks.append(f"The determinant of exp(Mt) is the exponential of the trace of Mt up to a part of {apart:.2g}.")
         chart, remark = self._errors(numbers)
         columns = ("matrix", "eigenvalues", "motion", f"det exp(M t), t = {self.config.seconds:g} s", "exp(trace t)")
         return Findings(numbers, (*figures, chart), (Grid("Motions", columns, tuple(rows)),), (*remarks, remark))
