@@ -52,6 +52,11 @@ QUICK = {
     "bayes_factor": {"people": 1000, "tests": 2},
     "entropy": {"trials": 10, "block": 2},
     "activations": {"points": 200},
+    "threshold_gates": {"inputs": 2},
+    "perceptron_bound": {"margins": [0.3, 0.1], "examples": 20, "draws": 1},
+    "least_mean_squares": {"steps": 20, "passes": 2},
+    "hebbian_components": {"components": 2, "steps": 20},
+    "course_errors": {"layers": 2, "units": 20, "batch": 20, "width": 4, "steps": 5},
 }
 
 
