@@ -22,7 +22,6 @@ CARD = {
     "deviations": ["ten units and scanned digits; the paper has one unit and switches of a 4 x 4 panel"],
     "known_gaps": {
         "gradients": "closed_form",
-        "overfits_one_batch": "closed_form",
     },
     "learns": {"metric": "dev/accuracy", "value": 0.35, "steps": 6},
 }

@@ -27,7 +27,6 @@ CARD = {
     ],
     "known_gaps": {
         "gradients": "closed_form",
-        "overfits_one_batch": "closed_form",
     },
     "learns": {"metric": "dev/accuracy", "value": 0.9, "steps": 200},
 }

@@ -20,7 +20,6 @@ CARD = {
     "deviations": ["scanned digits; the paper's units answer to patterns of a retina through fixed random connections"],
     "known_gaps": {
         "gradients": "closed_form",
-        "overfits_one_batch": "closed_form",
     },
     "learns": {"metric": "dev/accuracy", "value": 0.35, "steps": 6},
 }
