@@ -8,7 +8,7 @@ from torch.nn import functional as F
 from netsmith.core.errors import ConfigError, DataError
 from netsmith.engine.batch import Batch
 from netsmith.measure.parameters import count_parameters
-from netsmith.models.foundations.numpy_mlp import NumpyMLP, backward, forward, softmax_cross_entropy
+from netsmith.models.foundations.numpy_mlp import NumpyMLP, back_propagate, forward, softmax_cross_entropy
 
 
 def build(hidden=(7, 5), dtype=torch.float64, **fields):
@@ -37,7 +37,7 @@ def test_its_gradients_are_those_of_autograd(activation, hidden):
     weights, biases = [[p.numpy() for p in parameters[start::2]] for start in (0, 1)]
     answers = forward(batch.inputs.flatten(1).numpy(), weights, biases, activation=activation)
     loss, error = softmax_cross_entropy(answers[-1], batch.targets.numpy(), shares.numpy())
-    ours = backward(error, answers, weights, activation=activation)
+    ours = back_propagate(error, answers, weights, activation=activation)
     for parameter in parameters:
         parameter.requires_grad_(True)
     total = (F.cross_entropy(model(batch.inputs), batch.targets, reduction="none") * shares).sum()

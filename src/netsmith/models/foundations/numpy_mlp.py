@@ -18,7 +18,7 @@ from netsmith.core.spec import InputKind
 from netsmith.engine.batch import Batch
 from netsmith.models.tabular.mlp import MLP
 
-__all__ = ["Activation", "Gradients", "NumpyMLP", "activate", "backward", "forward", "softmax_cross_entropy"]
+__all__ = ["Activation", "Gradients", "NumpyMLP", "activate", "back_propagate", "forward", "softmax_cross_entropy"]
 
 Activation = Literal["sigmoid", "tanh", "relu"]
 Array = NDArray[Any]
@@ -86,7 +86,9 @@ def softmax_cross_entropy(logits: Array, targets: Array, shares: Array) -> tuple
     return float(-(shares * log_p[rows, targets]).sum()), error * shares[:, None]
 
 
-def backward(error: Array, answers: Sequence[Array], weights: Sequence[Array], *, activation: Activation) -> Gradients:
+def back_propagate(
+    error: Array, answers: Sequence[Array], weights: Sequence[Array], *, activation: Activation
+) -> Gradients:
     r"""Carry the error at the logits back through every layer.
 
     .. math:: \partial L / \partial W_l = \delta_l^T a_{l-1}, \qquad
@@ -111,7 +113,7 @@ def backward(error: Array, answers: Sequence[Array], weights: Sequence[Array], *
 class NumpyMLP(nn.Module):
     r"""Learn by gradients that numpy computes step by step; no automatic differentiation takes part.
 
-    It is there to be read: :func:`forward`, :func:`softmax_cross_entropy` and :func:`backward` are all that
+    It is there to be read: :func:`forward`, :func:`softmax_cross_entropy` and :func:`back_propagate` are all that
     back-propagation is, and their gradients are autograd's to 1e-10. A step is stochastic gradient descent with
     momentum, as the 1986 paper has it but for the mean over the batch:
 
@@ -185,7 +187,7 @@ class NumpyMLP(nn.Module):
         activation = self.config.activation
         answers = forward(x, weights, biases, activation=activation)
         loss, error = softmax_cross_entropy(answers[-1], targets, shares)
-        gradients = backward(error, answers, weights, activation=activation)
+        gradients = back_propagate(error, answers, weights, activation=activation)
         slopes = [one for pair in zip(gradients.weights, gradients.biases, strict=True) for one in pair]
         for (name, value), slope in zip(parameters.items(), slopes, strict=True):
             velocity = _array(self.get_buffer(_velocity(name)))
