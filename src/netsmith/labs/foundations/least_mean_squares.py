@@ -140,7 +140,7 @@ class LeastMeanSquares:
             at = range(0, len(values), max(1, len(values) // _POINTS))
             series.append(Series(one.name, tuple(map(float, at)), tuple(values[step] for step in at)))
         caption = "" if best is None else f"Least squares: {best:.4g} cm^2."
-        return Lines(name, title, "step", label, tuple(series), log_y=True, caption=caption)
+        return Lines(name, title, "step (online: pass)", label, tuple(series), log_y=True, caption=caption)
 
 
 def _iris() -> tuple[Tensor, Tensor]:
