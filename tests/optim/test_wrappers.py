@@ -13,11 +13,15 @@ from netsmith.engine.method import Method
 from netsmith.engine.ranks import Ranks
 from netsmith.engine.task import Loss, weighted
 from netsmith.engine.updater import Updater, UpdaterSettings
+from netsmith.optim._wrapper import WrapperConfig
 from netsmith.optim.adadelta import Adadelta
 from netsmith.optim.adagrad import Adagrad
 from netsmith.optim.adam import Adam
 from netsmith.optim.adamax import Adamax
 from netsmith.optim.adamw import AdamW
+from netsmith.optim.decoupled_decay import DecoupledDecay
+from netsmith.optim.gradient_noise import GradientNoise
+from netsmith.optim.l1_penalty import L1Penalty
 from netsmith.optim.lamb import Lamb
 from netsmith.optim.lookahead import Lookahead
 from netsmith.optim.momentum import Momentum
@@ -29,6 +33,7 @@ from netsmith.optim.rmsprop_nesterov import RMSPropNesterov
 from netsmith.optim.sam import SAM
 from netsmith.optim.schedules.linear import Linear
 from netsmith.optim.sgd import SGD
+from netsmith.optim.weight_noise import WeightNoise
 
 RATE = {"lr": 0.02, "schedule": Linear.Config(warmup=3)}
 EVERY = {
@@ -49,6 +54,11 @@ EVERY = {
     "lookahead": Lookahead.Config(inner=AdamW.Config(**RATE), steps=4),
     "lookahead around adagrad": Lookahead.Config(inner=Adagrad.Config(**RATE), steps=5),
     "sam around lookahead": SAM.Config(inner=Lookahead.Config(inner=RMSProp.Config(**RATE), steps=3)),
+    "l1_penalty": L1Penalty.Config(inner=SGD.Config(momentum=0.9, **RATE), strength=0.01),
+    "decoupled_decay": DecoupledDecay.Config(inner=SGD.Config(momentum=0.9, **RATE), strength=0.1),
+    "gradient_noise": GradientNoise.Config(inner=SGD.Config(**RATE), scale=0.3),
+    "gradient_noise around adam": GradientNoise.Config(inner=Adam.Config(**RATE), decay=0.0),
+    "weight_noise": WeightNoise.Config(inner=Lookahead.Config(inner=SGD.Config(**RATE), steps=3), std=0.1),
 }
 
 
@@ -119,7 +129,7 @@ def test_a_config_survives_its_dump_and_takes_slower_rates(name):
     assert OptimizerConfig.load(config.dump()) == config
     slower, rates = config.times(0.5), []
     for one in (config, slower):
-        while isinstance(one, (SAM.Config, Lookahead.Config)):
+        while isinstance(one, WrapperConfig):
             one = one.inner
         rates.append(one.lr)
     assert rates[1] == rates[0] / 2
@@ -252,7 +262,7 @@ def test_sam_asks_at_the_top_of_the_climb_with_the_same_noise():
     assert logs["loss"] == pytest.approx(residual.square().mean().item(), abs=1e-13)
 
 
-@pytest.mark.parametrize("name", ["sam", "nesterov", "rmsprop_nesterov"])
+@pytest.mark.parametrize("name", ["sam", "nesterov", "rmsprop_nesterov", "gradient_noise", "weight_noise"])
 def test_micro_batches_give_the_same_step(name):
     net, ends = toy.Net.Config(dropout=0.0), []
     for pieces in (1, 4):

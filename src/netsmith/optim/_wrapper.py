@@ -9,7 +9,7 @@ import torch
 
 from netsmith.core.roles import OptimizerConfig, ScheduleConfig
 
-__all__ = ["Wrapper", "WrapperConfig"]
+__all__ = ["Wrapper", "WrapperConfig", "refuse_asking"]
 
 
 class WrapperConfig(OptimizerConfig):
@@ -40,6 +40,19 @@ class WrapperConfig(OptimizerConfig):
     def at_rate(self, rate: float, schedule: ScheduleConfig) -> WrapperConfig:
         """Return the config with another inner learning rate and schedule."""
         return self.derive(inner=self.inner.at_rate(rate, schedule))
+
+
+def refuse_asking(config: WrapperConfig) -> None:
+    """Refuse an inner optimizer that asks for the loss itself, where the wrapper has one gradient for it.
+
+    Raises:
+        ValueError: It does.
+    """
+    if config.inner.needs_closure:
+        raise ValueError(
+            f"inner={config.inner.kind_name()} asks for the loss itself, and {config.kind_name()} gives it one "
+            "gradient; use sgd, adam or another that takes the gradient as it is"
+        )
 
 
 class Wrapper(torch.optim.Optimizer, abc.ABC):
