@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 
+from netsmith.layers.drop_connect import DropConnect
 from netsmith.models.tabular.mlp import MLP
 
 ACTIVATIONS = {
@@ -45,3 +46,18 @@ def test_dropout_works_in_training_only():
     share = (dropped & (model.hidden(x) > 0)).sum() / (model.hidden(x) > 0).sum()
     assert share.item() == pytest.approx(0.5, abs=0.06)
     assert torch.equal(model(x), model(x))
+
+
+def test_hidden_layers_can_drop_weights_or_scale_at_test_time():
+    fields = {"hidden": (8, 8), "in_features": 5, "num_outputs": 3}
+    dropping = MLP.Config(drop_connect=0.5, activation="tanh", **fields).build()
+    assert [type(layer[0]) for layer in dropping.hidden] == [DropConnect, DropConnect]
+    plain = MLP.Config(activation="tanh", **fields).build()
+    assert sum(p.numel() for p in dropping.parameters()) == sum(p.numel() for p in plain.parameters())
+    x = torch.randn(4, 5)
+    assert not torch.equal(dropping(x), dropping(x))
+    dropping.eval()
+    assert torch.equal(dropping(x), dropping(x))
+    scaled = MLP.Config(dropout=0.5, dropout_scaled="test", hidden=(8,), in_features=5, num_outputs=3).build().eval()
+    hidden = torch.relu(scaled.hidden[0].linear(x))
+    assert torch.allclose(scaled(x), scaled.head(hidden / 2), atol=1e-6)

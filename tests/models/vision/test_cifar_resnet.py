@@ -71,3 +71,28 @@ def test_landmarks_lead_to_the_last_feature_map():
 def test_a_depth_that_is_not_6n_plus_2_is_refused():
     with pytest.raises(ConfigError, match=r"got 21; the nearest are 20 and 26"):
         CifarResNet.Config(depth=21)
+
+
+def test_stochastic_depth_skips_whole_blocks_and_scales_them_in_use():
+    fields = {"depth": 8, "width": 4, "in_channels": 3, "num_classes": 10}
+    torch.manual_seed(0)
+    plain = CifarResNet.Config(**fields).build().eval()
+    deep = CifarResNet.Config(stochastic_depth=0.5, **fields).build().eval()
+    deep.load_state_dict(plain.state_dict())  # there is nothing new to save
+    images = torch.randn(2, 3, 16, 16)
+    for block, survival in zip((stage[0] for stage in plain.stages), (5 / 6, 4 / 6, 3 / 6), strict=True):
+        block.norm2.weight.data.mul_(survival)
+        block.norm2.bias.data.mul_(survival)
+    assert torch.allclose(deep(images), plain(images), atol=1e-6)
+    deep.train()
+    skipped = torch.zeros(3)
+    for _ in range(200):
+        deep.zero_grad()
+        deep(images).sum().backward()
+        skipped += torch.tensor([float(stage[0].conv1.weight.grad is None) for stage in deep.stages])
+    counted = torch.tensor([float(stage[0].norm1.num_batches_tracked) for stage in deep.stages])
+    assert torch.equal(counted, 200 - skipped)
+    assert torch.allclose(skipped / 200, torch.tensor([1, 2, 3]) / 6, atol=5 * 0.5 / 200**0.5)
+    with pytest.raises(ConfigError, match="needs residual=true"):
+        CifarResNet.Config(stochastic_depth=0.5, residual=False, **fields)
+    assert "stochastic_depth" not in CifarResNet.Config(**fields).dump()

@@ -8,9 +8,11 @@ from typing import ClassVar, Literal
 from pydantic import Field
 from torch import Tensor, nn
 
-from netsmith.core.config import AUTO, Auto
+from netsmith.core.config import AUTO, Auto, later
 from netsmith.core.roles import ModelConfig
 from netsmith.core.spec import InputKind
+from netsmith.layers.drop_connect import DropConnect
+from netsmith.layers.dropout import dropout
 from netsmith.layers.initialization import he_initialize
 
 __all__ = ["MLP"]
@@ -36,6 +38,9 @@ class MLP(nn.Module):
             hidden: Units of each hidden layer.
             activation: After each hidden layer.
             dropout: Share of each hidden layer's units dropped in training.
+            dropout_scaled: When units are scaled for it: in ``training`` (inverted dropout), or at ``test`` time.
+            drop_connect: Share of each hidden layer's weights dropped in training
+                (:class:`~netsmith.layers.drop_connect.DropConnect`).
             in_features: Numbers per example.
             num_outputs: Classes, or values.
         """
@@ -47,6 +52,8 @@ class MLP(nn.Module):
         hidden: tuple[int, ...] = (64,)
         activation: Literal["relu", "gelu", "tanh", "sigmoid"] = "relu"
         dropout: float = Field(default=0.0, ge=0, lt=1)
+        dropout_scaled: Literal["training", "test"] = later("training")
+        drop_connect: float = later(0.0, ge=0, lt=1)
         in_features: int | Auto = AUTO
         num_outputs: int | Auto = AUTO
 
@@ -57,11 +64,14 @@ class MLP(nn.Module):
         layers: list[nn.Module] = []
         width = config.in_features
         for units in config.hidden:
-            parts = OrderedDict[str, nn.Module](
-                linear=nn.Linear(width, units),
-                activation=activations[config.activation](),
-                dropout=nn.Dropout(config.dropout),
-            )
+            parts = OrderedDict[str, nn.Module]()
+            if config.drop_connect:
+                parts["drop_connect"] = DropConnect(
+                    width, units, drop=config.drop_connect, activation=config.activation
+                )
+            else:
+                parts |= {"linear": nn.Linear(width, units), "activation": activations[config.activation]()}
+            parts["dropout"] = dropout(config.dropout, scaled=config.dropout_scaled)
             layers.append(nn.Sequential(parts))
             width = units
         self.hidden = nn.Sequential(*layers)
