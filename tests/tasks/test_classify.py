@@ -49,6 +49,25 @@ def test_smoothing_spread_over_all_classes_is_smoothing_off_the_true_class_at_an
     assert ours.item() == pytest.approx(-(q * logits.log_softmax(1)).sum().item(), abs=1e-10)
 
 
+@pytest.mark.parametrize("eps", [0.15, 0.75])
+def test_smoothing_over_the_others_by_its_definition(answers, eps):
+    logits, labels = answers
+    q = torch.full((N, K), eps / (K - 1), dtype=torch.float64)
+    q[torch.arange(N), labels] = 1 - eps
+    wanted = -(q * logits.log_softmax(1)).sum().item()
+    task = Classify.Config(label_smoothing=eps, smoothing_over="others").build()
+    assert task.loss(logits, labels).total.item() == pytest.approx(wanted, abs=1e-10)
+    mixed = 0.7 * F.one_hot(labels, K).double() + 0.3 * F.one_hot(labels.roll(1), K).double()
+    q = (1 - eps) * mixed + eps / (K - 1) * (1 - mixed)
+    assert task.loss(logits, mixed).total.item() == pytest.approx(-(q * logits.log_softmax(1)).sum().item(), abs=1e-9)
+    assert "smoothing_over" not in Classify.Config(label_smoothing=eps).dump()
+
+
+def test_smoothing_that_turns_the_labels_around_is_refused(answers):
+    with pytest.raises(ConfigError, match=r"label_smoothing=0.8 over the other 3 of 4 .* at most 0.75"):
+        Classify.Config(label_smoothing=0.8, smoothing_over="others").build().loss(*answers)
+
+
 def test_classes_as_probabilities_and_weights(answers):
     logits, labels = answers
     task = Classify.Config(label_smoothing=0.2).build()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from pydantic import Field
@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from netsmith.core.config import later
-from netsmith.core.errors import shorten
+from netsmith.core.errors import ConfigError, shorten
 from netsmith.core.roles import TaskConfig
 from netsmith.core.spec import OutputKind, Outputs, Spec
 from netsmith.engine.task import Loss, Metric, Ratio, Task, weighted
@@ -28,6 +28,8 @@ class Classify(Task):
     .. math:: -\sum_k q_k \log p_k, \qquad q_k = (1 - \epsilon) [k = y] + \epsilon / K
 
     with label smoothing :math:`\epsilon` (Szegedy et al. 2016, arXiv:1512.00567, section 7; spread over all K classes).
+    With ``smoothing_over="others"`` the mass goes off the true class only, :math:`q_y = 1 - \epsilon` and
+    :math:`\epsilon / (K - 1)` for each other: the same as :math:`\epsilon K / (K - 1)` spread over all.
     A target is a class (int64), or ``(B, K)`` probabilities (mixed examples). Figures: ``accuracy`` in 0..1,
     ``loss``, the cross entropy in nats without smoothing, and those of ``within``; all take classes only.
 
@@ -39,7 +41,8 @@ class Classify(Task):
         """How classes are learned and shown.
 
         Attributes:
-            label_smoothing: Share of each target's mass that is spread evenly over all classes, in [0, 1).
+            label_smoothing: Share of each target's mass that is spread evenly over classes, in [0, 1).
+            smoothing_over: Over ``all`` classes, or the ``others`` than the true one.
             top: How many of the likeliest classes a prediction shows.
             within: Further figures: for 5 ``top5``, the share of examples whose class is among the five likeliest.
         """
@@ -47,6 +50,7 @@ class Classify(Task):
         answers: ClassVar[tuple[OutputKind, ...]] = ("classes",)
 
         label_smoothing: float = Field(default=0.0, ge=0, lt=1)
+        smoothing_over: Literal["all", "others"] = later("all")
         top: int = Field(default=5, ge=1)
         within: tuple[Annotated[int, Field(ge=2)], ...] = later(())
 
@@ -68,10 +72,26 @@ class Classify(Task):
         output = full(output)
         if target.is_floating_point():
             target = target.to(output.dtype)
-        smoothing = self.config.label_smoothing
+        smoothing = self._smoothing(output.shape[1])
         if weights is None:  # summed by the same kernel: of a small network's step that is a measurable part
             return Loss(F.cross_entropy(output, target, reduction="sum", label_smoothing=smoothing), float(len(output)))
         return weighted(F.cross_entropy(output, target, reduction="none", label_smoothing=smoothing), weights)
+
+    def _smoothing(self, classes: int) -> float:
+        """Return the share that is spread over all classes.
+
+        Raises:
+            ConfigError: The true class would get less than each other.
+        """
+        share = self.config.label_smoothing
+        if self.config.smoothing_over == "all" or not share:
+            return share
+        if share * classes > classes - 1:
+            raise ConfigError(
+                f"label_smoothing={share:g} over the other {classes - 1} of {classes} classes makes the true one the "
+                f"least likely; set it to at most {(classes - 1) / classes:g}"
+            )
+        return share * classes / (classes - 1)
 
     def metrics(self) -> dict[str, Metric]:
         return {
