@@ -118,6 +118,11 @@ class HardAttention(Method):
     def walk_loss(self, batch: Batch) -> Loss:
         """Return the loss of ``samples`` walks over each image of a batch, divided by their number."""
         config, samples = self.config, self.config.samples
+        if batch.targets.is_floating_point():
+            raise ConfigError(
+                f"{type(config).__qualname__} rewards a walk that ends with the right class, and the labels of this "
+                "batch are shares of several; leave out what mixes them (data.mixup=0)"
+            )
         images = batch.inputs.repeat_interleave(samples, 0)
         targets = batch.targets.repeat_interleave(samples, 0)
         weights = None if batch.weights is None else batch.weights.repeat_interleave(samples, 0)
