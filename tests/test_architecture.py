@@ -174,7 +174,14 @@ def is_step(function):
 
 
 # An optimizer around another one is still one step, which the updater asked for: it hands it on once.
-WRAPPERS = {"optim/lookahead.py", "optim/sam.py"}
+WRAPPERS = {
+    "optim/decoupled_decay.py",
+    "optim/gradient_noise.py",
+    "optim/l1_penalty.py",
+    "optim/lookahead.py",
+    "optim/sam.py",
+    "optim/weight_noise.py",
+}
 
 
 def test_only_the_updater_steps():

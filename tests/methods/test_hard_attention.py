@@ -1,3 +1,4 @@
+import dataclasses
 import math
 
 import pytest
@@ -154,3 +155,10 @@ def test_without_noise_an_answer_is_a_function_of_the_image():
 def test_what_cannot_be_rewarded_is_refused(fields, message):
     with pytest.raises(ConfigError, match=message):
         HardAttention.Config(**{"model": MODEL, "task": Classify.Config()} | fields).build(spec=SPEC)
+
+
+def test_mixed_labels_have_no_right_class():
+    method, batch = drawn()
+    mixed = dataclasses.replace(batch, targets=torch.full((7, 3), 1 / 3, dtype=torch.float64))
+    with pytest.raises(ConfigError, match=r"leave out what mixes them \(data\.mixup=0\)"):
+        method.walk_loss(mixed)
