@@ -57,6 +57,13 @@ QUICK = {
     "least_mean_squares": {"steps": 20, "passes": 2},
     "hebbian_components": {"components": 2, "steps": 20},
     "course_errors": {"layers": 2, "units": 20, "batch": 20, "width": 4, "steps": 5},
+    "early_stopping_is_l2": {"steps": 10},
+    "dropout_ensemble": {"inputs": 4, "examples": 20},
+    "dropout_is_l2": {"shares": [0.5]},
+    "noise_is_a_penalty": {"copies": [1, 10], "draws": 20},
+    "smoothing_conventions": {"examples": 20},
+    "penalties": {"steps": 20},
+    "noisy_labels": {"shares": [0.4], "seeds": [0], "epochs": 1, "hidden": 8},
 }
 
 

@@ -21,7 +21,8 @@ class EarlyStop(Hook):
     """Stop after ``patience`` evaluations without improvement of ``metric``.
 
     Use it where the number of steps is only an upper bound; which step's weights are used in the end is the
-    experiment's ``select`` (give it the same metric to get those of the best evaluation). Prechelt (1998), "Early stopping - but when?".
+    experiment's ``select`` (give it the same metric to get those of the best evaluation). Prechelt (1998),
+    "Early stopping - but when?".
 
     Raises:
         ConfigError: The metric is not among the figures of an evaluation.

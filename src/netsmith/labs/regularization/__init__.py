@@ -1,0 +1,1 @@
+"""Regularization: what noise, dropout, smoothing and stopping early are, shown exactly."""
