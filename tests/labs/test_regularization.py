@@ -193,7 +193,7 @@ def test_wrong_labels_cost_accuracy_and_are_told_apart():
         assert right > max(85, wrong + 2)
     assert found.numbers["fits_given_labels/plain/0.4"] < 0.9
     best = max(
-        ("plain", "label smoothing 0.2", "mixup, alpha 1", "dropout 0.5"),
+        ("plain", "label smoothing (0.2)", "mixup (alpha 1)", "dropout (0.5)"),
         key=lambda way: found.numbers[f"test_accuracy/{way}/0.4"],
     )
     assert found.remarks[1].startswith(f"With 40 % of the labels wrong, test accuracy is: {best} ")

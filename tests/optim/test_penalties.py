@@ -152,6 +152,26 @@ def test_weight_noise_is_there_for_the_gradient_and_gone_after():
     assert abs(correlations).max() < 5 / 20_000**0.5  # four independent draws
 
 
+def test_two_kinds_of_noise_are_independent():
+    torch.manual_seed(5)
+    p = nn.Parameter(torch.zeros(20_000, dtype=torch.float64))
+    inner = GradientNoise.Config(inner=SGD.Config(lr=1.0), scale=1.0, decay=0.0)
+    optimizer = WeightNoise.Config(inner=inner, std=1.0).build({"p": p})
+    draws = []
+    for _ in range(3):
+        before, seen = p.detach().clone(), []
+
+        def gradient(seen=seen, before=before):
+            seen.append(p.detach() - before)
+            p.grad = torch.zeros_like(p)
+            return 0.0
+
+        optimizer.step(gradient)
+        draws += [*seen, before - p.detach()]
+    correlations = np.corrcoef(torch.stack(draws).numpy()) - np.eye(6)
+    assert abs(correlations).max() < 5 / 20_000**0.5
+
+
 def test_the_runs_seed_decides_the_noise():
     method = toy.Supervised.Config(model=toy.Net.Config())
     config = toy.config(
@@ -174,6 +194,18 @@ def test_the_runs_seed_decides_the_noise():
             "inner=nesterov asks for the loss itself, and gra",
         ),
         (lambda: WeightNoise.Config(inner=Nesterov.Config(lr=0.1)), "weight_noise gives it one gradient"),
+        (
+            lambda: WeightNoise.Config(
+                inner=L1Penalty.Config(inner=WeightNoise.Config(inner=SGD.Config(lr=0.1)), strength=1.0)
+            ),
+            "inner=weight_noise asks for the loss itself, and l1_penalty gives it one gradient",
+        ),
+        (
+            lambda: GradientNoise.Config(
+                inner=L1Penalty.Config(inner=GradientNoise.Config(inner=SGD.Config(lr=0.1)), strength=1.0)
+            ),
+            "there is a gradient_noise inside this one",
+        ),
         (
             lambda: DecoupledDecay.Config(inner=AdamW.Config(lr=0.1), strength=0.1),
             r"inner=adamw has a weight_decay of its own \(0\.01\)",

@@ -58,6 +58,9 @@ EVERY = {
     "decoupled_decay": DecoupledDecay.Config(inner=SGD.Config(momentum=0.9, **RATE), strength=0.1),
     "gradient_noise": GradientNoise.Config(inner=SGD.Config(**RATE), scale=0.3),
     "gradient_noise around adam": GradientNoise.Config(inner=Adam.Config(**RATE), decay=0.0),
+    "weight_noise around gradient_noise": WeightNoise.Config(
+        inner=GradientNoise.Config(inner=SGD.Config(momentum=0.9, **RATE))
+    ),
     "weight_noise": WeightNoise.Config(inner=Lookahead.Config(inner=SGD.Config(**RATE), steps=3), std=0.1),
 }
 

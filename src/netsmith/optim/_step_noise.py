@@ -2,13 +2,33 @@
 
 from __future__ import annotations
 
+from typing import Self
+
 import torch
+from pydantic import model_validator
 from torch import Tensor, nn
 
 from netsmith.core.keys import key
-from netsmith.optim._wrapper import Wrapper
+from netsmith.optim._wrapper import Wrapper, WrapperConfig, refuse_asking
 
-__all__ = ["NoisyWrapper"]
+__all__ = ["NoisyConfig", "NoisyWrapper"]
+
+
+class NoisyConfig(WrapperConfig):
+    """The fields of every optimizer that adds noise: what is inside takes the gradient as it is, with other noise."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        refuse_asking(self)
+        inside = self.inner
+        while isinstance(inside, WrapperConfig):
+            if isinstance(inside, type(self)):
+                raise ValueError(
+                    f"there is a {self.kind_name()} inside this one, and both would keep their place in one entry; one "
+                    "with the variances added does the same"
+                )
+            inside = inside.inner
+        return self
 
 
 class NoisyWrapper(Wrapper):
@@ -20,10 +40,12 @@ class NoisyWrapper(Wrapper):
 
     Args:
         inner: What makes the steps.
+        name: Of the entries, for one kind of noise may be inside another.
     """
 
-    def __init__(self, inner: torch.optim.Optimizer) -> None:
+    def __init__(self, inner: torch.optim.Optimizer, *, name: str) -> None:
         super().__init__(inner)
+        self._entries = f"{name}_key", f"{name}_step"
         self._key = int(torch.randint(1 << 62, ()))
 
     def _with_gradient(self) -> list[nn.Parameter]:
@@ -31,16 +53,18 @@ class NoisyWrapper(Wrapper):
 
     def _place(self) -> tuple[int, int]:
         """Return the key and how many steps were taken with it."""
+        base, step = self._entries
         for entries in self.state.values():
-            if "noise_step" in entries:
-                return int(entries["noise_key"]), int(entries["noise_step"])
+            if step in entries:
+                return int(entries[base]), int(entries[step])
         return self._key, 0
 
     def _remember(self, parameters: list[nn.Parameter], base: int, step: int) -> None:
         """Note the number of steps, after the inner optimizer has set up its own state."""
-        noted = [entries for entries in self.state.values() if "noise_step" in entries]
+        names = self._entries
+        noted = [entries for entries in self.state.values() if names[1] in entries]
         for entries in (*noted, *(self.state[parameter] for parameter in parameters)):
-            entries["noise_key"], entries["noise_step"] = base, step
+            entries.update(zip(names, (base, step), strict=True))
 
     def _draws(self, parameters: list[nn.Parameter], base: int, step: int) -> list[Tensor]:
         """Return standard normal numbers for each parameter; another step gives others."""

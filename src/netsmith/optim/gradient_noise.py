@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import torch
-from pydantic import Field, model_validator
+from pydantic import Field
 from torch import nn
 
 from netsmith.optim._closure import Closure, ask
-from netsmith.optim._step_noise import NoisyWrapper
-from netsmith.optim._wrapper import WrapperConfig, refuse_asking
+from netsmith.optim._step_noise import NoisyConfig, NoisyWrapper
 
 __all__ = ["GradientNoise"]
 
@@ -32,7 +31,7 @@ class GradientNoise(NoisyWrapper):
         ConfigError: There is no parameter.
     """
 
-    class Config(WrapperConfig):
+    class Config(NoisyConfig):
         """How strong the noise is.
 
         Attributes:
@@ -44,13 +43,8 @@ class GradientNoise(NoisyWrapper):
         scale: float = Field(default=0.01, gt=0)
         decay: float = Field(default=0.55, ge=0)
 
-        @model_validator(mode="after")
-        def _check(self) -> GradientNoise.Config:
-            refuse_asking(self)
-            return self
-
     def __init__(self, config: GradientNoise.Config, parameters: Mapping[str, nn.Parameter]) -> None:
-        super().__init__(config.inner.build(parameters))
+        super().__init__(config.inner.build(parameters), name="gradient_noise")
         self.config = config
 
     @torch.no_grad()

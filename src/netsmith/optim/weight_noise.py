@@ -6,12 +6,11 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 import torch
-from pydantic import Field, model_validator
+from pydantic import Field
 from torch import nn
 
 from netsmith.optim._closure import Closure, moved, needed
-from netsmith.optim._step_noise import NoisyWrapper
-from netsmith.optim._wrapper import WrapperConfig, refuse_asking
+from netsmith.optim._step_noise import NoisyConfig, NoisyWrapper
 
 __all__ = ["WeightNoise"]
 
@@ -34,7 +33,7 @@ class WeightNoise(NoisyWrapper):
         ConfigError: There is no parameter.
     """
 
-    class Config(WrapperConfig):
+    class Config(NoisyConfig):
         """How strong the noise is.
 
         Attributes:
@@ -46,13 +45,8 @@ class WeightNoise(NoisyWrapper):
 
         std: float = Field(default=0.01, gt=0)
 
-        @model_validator(mode="after")
-        def _check(self) -> WeightNoise.Config:
-            refuse_asking(self)
-            return self
-
     def __init__(self, config: WeightNoise.Config, parameters: Mapping[str, nn.Parameter]) -> None:
-        super().__init__(config.inner.build(parameters))
+        super().__init__(config.inner.build(parameters), name="weight_noise")
         self.config = config
 
     @torch.no_grad()

@@ -28,9 +28,9 @@ CARD = {
 
 _WAYS = {
     "plain": {},
-    "label smoothing 0.2": {"method.task.label_smoothing": 0.2},
-    "mixup, alpha 1": {"data.mixup": 1.0},
-    "dropout 0.5": {"method.model.dropout": 0.5},
+    "label smoothing (0.2)": {"method.task.label_smoothing": 0.2},
+    "mixup (alpha 1)": {"data.mixup": 1.0},
+    "dropout (0.5)": {"method.model.dropout": 0.5},
 }
 _TEST = 0.4
 
@@ -116,4 +116,4 @@ class NoisyLabels:
             remarks.append(f"With {100 * share:g} % of the labels wrong, test accuracy is: {shown}.")
         most = self._shares[-1]
         met = ", ".join(f"{way} {100 * learned[way, most]:.1f} %" for way in _WAYS)
-        return [*remarks, f"Of the training labels as given, {100 * most:g} % of them wrong, it meets: {met}."]
+        return [*remarks, f"Of the training labels as given, {100 * most:g} % of them wrong, the networks meet: {met}."]

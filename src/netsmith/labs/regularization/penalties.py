@@ -108,6 +108,7 @@ class Penalties:
             f"zeros among {len(names)}",
             tuple(Series(title, rising, tuple(map(float, reversed(zeros[way])))) for way, title in _WAYS),
             log_x=True,
+            caption="Where lines coincide, the last named is on top.",
         )
         table = Grid(
             "Coefficients under L1, soft threshold",
