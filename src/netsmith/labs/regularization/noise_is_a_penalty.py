@@ -66,7 +66,7 @@ class NoiseIsAPenalty:
         strength = len(x) * self.config.std**2  # lambda = n sigma^2
         eye = torch.eye(x.shape[1], dtype=x.dtype)
         ridge = torch.linalg.solve(x.T @ x + strength * eye, x.T @ y)
-        ordinary = torch.linalg.lstsq(x, y).solution
+        ordinary = torch.linalg.solve(x.T @ x, x.T @ y)
         copies = tuple(sorted(self.config.copies))
         apart = tuple(
             float((w - ridge).norm() / ridge.norm()) for w in _noisy_fits(x, y, self.config.std, copies, generator)
