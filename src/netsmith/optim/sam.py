@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from torch import nn
 
 from netsmith.optim._closure import Closure, moved, needed
-from netsmith.optim._wrapper import Wrapper, WrapperConfig
+from netsmith.optim._wrapper import Wrapper, WrapperConfig, refuse_asking
 
 __all__ = ["SAM"]
 
@@ -50,11 +50,7 @@ class SAM(Wrapper):
 
         @model_validator(mode="after")
         def _check(self) -> SAM.Config:
-            if self.inner.needs_closure:
-                raise ValueError(
-                    f"inner={self.inner.kind_name()} asks for the loss itself, and sam gives it one gradient; use sgd, "
-                    "adam or another that takes the gradient as it is"
-                )
+            refuse_asking(self)
             return self
 
     def __init__(self, config: SAM.Config, parameters: Mapping[str, nn.Parameter]) -> None:
