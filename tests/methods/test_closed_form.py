@@ -1,11 +1,13 @@
 import pytest
 import torch
 
-from netsmith.core.errors import ConfigError
+from models.foundations.classic_data import Run
+from netsmith.core.errors import ConfigError, UnsupportedError
 from netsmith.core.roles import MethodConfig, RunSettings
 from netsmith.core.spec import Inputs, Outputs, Spec
 from netsmith.engine.batch import Batch
 from netsmith.methods.closed_form import ClosedForm
+from netsmith.models.foundations.k_nearest_neighbors import KNearestNeighbors
 from netsmith.models.tabular.mlp import MLP
 from netsmith.models.tabular.naive_bayes import NaiveBayes
 from netsmith.tasks.classify import Classify
@@ -88,3 +90,24 @@ def test_a_network_that_needs_gradients_is_refused():
 def test_settings_of_gradients_are_refused_by_name(named):
     assert CONFIG.problem(RunSettings(steps=3, epochs=1, precision="fp64")) == ""
     assert CONFIG.problem(RunSettings(steps=3, **named)).startswith(next(iter(named)))
+
+
+def test_a_solver_gets_all_examples_at_the_last_step_and_only_then():
+    whole = batches()
+    model = KNearestNeighbors.Config(neighbors=1, in_features=3, num_classes=2)
+    method = ClosedForm.Config(model=model, task=Classify.Config()).build(spec=SPEC)
+    feed = iter(whole.split(3))
+    for step in range(3):
+        assert len(method.model.labels) == 0
+        assert [len(part["targets"]) for part in method.state().get("kept", [])] == [6, 7, 7][:step]
+        method.step(feed, Run(steps=3))
+    assert torch.equal(method.model.examples, whole.inputs)
+    assert torch.equal(method.model.labels, whole.targets)
+    assert set(method.state()) == {"buffers"}
+
+
+def test_a_solver_is_refused_in_two_processes():
+    model = KNearestNeighbors.Config(in_features=3, num_classes=2)
+    method = ClosedForm.Config(model=model, task=Classify.Config()).build(spec=SPEC)
+    with pytest.raises(UnsupportedError, match="run it in one process"):
+        method.step(iter([batches()]), Run(steps=1, world=2))

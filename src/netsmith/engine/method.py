@@ -123,10 +123,15 @@ class Method(nn.Module, abc.ABC):
         return {"buffers": dict(self.named_buffers()) | others}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Take back what :meth:`state` returned."""
+        """Take back what :meth:`state` returned.
+
+        An empty buffer takes the size of its value: of a learner fitted at once only the fit knows it.
+        """
         held = dict(self.named_buffers()) | dict(self.named_parameters())
         with torch.no_grad():
             for name, value in state["buffers"].items():
+                if held[name].numel() == 0 and held[name].dim() == value.dim():
+                    held[name].resize_(value.shape)
                 held[name].copy_(value)
 
 

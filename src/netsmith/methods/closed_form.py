@@ -1,18 +1,19 @@
-"""Learning without a gradient: the model counts, or solves, as batches pass by."""
+"""Learning without a gradient: the model counts as batches pass by, or solves when it has all of them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol, runtime_checkable
 
+import torch
 from torch import Tensor
 
-from netsmith.core.errors import ConfigError
+from netsmith.core.errors import ConfigError, UnsupportedError
 from netsmith.core.roles import MethodConfig, ModelConfig, RunSettings, TaskConfig
 from netsmith.core.spec import Spec
 from netsmith.engine.method import Feed, Logs, Method, Update
 
-__all__ = ["ClosedForm", "Learner"]
+__all__ = ["ClosedForm", "Learner", "Solver"]
 
 
 @runtime_checkable
@@ -38,17 +39,37 @@ class Learner(Protocol):
         ...
 
 
-class ClosedForm(Method):
-    """Let a model absorb each batch once; there are no players and no optimizers.
+@runtime_checkable
+class Solver(Protocol):
+    """A model that learns from all examples at once; what it learned lies in its buffers."""
 
-    A run takes as many steps as one epoch has batches (``epochs=1``).
+    def fit(self, inputs: Any, targets: Any, *, weights: Tensor | None) -> None:
+        """Learn from the examples alone, whatever was learned before.
+
+        Args:
+            inputs: What the model takes.
+            targets: What the task compares with.
+            weights: ``(B,)`` weights of the examples, or None for all ones.
+        """
+        ...
+
+
+class ClosedForm(Method):
+    """Let a model learn from each batch once; there are no players and no optimizers.
+
+    A :class:`Learner` absorbs each batch as it comes. For a :class:`Solver` the batches are kept until the last step,
+    which fits it to all of them: the result does not depend on the size of the batches, and before that step the model
+    has learned nothing. A run takes as many steps as one epoch has batches (``epochs=1``).
+
+    Raises:
+        UnsupportedError: A solver in more than one process: each sees its own share of the examples only.
     """
 
     class Config(MethodConfig):
         """What is learned.
 
         Attributes:
-            model: A :class:`Learner`.
+            model: A :class:`Learner` or a :class:`Solver`.
             task: What its output means.
         """
 
@@ -72,10 +93,14 @@ class ClosedForm(Method):
         self.config = config
         self.model = config.model.build()
         self.task = config.task.build()
-        if not isinstance(self.model, Learner):
-            raise ConfigError(f"{config.model!r} has no absorb(inputs, targets); learn it with the method supervised")
+        if not isinstance(self.model, Learner | Solver):
+            raise ConfigError(
+                f"{config.model!r} has no absorb(inputs, targets) and no fit(inputs, targets); learn it with the "
+                "method supervised"
+            )
         if any(parameter.requires_grad for parameter in self.parameters()):
             raise ConfigError(f"{config.model!r} or its task needs gradients; learn it with the method supervised")
+        self.kept: list[dict[str, Tensor]] = []
 
     def players(self) -> dict[str, dict[str, Any]]:
         """Return no players: nothing is learned by gradients."""
@@ -83,5 +108,26 @@ class ClosedForm(Method):
 
     def step(self, feed: Feed, update: Update) -> Logs:
         batch = next(feed)
-        self.model.absorb(batch.inputs, batch.targets, weights=batch.weights, sum_ranks=update.sum_ranks)
+        if isinstance(self.model, Learner):
+            self.model.absorb(batch.inputs, batch.targets, weights=batch.weights, sum_ranks=update.sum_ranks)
+            return {}
+        ranks = torch.ones(1)
+        update.sum_ranks([ranks])
+        if ranks != 1:
+            raise UnsupportedError(f"{self.config.model!r} is fitted to all examples at once: run it in one process")
+        weights = {} if batch.weights is None else {"weights": batch.weights}
+        self.kept.append({"inputs": batch.inputs, "targets": batch.targets, **weights})
+        if len(self.kept) == update.steps:
+            whole = {name: torch.cat([part[name] for part in self.kept]) for name in self.kept[0]}
+            self.kept = []
+            self.model.fit(whole["inputs"], whole["targets"], weights=whole.get("weights"))
         return {}
+
+    def state(self) -> dict[str, Any]:
+        """Return the buffers, and the batches that are kept for the fit."""
+        return super().state() | ({"kept": self.kept} if self.kept else {})
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take back what :meth:`state` returned."""
+        super().restore(state)
+        self.kept = [dict(part) for part in state.get("kept", [])]

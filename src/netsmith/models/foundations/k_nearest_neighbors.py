@@ -1,0 +1,107 @@
+"""k nearest neighbors (Fix & Hodges 1951, Cover & Hart 1967): the examples themselves are the model."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from pydantic import Field
+from torch import Tensor
+from torch.nn import functional as F
+
+from netsmith.core.config import AUTO, Auto
+from netsmith.core.errors import UnsupportedError
+from netsmith.core.roles import ModelConfig
+from netsmith.core.spec import InputKind
+from netsmith.layers.fitted import Fitted, class_targets, log_shares, row_numbers
+
+__all__ = ["KNearestNeighbors"]
+
+_AT_ONCE = 2**24
+"""Distances held at the same time; a batch is taken in pieces where it would have more."""
+
+
+class KNearestNeighbors(Fitted):
+    r"""Answer as most of the k nearest training examples do; nothing is learned but what they are.
+
+    .. math:: p(c \mid x) = \frac1k \sum_{n \in N_k(x)} [y_n = c], \qquad
+              |x - x_n|^2 = |x|^2 - 2\, x \cdot x_n + |x_n|^2
+
+    Of equally many votes the first class wins, and of equally distant examples at the edge of the neighborhood the
+    first ones of the training split are in it. The same shares as scikit-learn's ``KNeighborsClassifier``, which
+    takes any of those that are equally distant. As the number of examples grows, the error of k = 1 is at most twice
+    the least possible one (Cover & Hart).
+
+    The examples are kept as they came, and compared in double precision; there is nothing to fit, and a checkpoint is
+    as large as the training split. Fewer than k examples are all neighbors.
+
+    Attributes:
+        examples: ``(N, F)`` float32.
+        labels: ``(N,)`` int64.
+
+    Shapes:
+        ``(B, ...)`` with ``in_features`` numbers per example to ``(B, num_classes)`` float64: the logarithm of the
+        classes' shares among the neighbors, of 0 that of 1.2e-38.
+
+    Raises:
+        DataError: In :meth:`fit`: numbers that are not finite, or targets that are no classes.
+        UnsupportedError: In :meth:`fit`: weights other than 0 and 1.
+    """
+
+    examples: Tensor
+    labels: Tensor
+
+    class Config(ModelConfig):
+        """Who is asked.
+
+        Attributes:
+            neighbors: k.
+            in_features: Numbers per example.
+            num_classes: Number of classes.
+        """
+
+        takes: ClassVar[tuple[InputKind, ...]] = ("image", "table", "series", "audio", "state")
+
+        neighbors: int = Field(default=5, ge=1)
+        in_features: int | Auto = AUTO
+        num_classes: int | Auto = AUTO
+
+    def __init__(self, config: KNearestNeighbors.Config) -> None:
+        super().__init__(examples=(2, torch.float32), labels=(1, torch.int64))
+        self.config = config
+
+    @torch.no_grad()
+    def fit(self, inputs: Tensor, targets: Tensor, *, weights: Tensor | None = None) -> None:
+        """Keep the examples ``(N, ...)`` and their classes ``(N,)``; those of weight 0 are left out."""
+        row_numbers(inputs)
+        labels = class_targets(targets, int(self.config.num_classes), least=1)
+        rows = inputs.flatten(1)
+        if weights is not None:
+            if not bool(((weights == 0) | (weights == 1)).all()):
+                raise UnsupportedError("an example is a neighbor or is not: weights must be 0 or 1")
+            rows, labels = rows[weights == 1], labels[weights.cpu() == 1]
+        self.hold(examples=rows, labels=labels)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Return the logarithm of each class's share of the neighbors."""
+        rows, classes = inputs.flatten(1).double(), int(self.config.num_classes)
+        if not len(self.labels):
+            return self.unsure(inputs, classes)
+        known = self.examples.double()
+        votes_of = F.one_hot(self.labels, classes).double()  # (N, C)
+        if torch.jit.is_tracing() or torch.compiler.is_compiling():  # a graph takes batches of any size whole
+            return self._answer(rows, known, votes_of)
+        return torch.cat([self._answer(part, known, votes_of) for part in rows.split(max(1, _AT_ONCE // len(known)))])
+
+    def _answer(self, rows: Tensor, known: Tensor, votes_of: Tensor) -> Tensor:
+        k = min(self.config.neighbors, len(known))
+        squares = known.square().sum(1) - 2 * rows @ known.T  # (B, N), less |x|^2, which is the same for all
+        edge = squares.topk(k, dim=1, largest=False).values[:, -1:]
+        nearer, at_edge = squares < edge, squares == edge
+        room = k - nearer.sum(1, keepdim=True)
+        chosen = nearer | (at_edge & (at_edge.int().cumsum(1, dtype=torch.int32) <= room))
+        return log_shares(chosen.double() @ votes_of / k)
+
+    def landmarks(self) -> dict[str, str]:
+        """Return where the head is: the model itself."""
+        return {"head": ""}
