@@ -2,7 +2,7 @@
 
 PCA (Pearson 1901) is the plane with the most variance, a shadow of what is there. t-SNE (van der Maaten & Hinton 2008,
 JMLR 9:2579) keeps neighbors next to each other and nothing else: distances between its clusters and their sizes mean
-nothing. Both are scikit-learn's. Each comes with its trustworthiness (Venna & Kaski 2001): 1 where every neighbor in
+nothing; it is scikit-learn's. Each comes with its trustworthiness (Venna & Kaski 2001): 1 where every neighbor in
 the plane is a neighbor among the features, about 0.5 where the points are shuffled.
 """
 
@@ -15,8 +15,9 @@ from torch import Tensor
 
 from netsmith.core.errors import UserError
 from netsmith.core.extras import require
+from netsmith.explain.eigen_projections import principal_axes
 
-__all__ = ["Projection", "principal_components", "tsne"]
+__all__ = ["Projection", "feature_rows", "judged", "principal_components", "tsne"]
 
 
 class Projection(NamedTuple):
@@ -50,17 +51,11 @@ def principal_components(features: Tensor, *, count: int = 2, neighbors: int = 5
         UserError: Shapes that do not fit, or values that are not finite.
         MissingExtraError: scikit-learn is not installed.
     """
-    rows = _rows(features, least=4)
+    rows = feature_rows(features, least=4)
     if not 1 <= count <= min(rows.shape):
         raise UserError(f"count is {count}; expected 1..{min(rows.shape)} for {tuple(rows.shape)} features")
-    decomposition = require("sklearn.decomposition", extra="classic")
-    model = decomposition.PCA(n_components=count, svd_solver="full").fit(rows)
-    points = model.transform(rows)
-    for axis, weights in enumerate(model.components_):
-        if weights[abs(weights).argmax()] < 0:
-            points[:, axis] *= -1
-    shares = tuple(float(share) for share in model.explained_variance_ratio_)
-    return _judged(rows, points, neighbors, shares)
+    found = principal_axes(torch.from_numpy(rows), count=count)
+    return judged(rows, found.points.numpy(), neighbors, tuple(found.shares.tolist()))
 
 
 def tsne(features: Tensor, *, perplexity: float = 30.0, components: int = 50, neighbors: int = 5) -> Projection:
@@ -78,28 +73,29 @@ def tsne(features: Tensor, *, perplexity: float = 30.0, components: int = 50, ne
         UserError: Fewer than 7 examples, values that are not finite, or settings out of range.
         MissingExtraError: scikit-learn is not installed.
     """
-    rows = _rows(features, least=7)
+    rows = feature_rows(features, least=7)
     if not perplexity > 1 or components < 2:
         raise UserError(f"perplexity is {perplexity}, components {components}; expected above 1 and at least 2")
     kept = min(components, *rows.shape)
     if kept < 2:
         raise UserError("the features have one number per example; t-SNE needs at least two")
     manifold = require("sklearn.manifold", extra="classic")
-    decomposition = require("sklearn.decomposition", extra="classic")
-    reduced = decomposition.PCA(n_components=kept, svd_solver="full").fit_transform(rows)
+    reduced = principal_axes(torch.from_numpy(rows), count=kept).points.numpy()
     start = reduced[:, :2] / reduced[:, 0].std() * 1e-4
     model = manifold.TSNE(perplexity=min(perplexity, (len(rows) - 1) / 3), init=start.astype("float32"), random_state=0)
-    return _judged(rows, model.fit_transform(reduced), neighbors)
+    return judged(rows, model.fit_transform(reduced), neighbors)
 
 
-def _judged(rows: Any, points: Any, neighbors: int, shares: tuple[float, ...] = ()) -> Projection:
+def judged(rows: Any, points: Any, neighbors: int, shares: tuple[float, ...] = ()) -> Projection:
+    """Return the points of a plane with the trustworthiness of the plane, over at most half as many neighbors."""
     neighbors = max(1, min(neighbors, (len(rows) - 1) // 2))
     manifold = require("sklearn.manifold", extra="classic")
     trust = float(manifold.trustworthiness(rows, points, n_neighbors=neighbors))
     return Projection(torch.from_numpy(points).double(), trust, neighbors, shares)
 
 
-def _rows(features: Tensor, *, least: int) -> Any:
+def feature_rows(features: Tensor, *, least: int) -> Any:
+    """Return features as a float64 array ``(N, F)``, or say why there is nothing to project."""
     if features.dim() < 2 or len(features) < least:
         raise UserError(f"features have shape {tuple(features.shape)}; expected (N, ...) of at least {least} examples")
     rows = features.detach().cpu().flatten(1).double()
