@@ -19,6 +19,7 @@ from netsmith.core.roles import SourceConfig
 from netsmith.core.spec import Spec
 from netsmith.data._splits import draw_splits
 from netsmith.data.cifar10 import Cifar10
+from netsmith.data.diabetes import Diabetes
 from netsmith.data.digits import Digits
 from netsmith.data.distorted_mnist import DistortedMnist
 from netsmith.data.fashion_mnist import FashionMnist
@@ -227,3 +228,19 @@ def test_without_normalization_a_network_sees_light():
     assert torch.equal(inputs, plain.raw("train", at) / 16)
     assert float(usual.load("train", at).inputs.min()) < 0
     assert "normalize" not in Digits.Config().dump()  # experiments recorded before it are the same
+
+
+def test_diabetes_is_that_of_scikit_learn():
+    datasets = pytest.importorskip("sklearn.datasets")
+    source = Diabetes.Config().build()
+    sizes = {split.name: split.size for split in source.spec.splits}
+    assert sizes == {"train": 310, "dev": 44, "test": 88}
+    rows = torch.cat([source.raw(split, torch.arange(size)) for split, size in sizes.items()])
+    values = torch.cat([source.load(split, torch.arange(size)).targets for split, size in sizes.items()])
+    theirs = datasets.load_diabetes(scaled=False)
+    assert sorted(rows.tolist()) == sorted(torch.from_numpy(theirs.data).float().tolist())
+    assert sorted(values[:, 0].tolist()) == sorted(theirs.target.tolist())
+    train = source.load("train", torch.arange(310)).inputs.double()
+    assert train.mean(0).abs().max() < 1e-4  # single precision
+    assert (train.std(0, correction=0) - 1).abs().max() < 1e-4
+    assert source.spec.facts() == {"num_outputs": 1, "in_features": 10}

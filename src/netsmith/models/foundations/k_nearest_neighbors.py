@@ -17,7 +17,7 @@ from netsmith.layers.fitted import Fitted, class_targets, log_shares, row_number
 
 __all__ = ["KNearestNeighbors"]
 
-_AT_ONCE = 2**24
+_AT_ONCE = 2**23
 """Distances held at the same time; a batch is taken in pieces where it would have more."""
 
 
@@ -84,23 +84,34 @@ class KNearestNeighbors(Fitted):
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Return the logarithm of each class's share of the neighbors."""
-        rows, classes = inputs.flatten(1).double(), int(self.config.num_classes)
+        rows = inputs.flatten(1).double()
         if not len(self.labels):
-            return self.unsure(inputs, classes)
+            return self.unsure(inputs, int(self.config.num_classes))
         known = self.examples.double()
-        votes_of = F.one_hot(self.labels, classes).double()  # (N, C)
+        lengths = torch.einsum("nf,nf->n", known, known)
         if torch.jit.is_tracing() or torch.compiler.is_compiling():  # a graph takes batches of any size whole
-            return self._answer(rows, known, votes_of)
-        return torch.cat([self._answer(part, known, votes_of) for part in rows.split(max(1, _AT_ONCE // len(known)))])
+            return log_shares(self._shares(lengths - 2 * rows @ known.T))
+        parts = rows.split(max(1, _AT_ONCE // len(known)))
+        return log_shares(torch.cat([self._quick_shares(lengths - 2 * part @ known.T) for part in parts]))
 
-    def _answer(self, rows: Tensor, known: Tensor, votes_of: Tensor) -> Tensor:
-        k = min(self.config.neighbors, len(known))
-        squares = known.square().sum(1) - 2 * rows @ known.T  # (B, N), less |x|^2, which is the same for all
+    def _shares(self, squares: Tensor) -> Tensor:
+        """Return the shares, of distances less |x|^2; ties at the edge go by the order of the examples."""
+        k = min(self.config.neighbors, len(self.labels))
         edge = squares.topk(k, dim=1, largest=False).values[:, -1:]
         nearer, at_edge = squares < edge, squares == edge
         room = k - nearer.sum(1, keepdim=True)
         chosen = nearer | (at_edge & (at_edge.int().cumsum(1, dtype=torch.int32) <= room))
-        return log_shares(chosen.double() @ votes_of / k)
+        return chosen.double() @ F.one_hot(self.labels, int(self.config.num_classes)).double() / k
+
+    def _quick_shares(self, squares: Tensor) -> Tensor:
+        """Return the same, where nothing is tied at the edge from the k nearest alone."""
+        k = self.config.neighbors
+        if k >= len(self.labels):
+            return self._shares(squares)
+        values, nearest = squares.topk(k + 1, dim=1, largest=False)
+        if bool((values[:, k - 1] == values[:, k]).any()):
+            return self._shares(squares)
+        return F.one_hot(self.labels[nearest[:, :k]], int(self.config.num_classes)).double().mean(1)
 
     def landmarks(self) -> dict[str, str]:
         """Return where the head is: the model itself."""
