@@ -64,6 +64,11 @@ QUICK = {
     "smoothing_conventions": {"examples": 20},
     "penalties": {"steps": 20},
     "noisy_labels": {"shares": [0.4], "seeds": [0], "epochs": 1, "hidden": 8},
+    "polynomial_degrees": {"sets": 5, "degrees": 4},
+    "memorizing_function": {},
+    "play_tennis": {},
+    "decision_regions": {"points": 40, "steps": 40},
+    "projections": {"count": 20, "points": 150},
 }
 
 
