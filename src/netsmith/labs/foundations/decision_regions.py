@@ -24,7 +24,7 @@ CARD = {
 }
 
 _FRESH = 2000
-_DOTS = 260  # of a boundary, so that they do not hide the points
+_DOTS = 75  # of a boundary across the picture, so that they do not hide the points
 _PLACE: dict[str, int] = {"in_features": 2, "num_classes": 2}
 
 
@@ -110,14 +110,18 @@ def _series(name: str, places: Tensor) -> Series:
 
 
 def _boundary(model: torch.nn.Module, x: Tensor, *, steps: int) -> Tensor:
-    """Return the places of a grid around the points between which the answer changes."""
+    """Return places of a grid around the points between which the answer changes, thinned evenly."""
     low, high = x.amin(0) - 0.2, x.amax(0) + 0.2
     first, second = (torch.linspace(float(low[axis]), float(high[axis]), steps) for axis in (0, 1))
     grid = torch.stack(torch.meshgrid(first, second, indexing="ij"), -1)  # (S, S, 2)
     answer = model(grid.flatten(0, 1)).argmax(1).view(steps, steps)
     across, along = answer[1:] != answer[:-1], answer[:, 1:] != answer[:, :-1]
     places = torch.cat([((grid[1:] + grid[:-1]) / 2)[across], ((grid[:, 1:] + grid[:, :-1]) / 2)[along]])
-    return places[:: math.ceil(len(places) / _DOTS) or 1]
+    spacing, kept = float((high - low).max()) / _DOTS, []
+    while len(places):
+        kept.append(places[0])
+        places = places[(places - places[0]).norm(dim=1) > spacing]
+    return torch.stack(kept) if kept else places
 
 
 def _remarks(rows: list[tuple[str, float, float]]) -> tuple[str, ...]:
