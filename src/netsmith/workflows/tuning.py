@@ -60,8 +60,9 @@ def parts_of(run: Run) -> tuple[ModelConfig, Any]:
     model, task = getattr(method, "model", None), getattr(method, "task", None)
     if not isinstance(model, ModelConfig) or task is None:
         raise UnsupportedError(f"the method {method.kind_name()} has no single model to compress")
-    whole = {name: tensor.shape for name, tensor in model.build().state_dict().items()}
-    if whole != {name: tensor.shape for name, tensor in run.network.module.state_dict().items()}:
+    whole, held = model.build().state_dict(), run.network.module.state_dict()
+    # A buffer that begins empty takes the size of its fit.
+    if set(whole) != set(held) or any(part.numel() and part.shape != held[name].shape for name, part in whole.items()):
         raise UnsupportedError(f"{run.path.name} is itself a cut network; compress the run that it was cut from")
     return model, task
 
