@@ -29,6 +29,7 @@ class Fitted(nn.Module):
         super().__init__()
         for name, (axes, dtype) in empty.items():
             self.register_buffer(name, torch.zeros((0,) * axes, dtype=dtype))
+        self.register_load_state_dict_pre_hook(_grow)
 
     def hold(self, **arrays: Any) -> None:
         """Put what was fitted in place of the buffers of these names, in their types and on their device."""
@@ -42,12 +43,13 @@ class Fitted(nn.Module):
         """Return the answer before the fit: zeros, ``(B, classes)`` float64."""
         return inputs.new_zeros(len(inputs), classes, dtype=torch.float64)
 
-    def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *rest: Any) -> None:
-        for name, buffer in self.named_buffers(recurse=False):
-            given = state_dict.get(prefix + name)
-            if given is not None and buffer.numel() == 0 and given.dim() == buffer.dim():
-                buffer.resize_(given.shape)
-        super()._load_from_state_dict(state_dict, prefix, *rest)
+
+def _grow(module: nn.Module, state: dict[str, Tensor], prefix: str, *_: object) -> None:
+    """Give the empty buffers of a module the sizes of what is about to be loaded."""
+    for name, buffer in module.named_buffers(recurse=False):
+        given = state.get(prefix + name)
+        if given is not None and buffer.numel() == 0 and given.dim() == buffer.dim():
+            buffer.resize_(given.shape)
 
 
 def row_numbers(inputs: Tensor) -> Tensor:

@@ -89,7 +89,7 @@ class KNearestNeighbors(Fitted):
             return self.unsure(inputs, int(self.config.num_classes))
         known = self.examples.double()
         lengths = torch.einsum("nf,nf->n", known, known)
-        if torch.jit.is_tracing() or torch.compiler.is_compiling():  # a graph takes batches of any size whole
+        if torch.onnx.is_in_onnx_export() or torch.compiler.is_compiling():  # a graph takes batches of any size whole
             return log_shares(self._shares(lengths - 2 * rows @ known.T))
         parts = rows.split(max(1, _AT_ONCE // len(known)))
         return log_shares(torch.cat([self._quick_shares(lengths - 2 * part @ known.T) for part in parts]))

@@ -61,6 +61,7 @@ class LinearRegression(nn.Module):
     products: Tensor
     weight: Tensor
     bias: Tensor
+    _places: Tensor
 
     class Config(ModelConfig):
         """The model's form.
