@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from netsmith.verify import evidence
 from netsmith.verify.evidence import golden_losses, learns, matches_golden
 
 # The cheap ones run here; the rest by `netsmith verify --all --level 2`.
@@ -29,3 +30,31 @@ def test_golden_losses_repeat_and_differ_between_recipes() -> None:
     assert len(first) == 20
     assert matches_golden(golden_losses("mlp_digits"), first)
     assert not matches_golden([loss * 1.01 for loss in first], first)
+
+
+@pytest.mark.parametrize(
+    ("found", "nudged", "fresh"),
+    [
+        ([1.0, 2.0, 3.0, 4.0, 5.0], [], True),  # equal: the second run is not made
+        ([1.0, 2.0, 3.0, 4.0, 6.0], [1.0, 2.0, 3.0, 4.0, 5.5], True),  # parted where rounding parts them too
+        ([1.0, 2.0, 3.0, 4.0, 6.0], [1.0, 2.0, 3.0, 4.0, 6.0], False),  # a steady run
+        ([1.0, 2.1, 3.0, 4.0, 6.0], [1.0, 2.1, 3.0, 4.0, 5.5], False),  # parted before
+        ([1.0, 2.0, 4.0, 4.0, 6.0], [1.0, 2.0, 4.5, 4.0, 5.5], False),  # two steady losses are too few
+        ([1.0, 2.0, 3.0, 4.0], [1.0, 2.0, 3.0, 5.0], False),  # fewer losses
+    ],
+)
+def test_losses_that_rounding_alone_moves_decide_nothing(monkeypatch, found, nudged, fresh) -> None:
+    def losses(name, *, nudge=0.0):
+        assert name == "any"
+        assert nudged or not nudge
+        return nudged if nudge else found
+
+    monkeypatch.setattr(evidence, "golden_losses", losses)
+    assert (evidence.is_golden("any", [1.0, 2.0, 3.0, 4.0, 5.0]) == "") is fresh
+
+
+def test_a_nudge_moves_every_weight_by_its_last_digits() -> None:
+    plain, nudged = golden_losses("mlp_digits"), golden_losses("mlp_digits", nudge=1e-6)
+    apart = [abs(a - b) / a for a, b in zip(plain, nudged, strict=True)]
+    assert 0 < max(apart) < 1e-4
+    assert golden_losses("mlp_digits", nudge=1e-14) == pytest.approx(plain, rel=1e-9)

@@ -103,7 +103,8 @@ class LearningRule(Method):
         logs = self.model.learn(next(feed), rate=self.config.rate * factor)
         self.taken += 1
         bad = [name for name, value in logs.items() if not math.isfinite(value)]
-        bad += [name for name, value in self.model.named_buffers() if not value.isfinite().all()]
+        learned = (*self.model.named_buffers(), *self.model.named_parameters())
+        bad += [name for name, value in learned if not value.isfinite().all()]
         if bad:
             raise DivergedError(
                 f"{bad[0]} became NaN or infinite at step {taken}; the last checkpoint is good. Lower the rate "

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from netsmith.api.experiments import find
@@ -69,11 +70,23 @@ class Subject:
         method = engine.method
         return Network(method.product(), method.product_spec(engine.experiment.spec), task=method.task, name="product")
 
-    def losses(self, steps: int, **changes: Any) -> list[float]:
-        """Return the first losses of a run: the golden curve by which a change of numbers is seen."""
+    def losses(self, steps: int, *, nudge: float = 0.0, **changes: Any) -> list[float]:
+        """Return the first losses of a run: the golden curve by which a change of numbers is seen.
+
+        Args:
+            steps: How many.
+            nudge: Each first weight is moved by this share of itself, more or less: what rounding may do.
+            changes: Of the experiment.
+        """
         found: list[float] = []
 
         class Record(Hook):
+            def start(self, engine: Engine) -> None:
+                generator = torch.Generator().manual_seed(0)
+                with torch.no_grad():
+                    for weight in engine.method.parameters() if nudge else ():
+                        weight.mul_(1 + nudge * torch.randn(weight.shape, generator=generator, dtype=torch.float64))
+
             def after_step(self, engine: Engine, logs: Mapping[str, float]) -> None:  # noqa: ARG002
                 found.append(sum(logs.values()))
 
