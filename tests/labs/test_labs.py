@@ -69,6 +69,11 @@ QUICK = {
     "play_tennis": {},
     "decision_regions": {"points": 40, "steps": 40},
     "projections": {"count": 20, "points": 150},
+    "hopfield_recall": {"trials": 2},
+    "hopfield_capacity": {"sizes": [40, 60], "loads": [0.1, 0.3], "trials": 1},
+    "travelling_salesman": {"cities": 5, "layouts": 2, "trials": 5, "model.steps": 200},
+    "restricted_boltzmann": {"side": 2, "hidden": 2, "steps": 60, "filters": 8, "epochs": 1},
+    "layerwise_pretraining": {"hidden": [10], "labels": [20], "pretraining": 4, "steps": 3, "seeds": [0]},
 }
 
 

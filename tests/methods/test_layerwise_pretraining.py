@@ -145,6 +145,10 @@ def test_players_share_the_layers_and_the_product_is_the_network():
     assert list(alone.players()) == ["model"]
     assert alone.players()["model"].keys() == named["rbm"]["model"].keys()
     assert alone.product() is alone.model
+    assert alone.config.pretraining_steps(9) == 0
+    first = build(share=1.0)
+    assert list(first.players()) == ["layers"]
+    assert first.config.pretraining_steps(9) == 9
 
 
 @pytest.mark.parametrize("steps", [2, 3, 7, 100])

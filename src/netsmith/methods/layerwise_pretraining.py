@@ -62,15 +62,15 @@ class LayerwisePretraining(Method):
             model: The network.
             task: What its output means.
             stage: How a layer is pre-trained.
-            share: Share of the steps that is pre-training (at least one, and one is left to fine-tuning); 0 leaves it
-                out: then there is no player ``layers``.
+            share: Share of the steps that is pre-training (at least one, and one is left to fine-tuning). 0 leaves it
+                out, 1 is nothing else: then there is no player ``layers``, or none called ``model``.
             gibbs_steps: k, for ``rbm``.
         """
 
         model: ModelConfig
         task: TaskConfig
         stage: Literal["rbm", "autoencoder", "supervised"] = "rbm"
-        share: float = Field(default=0.5, ge=0, lt=1)
+        share: float = Field(default=0.5, ge=0, le=1)
         gibbs_steps: int = Field(default=1, ge=1)
 
         @model_validator(mode="after")
@@ -81,11 +81,13 @@ class LayerwisePretraining(Method):
 
         def pretraining_steps(self, steps: int) -> int:
             """Return how many steps phase one takes in a run of ``steps``."""
-            return min(max(1, round(self.share * steps)), steps - 1) if self.share else 0
+            if self.share in (0, 1):
+                return steps if self.share else 0
+            return min(max(1, round(self.share * steps)), steps - 1)
 
         def problem(self, run: RunSettings) -> str:
             """Return why a phase would have no step."""
-            if self.share and run.steps == 1:
+            if 0 < self.share < 1 and run.steps == 1:
                 return f"share={self.share:g} needs a step for each of two phases; the run has 1"
             return ""
 
@@ -117,7 +119,7 @@ class LayerwisePretraining(Method):
         if not self.config.share:
             return {"model": model}
         layers = {name: p for name, p in named.items() if id(p) in stack | aside}
-        return {"layers": layers, "model": model}
+        return {"layers": layers, "model": model} if self.config.share < 1 else {"layers": layers}
 
     def step(self, feed: Feed, update: Update) -> Logs:
         taken, first = int(self.taken), self.config.pretraining_steps(update.steps)

@@ -90,7 +90,7 @@ def test_a_persistent_step_is_scikit_learns_given_the_same_draws(monkeypatch):
     draws = iter(random.given)
     monkeypatch.setattr(
         "netsmith.models.foundations.rbm.keyed_draws",
-        lambda *_: lambda count, stream: torch.from_numpy(next(draws)),  # noqa: ARG005
+        lambda *_: lambda count, stream: torch.from_numpy(next(draws)),
     )
     for _ in range(3):
         model.learn(Batch(seen, keys=torch.arange(8)), rate=0.1)

@@ -1,0 +1,126 @@
+"""How many random patterns a Hopfield network holds: the jump near 0.138 patterns per unit."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+
+import torch
+from pydantic import Field
+
+from netsmith.core.findings import Findings, Grid, Lines, Number, Series
+from netsmith.core.roles import LabConfig
+from netsmith.models.foundations.hopfield import Hopfield
+
+__all__ = ["CARD", "HopfieldCapacity", "critical_load"]
+
+CARD = {
+    "title": "The capacity of a Hopfield network",
+    "paper": "Hopfield 1982, PNAS 79; Amit, Gutfreund & Sompolinsky 1985, Phys. Rev. Lett. 55, 1530",
+    "shows": "the share of wrong units after recall against the number of stored patterns, beside the theory's",
+}
+
+_MANY = 0.05  # a share of wrong units between the few below the jump and the many above
+
+
+def _load(y: float) -> float:
+    r"""Return the load at which recall has errors ``erfc(y) / 2``.
+
+    At zero temperature, :math:`\sqrt{2 \alpha} = \mathrm{erf}(y) / y - (2 / \sqrt\pi) e^{-y^2}`.
+    """
+    return 0.5 * (math.erf(y) / y - 2 / math.sqrt(math.pi) * math.exp(-y * y)) ** 2
+
+
+def critical_load() -> tuple[float, float]:
+    """Return the largest load with recall, and the share of wrong units there, of an infinite network.
+
+    Example:
+        >>> [round(value, 4) for value in critical_load()]
+        [0.1379, 0.0165]
+    """
+    y = max((step / 10_000 for step in range(5_000, 30_000)), key=_load)
+    return _load(y), math.erfc(y) / 2
+
+
+class HopfieldCapacity:
+    """Store random patterns, start at each of them, and count how many units have left it when nothing moves any more.
+
+    The line without measurements is the theory of an infinite network (Amit, Gutfreund & Sompolinsky 1985), which ends
+    where recall does.
+    """
+
+    class Config(LabConfig):
+        """The networks and how much they hold.
+
+        Attributes:
+            sizes: Units, N, of each network.
+            loads: Patterns per unit, p / N, ascending.
+            trials: Sets of patterns for the largest network; the others have more, in proportion.
+            seed: Of the patterns and the order of updates.
+        """
+
+        sizes: tuple[int, ...] = Field(default=(100, 200, 400), min_length=1, max_length=4)
+        loads: tuple[float, ...] = Field(
+            default=(0.06, 0.1, 0.12, 0.13, 0.14, 0.15, 0.16, 0.17, 0.18, 0.2, 0.22), min_length=2
+        )
+        trials: int = Field(default=4, ge=1, le=1000)
+        seed: int = Field(default=0, ge=0)
+
+    def __init__(self, config: HopfieldCapacity.Config) -> None:
+        self.config = config
+
+    def run(self) -> Findings:
+        """Return the share of wrong units by size and load."""
+        loads = self.config.loads
+        wrong = {size: tuple(self._wrong(size, load) for load in loads) for size in self.config.sizes}
+        most, jump = critical_load()
+        theory = sorted((_load(step / 100), math.erfc(step / 100) / 2) for step in range(160, 301))
+        theory = [(load, share) for load, share in theory if load >= loads[0]] + [(most, jump)]
+        series = [Series(f"N = {size}", loads, shares) for size, shares in wrong.items()]
+        series.append(Series("theory, N infinite", *zip(*sorted(theory), strict=True)))
+        chart = Lines(
+            "wrong_units",
+            "Units that are wrong after recall from the pattern itself",
+            "load p / N: random patterns stored per unit",
+            "share of wrong units",
+            tuple(series),
+            caption=f"Mean over {self._trials(max(wrong))} to {self._trials(min(wrong))} sets of patterns. The line "
+            f"of the theory ends at p / N = {most:.4f}, with {100 * jump:.2f} % wrong: beyond it nothing near a "
+            "pattern is stable.",
+        )
+        numbers: dict[str, Number | tuple[Number, ...]] = {"critical_load": most, "critical_error": jump}
+        remarks = [f"Theory of an infinite network: recall ends at {most:.4f} patterns per unit."]
+        for size, shares in wrong.items():
+            crossed = _crossing(loads, shares)
+            numbers |= {f"wrong/{size}": shares, f"crossing/{size}": crossed}
+            text = f"N = {size}: {100 * shares[0]:.2g} % of the units are wrong at a load of {loads[0]:g}, "
+            text += f"{100 * shares[-1]:.2g} % at {loads[-1]:g}"
+            text += f"; {100 * _MANY:g} % are passed at {crossed:.3f}." if crossed else "."
+            remarks.append(text)
+        table = Grid(
+            "Share of wrong units",
+            ("load p / N", *(f"N = {size}" for size in wrong)),
+            tuple((load, *(shares[at] for shares in wrong.values())) for at, load in enumerate(loads)),
+        )
+        return Findings(numbers, (chart,), (table,), tuple(remarks))
+
+    def _wrong(self, size: int, load: float) -> float:
+        total, count, trials = 0.0, max(1, round(load * size)), self._trials(size)
+        for trial in range(trials):
+            generator = torch.Generator().manual_seed(self.config.seed + 1000 * trial)
+            patterns = torch.where(torch.rand(count, size, generator=generator) < 0.5, 1.0, -1.0)
+            memory = Hopfield.Config(in_features=size).build()
+            memory.store(patterns)
+            total += float((memory.recall(patterns, generator=generator).states != patterns).double().mean())
+        return total / trials
+
+    def _trials(self, size: int) -> int:
+        return round(self.config.trials * max(self.config.sizes) / size)
+
+
+def _crossing(loads: tuple[float, ...], shares: tuple[float, ...]) -> float | None:
+    """Return the load at which the share of wrong units passes 5 %, on the line between two measurements."""
+    for (a, b), (low, high) in zip(pairwise(shares), pairwise(loads), strict=True):
+        if a < _MANY <= b:
+            return low + (high - low) * (_MANY - a) / (b - a)
+    return None

@@ -1,0 +1,94 @@
+"""Labs on energy-based networks: what they find is what is known, and what they say follows from it."""
+
+import math
+
+import pytest
+import torch
+
+from netsmith.core.errors import ConfigError
+from netsmith.core.findings import Lines, Pictures, Points
+from netsmith.labs.foundations.hopfield_capacity import HopfieldCapacity, critical_load
+from netsmith.labs.foundations.hopfield_recall import HopfieldRecall
+from netsmith.labs.foundations.layerwise_pretraining import FewLabels
+from netsmith.labs.foundations.restricted_boltzmann import RestrictedBoltzmann, bars_and_stripes
+from netsmith.labs.foundations.travelling_salesman import TravellingSalesman
+
+
+def test_the_jump_lies_where_theory_has_it_and_is_steeper_in_larger_networks():
+    load, error = critical_load()
+    assert load == pytest.approx(0.138, abs=5e-4)
+    assert error == pytest.approx(0.016, abs=1e-3)
+    found = HopfieldCapacity.Config(sizes=(60, 240), loads=(0.08, 0.12, 0.25), trials=1).build().run()
+    small, large = found.numbers["wrong/60"], found.numbers["wrong/240"]
+    assert large[0] < 0.002
+    assert large[1] < 0.02
+    assert large[2] > 0.15
+    assert large[2] - large[1] > small[2] - small[1]
+    chart = found.figures[0]
+    assert isinstance(chart, Lines)
+    assert chart.series[-1].xs[-1] == load
+    assert all(a < b for a, b in zip(chart.series[-1].xs, chart.series[-1].xs[1:], strict=False))
+    crossed = found.numbers["crossing/240"]
+    assert 0.12 < crossed < 0.25
+    assert found.remarks[-1].endswith(f"5 % are passed at {crossed:.3f}.")
+
+
+def test_attention_recalls_what_hebbs_weights_confuse():
+    found = HopfieldRecall.Config(trials=10).build().run()
+    hebb, modern = found.numbers["agreement/hebb"], found.numbers["agreement/modern"]
+    assert min(modern) > 0.99
+    assert hebb[0] > 0.98
+    assert hebb[-1] < found.numbers["agreement/start"] == pytest.approx(54 / 64)
+    assert found.numbers["energy_rises"] == 0
+    pictures = found.figures[0]
+    assert isinstance(pictures, Pictures)
+    assert len(pictures.pictures) == 4 * 3
+    stored, corrupted = (torch.tensor(pictures.pictures[at].values) for at in (0, 3))
+    assert int((stored != corrupted).sum()) == 10
+    assert "From" in found.remarks[2]
+    clean = HopfieldRecall.Config(trials=2, flipped=0.0).build().run()
+    assert clean.numbers["agreement/modern"] == (1.0,) * 9
+
+
+def test_tours_are_never_shorter_than_the_shortest_and_counted_as_they_come():
+    found = TravellingSalesman.Config(cities=6, layouts=2, trials=30).derive(**{"model.steps": 1000}).build().run()
+    assert all(ratio is None or ratio >= 1 - 1e-9 for ratio in found.numbers["best_ratio"])
+    assert all(ratio > 1.1 for ratio in found.numbers["random_ratio"])
+    tours = sum(found.numbers["valid"])
+    assert found.remarks[0].startswith(f"{tours} of 60 trials end in a tour")
+    assert isinstance(found.figures[0], Points)
+    assert len(found.figures[0].lines[0].xs) == 7
+    none = TravellingSalesman.Config(cities=6, layouts=1, trials=2).derive(**{"model.steps": 1}).build().run()
+    assert none.remarks == ("0 of 2 trials end in a tour (0.0 %).",)
+    with pytest.raises(ConfigError, match="expected a hopfield_tsp"):
+        TravellingSalesman.Config().derive(model="hopfield").build()
+
+
+def test_likelihoods_stay_below_the_entropy_and_rise():
+    patterns = bars_and_stripes(3)
+    assert len(patterns) == 14
+    square = patterns.view(-1, 3, 3)
+    assert ((square == square[:, :1]).all((1, 2)) | (square == square[:, :, :1]).all((1, 2))).all()
+    found = RestrictedBoltzmann.Config(side=2, hidden=3, steps=1500, filters=10, epochs=2).build().run()
+    bound = found.numbers["bound"]
+    assert bound == -math.log(6)
+    for name in ("CD-1", "CD-10", "persistent CD-1"):
+        line = found.numbers[f"likelihood/{name}"]
+        assert line[0] == pytest.approx(-4 * math.log(2), abs=0.01)  # four fair coins
+        assert line[0] + 0.3 < line[-1] <= bound
+    assert found.numbers["reconstruction/digits"][1] < found.numbers["reconstruction/digits"][0]
+    assert "Highest at the end" in found.remarks[3]
+    assert [len(figure.pictures) for figure in found.figures[1:]] == [10, 40]
+
+
+def test_pretrained_layers_are_learned_without_labels_and_kept():
+    lab = FewLabels.Config(hidden=(20, 10), labels=(20,), pretraining=60, steps=30, seeds=(0,)).build()
+    first, again = lab._pretrained("autoencoder", 0), lab._pretrained("autoencoder", 0)
+    assert all(torch.equal(first[name], again[name]) for name in first)
+    assert set(first) == {
+        f"layers.{at}.{part}" for at in (0, 1) for part in ("linear.weight", "linear.bias", "visible_bias")
+    }
+    found = lab.run()
+    assert set(found.numbers) == {f"error/{name}/20" for name in ("no pre-training", "RBMs", "autoencoders")}
+    assert all(0 < value[0] < 1 for value in found.numbers.values())
+    assert found.remarks[0].startswith("20 labels, from the lowest error: ")
