@@ -69,13 +69,13 @@ def test_likelihoods_stay_below_the_entropy_and_rise():
     assert len(patterns) == 14
     square = patterns.view(-1, 3, 3)
     assert ((square == square[:, :1]).all((1, 2)) | (square == square[:, :, :1]).all((1, 2))).all()
-    found = RestrictedBoltzmann.Config(side=2, hidden=3, steps=1500, filters=10, epochs=2).build().run()
+    found = RestrictedBoltzmann.Config(side=3, hidden=6, steps=800, rate=1.0, filters=10, epochs=2).build().run()
     bound = found.numbers["bound"]
-    assert bound == -math.log(6)
+    assert bound == -math.log(14)
     for name in ("CD-1", "CD-10", "persistent CD-1"):
         line = found.numbers[f"likelihood/{name}"]
-        assert line[0] == pytest.approx(-4 * math.log(2), abs=0.01)  # four fair coins
-        assert line[0] + 0.3 < line[-1] <= bound
+        assert line[0] == pytest.approx(-9 * math.log(2), abs=0.01)  # nine fair coins
+        assert line[0] + 1.5 < line[-1] <= bound
     assert found.numbers["reconstruction/digits"][1] < found.numbers["reconstruction/digits"][0]
     assert "Highest at the end" in found.remarks[3]
     assert [len(figure.pictures) for figure in found.figures[1:]] == [10, 40]

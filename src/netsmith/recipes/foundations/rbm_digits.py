@@ -25,6 +25,7 @@ CARD = {
     ],
     "known_gaps": {
         "gradients": "closed_form",
+        "overfits_one_batch": "closed_form",
     },
     "learns": {"metric": "dev/accuracy", "value": 0.35, "steps": 200},
 }
