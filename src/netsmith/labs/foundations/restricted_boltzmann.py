@@ -151,7 +151,7 @@ class RestrictedBoltzmann:
                 for part in parts
             )
             errors.append(total / len(parts))
-        reach = float(model.weight.abs().max())
+        reach = 3 * float(model.weight.std())  # the few beyond are drawn as black or white as can be
         shown = model.weight[model.weight.norm(dim=1).argsort(descending=True)[:40]]
         filters = Pictures(
             "filters",
