@@ -24,6 +24,7 @@ CARD = {
         "mini-batches of 64 with momentum and a falling rate; the paper takes single examples",
         "images are shifted by up to two pixels; the paper distorts them in more ways",
         "57,000 images train and 3,000 choose the checkpoint; the paper trains on all 60,000",
+        "the test images were read twice: without shifts and at a rate of 0.05 the figure was 97.93 %",
     ],
     "known_gaps": {
         "gradients": "closed_form",
