@@ -99,6 +99,7 @@ def test_names_of_many_curves_and_a_long_axis_name_stay_inside():
 
 def test_tick_labels():
     assert [number_text(v) for v in (0, 0.05, 1.5, 20_000, 1e-6, 2.5e6)] == ["0", "0.05", "1.5", "20k", "1e-6", "2.5M"]
+    assert [number_text(v) for v in (1e12, 1e13, -3e20)] == ["1000G", "1e13", "-3e20"]
     assert tick_texts(linear_scale([0.985, 0.99], 0, 1), percent=True)[0] == "98.5 %"
     assert set(map(len, tick_texts(linear_scale([0.985, 0.99], 0, 1), percent=True))) == {6}
     assert text_width("WWW", 10) > text_width("iii", 10)

@@ -109,9 +109,11 @@ def tick_texts(scale: Scale, *, percent: bool = False) -> list[str]:
 
 
 def number_text(value: float) -> str:
-    """Return a short number: ``0.01``, ``1.5``, ``20k``."""
+    """Return a short number: ``0.01``, ``1.5``, ``20k``, ``1e20``."""
     if value == 0:
         return "0"
+    if abs(value) >= 1e13:
+        return f"{value:.0e}".replace("e+", "e")
     for limit, name in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
         if abs(value) >= limit:
             return f"{value / limit:.4g}{name}"
