@@ -14,10 +14,12 @@ from netsmith.core.roles import ModelConfig
 from netsmith.core.spec import InputKind
 from netsmith.engine.batch import Batch
 from netsmith.engine.method import Logs
+from netsmith.layers.max_plus import max_plus_chain
 
 __all__ = ["StructuredPerceptron"]
 
 _PADDING = 0
+_AT_ONCE = 32  # sentences: the steps of each are as many square matrices
 
 
 class StructuredPerceptron(nn.Module):
@@ -109,16 +111,18 @@ class StructuredPerceptron(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Return the score of the best sequence through each tag at each place."""
+        if torch.jit.is_tracing() or torch.compiler.is_compiling():  # a graph takes batches of any size whole
+            return self._through(tokens)
+        return torch.cat([self._through(part) for part in tokens.split(_AT_ONCE)])
+
+    def _through(self, tokens: Tensor) -> Tensor:
         scores, transition = self._scores(tokens, average=self.config.average)
-        inside = (tokens != _PADDING).to(scores.dtype)  # (B, L)
-        before, after = [scores[:, 0]], [torch.zeros_like(scores[:, 0])]
-        for at in range(1, tokens.shape[1]):
-            step = before[-1][:, :, None] + transition * inside[:, at, None, None]  # (B, K, K)
-            before.append(step.amax(1) + scores[:, at])
-        for at in range(tokens.shape[1] - 1, 0, -1):
-            step = (after[-1] + scores[:, at])[:, None] + transition * inside[:, at, None, None]
-            after.append(step.amax(2))
-        return torch.stack(before, 1) + torch.stack(after[::-1], 1)
+        inside = (tokens != _PADDING).to(scores.dtype)[:, 1:, None, None]
+        steps = transition * inside + scores[:, 1:, None]  # (B, L - 1, K, K)
+        start, end = scores[:, 0], torch.zeros_like(scores[:, 0])
+        before = torch.cat([start[:, None], max_plus_chain(start, steps)], 1)  # (B, L, K), the place itself included
+        after = max_plus_chain(end, steps.flip(1).transpose(2, 3)).flip(1)
+        return before + torch.cat([after, end[:, None]], 1)
 
     def best_path(self, tokens: Tensor) -> Tensor:
         """Return the tags of the best sequence under the weights of now, ``(B, L)`` int64; those of padding are 0."""
