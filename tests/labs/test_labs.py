@@ -74,6 +74,8 @@ QUICK = {
     "travelling_salesman": {"cities": 5, "layouts": 2, "trials": 5, "model.steps": 200},
     "restricted_boltzmann": {"side": 2, "hidden": 2, "steps": 60, "filters": 8, "epochs": 1},
     "layerwise_pretraining": {"hidden": [10], "labels": [20], "pretraining": 4, "steps": 3, "seeds": [0]},
+    "adversarial_examples": {"steps": 5, "epsilons": [0.1], "judge_steps": 2, "examples": 60},
+    "virtual_adversarial": {"steps": 3, "per_class": [1, 2], "seeds": 2},
 }
 
 
