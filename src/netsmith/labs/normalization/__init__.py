@@ -1,0 +1,1 @@
+"""What putting numbers on one scale does: inside a network, and before it."""

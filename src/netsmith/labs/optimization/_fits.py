@@ -1,0 +1,161 @@
+"""What labs on trained networks share: fixed examples, a training whose weights are kept, figures over seeds."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from netsmith.core.roles import ModelConfig, OptimizerConfig, SourceConfig
+from netsmith.engine.batch import Batch
+from netsmith.engine.engine import Engine
+from netsmith.engine.experiment import Experiment
+from netsmith.engine.hook import Hook
+from netsmith.engine.method import Logs
+from netsmith.engine.source import Source
+from netsmith.methods.supervised import Supervised
+from netsmith.tasks.classify import Classify
+
+__all__ = ["Fit", "Spread", "Weights", "classifier", "examples", "fit"]
+
+_LOOK = 10  # steps between two looks at a loss that ends a training
+_PIECE = 512  # examples of one forward pass: they stay in the processor's cache
+
+Weights = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A trained network and its way.
+
+    Attributes:
+        engine: After the last step.
+        module: The network.
+        states: Copies of the parameters before the first step, every so many steps, and after the last.
+        steps: The step of each.
+    """
+
+    engine: Engine
+    module: nn.Module
+    states: tuple[Weights, ...]
+    steps: tuple[int, ...]
+
+    def figure(self, name: str, split: str) -> float:
+        """Return a figure (``loss``, ``accuracy``) of the last weights on a split."""
+        return self.engine.evaluate(split)[f"{split}/{name}"]
+
+
+class Spread(tuple[float, ...]):
+    """One figure of several seeds."""
+
+    __slots__ = ()
+
+    @property
+    def mean(self) -> float:
+        """The mean."""
+        return statistics.fmean(self)
+
+    @property
+    def sd(self) -> float:
+        """The standard deviation between seeds (of a sample); 0 for one."""
+        return statistics.stdev(self) if len(self) > 1 else 0.0
+
+    def text(self, form: str = ".3g") -> str:
+        """Return ``mean ± sd``."""
+        return f"{self.mean:{form}} ± {self.sd:.2g}" if len(self) > 1 else f"{self.mean:{form}}"
+
+    def apart(self, other: Spread) -> bool:
+        """Say whether the means differ by more than twice the standard error of their difference."""
+        error = math.hypot(self.sd / math.sqrt(len(self)), other.sd / math.sqrt(len(other)))
+        return min(len(self), len(other)) > 1 and abs(self.mean - other.mean) > 2 * error
+
+
+class _Keep(Hook):
+    """Copies the parameters of a network every so many steps."""
+
+    def __init__(self, every: int) -> None:
+        self.every = every
+        self.states: list[Weights] = []
+        self.steps: list[int] = []
+
+    def start(self, engine: Engine) -> None:
+        self._keep(engine)
+
+    def after_step(self, engine: Engine, logs: Logs) -> None:  # noqa: ARG002
+        if engine.step % self.every == 0:
+            self._keep(engine)
+
+    def end(self, engine: Engine) -> None:
+        if self.steps[-1] != engine.step:
+            self._keep(engine)
+
+    def _keep(self, engine: Engine) -> None:
+        weights = engine.method.product().named_parameters()
+        self.states.append({name: weight.detach().clone() for name, weight in weights})
+        self.steps.append(engine.step)
+
+
+class _Reach(Hook):
+    """Ends the training when a look at the loss of fixed examples finds it at most so high."""
+
+    def __init__(self, batches: list[Batch], loss: float, every: int) -> None:
+        self.batches = batches
+        self.loss = loss
+        self.every = every
+
+    @torch.no_grad()
+    def after_step(self, engine: Engine, logs: Logs) -> None:  # noqa: ARG002
+        if engine.step % self.every == 0:
+            module = engine.method.product().eval()
+            total = sum(float(F.cross_entropy(module(b.inputs), b.targets, reduction="sum")) for b in self.batches)
+            module.train()
+            if total <= self.loss * sum(map(len, self.batches)):
+                engine.stop("deep enough")
+
+
+def classifier(
+    model: ModelConfig,
+    data: SourceConfig,
+    optimizer: OptimizerConfig,
+    *,
+    epochs: int,
+    seed: int,
+    clip_norm: float = 0.0,
+) -> Experiment.Config:
+    """Return the experiment of a network that learns classes."""
+    method = Supervised.Config(model=model, task=Classify.Config())
+    fields = {"epochs": epochs, "seed": seed, "clip_norm": clip_norm, "device": "cpu"}
+    return Experiment.Config(method=method, data=data, optimizers={"model": optimizer}, **fields)
+
+
+def fit(
+    config: Experiment.Config, *, source: Source, kept: int = 1, until: tuple[list[Batch], float] | None = None
+) -> Fit:
+    """Train, and keep the weights before the first step and at about ``kept`` steps after it, the last among them.
+
+    Args:
+        config: The experiment; evaluated at its end only.
+        source: Its data.
+        kept: How many.
+        until: Examples and a loss: the training ends where their mean loss, looked at every ten steps, is so low.
+    """
+    resolved = Experiment(config, source=source).config
+    experiment = Experiment(config.derive(evaluate_every=resolved.steps), source=source)
+    keep = _Keep(max(1, int(resolved.steps) // kept))
+    hooks: list[Hook] = [keep]
+    if until is not None:
+        hooks.append(_Reach(*until, every=min(_LOOK, int(resolved.steps) // config.epochs)))
+    engine = Engine(experiment, hooks=hooks)
+    engine.fit()
+    return Fit(engine, engine.method.product(), tuple(keep.states), tuple(keep.steps))
+
+
+def examples(source: Source, *, split: str = "train", count: int) -> list[Batch]:
+    """Return up to ``count`` examples of a split, drawn by a fixed key, without augmentation, in batches."""
+    size = next(part.size for part in source.spec.splits if part.name == split)
+    chosen = torch.randperm(size, generator=torch.Generator().manual_seed(0))[:count]
+    return [source.load(split, part) for part in chosen.split(_PIECE)]
