@@ -19,6 +19,7 @@ from netsmith.optim.adagrad import Adagrad
 from netsmith.optim.adam import Adam
 from netsmith.optim.adamax import Adamax
 from netsmith.optim.adamw import AdamW
+from netsmith.optim.clip_value import ClipValue
 from netsmith.optim.decoupled_decay import DecoupledDecay
 from netsmith.optim.gradient_noise import GradientNoise
 from netsmith.optim.l1_penalty import L1Penalty
@@ -51,6 +52,7 @@ EVERY = {
     "radam": RAdam.Config(**RATE),
     "lamb": Lamb.Config(decay_norms=False, **RATE),
     "sam": SAM.Config(inner=SGD.Config(momentum=0.9, weight_decay=0.1, **RATE)),
+    "clip_value": ClipValue.Config(inner=Adagrad.Config(**RATE), limit=0.01),
     "lookahead": Lookahead.Config(inner=AdamW.Config(**RATE), steps=4),
     "lookahead around adagrad": Lookahead.Config(inner=Adagrad.Config(**RATE), steps=5),
     "sam around lookahead": SAM.Config(inner=Lookahead.Config(inner=RMSProp.Config(**RATE), steps=3)),
@@ -369,3 +371,17 @@ def test_what_came_later_is_silent_at_its_default():
     assert "amsgrad" not in Adam.Config().dump()
     assert "start" not in RMSProp.Config().dump()
     assert Adam.Config(amsgrad=True).dump()["amsgrad"] is True
+
+
+def test_clipping_by_value_is_torchs_and_turns_the_step():
+    place, peer = (nn.Parameter(torch.tensor([3.0, -0.5, 0.2], dtype=torch.float64)) for _ in range(2))
+    ours = ClipValue.Config(inner=SGD.Config(lr=0.1, momentum=0.9), limit=0.5).build({"place": place})
+    theirs = torch.optim.SGD([peer], lr=0.1, momentum=0.9)
+    for gradient in ([4.0, -0.25, 0.5], [-9.0, 0.0, 0.6], [0.1, 0.2, 0.3]):
+        place.grad = torch.tensor(gradient, dtype=torch.float64)
+        peer.grad = place.grad.clamp(-0.5, 0.5)
+        ours.step()
+        theirs.step()
+        assert torch.equal(place, peer)
+    with pytest.raises(ConfigError, match="inner=sam computes gradients of its own"):
+        ClipValue.Config(inner=SAM.Config(inner=SGD.Config(lr=0.1)))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import statistics
 from dataclasses import dataclass
 
 import torch
@@ -20,7 +18,7 @@ from netsmith.engine.source import Source
 from netsmith.methods.supervised import Supervised
 from netsmith.tasks.classify import Classify
 
-__all__ = ["Fit", "Spread", "Weights", "classifier", "examples", "fit"]
+__all__ = ["Fit", "Weights", "classifier", "examples", "fit"]
 
 _LOOK = 10  # steps between two looks at a loss that ends a training
 _PIECE = 512  # examples of one forward pass: they stay in the processor's cache
@@ -47,31 +45,6 @@ class Fit:
     def figure(self, name: str, split: str) -> float:
         """Return a figure (``loss``, ``accuracy``) of the last weights on a split."""
         return self.engine.evaluate(split)[f"{split}/{name}"]
-
-
-class Spread(tuple[float, ...]):
-    """One figure of several seeds."""
-
-    __slots__ = ()
-
-    @property
-    def mean(self) -> float:
-        """The mean."""
-        return statistics.fmean(self)
-
-    @property
-    def sd(self) -> float:
-        """The standard deviation between seeds (of a sample); 0 for one."""
-        return statistics.stdev(self) if len(self) > 1 else 0.0
-
-    def text(self, form: str = ".3g") -> str:
-        """Return ``mean ± sd``."""
-        return f"{self.mean:{form}} ± {self.sd:.2g}" if len(self) > 1 else f"{self.mean:{form}}"
-
-    def apart(self, other: Spread) -> bool:
-        """Say whether the means differ by more than twice the standard error of their difference."""
-        error = math.hypot(self.sd / math.sqrt(len(self)), other.sd / math.sqrt(len(other)))
-        return min(len(self), len(other)) > 1 and abs(self.mean - other.mean) > 2 * error
 
 
 class _Keep(Hook):

@@ -146,10 +146,10 @@ class _Descend(Method):
         return update("model", lambda batch: Loss(self.model(), len(batch)), next(feed))
 
 
-def walk(plane: Plane, optimizer: OptimizerConfig, steps: int) -> Walk:
+def walk(plane: Plane, optimizer: OptimizerConfig, steps: int, *, clip_norm: float = 0.0) -> Walk:
     """Return the way of an optimizer from the surface's start, in double precision, without noise."""
     method = _Descend(plane)
-    settings = UpdaterSettings(steps=steps, seed=0)
+    settings = UpdaterSettings(steps=steps, seed=0, clip_norm=clip_norm)
     update = Updater(method, {"model": optimizer}, settings=settings, ranks=Ranks())
     feed = iter(lambda: Batch(inputs=torch.zeros(1)), None)
     places = [plane.start]

@@ -16,7 +16,8 @@ from netsmith.engine.batch import Batch
 from netsmith.explain.hessian import hessian_trace, top_eigenvalues
 from netsmith.explain.landscape import loss_surface, random_directions, straight_line
 from netsmith.explain.sharpness import sharpness
-from netsmith.labs.optimization._fits import Fit, Spread, classifier, examples, fit
+from netsmith.labs._spread import Spread
+from netsmith.labs.optimization._fits import Fit, classifier, examples, fit
 from netsmith.models.tabular.mlp import MLP
 from netsmith.optim.sgd import SGD
 
@@ -201,9 +202,10 @@ class FlatAndSharp:
         )
         shallow = [size for size in (small, large) if max(spreads[size, "loss"]) > self.config.depth]
         if shallow:
+            highest = max(max(spreads[size, "loss"]) for size in shallow)
             told.append(
-                f"With batch {' and '.join(map(str, shallow))} the loss is still "
-                f"{max(spreads[shallow[-1], 'loss']):.2g} after {self.config.epochs} epochs, above {self.config.depth:g}: the places are not equally deep."
+                f"With batch {' and '.join(map(str, shallow))} the loss is still {highest:.2g} after "
+                f"{self.config.epochs} epochs, above {self.config.depth:g}: the places are not equally deep."
             )
         barrier = found["barrier"]
         told.append(
