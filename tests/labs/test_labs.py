@@ -77,6 +77,30 @@ QUICK = {
     "layerwise_pretraining": {"hidden": [10], "labels": [20], "pretraining": 4, "steps": 3, "seeds": [0]},
     "adversarial_examples": {"steps": 5, "epsilons": [0.1], "judge_steps": 2, "examples": 60},
     "virtual_adversarial": {"steps": 3, "per_class": [1, 2], "seeds": 2},
+    "loss_landscape": {"data.twin": True, "model.hidden": [3], "epochs": 1, "examples": 64, "steps": 5},
+    "flat_and_sharp": {"data.twin": True, "model.hidden": [3], "epochs": 1, "examples": 64, "seeds": 1, "large": 64},
+    "hessian_spectrum": {"data.twin": True, "model.hidden": [3], "epochs": 1, "examples": 64, "probes": 2},
+    "critical_points": {"starts": 5},
+    "rate_range": {"data.twin": True, "steps": 30, "epochs": 1},
+    "batch_size": {
+        "data.twin": True,
+        "epochs": 2,
+        "seeds": 1,
+        "batches": [32, 64],
+        "rates": [0.1, 0.2],
+        "timed": False,
+    },
+    "gradient_clipping": {"starts": 2, "steps": 10, "time_steps": 5},
+    "batch_and_group_norm": {
+        "data.twin": True,
+        "channels": [4, 8],
+        "epochs": 1,
+        "least": 1,
+        "seeds": 1,
+        "batches": [64, 32],
+    },
+    "momentum_as_mechanics": {"time": 2.0},
+    "input_normalization": {"table": "iris", "steps": 20},
 }
 
 

@@ -40,7 +40,7 @@ class BatchAndGroupNorm:
     large batches as many more as make ``least`` steps, so that both normalizations have learned at every size. Batch
     normalization is judged with its running statistics, as always.
 
-    It takes about 50 s on one slow core.
+    It takes about 80 s on one slow core.
     """
 
     class Config(LabConfig):
@@ -64,8 +64,8 @@ class BatchAndGroupNorm:
         batches: tuple[int, ...] = Field(default=(32, 16, 8, 4, 2), min_length=1)
         lr: float = Field(default=0.1, gt=0)
         momentum: float = Field(default=0.9, ge=0, lt=1)
-        epochs: int = Field(default=2, ge=1)
-        least: int = Field(default=200, ge=1)
+        epochs: int = Field(default=3, ge=1)
+        least: int = Field(default=300, ge=1)
         seeds: int = Field(default=3, ge=1, le=20)
 
         @field_validator("batches")

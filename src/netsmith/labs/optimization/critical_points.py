@@ -61,7 +61,7 @@ class _Sample(NamedTuple):
 _SAMPLES: Mapping[str, _Sample] = MappingProxyType(
     {
         "himmelblau": _Sample(
-            "Himmelblau's function", "(x² + y - 11)² + (x + y² - 7)²", _himmelblau, (-5.0, 5.0, -5.0, 5.0)
+            "Himmelblau's function", "(x² + y - 11)² + (x + y² - 7)²", _himmelblau, (-5.5, 5.5, -5.5, 5.5)
         ),
         "camel": _Sample(
             "The six-hump camel", "(4 - 2.1 x² + x⁴/3) x² + x y + (4 y² - 4) y²", _camel, (-2.0, 2.0, -1.1, 1.1)
@@ -110,9 +110,10 @@ class CriticalPoints:
             "Newton": newton(sample.value, starts, steps=config.steps),
             "saddle-free Newton": newton(sample.value, starts, steps=config.steps, saddle_free=True),
         }
-        points = _distinct(sample.value, ends["Newton"], sample.window)
+        named = {name: _named(sample.value, found) for name, found in ends.items()}
+        points = _distinct(sample, named["Newton"])
         kinds = Counter(point.name for _, point in points)
-        shares = {name: self._shares(sample.value, found) for name, found in ends.items()}
+        shares = {name: _shares([point.name for _, point in found]) for name, found in named.items()}
         zero = [(one.formula, critical_point(one.value, torch.zeros(2, dtype=torch.float64))) for one in _AT_ZERO]
         numbers: dict[str, Number | tuple[Number, ...]] = {f"count/{kind}": kinds[kind] for kind in _KINDS}
         numbers["index_sum"] = kinds["minimum"] + kinds["maximum"] - kinds["saddle"]
@@ -136,14 +137,6 @@ class CriticalPoints:
             (self._named(zero), self._found(sample, points)),
             self._remarks(sample, points, kinds, shares, zero),
         )
-
-    def _shares(self, value: Callable[[Tensor], Tensor], ends: Tensor) -> dict[str, float]:
-        """Return which share of ends is of which kind."""
-        names = Counter(
-            critical_point(value, end, gradient_tolerance=_SAME).name if _finite(end) else "" for end in ends
-        )
-        found = {kind: names[kind] / len(ends) for kind in _KINDS}
-        return found | {"nowhere": 1 - sum(found.values())}
 
     def _surface(self, sample: _Sample, points: list[tuple[Tensor, CriticalPoint]]) -> Surface:
         low_x, high_x, low_y, high_y = sample.window
@@ -239,7 +232,8 @@ def newton(value: Callable[[Tensor], Tensor], starts: Tensor, *, steps: int, sad
         ``(N, 2)``; not finite where it left all bounds.
     """
     places = starts.clone()
-    slope, bend = torch.func.vmap(torch.func.grad(value)), torch.func.vmap(torch.func.hessian(value))
+    slope = torch.func.vmap(torch.func.grad(value))
+    bend = torch.func.vmap(torch.func.jacrev(torch.func.grad(value)))
     for _ in range(steps):
         gradients = slope(places)
         if bool((gradients.norm(dim=1).nan_to_num() < 1e-12).all()):
@@ -252,22 +246,30 @@ def newton(value: Callable[[Tensor], Tensor], starts: Tensor, *, steps: int, sad
     return places
 
 
-def _finite(place: Tensor) -> bool:
-    return bool(place.isfinite().all()) and float(place.abs().max()) < 1 / _SAME
-
-
-def _distinct(
-    value: Callable[[Tensor], Tensor], ends: Tensor, window: tuple[float, float, float, float]
-) -> list[tuple[Tensor, CriticalPoint]]:
-    """Return the different critical points within the window, the lowest first."""
-    low_x, high_x, low_y, high_y = window
+def _named(value: Callable[[Tensor], Tensor], ends: Tensor) -> list[tuple[Tensor, CriticalPoint]]:
+    """Return each end with what it is; ends that lie together are looked at once."""
     found: list[tuple[Tensor, CriticalPoint]] = []
+    seen: list[tuple[Tensor, CriticalPoint]] = []
     for end in ends:
-        if not _finite(end) or not (low_x <= float(end[0]) <= high_x and low_y <= float(end[1]) <= high_y):
-            continue
-        if any(math.dist(end.tolist(), other.tolist()) < _SAME for other, _ in found):
-            continue
-        point = critical_point(value, end, gradient_tolerance=_SAME)
-        if point.name != "no critical point":
-            found.append((end, point))
-    return sorted(found, key=lambda one: float(value(one[0])))
+        near = [one for one in seen if float((one[0] - end).norm()) < _SAME]
+        if not near and bool(end.isfinite().all()) and float(end.abs().max()) < 1 / _SAME:
+            near = [(end, critical_point(value, end, gradient_tolerance=_SAME))]
+            seen += near
+        found.append(near[0] if near else (end, CriticalPoint("no critical point", math.nan, end, 0.0)))
+    return found
+
+
+def _shares(names: list[str]) -> dict[str, float]:
+    counts = Counter(names)
+    return {kind: counts[kind] / len(names) for kind in _KINDS} | {"nowhere": counts["no critical point"] / len(names)}
+
+
+def _distinct(sample: _Sample, named: list[tuple[Tensor, CriticalPoint]]) -> list[tuple[Tensor, CriticalPoint]]:
+    """Return the different critical points within the window, the lowest first."""
+    low_x, high_x, low_y, high_y = sample.window
+    found: dict[tuple[float, ...], tuple[Tensor, CriticalPoint]] = {}
+    for place, point in named:
+        x, y = place.tolist()
+        if point.name != "no critical point" and low_x <= x <= high_x and low_y <= y <= high_y:
+            found[x, y] = (place, point)
+    return sorted(found.values(), key=lambda one: float(sample.value(one[0])))

@@ -12,10 +12,17 @@ from netsmith.labs.optimization._surfaces import SURFACES, Name, Walk, contours,
 from netsmith.optim.adadelta import Adadelta
 from netsmith.optim.adagrad import Adagrad
 from netsmith.optim.adam import Adam
+from netsmith.optim.adamax import Adamax
+from netsmith.optim.adamw import AdamW
+from netsmith.optim.lamb import Lamb
+from netsmith.optim.lookahead import Lookahead
 from netsmith.optim.momentum import Momentum
 from netsmith.optim.nadam import Nadam
 from netsmith.optim.nesterov import Nesterov
+from netsmith.optim.radam import RAdam
 from netsmith.optim.rmsprop import RMSProp
+from netsmith.optim.rmsprop_nesterov import RMSPropNesterov
+from netsmith.optim.sam import SAM
 from netsmith.optim.sgd import SGD
 
 __all__ = ["CARD", "Race"]
@@ -35,8 +42,16 @@ _RUNNERS: tuple[OptimizerConfig, ...] = (
     Adagrad.Config(lr=0.01),
     Adadelta.Config(lr=1.0),
     RMSProp.Config(lr=0.01),
+    RMSPropNesterov.Config(lr=0.01),
     Adam.Config(lr=0.01),
+    Adam.Config(lr=0.01, amsgrad=True),
+    Adamax.Config(lr=0.01),
     Nadam.Config(lr=0.01),
+    AdamW.Config(lr=0.01),
+    RAdam.Config(lr=0.01),
+    Lamb.Config(lr=0.01),
+    SAM.Config(inner=SGD.Config(lr=0.01)),
+    Lookahead.Config(inner=SGD.Config(lr=0.01)),
 )
 
 
