@@ -175,6 +175,7 @@ def is_step(function):
 
 # An optimizer around another one is still one step, which the updater asked for: it hands it on once.
 WRAPPERS = {
+    "optim/clip_value.py",
     "optim/decoupled_decay.py",
     "optim/gradient_noise.py",
     "optim/l1_penalty.py",

@@ -115,7 +115,7 @@ class RateRange:
             for name, rate in (("steepest", found.steepest), ("too high", found.diverging))
             if rate
         ]
-        lines = [Series("loss, averaged with its neighbors", found.rates[:shown], found.smoothed[:shown])]
+        lines = [Series("averaged", found.rates[:shown], found.smoothed[:shown])]
         lines += [Series(name, (rate, rate), (lowest, top)) for name, rate in marks]
         cut = "" if shown == len(found.rates) else f" Drawn until the averaged loss is above {top:.3g}."
         return Points(
@@ -126,7 +126,7 @@ class RateRange:
             (Series("loss", tuple(rate for rate, _ in each), tuple(loss for _, loss in each)),),
             tuple(lines),
             log_x=True,
-            caption=f"One step at each rate, {len(found.rates)} steps in all.{cut}",
+            caption=f"One step at each rate, {len(found.rates)} steps in all; averaged with its neighbors.{cut}",
         )
 
     def _remarks(self, found: Found, rows: list[tuple[str, float, float | None]]) -> tuple[str, ...]:
