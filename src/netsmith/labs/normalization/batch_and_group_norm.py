@@ -40,7 +40,7 @@ class BatchAndGroupNorm:
     large batches as many more as make ``least`` steps, so that both normalizations have learned at every size. Batch
     normalization is judged with its running statistics, as always.
 
-    It takes about 80 s on one slow core.
+    It takes about 60 s on one slow core.
     """
 
     class Config(LabConfig):
