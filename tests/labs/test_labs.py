@@ -27,82 +27,6 @@ from netsmith.report.lab_figures import contour_chart, draw, histogram_row
 from netsmith.report.markup import escape
 from netsmith.workflows.lab import run_lab
 
-QUICK = {
-    "deep_signal": {"layers": 3, "units": 20, "batch": 50},
-    "schedules": {"steps": 50},
-    "race": {"steps": 10, "rates": [0.01]},
-    "nesterov_forms": {"steps": 20},
-    "deep_and_shallow": {"layers": 3, "bits": 3},
-    "data_size": {"per_class": [2, 4], "steps": 2, "seeds": 1, "most": 50, "data": {"kind": "digits", "batch": 32}},
-    "cnn_ablation": {"steps": 2, "seeds": 2, "channels": [8], "data": {"kind": "digits", "batch": 32}},
-    "determinant": {"pairs": 5},
-    "elimination": {"sizes": [5, 10], "repeats": 2},
-    "eigenvalues": {"steps": 20, "matrices": 20},
-    "change_of_basis": {"trials": 5},
-    "taylor_series": {"highest": 10},
-    "derivative_rules": {"points": 21, "steps": 33},
-    "fourier": {"most": 20, "samples": 40},
-    "convolution": {"lengths": [16, 32], "repeats": 0},  # times differ from run to run
-    "pendulum": {"seconds": 1.0},
-    "matrix_exponential": {"seconds": 2.0, "starts": 2},
-    "two_bodies": {"steps": 50, "periods": 2},
-    "heat_equation": {"cells": 10, "steps": 20},
-    "black_scholes": {"paths": 1000, "cells": 64},
-    "distributions": {"sizes": [1, 5, 20]},
-    "central_limit": {"sizes": [1, 2, 4], "shown": [1, 4], "draws": 200},
-    "bayes_factor": {"people": 1000, "tests": 2},
-    "entropy": {"trials": 10, "block": 2},
-    "activations": {"points": 200},
-    "threshold_gates": {"inputs": 2},
-    "perceptron_bound": {"margins": [0.3, 0.1], "examples": 20, "draws": 1},
-    "least_mean_squares": {"steps": 20, "passes": 2},
-    "hebbian_components": {"components": 2, "steps": 20},
-    "course_errors": {"layers": 2, "units": 20, "batch": 20, "width": 4, "steps": 5},
-    "early_stopping_is_l2": {"steps": 10},
-    "dropout_ensemble": {"inputs": 4, "examples": 20},
-    "dropout_is_l2": {"shares": [0.5]},
-    "noise_is_a_penalty": {"copies": [1, 10], "draws": 20},
-    "smoothing_conventions": {"examples": 20},
-    "penalties": {"steps": 20},
-    "noisy_labels": {"shares": [0.4], "seeds": [0], "epochs": 1, "hidden": 8},
-    "polynomial_degrees": {"sets": 5, "degrees": 4},
-    "memorizing_function": {},
-    "play_tennis": {},
-    "decision_regions": {"points": 40, "steps": 40},
-    "projections": {"count": 20, "points": 150},
-    "hopfield_recall": {"trials": 2},
-    "hopfield_capacity": {"sizes": [40, 60], "loads": [0.1, 0.3], "trials": 1},
-    "travelling_salesman": {"cities": 5, "layouts": 2, "trials": 5, "model.steps": 200},
-    "restricted_boltzmann": {"side": 2, "hidden": 2, "steps": 60, "filters": 8, "epochs": 1},
-    "layerwise_pretraining": {"hidden": [10], "labels": [20], "pretraining": 4, "steps": 3, "seeds": [0]},
-    "adversarial_examples": {"steps": 5, "epsilons": [0.1], "judge_steps": 2, "examples": 60},
-    "virtual_adversarial": {"steps": 3, "per_class": [1, 2], "seeds": 2},
-    "loss_landscape": {"data.twin": True, "model.hidden": [3], "epochs": 1, "examples": 64, "steps": 5},
-    "flat_and_sharp": {"data.twin": True, "model.hidden": [3], "epochs": 1, "examples": 64, "seeds": 1, "large": 64},
-    "hessian_spectrum": {"data.twin": True, "model.hidden": [3], "epochs": 1, "examples": 64, "probes": 2},
-    "critical_points": {"starts": 5},
-    "rate_range": {"data.twin": True, "steps": 30, "epochs": 1},
-    "batch_size": {
-        "data.twin": True,
-        "epochs": 2,
-        "seeds": 1,
-        "batches": [32, 64],
-        "rates": [0.1, 0.2],
-        "timed": False,
-    },
-    "gradient_clipping": {"starts": 2, "steps": 10, "time_steps": 5},
-    "batch_and_group_norm": {
-        "data.twin": True,
-        "channels": [4, 8],
-        "epochs": 1,
-        "least": 1,
-        "seeds": 1,
-        "batches": [64, 32],
-    },
-    "momentum_as_mechanics": {"time": 2.0},
-    "input_normalization": {"table": "iris", "steps": 20},
-}
-
 
 def texts(drawing: str) -> list[str]:
     return [part.text or "" for part in ElementTree.fromstring(drawing).iter("text")]
@@ -266,7 +190,7 @@ def test_more_than_five_lines_are_dashed_and_a_logarithmic_axis_leaves_zeros_out
 @pytest.mark.parametrize("name", sorted(labs()))
 def test_each_lab_writes_its_page_figures_and_numbers(name, tmp_path) -> None:
     card = lab_card_of(labs()[name])
-    found = run_lab(name, sets=QUICK[name], folder=tmp_path / "out")
+    found = run_lab(name, quick=True, folder=tmp_path / "out")
     page = found.page.read_text(encoding="utf-8")
     numbers = json.loads((tmp_path / "out" / "numbers.json").read_text(encoding="utf-8"))
     assert escape(card.title) in page
@@ -281,7 +205,12 @@ def test_each_lab_writes_its_page_figures_and_numbers(name, tmp_path) -> None:
         ElementTree.fromstring(file.read_text(encoding="utf-8"))
         assert file.name.removesuffix(".svg") in {one.name for one in found.findings.figures}
     assert page.count("<svg ") >= len(numbers["figures"])
-    assert found.findings == run_lab(name, sets=QUICK[name], folder=tmp_path / "again").findings
+    assert found.findings == run_lab(name, quick=True, folder=tmp_path / "again").findings
+
+
+def test_quick_settings_are_a_labs_own_and_give_way_to_those_that_are_set(tmp_path) -> None:
+    found = run_lab("race", quick=True, sets={"steps": 7}, folder=tmp_path)
+    assert found.config == Race.Config().derive(steps=7, rates=[0.01])
 
 
 def test_a_second_run_leaves_no_figure_of_the_first(tmp_path) -> None:
@@ -291,10 +220,10 @@ def test_a_second_run_leaves_no_figure_of_the_first(tmp_path) -> None:
     assert {one.name for one in tmp_path.glob("*.svg")} == {"mine.svg", "schedule_linear.svg"}
     assert [one.name for one in found.files] == ["numbers.json", "schedule_linear.svg"]
     with pytest.raises(UserError, match="not of the lab race; choose another folder"):
-        run_lab("race", sets=QUICK["race"], folder=tmp_path)
+        run_lab("race", quick=True, folder=tmp_path)
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="is a file; expected a folder"):
-        run_lab("race", sets=QUICK["race"], folder=tmp_path / "file")
+        run_lab("race", quick=True, folder=tmp_path / "file")
 
 
 @pytest.mark.parametrize(
@@ -323,5 +252,5 @@ def test_labs_are_listed_without_torch() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     listed = [line.split()[0] for line in done.stdout.splitlines() if line.startswith("  ")]
-    assert sorted(listed) == sorted(labs()) == sorted(QUICK)
+    assert sorted(listed) == sorted(labs())
     assert f"{len(listed)} labs" in done.stdout

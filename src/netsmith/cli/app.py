@@ -300,6 +300,7 @@ def similarity(
 def lab(
     name: str = typer.Argument(..., help="A lab, or list.", metavar="NAME"),
     set_: list[str] = _SET,
+    quick: bool = typer.Option(False, "--quick", help="Small settings, for a first look in seconds."),
     out: str = typer.Option("", "--out", help="Where it is written; runs/lab/NAME by default.", metavar="FOLDER"),
     json: bool = _JSON,
 ) -> None:
@@ -309,7 +310,7 @@ def lab(
     """
     from netsmith.cli import labs
 
-    labs.lab(name, sets=set_, out=out, as_json=json)
+    labs.lab(name, sets=set_, quick=quick, out=out, as_json=json)
 
 
 @app.command()

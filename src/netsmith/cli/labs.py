@@ -12,20 +12,19 @@ from netsmith.core.registry import labs
 __all__ = ["lab"]
 
 
-def lab(name: str, *, sets: list[str], out: str, as_json: bool) -> None:
+def lab(name: str, *, sets: list[str], quick: bool, out: str, as_json: bool) -> None:
     """List the labs, or run one and say what its numbers show."""
     if name == "list":
-        if sets or out:
-            raise UserError(
-                f"{'--set' if sets else '--out'} is for one lab: netsmith lab NAME; list takes --json alone"
-            )
+        if sets or quick or out:
+            option = "--set" if sets else "--quick" if quick else "--out"
+            raise UserError(f"{option} is for one lab: netsmith lab NAME; list takes --json alone")
         _list(as_json=as_json)
         return
     from netsmith.api.experiments import parse_sets
     from netsmith.core.files import read_json
     from netsmith.workflows.lab import run_lab
 
-    found = run_lab(name, sets=parse_sets(sets), folder=out)
+    found = run_lab(name, sets=parse_sets(sets), quick=quick, folder=out)
     if as_json:
         print_json({**read_json(found.files[0]), "page": str(found.page)})
         return

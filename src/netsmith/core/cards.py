@@ -143,11 +143,13 @@ class LabCard(Config):
         title: What it is, in a few words.
         paper: arXiv number, DOI or citation.
         shows: What its figures show, in one line.
+        quick: Settings under which it takes seconds, for a first look and for tests; its figures then say little.
     """
 
     title: str
     paper: str
     shows: str
+    quick: FrozenMap[Any] = FrozenMap[Any]()
 
 
 def lab_card_of(entry: Entry) -> LabCard:

@@ -45,7 +45,9 @@ class LabRun:
     files: tuple[Path, ...]
 
 
-def run_lab(name: str, *, sets: Mapping[str, Any] | None = None, folder: str | Path = "") -> LabRun:
+def run_lab(
+    name: str, *, sets: Mapping[str, Any] | None = None, quick: bool = False, folder: str | Path = ""
+) -> LabRun:
     """Run a lab and write ``lab.html``, ``numbers.json`` and an SVG file for each figure.
 
     What an earlier run of the same lab left in the folder is replaced.
@@ -53,6 +55,7 @@ def run_lab(name: str, *, sets: Mapping[str, Any] | None = None, folder: str | P
     Args:
         name: A lab, as ``netsmith lab list`` names it.
         sets: Changes by dotted path.
+        quick: Begin with the settings for a quick look that its card names.
         folder: Where it goes; ``runs/lab/NAME`` by default.
 
     Raises:
@@ -62,7 +65,7 @@ def run_lab(name: str, *, sets: Mapping[str, Any] | None = None, folder: str | P
     """
     entry = find_lab(name)
     card = lab_card_of(entry)
-    changes = dict(sets or {})
+    changes = {**(card.quick if quick else {}), **(sets or {})}
     if "kind" in changes:
         raise ConfigError(f"kind={changes['kind']!r}: a lab is chosen by its name: netsmith lab NAME")
     config = find_kind(LabConfig, name)().derive(**changes)
@@ -93,7 +96,11 @@ def run_lab(name: str, *, sets: Mapping[str, Any] | None = None, folder: str | P
         files.append(place / f"{one.name}.svg")
         write_atomic(files[-1], standalone(figure).encode(), sync=False)
     page = place / "lab.html"
-    write_atomic(page, _page(name, card, config, findings, [figure for _, figure in drawn]).encode(), sync=False)
+    write_atomic(
+        page,
+        _page(f"{name} --quick" if quick else name, card, config, findings, [figure for _, figure in drawn]).encode(),
+        sync=False,
+    )
     return LabRun(name, config, findings, page, tuple(files))
 
 

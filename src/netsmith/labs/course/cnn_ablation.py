@@ -28,6 +28,7 @@ CARD = {
     "title": "A CNN taken apart",
     "paper": "Srivastava et al. 2014; Ioffe & Szegedy 2015; Wu & He 2018; Loshchilov & Hutter 2017; He et al. 2016",
     "shows": "test accuracy of one small CNN with dropout, normalization, rate decay, shortcuts or depth changed",
+    "quick": {"steps": 2, "seeds": 2, "channels": [8], "data": {"kind": "digits", "batch": 32}},
 }
 
 _RATE = "optimizers.model.schedule"

@@ -22,6 +22,7 @@ CARD = {
     "title": "Errors of course notes, shown and mended",
     "paper": "of each: He et al. 2015, arXiv:1502.01852; Pascanu et al. 2013; Vaswani et al. 2017, arXiv:1706.03762",
     "shows": "first weights, clipping, scaled softmax, heads, logistic loss and normal density, wrong and right",
+    "quick": {"layers": 2, "units": 20, "batch": 20, "width": 4, "steps": 5},
 }
 
 

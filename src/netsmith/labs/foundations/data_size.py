@@ -32,6 +32,7 @@ CARD = {
     "title": "Deep against classic learners as data grow",
     "paper": "LeCun et al. 1998, Proc. IEEE 86:2278 (learners compared on MNIST)",
     "shows": "test error of a CNN, an SVM, nearest neighbors, a tree and logistic regression by number of examples",
+    "quick": {"per_class": [2, 4], "steps": 2, "seeds": 1, "most": 50, "data": {"kind": "digits", "batch": 32}},
 }
 
 _CNN = "CNN"

@@ -21,6 +21,7 @@ CARD = {
     "title": "Decision regions of five classic learners",
     "paper": "Hastie, Tibshirani & Friedman 2009, The Elements of Statistical Learning, chapter 2",
     "shows": "the boundary each learner draws in the plane, and its accuracy on training and on fresh points",
+    "quick": {"points": 40, "steps": 40},
 }
 
 _FRESH = 2000

@@ -17,6 +17,7 @@ CARD = {
     "title": "Deep against shallow, at the same function",
     "paper": "Telgarsky 2016, arXiv:1602.04485; Hastad 1986; Montufar et al. 2014, arXiv:1402.1869",
     "shows": "the units a deep and a shallow network need for a sawtooth and for the parity of n bits",
+    "quick": {"layers": 3, "bits": 3},
 }
 
 

@@ -21,6 +21,7 @@ CARD = {
     "title": "Principal components by Hebbian learning",
     "paper": "Hebb 1949; Oja 1982, J. Math. Biology 15; Sanger 1989, Neural Networks 2",
     "shows": "norms of the weights and angles to the principal components by step, and the components as images",
+    "quick": {"components": 2, "steps": 20},
 }
 
 _POINTS = 150  # of a drawn line

@@ -18,6 +18,7 @@ CARD = {
     "title": "The capacity of a Hopfield network",
     "paper": "Hopfield 1982, PNAS 79; Amit, Gutfreund & Sompolinsky 1985, Phys. Rev. Lett. 55, 1530",
     "shows": "the share of wrong units after recall against the number of stored patterns, beside the theory's",
+    "quick": {"sizes": [40, 60], "loads": [0.1, 0.3], "trials": 1},
 }
 
 _MANY = 0.05  # a share of wrong units between the few below the jump and the many above

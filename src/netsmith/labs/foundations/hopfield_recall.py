@@ -19,6 +19,7 @@ CARD = {
     "title": "A memory that is addressed by its content",
     "paper": "Hopfield 1982, PNAS 79; Ramsauer et al. 2020, arXiv:2008.02217",
     "shows": "corrupted digits before and after recall, by Hebb's weights and by attention, and the energy on the way",
+    "quick": {"trials": 2},
 }
 
 _STEPS = 10  # most updates of the continuous form

@@ -31,6 +31,7 @@ CARD = {
     "title": "Pre-training layer by layer, when labels are few",
     "paper": "Hinton & Salakhutdinov 2006, Science 313; Bengio et al. 2007; Erhan et al. 2010, JMLR 11, 625-660",
     "shows": "test errors by number of labels, from first weights at random, from stacked RBMs and from autoencoders",
+    "quick": {"hidden": [10], "labels": [20], "pretraining": 4, "steps": 3, "seeds": [0]},
 }
 
 _STARTS: tuple[tuple[str, Literal["", "rbm", "autoencoder"]], ...] = (

@@ -19,6 +19,7 @@ CARD = {
     "paper": "Zhang et al. 2017, arXiv:1611.03530, for networks that fit random labels",
     "shows": "accuracy on training and test images of a look-up table, a nearest neighbor and a linear model, of true "
     "and of shuffled labels",
+    "quick": {},
 }
 
 _LEARNERS = ("look-up table", "nearest neighbor", "logistic regression")

@@ -16,6 +16,7 @@ CARD = {
     "title": "A decision tree by information gain: PlayTennis",
     "paper": "Quinlan 1986, Machine Learning 1, 81-106 (ID3 and its table)",
     "shows": "how much each attribute tells about the class, and the tree that asks the most telling one first",
+    "quick": {},
 }
 
 _ATTRIBUTES = ("outlook", "temperature", "humidity", "wind")

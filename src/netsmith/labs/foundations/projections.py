@@ -23,6 +23,7 @@ CARD = {
     "title": "Five projections of digits and of a rolled-up sheet",
     "paper": "Pearson 1901; Fisher 1936; Torgerson 1952; Kruskal 1964; Tenenbaum et al. 2000; Roweis & Saul 2000",
     "shows": "what principal components, discriminants, metric scaling, Isomap and local weights make of both",
+    "quick": {"count": 20, "points": 150},
 }
 
 _NAMES = {

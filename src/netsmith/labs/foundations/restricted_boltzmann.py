@@ -22,6 +22,7 @@ CARD = {
     "title": "What contrastive divergence learns",
     "paper": "Hinton 2002, Neural Computation 14, 1771-1800; Tieleman 2008 (ICML)",
     "shows": "the exact log-likelihood by step under CD-1, CD-10 and persistent CD; filters and samples on digits",
+    "quick": {"side": 2, "hidden": 2, "steps": 60, "filters": 8, "epochs": 1},
 }
 
 _POINTS = 60

@@ -18,6 +18,7 @@ CARD = {
     "title": "Logic gates of threshold units",
     "paper": "McCulloch & Pitts 1943; Minsky & Papert 1969, Perceptrons",
     "shows": "truth tables and decision lines of the gates, and how many functions one unit and two layers compute",
+    "quick": {"inputs": 2},
 }
 
 Case = tuple[int, ...]

@@ -16,6 +16,7 @@ CARD = {
     "title": "A medical test and its Bayes factor",
     "paper": "Kass & Raftery 1995, Bayes Factors (Journal of the American Statistical Association 90)",
     "shows": "the probability of illness after a test, by base rate and by number of tests, beside simulated people",
+    "quick": {"people": 1000, "tests": 2},
 }
 
 

@@ -23,6 +23,7 @@ CARD = {
     "title": "The central limit theorem and its speed",
     "paper": "Berry 1941; Esseen 1942; Shevtsova 2011, arXiv:1111.6554 (the constant 0.4748)",
     "shows": "histograms of sums, and their exact distance from the normal distribution by the number of summands",
+    "quick": {"sizes": [1, 2, 4], "shown": [1, 4], "draws": 200},
 }
 
 _CONSTANT = 0.4748

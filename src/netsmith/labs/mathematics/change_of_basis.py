@@ -18,6 +18,7 @@ CARD = {
     "title": "Change of basis",
     "paper": "Strang, Introduction to Linear Algebra, sections 6.2 and 8.3",
     "shows": "coordinates of a vector in another basis, and a map that only stretches in the basis of its eigenvectors",
+    "quick": {"trials": 5},
 }
 
 _ZERO = 1e-12

@@ -21,6 +21,7 @@ CARD = {
     "title": "Convolution and the FFT",
     "paper": "Cooley & Tukey 1965 (Mathematics of Computation); Goodfellow et al. 2016, Deep Learning, section 9.1",
     "shows": "convolution by sum and by FFT: their difference, and their measured times by length",
+    "quick": {"lengths": [16, 32], "repeats": 0},
 }
 
 

@@ -19,6 +19,7 @@ CARD = {
     "title": "The determinant as a factor of area and volume",
     "paper": "Strang, Introduction to Linear Algebra, chapter 5",
     "shows": "a letter under linear maps: its measured area against the determinant, and its sense of turning",
+    "quick": {"pairs": 5},
 }
 
 _LETTER = np.array(  # an F, counterclockwise: no symmetry of it hides a reflection

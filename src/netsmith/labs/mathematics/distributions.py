@@ -19,6 +19,7 @@ CARD = {
     "title": "The Gaussian integral, and the binomial on its way to the normal",
     "paper": "de Moivre 1733; Feller 1968, An Introduction to Probability Theory, volume 1, chapter VII",
     "shows": "the bell curve's area in two ways, and the distance of the binomial from the normal by its size",
+    "quick": {"sizes": [1, 5, 20]},
 }
 
 _REACH = 10.0  # e^-100 is beyond double precision next to 1

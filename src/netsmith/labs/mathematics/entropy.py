@@ -19,6 +19,7 @@ CARD = {
     "title": "Entropy, divergence and codes",
     "paper": "Shannon 1948, A Mathematical Theory of Communication; Huffman 1952",
     "shows": "binary entropy, the cost of a wrong belief, what a noisy channel lets through, and Huffman's code",
+    "quick": {"trials": 10, "block": 2},
 }
 
 

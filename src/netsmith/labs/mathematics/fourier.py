@@ -19,6 +19,7 @@ CARD = {
     "title": "Fourier series and the DFT matrix",
     "paper": "Körner 1988, Fourier Analysis; Cooley & Tukey 1965 (Mathematics of Computation)",
     "shows": "a square wave from sines, its overshoot by their number, and a spectrum found by one matrix",
+    "quick": {"most": 20, "samples": 40},
 }
 
 _RATE = 100.0  # samples a second of the signal

@@ -20,6 +20,7 @@ CARD = {
     "title": "The matrix exponential and x' = Mx",
     "paper": "Moler & Van Loan 2003, Nineteen Dubious Ways to Compute the Exponential of a Matrix (SIAM Review 45)",
     "shows": "rotation, spiral, saddle and node in the plane, and the errors of two ways to the exponential",
+    "quick": {"seconds": 2.0, "starts": 2},
 }
 
 _PORTRAITS: MappingProxyType[str, Matrix] = MappingProxyType(

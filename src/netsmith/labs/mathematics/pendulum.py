@@ -20,6 +20,7 @@ CARD = {
     "title": "A pendulum in phase space",
     "paper": "Hairer, Lubich & Wanner 2006, Geometric Numerical Integration, chapter I",
     "shows": "the phase portrait of a damped pendulum, and angle and energy under three ways of stepping",
+    "quick": {"seconds": 1.0},
 }
 
 _PORTRAIT = ((math.pi / 3, 0.0), (2.0, 0.0), (3.1, 0.0), (-3.1, 2.5))

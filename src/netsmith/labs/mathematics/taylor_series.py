@@ -20,6 +20,7 @@ CARD = {
     "title": "Taylor series and their radius",
     "paper": "Rudin 1976, Principles of Mathematical Analysis, chapters 5 and 8",
     "shows": "partial sums of sin, and the error by order for sin, exp and log(1 + x) inside and outside the radius",
+    "quick": {"highest": 10},
 }
 
 _FLOOR = 1e-17  # errors of 0 are drawn here

@@ -29,6 +29,7 @@ CARD = {
     "paper": "Goyal et al. 2017, arXiv:1706.02677; McCandlish et al. 2018, arXiv:1812.06162",
     "shows": "losses by epoch where the rate grows with the batch and where it does not; time, gradient noise, "
     "generalization",
+    "quick": {"data.twin": True, "epochs": 2, "seeds": 1, "batches": [32, 64], "rates": [0.1, 0.2], "timed": False},
 }
 
 _DRAWS = 200  # batches of each size whose gradients are compared

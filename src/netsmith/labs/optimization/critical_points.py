@@ -22,6 +22,7 @@ CARD = {
     "title": "Critical points and their names",
     "paper": "Dauphin et al. 2014, arXiv:1406.2572",
     "shows": "minima, maxima and saddles named by the eigenvalues of the Hessian, and where Newton's method ends",
+    "quick": {"starts": 5},
 }
 
 

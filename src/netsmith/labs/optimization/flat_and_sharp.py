@@ -28,6 +28,7 @@ CARD = {
     "paper": "Keskar et al. 2017, arXiv:1609.04836; Li et al. 2018, arXiv:1712.09913; Foret et al. 2021, "
     "arXiv:2010.01412",
     "shows": "sharpness, largest Hessian eigenvalues and test accuracy of the minima of a small and a large batch",
+    "quick": {"data.twin": True, "model.hidden": [3], "epochs": 1, "examples": 64, "seeds": 1, "large": 64},
 }
 
 _POINTS = 61

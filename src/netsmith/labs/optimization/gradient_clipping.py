@@ -23,6 +23,7 @@ CARD = {
     "title": "Clipping the gradient at a cliff",
     "paper": "Pascanu, Mikolov & Bengio 2013, arXiv:1211.5063, section 2.3 and Fig. 6",
     "shows": "gradient descent over the cliff of a recurrent unit's loss: as it is, clipped by norm, clipped by value",
+    "quick": {"starts": 2, "steps": 10, "time_steps": 5},
 }
 
 _GOAL = 0.7

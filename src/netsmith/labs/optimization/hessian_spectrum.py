@@ -24,6 +24,7 @@ CARD = {
     "paper": "Sagun, Evci, Güney, Dauphin & Bottou 2017, arXiv:1706.04454; Ghorbani, Krishnan & Xiao 2019, "
     "arXiv:1901.10159",
     "shows": "largest and smallest eigenvalues, trace and density of the Hessian, before training and after it",
+    "quick": {"data.twin": True, "model.hidden": [3], "epochs": 1, "examples": 64, "probes": 2},
 }
 
 _GRID = 400

@@ -29,6 +29,7 @@ CARD = {
     "paper": "Li, Xu, Taylor, Studer & Goldstein 2018, arXiv:1712.09913; Goodfellow, Vinyals & Saxe 2015, "
     "arXiv:1412.6544",
     "shows": "the loss along lines and over planes through trained weights, and the way of the training over it",
+    "quick": {"data.twin": True, "model.hidden": [3], "epochs": 1, "examples": 64, "steps": 5},
 }
 
 _LINES = 4  # random directions that are drawn

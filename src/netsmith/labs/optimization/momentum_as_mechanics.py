@@ -20,6 +20,7 @@ CARD = {
     "title": "Momentum as mechanics",
     "paper": "Polyak 1964; Qian 1999, Neural Networks 12:145",
     "shows": "gradient descent with momentum as Euler's steps of a mass on a damped spring, against the exact motion",
+    "quick": {"time": 2.0},
 }
 
 _HALVINGS = 5

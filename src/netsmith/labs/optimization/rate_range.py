@@ -22,6 +22,7 @@ CARD = {
     "title": "The learning-rate range test",
     "paper": "Smith 2017, arXiv:1506.01186",
     "shows": "the loss of a training whose rate rises at every step, what it says of rates, and trainings at some",
+    "quick": {"data.twin": True, "steps": 30, "epochs": 1},
 }
 
 _ABOVE = 1.5  # of the highest loss before the lowest one: what is drawn of a training that diverges

@@ -18,6 +18,7 @@ CARD = {
     "title": "Schedules of the learning rate",
     "paper": "of each schedule: see its file under optim/schedules",
     "shows": "the factor on the learning rate at every step, for each schedule of the catalogue",
+    "quick": {"steps": 50},
 }
 
 _MOST = 200  # points of a drawn line; a longer run is drawn at as many steps, ends and extremes included

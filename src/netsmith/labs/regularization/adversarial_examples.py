@@ -34,6 +34,7 @@ CARD = {
     "title": "Adversarial examples, and training against them",
     "paper": "Goodfellow et al. 2015, arXiv:1412.6572; Madry et al. 2018, arXiv:1706.06083",
     "shows": "accuracy against the size of a change: random, by FGSM and by PGD, trained plainly and adversarially",
+    "quick": {"steps": 5, "epsilons": [0.1], "judge_steps": 2, "examples": 60},
 }
 
 _NETWORKS = {"plain": "trained plainly", "robust": "trained adversarially"}

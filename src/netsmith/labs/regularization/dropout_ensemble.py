@@ -18,6 +18,7 @@ CARD = {
     "title": "Dropout as an ensemble of all masks",
     "paper": "Hinton et al. 2012, arXiv:1207.0580; Goodfellow et al. 2016, Deep Learning, section 7.12",
     "shows": "how far one network with scaled weights is from the means of all the networks that masks leave",
+    "quick": {"inputs": 4, "examples": 20},
 }
 
 _SCALES = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0)

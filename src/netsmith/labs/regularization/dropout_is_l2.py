@@ -18,6 +18,7 @@ CARD = {
     "title": "Dropout is an L2 penalty, weighted by the data",
     "paper": "Wager, Wang & Liang 2013, arXiv:1307.1493",
     "shows": "dropout's expected loss of linear and logistic regression over all masks, against its L2 form",
+    "quick": {"shares": [0.5]},
 }
 
 _SIZES = (0.25, 0.5, 1.0, 2.0)

@@ -17,6 +17,7 @@ CARD = {
     "title": "Noise is a penalty",
     "paper": "Bishop 1995, doi:10.1162/neco.1995.7.1.108; Goodfellow et al. 2016, Deep Learning, section 7.5",
     "shows": "input noise against ridge regression, and weight noise against a penalty on the gradient of the answers",
+    "quick": {"copies": [1, 10], "draws": 20},
 }
 
 _VARIANCES = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1)

@@ -24,6 +24,7 @@ CARD = {
     "title": "Wrong labels, and what regularization makes of them",
     "paper": "Zhang et al. 2018, arXiv:1710.09412; Lukasik et al. 2020, arXiv:2003.02819",
     "shows": "the test accuracy of a network trained on digits a share of whose labels is wrong, in four ways",
+    "quick": {"shares": [0.4], "seeds": [0], "epochs": 1, "hidden": 8},
 }
 
 _WAYS = {

@@ -21,6 +21,7 @@ CARD = {
     "title": "Coefficients under L1 and L2 penalties",
     "paper": "Tibshirani 1996 (J. R. Stat. Soc. B 58:267); Hoerl & Kennard 1970, doi:10.1080/00401706.1970.10488634",
     "shows": "which coefficients become exactly zero, by descent; against coordinate descent and ridge's closed form",
+    "quick": {"steps": 20},
 }
 
 _WAYS = (

@@ -19,6 +19,7 @@ CARD = {
     "title": "Label smoothing: over all classes, or off the true one",
     "paper": "Szegedy et al. 2016, arXiv:1512.00567, section 7; Mueller et al. 2019, arXiv:1906.02629",
     "shows": "when the two conventions are the same loss, and the logit gap at which each is least",
+    "quick": {"examples": 20},
 }
 
 Over = Literal["all", "others"]
