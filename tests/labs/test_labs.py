@@ -27,6 +27,61 @@ from netsmith.report.lab_figures import contour_chart, draw, histogram_row
 from netsmith.report.markup import escape
 from netsmith.workflows.lab import run_lab
 
+QUICK = {
+    "deep_signal": {"layers": 3, "units": 20, "batch": 50},
+    "schedules": {"steps": 50},
+    "race": {"steps": 10, "rates": [0.01]},
+    "nesterov_forms": {"steps": 20},
+    "deep_and_shallow": {"layers": 3, "bits": 3},
+    "cnn_ablation": {"steps": 2, "seeds": 2, "channels": [8], "data": {"kind": "digits", "batch": 32}},
+    "determinant": {"pairs": 5},
+    "elimination": {"sizes": [5, 10], "repeats": 2},
+    "eigenvalues": {"steps": 20, "matrices": 20},
+    "change_of_basis": {"trials": 5},
+    "taylor_series": {"highest": 10},
+    "derivative_rules": {"points": 21, "steps": 33},
+    "fourier": {"most": 20, "samples": 40},
+    "convolution": {"lengths": [16, 32], "repeats": 0},  # times differ from run to run
+    "pendulum": {"seconds": 1.0},
+    "matrix_exponential": {"seconds": 2.0, "starts": 2},
+    "two_bodies": {"steps": 50, "periods": 2},
+    "heat_equation": {"cells": 10, "steps": 20},
+    "black_scholes": {"paths": 1000, "cells": 64},
+    "distributions": {"sizes": [1, 5, 20]},
+    "central_limit": {"sizes": [1, 2, 4], "shown": [1, 4], "draws": 200},
+    "bayes_factor": {"people": 1000, "tests": 2},
+    "entropy": {"trials": 10, "block": 2},
+    "activations": {"points": 200},
+    "threshold_gates": {"inputs": 2},
+    "perceptron_bound": {"margins": [0.3, 0.1], "examples": 20, "draws": 1},
+    "least_mean_squares": {"steps": 20, "passes": 2},
+    "hebbian_components": {"components": 2, "steps": 20},
+    "course_errors": {"layers": 2, "units": 20, "batch": 20, "width": 4, "steps": 5},
+    "early_stopping_is_l2": {"steps": 10},
+    "dropout_ensemble": {"inputs": 4, "examples": 20},
+    "dropout_is_l2": {"shares": [0.5]},
+    "noise_is_a_penalty": {"copies": [1, 10], "draws": 20},
+    "smoothing_conventions": {"examples": 20},
+    "penalties": {"steps": 20},
+    "noisy_labels": {"shares": [0.4], "seeds": [0], "epochs": 1, "hidden": 8},
+    "polynomial_degrees": {"sets": 5, "degrees": 4},
+    "memorizing_function": {},
+    "play_tennis": {},
+    "decision_regions": {"points": 40, "steps": 40},
+    "projections": {"count": 20, "points": 150},
+    "hopfield_recall": {"trials": 2},
+    "hopfield_capacity": {"sizes": [40, 60], "loads": [0.1, 0.3], "trials": 1},
+    "travelling_salesman": {"cities": 5, "layouts": 2, "trials": 5, "model.steps": 200},
+    "restricted_boltzmann": {"side": 2, "hidden": 2, "steps": 60, "filters": 8, "epochs": 1},
+    "layerwise_pretraining": {"hidden": [10], "labels": [20], "pretraining": 4, "steps": 3, "seeds": [0]},
+    "forgetting_curve": {
+        "data": {"kind": "digits", "twin": True, "batch": 64},
+        "tasks": 2,
+        "hidden": [8],
+        "fisher_steps": 2,
+    },
+}
+
 
 def texts(drawing: str) -> list[str]:
     return [part.text or "" for part in ElementTree.fromstring(drawing).iter("text")]

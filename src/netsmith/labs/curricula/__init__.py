@@ -1,0 +1,1 @@
+"""When and on what to learn: tasks in sequence, transfer, curricula, few labels."""
