@@ -13,6 +13,7 @@ from netsmith.core.config import AUTO
 from netsmith.core.errors import NetsmithError
 from netsmith.data.published import Published
 from netsmith.methods._taught import TaughtConfig
+from netsmith.methods.fine_tuning import FineTuning
 
 if TYPE_CHECKING:
     from netsmith.api.experiments import Found
@@ -54,9 +55,10 @@ def train_again(path: Path, found: Found, spec: Spec) -> str:
         return found.config.data.command
     method = found.config.method
     taught = isinstance(method, TaughtConfig) and method.needs_teacher and not method.teacher_steps
-    teacher = ["--teacher", "RUN"] if taught else []
+    tuned = isinstance(method, FineTuning.Config)  # begun with another run's weights, which the recipe does not name
+    teacher = ["--teacher", "RUN"] if taught else ["--from", "RUN"] if tuned else []
     target = str(path / "code.py") if found.code else found.recipe
-    texts = _sets(found, spec) if target else None
+    texts = _sets(found, spec) if target and not tuned else None
     if texts is not None:
         sets = [word for text in texts for word in ("--set", shlex.quote(text))]
         short = " ".join(["netsmith train", shlex.quote(target), *sets, *teacher])

@@ -16,7 +16,7 @@ from torch import Tensor
 from netsmith.api.catalogue import described, row_json
 from netsmith.api.network import Network
 from netsmith.api.own_data import check
-from netsmith.api.run import prepared, teaching
+from netsmith.api.run import brought, prepared
 from netsmith.engine.engine import Engine
 from netsmith.engine.experiment import Experiment
 from netsmith.engine.feed import evaluation_batches
@@ -32,6 +32,7 @@ def plan(
     sets: Mapping[str, Any] | None = None,
     data: str | Path = "",
     teacher: str | Path = "",
+    start: str | Path = "",
     code: str | Path = "",
 ) -> dict[str, Any]:
     """Return what training would take: layers, parameters, MACs, memory, time; a few steps are measured, none kept.
@@ -46,10 +47,10 @@ def plan(
     data, writing checkpoints, hooks.
     """
     lines: list[str] = []
-    found, source = prepared(target, sets=sets, data=data, code=code, notice=lines.append)
+    begun, prepare = brought(teacher=teacher, start=start, notice=lines.append)
+    found, source = prepared(target, sets=sets, data=data, code=code, start=begun, notice=lines.append)
     experiment = Experiment(found.config, source=source)
     check(experiment)
-    prepare = teaching(teacher, notice=lines.append)
     if prepare:
         prepare(experiment)
     engine = Engine(experiment)

@@ -14,6 +14,7 @@ from netsmith.api.encode import missing_policy
 from netsmith.api.experiments import Found, find, wanted_code
 from netsmith.api.network import Network
 from netsmith.api.own_data import reads_own_data, with_data
+from netsmith.api.transfer import fine_tuned, weights_into
 from netsmith.core.errors import ConfigError, DataError, RunError, shorten
 from netsmith.core.files import sha256_of
 from netsmith.core.spec import Spec
@@ -27,7 +28,7 @@ from netsmith.engine.run_folder import RunFolder
 from netsmith.engine.source import LiveSource, Source
 from netsmith.measure.macs import count_macs
 
-__all__ = ["Run", "compare", "load", "prepared", "resume", "teaching", "train", "with_code"]
+__all__ = ["Run", "brought", "compare", "load", "prepared", "resume", "teaching", "train", "with_code"]
 
 
 class Run:
@@ -201,6 +202,7 @@ def train(
     sets: Mapping[str, Any] | None = None,
     data: str | Path = "",
     teacher: str | Path = "",
+    start: str | Path = "",
     name: str = "",
     root: str | Path = "runs",
     code: str | Path = "",
@@ -214,6 +216,7 @@ def train(
         sets: Changes of the experiment by dotted path, for example ``{"seed": 1}``.
         data: The user's own data in place of the recipe's.
         teacher: A finished run whose product teaches (distillation recipes).
+        start: A finished run whose weights it begins with (:mod:`netsmith.api.transfer`).
         name: The run's name; the recipe's by default.
         root: Where run folders are made.
         code: The user's recipe file an ``experiment.json`` was made from.
@@ -227,10 +230,26 @@ def train(
     Example:
         >>> run = train("mlp_digits", sets={"data.twin": True, "epochs": 1}, root=tmp)  # doctest: +SKIP
     """
-    found, source = prepared(target, sets=sets, data=data, code=code, notice=notice)
-    prepare = teaching(teacher, notice=notice)
+    begun, prepare = brought(teacher=teacher, start=start, notice=notice)
+    found, source = prepared(target, sets=sets, data=data, code=code, start=begun, notice=notice)
     path = training.begin(found, root=root, name=name, source=source, hooks=hooks, prepare=prepare, notice=notice)
     return Run(path, code=found.code.path if found.code else "", notice=notice)
+
+
+def brought(
+    *, teacher: str | Path, start: str | Path, notice: Callable[[str], None]
+) -> tuple[Found | None, training.Prepare | None]:
+    """Return the experiment to begin with, where there is one, and what puts a run's product into a fresh experiment.
+
+    Raises:
+        ConfigError: Both a teacher and a run to begin with.
+    """
+    if teacher and start:
+        raise ConfigError("give a teacher or a run to begin with, not both: a student's first weights are drawn")
+    if not start:
+        return None, teaching(teacher, notice=notice)
+    run = load(start, notice=notice)
+    return run.found, weights_into(run.network, run.path.name, notice=notice)
 
 
 def teaching(teacher: str | Path, *, notice: Callable[[str], None]) -> training.Prepare | None:
@@ -247,10 +266,13 @@ def prepared(
     sets: Mapping[str, Any] | None,
     data: str | Path,
     code: str | Path,
+    start: Found | None = None,
     notice: Callable[[str], None],
 ) -> tuple[Found, Source | LiveSource | None]:
     """Find an experiment, put in the user's data (read once, and said how), and change it."""
     found = find(target, code=code or None)
+    if start:
+        found = fine_tuned(found, start)
     own = reads_own_data(found.config.data)
     if data and not own:
         found = with_data(found, data)

@@ -18,6 +18,7 @@ def train(
     sets: list[str],
     data: str,
     teacher: str,
+    start: str,
     name: str,
     root: str,
     code: str,
@@ -31,17 +32,18 @@ def train(
     if dry_run:
         from netsmith.api.planning import plan
 
-        found = plan(target, sets=changes, data=data, teacher=teacher, code=code)
+        found = plan(target, sets=changes, data=data, teacher=teacher, start=start, code=code)
         print_json(found) if as_json else _print_plan(found)
         return
-    from netsmith.api.run import train as start
+    from netsmith.api.run import train as train_
 
     with Bars() as bars:
-        run = start(
+        run = train_(
             target,
             sets=changes,
             data=data,
             teacher=teacher,
+            start=start,
             name=name,
             root=root,
             code=code,

@@ -9,8 +9,10 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from netsmith.core.config import later
 from netsmith.core.errors import ConfigError
 from netsmith.core.roles import OptimizerConfig, ScheduleConfig
+from netsmith.layers.layer_groups import layer_groups
 from netsmith.optim.schedules.constant import Constant
 
 __all__ = ["Beta", "DecayedConfig", "Descent", "descents", "parameter_groups"]
@@ -27,12 +29,15 @@ class DecayedConfig(OptimizerConfig):
         weight_decay: Strength of the pull toward zero.
         decay_norms: Whether biases and normalization parameters (all vectors and scalars) are decayed too.
         schedule: The factor on the learning rate.
+        layer_decay: Each layer's rate is that of the layer above it divided by this (discriminative fine-tuning: 2.6 in
+            Howard & Ruder 2018, arXiv:1801.06146, section 3.2); the last layer has ``lr``. 1: all have it.
     """
 
     lr: float = Field(gt=0)
     weight_decay: float = Field(default=0.0, ge=0)
     decay_norms: bool = True
     schedule: ScheduleConfig = Constant.Config()
+    layer_decay: float = later(1.0, ge=1)
 
 
 def parameter_groups(parameters: Mapping[str, nn.Parameter], config: DecayedConfig) -> list[dict[str, Any]]:
@@ -49,6 +54,18 @@ def parameter_groups(parameters: Mapping[str, nn.Parameter], config: DecayedConf
     """
     if not parameters:
         raise ConfigError(f"{config!r} was given no parameter; a player needs at least one that requires a gradient")
+    if config.layer_decay == 1:
+        return _by_decay(parameters, config)
+    groups = []
+    layers = layer_groups(parameters)
+    for depth, names in enumerate(reversed(layers)):  # the last layer first
+        rate = config.lr / config.layer_decay**depth
+        layer = _by_decay({name: parameters[name] for name in names}, config)
+        groups = [*({**group, "lr": rate} for group in layer), *groups]
+    return groups
+
+
+def _by_decay(parameters: Mapping[str, nn.Parameter], config: DecayedConfig) -> list[dict[str, Any]]:
     if config.decay_norms or not config.weight_decay:
         return [_group(parameters, config.weight_decay)]
     matrices = {name: p for name, p in parameters.items() if p.dim() > 1}

@@ -1,0 +1,40 @@
+"""The layers of a network from the first to the last, by the names of their tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from torch import Tensor
+
+__all__ = ["layer_groups"]
+
+
+def layer_groups(named: Mapping[str, Tensor]) -> tuple[tuple[str, ...], ...]:
+    """Return the names of the tensors of each layer: one with a weight matrix, and the normalizations behind it.
+
+    What transfer counts: the first k of n layers are taken over, or frozen; rates fall from layer to layer. A layer
+    begins at each module that owns a tensor of two axes or more (convolution, linear, embedding, recurrent); modules
+    with vectors alone belong to the layer before. The order is that in which the network registers its parts.
+
+    Args:
+        named: Parameters, or all of a ``state_dict``, by name.
+
+    Example:
+        >>> net = nn.Sequential(nn.Linear(2, 3), nn.LayerNorm(3), nn.Linear(3, 2))
+        >>> layer_groups(dict(net.named_parameters()))
+        (('0.weight', '0.bias', '1.weight', '1.bias'), ('2.weight', '2.bias'))
+    """
+    owners: dict[str, list[str]] = {}
+    for name in named:
+        owners.setdefault(name.rpartition(".")[0], []).append(name)
+    found: list[list[str]] = []
+    for names in owners.values():
+        if not found or (any(named[name].dim() > 1 for name in names) and _is_layer(found[-1], named)):
+            found.append([])
+        found[-1] += names
+    return tuple(map(tuple, found))
+
+
+def _is_layer(names: list[str], named: Mapping[str, Tensor]) -> bool:
+    """Say whether it has a matrix: vectors that come before the first one belong to its layer."""
+    return any(named[name].dim() > 1 for name in names)
