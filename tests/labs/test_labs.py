@@ -80,6 +80,12 @@ QUICK = {
         "hidden": [8],
         "fisher_steps": 2,
     },
+    "transfer_layers": {
+        "data": {"kind": "digits", "twin": True, "batch": 20},
+        "channels": [4, 4],
+        "per_class": 10,
+        "epochs": 1,
+    },
 }
 
 

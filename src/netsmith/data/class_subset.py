@@ -1,0 +1,100 @@
+"""Some of the classes of a data set, and some examples of each."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from typing import Annotated
+
+import torch
+from pydantic import Field, model_validator
+from torch import Tensor
+
+from netsmith.core.errors import ConfigError
+from netsmith.core.keys import key as named_key
+from netsmith.core.roles import SourceConfig
+from netsmith.core.spec import Outputs
+from netsmith.data._arrays import FixedSource, Part, digest
+
+__all__ = ["ClassSubset"]
+
+
+class ClassSubset(FixedSource):
+    """Another source with fewer classes: the halves between which layers are transferred, or a small training set.
+
+    Classes get new labels in the order given. Preprocessing is that of the whole data set.
+
+    Raises:
+        ConfigError: ``data`` has no classes, or not these.
+    """
+
+    class Config(SourceConfig):
+        """Which classes of what.
+
+        Attributes:
+            data: Where the examples come from; its batches stay.
+            classes: Its labels that are kept, in their new order.
+            per_class: Training examples of each class; 0 for all.
+            seed: Which training examples are taken.
+        """
+
+        data: SourceConfig
+        classes: tuple[Annotated[int, Field(ge=0)], ...]
+        per_class: int = Field(default=0, ge=0)
+        seed: int = Field(default=0, ge=0)
+
+        @model_validator(mode="after")
+        def _check(self) -> ClassSubset.Config:
+            if len(self.classes) < 2 or len(set(self.classes)) < len(self.classes):
+                raise ValueError("classes needs two or more that differ")
+            return self
+
+    def __init__(self, config: Config) -> None:
+        inner = (config.data.derive(twin=True) if config.twin else config.data).build()
+        if not isinstance(inner, FixedSource) or inner.spec.outputs.kind != "classes":
+            raise ConfigError(f"class_subset takes some classes of a set of examples; {config.data!r} has none")
+        names = inner.spec.outputs.names
+        if max(config.classes) >= len(names):
+            raise ConfigError(f"classes: {max(config.classes)} is none of {inner.spec.dataset}'s {len(names)} classes")
+        self._inner = inner
+        kept = tuple(names[label] for label in config.classes)
+        spec = inner.spec.derive(
+            dataset=f"{inner.spec.dataset} ({', '.join(kept)})",
+            outputs=Outputs(kind="classes", names=kept, size=len(kept)),
+        )
+        parts = {name: _part(inner._parts[name], config, training=name == "train") for name in inner.splits()}
+        super().__init__(inner.config, spec=spec, parts=parts)
+
+    def _prepare(self, raw: Tensor, keys: Tensor | None) -> Tensor:
+        return self._inner._prepare(raw, keys)
+
+
+def _part(part: Part, config: ClassSubset.Config, *, training: bool) -> Part:
+    """Return the examples of the classes that are kept, in their old order."""
+    labels = torch.full((int(part.targets.max()) + 1 + max(config.classes),), -1)
+    labels[list(config.classes)] = torch.arange(len(config.classes))
+    targets = labels[part.targets]
+    rows = torch.nonzero(targets >= 0)[:, 0]
+    if training and config.per_class:
+        generator = torch.Generator().manual_seed(named_key(config.seed, "subset"))
+        shuffled = rows[torch.randperm(len(rows), generator=generator)]
+        taken = [shuffled[targets[shuffled] == label][: config.per_class] for label in range(len(config.classes))]
+        rows = torch.cat(taken).sort().values
+    return dataclasses.replace(
+        part,
+        fetch=functools.partial(_fetch, part, rows),
+        targets=targets[rows],
+        sha256=digest(part.sha256, rows, targets[rows]),
+        made=f"{part.made}, classes {', '.join(map(str, config.classes))}",
+        redraw=None if part.redraw is None else functools.partial(_redraw, part, rows, labels),
+    )
+
+
+def _fetch(part: Part, rows: Tensor, at: Tensor) -> Tensor:
+    return part.fetch(rows[at])
+
+
+def _redraw(part: Part, rows: Tensor, labels: Tensor, at: Tensor, keys: Tensor) -> tuple[Tensor, Tensor]:
+    assert part.redraw is not None
+    raw, targets = part.redraw(rows[at], keys)
+    return raw, labels[targets]
