@@ -16,7 +16,7 @@ from netsmith.core.roles import SourceConfig
 from netsmith.core.spec import Outputs
 from netsmith.data._arrays import FixedSource, Part, digest
 
-__all__ = ["ClassSubset"]
+__all__ = ["ClassSubset", "some_of_each"]
 
 
 class ClassSubset(FixedSource):
@@ -69,6 +69,14 @@ class ClassSubset(FixedSource):
         return self._inner._prepare(raw, keys)
 
 
+def some_of_each(labels: Tensor, count: int, *, seed: int) -> Tensor:
+    """Return the positions of at most ``count`` examples of each class, drawn from ``seed``, in their order."""
+    generator = torch.Generator().manual_seed(named_key(seed, "subset"))
+    shuffled = torch.randperm(len(labels), generator=generator)
+    taken = [shuffled[labels[shuffled] == label][:count] for label in labels.unique()]
+    return torch.cat(taken).sort().values
+
+
 def _part(part: Part, config: ClassSubset.Config, *, training: bool) -> Part:
     """Return the examples of the classes that are kept, in their old order."""
     labels = torch.full((int(part.targets.max()) + 1 + max(config.classes),), -1)
@@ -76,10 +84,7 @@ def _part(part: Part, config: ClassSubset.Config, *, training: bool) -> Part:
     targets = labels[part.targets]
     rows = torch.nonzero(targets >= 0)[:, 0]
     if training and config.per_class:
-        generator = torch.Generator().manual_seed(named_key(config.seed, "subset"))
-        shuffled = rows[torch.randperm(len(rows), generator=generator)]
-        taken = [shuffled[targets[shuffled] == label][: config.per_class] for label in range(len(config.classes))]
-        rows = torch.cat(taken).sort().values
+        rows = rows[some_of_each(targets[rows], config.per_class, seed=config.seed)]
     return dataclasses.replace(
         part,
         fetch=functools.partial(_fetch, part, rows),

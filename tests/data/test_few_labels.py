@@ -1,0 +1,51 @@
+import pytest
+import torch
+
+from netsmith.core.errors import ConfigError
+from netsmith.data.class_subset import ClassSubset
+from netsmith.data.digits import Digits
+from netsmith.data.few_labels import FewLabels
+from netsmith.data.sine_tasks import SineTasks
+from netsmith.engine.task import UNLABELED
+
+DIGITS = Digits.Config(twin=True, batch=50)
+CONFIG = FewLabels.Config(data=DIGITS, per_class=4, labeled_batch=16)
+
+
+def test_so_many_labels_of_each_class_are_kept_and_the_rest_is_hidden():
+    source, inner = CONFIG.build(), DIGITS.build()
+    every = torch.arange(source.spec.split("train").size)
+    truth, shown = inner.load("train", every).targets, source.load("train", every).targets
+    known = shown != UNLABELED
+    assert torch.equal(shown[known], truth[known])
+    assert torch.bincount(shown[known], minlength=10).tolist() == [4] * 10
+    assert torch.equal(source.judged("train", every).targets, truth)
+    for split in ("dev", "test"):
+        at = torch.arange(source.spec.split(split).size)
+        assert torch.equal(source.load(split, at).targets, inner.load(split, at).targets)
+    assert source.spec.split("train").sha256 != CONFIG.derive(seed=1).build().spec.split("train").sha256
+    # the same draw as that of the small training set: a supervised peer sees the same labels
+    small = ClassSubset.Config(data=DIGITS, classes=tuple(range(10)), per_class=4).build()
+    assert torch.equal(small.load("train", torch.arange(40)).inputs, inner.load("train", source.labeled).inputs)
+
+
+def test_each_batch_has_labels_and_an_epoch_passes_over_the_rest_once():
+    source = CONFIG.build()
+    batches = source.order("train", seed=3, epoch=2)
+    known = source._known
+    assert all(int(known[batch].sum()) == 16 and len(batch) == 66 for batch in batches)
+    hidden = torch.cat([batch[~known[batch]] for batch in batches])
+    assert len(hidden.unique()) == len(hidden) == len(batches) * 50
+    counts = torch.bincount(torch.cat([batch[known[batch]] for batch in batches]))[source.labeled]
+    assert int(counts.max() - counts.min()) <= 1
+    again = CONFIG.build().order("train", seed=3, epoch=2)
+    assert all(map(torch.equal, batches, again))
+    assert not torch.equal(batches[0], source.order("train", seed=3, epoch=3)[0])
+    assert len(source.order("train", seed=3, epoch=3)) == len(batches)
+
+
+def test_nothing_to_hide_is_refused():
+    with pytest.raises(ConfigError, match="keeps all"):
+        CONFIG.derive(per_class=1000).build()
+    with pytest.raises(ConfigError, match="hides labels of classes"):
+        FewLabels.Config(data=SineTasks.Config()).build()
