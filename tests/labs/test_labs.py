@@ -86,6 +86,21 @@ QUICK = {
         "per_class": 10,
         "epochs": 1,
     },
+    "pseudo_labels": {
+        "data": {"kind": "digits", "twin": True, "batch": 20},
+        "per_class": [1, 3],
+        "hidden": [8],
+        "steps": 12,
+        "repeats": 1,
+    },
+    "curriculum": {
+        "data": {"kind": "shapes", "twin": True},
+        "model": {"kind": "mlp", "hidden": [8]},
+        "epochs": 3,
+        "full_epoch": 2,
+        "seeds": 2,
+    },
+    "self_paced": {"data": {"kind": "shapes", "twin": True}, "hidden": [8], "epochs": 3, "seeds": 2},
 }
 
 

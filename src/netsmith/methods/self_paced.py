@@ -1,0 +1,116 @@
+"""Self-paced learning: from what is easy now, then from all (Kumar, Packer & Koller 2010)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from netsmith.core.spec import Spec
+from netsmith.engine.batch import Batch
+from netsmith.engine.method import Feed, Logs, Update
+from netsmith.engine.task import Loss
+from netsmith.methods.supervised import Supervised
+
+__all__ = ["SelfPaced"]
+
+_HIGHEST = 500.0  # exponents beyond it are above every loss
+
+
+class SelfPaced(Supervised):
+    r"""Learn at each step from those examples of the batch whose loss is small; what counts as small grows.
+
+    Kumar, Packer & Koller 2010, "Self-paced learning for latent variable models" (our :math:`\lambda` is their 1/K):
+
+    .. math:: \min_{w, v} \sum_i v_i l_i(w) - \lambda \sum_i v_i, \qquad v_i = [l_i < \lambda] \qquad \text{(Eq. 7)}
+
+    No difficulty is given: it is the network's own loss, which changes as it learns. Every ``every`` steps lambda is
+    multiplied by ``growth``; from ``full_from`` of the run on all examples count. Where ``start`` is 0 lambda begins at
+    the median of the first batch's losses, so that half of it counts, as in the paper. The loss is divided by the
+    number of all examples, chosen or not. The paper minimizes over w for each v; here v is found anew for each batch,
+    by the forward pass that is learned from.
+
+    The log holds ``chosen``, the share of the batch that counts, and ``lambda`` until it is infinite.
+    """
+
+    class Config(Supervised.Config):
+        """What is learned, and at what pace.
+
+        Attributes:
+            model: The network.
+            task: What its output means.
+            start: The first lambda, in the unit of the loss; 0 for the median of the first batch.
+            growth: What lambda is multiplied by.
+            every: Steps between two multiplications.
+            full_from: Share of the run after which all examples count.
+        """
+
+        start: float = Field(default=0.0, ge=0)
+        growth: float = Field(default=1.3, gt=1)
+        every: int = Field(default=50, ge=1)
+        full_from: float = Field(default=0.8, gt=0, le=1)
+
+    config: SelfPaced.Config
+
+    def __init__(self, config: SelfPaced.Config, *, spec: Spec) -> None:
+        super().__init__(config, spec=spec)
+        self.steps_taken = 0
+        self.first = config.start
+        self._chosen = 0.0
+
+    def limit(self, steps: int) -> float:
+        """Return lambda of the step that comes next in a run of so many."""
+        if self.steps_taken >= self.config.full_from * steps:
+            return math.inf
+        exponent = self.steps_taken // self.config.every * math.log(self.config.growth)
+        return self.first * math.exp(exponent) if exponent < _HIGHEST else math.inf
+
+    def step(self, feed: Feed, update: Update) -> Logs:
+        batch = next(feed)
+        if not self.first:
+            self.first = self._median(batch, update)
+        limit = self.limit(update.steps)
+        self._chosen = 0.0
+        logs = update("model", lambda part: self._paced(part, limit), batch)
+        self.steps_taken += 1
+        logs = logs | {"chosen": self._chosen / len(batch)}
+        return logs if math.isinf(limit) else logs | {"lambda": limit}
+
+    def losses(self, output: Any, batch: Batch) -> Tensor:
+        """Return the loss of each example, ``(B,)``: the slope of the batch's loss in the examples' weights."""
+        fixed = output.detach()
+        weights = torch.ones(
+            len(batch), device=fixed.device, dtype=torch.float64 if fixed.dtype == torch.float64 else None
+        )
+        with torch.enable_grad():
+            weights.requires_grad_(True)
+            total = self.task.loss(fixed, batch.targets, weights).total
+        return torch.autograd.grad(total, weights)[0]
+
+    def _paced(self, batch: Batch, limit: float) -> Loss:
+        output = self.model(batch.inputs)
+        chosen = (self.losses(output, batch) < limit).float()  # v_i
+        self._chosen += float(chosen.sum())
+        given = torch.ones_like(chosen) if batch.weights is None else batch.weights
+        return Loss(self.task.loss(output, batch.targets, given * chosen).total, float(given.sum()))
+
+    def _median(self, batch: Batch, update: Update) -> float:
+        """Return the median loss of the first batch, the mean of it over the processes."""
+        with torch.no_grad():
+            median = self.losses(self.model(batch.inputs), batch).median()
+        sums = torch.stack([median, torch.ones_like(median)])
+        update.sum_ranks([sums])
+        return float(sums[0] / sums[1])
+
+    def state(self) -> dict[str, Any]:
+        """Return the buffers, how far the run is, and where lambda began."""
+        return {**super().state(), "steps_taken": self.steps_taken, "first": self.first}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take back what :meth:`state` returned."""
+        super().restore(state)
+        self.steps_taken, self.first = int(state["steps_taken"]), float(state["first"])

@@ -1,0 +1,124 @@
+"""Self-paced learning: v_i exact, lambda's growth, all in at the end, exact resume."""
+
+import math
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+import toy
+from netsmith.core.spec import Inputs, Outputs, Spec
+from netsmith.data.digits import Digits
+from netsmith.engine import checkpoint
+from netsmith.engine.batch import Batch
+from netsmith.engine.engine import Engine
+from netsmith.engine.experiment import Experiment
+from netsmith.methods.self_paced import SelfPaced
+from netsmith.models.tabular.mlp import MLP
+from netsmith.optim.sgd import SGD
+from netsmith.tasks.classify import Classify
+from netsmith.tasks.regress import Regress
+
+SPEC = Spec(
+    dataset="t", inputs=Inputs(kind="table", shape=(4,)), outputs=Outputs(kind="classes", names=("a", "b", "c"))
+)
+
+
+def built(task=None, **fields):
+    torch.manual_seed(0)
+    model = MLP.Config(hidden=(5,), in_features=4, num_outputs=3)
+    return SelfPaced.Config(model=model, task=task or Classify.Config(), **fields).build(spec=SPEC).double()
+
+
+def batch(weights=None):
+    generator = torch.Generator().manual_seed(1)
+    x = 2 * torch.randn(12, 4, generator=generator, dtype=torch.float64)
+    return Batch(x, torch.arange(12) % 3, weights=weights)
+
+
+class Parts:
+    steps = 100
+
+    def __init__(self, method, parts):
+        self.method, self.parts = method, parts
+
+    def __call__(self, player, loss_function, batch):
+        losses = [loss_function(part) for part in batch.split(self.parts)]
+        self.loss = sum(one.total for one in losses) / sum(one.weight for one in losses)
+        self.slopes = torch.autograd.grad(self.loss, list(self.method.parameters()))
+        return {"loss": self.loss.item()}
+
+    def sum_ranks(self, tensors):
+        for tensor in tensors:
+            tensor *= 2  # a second process with the same batch
+
+
+@pytest.mark.parametrize("parts", [1, 5])
+def test_v_is_one_exactly_where_the_loss_is_below_lambda(parts):
+    given = torch.linspace(0.5, 1.5, 12, dtype=torch.float64)
+    one = batch(given)
+    method = built()
+    each = F.cross_entropy(method.model(one.inputs), one.targets, reduction="none")
+    limit = float(each.detach().sort().values[7])  # the eighth loss itself does not count: below, not at
+    method = built(start=limit)
+    update = Parts(method, parts)
+    logs = method.step(iter([one]), update)
+    each = F.cross_entropy(method.model(one.inputs), one.targets, reduction="none")
+    expected = (given * each * (each < limit)).sum() / given.sum()
+    assert logs["chosen"] == 7 / 12
+    assert logs["lambda"] == limit
+    torch.testing.assert_close(update.loss, expected, rtol=1e-12, atol=0)
+    for got, want in zip(update.slopes, torch.autograd.grad(expected, list(method.parameters())), strict=True):
+        torch.testing.assert_close(got, want, rtol=1e-10, atol=1e-15)
+
+
+def test_lambda_grows_by_the_factor_and_in_the_end_all_count():
+    method = built(start=1e-9, growth=1.5, every=10, full_from=0.6)
+    update, seen = Parts(method, 1), []
+    for _ in range(100):
+        logs = method.step(iter([batch()]), update)
+        seen.append((logs.get("lambda", math.inf), logs["chosen"]))
+    assert [one[0] for one in seen[:60:10]] == pytest.approx([1e-9 * 1.5**n for n in range(6)])
+    assert [one[1] for one in seen[:60]] == [0.0] * 60
+    assert seen[60:] == [(math.inf, 1.0)] * 40
+
+
+def test_it_begins_with_half_of_the_first_batch():
+    method = built()
+    assert method.step(iter([batch()]), Parts(method, 1))["chosen"] == 5 / 12  # those below the lower median
+    losses = F.cross_entropy(method.model(batch().inputs), batch().targets, reduction="none")
+    assert method.first == pytest.approx(losses.median().item())
+    far = built(start=1.0, growth=10.0, every=1)
+    far.steps_taken = 900
+    assert far.limit(10**6) == math.inf
+
+
+def test_the_loss_of_an_example_is_that_of_any_task():
+    method = built(task=Regress.Config())
+    targets = torch.randn(6, 3, dtype=torch.float64)
+    output = torch.randn(6, 3, dtype=torch.float64)
+    found = method.losses(output, Batch(output, targets))
+    alone = [method.task.loss(output[n : n + 1], targets[n : n + 1]).total for n in range(6)]
+    torch.testing.assert_close(found, torch.stack(alone), rtol=1e-6, atol=1e-9)
+
+
+EXPERIMENT = Experiment.Config(
+    method=SelfPaced.Config(model=MLP.Config(hidden=(8,), dropout=0.2), task=Classify.Config(), every=2),
+    data=Digits.Config(twin=True, batch=64),
+    optimizers={"model": SGD.Config(lr=0.05, momentum=0.9)},
+    steps=14,
+    checkpoint_every=1,
+)
+
+
+@pytest.mark.parametrize("step", [4, 12])
+def test_a_cut_leaves_no_trace(tmp_path, step):
+    whole = Engine(Experiment(EXPERIMENT))
+    whole.fit()
+    cut = Engine(Experiment(EXPERIMENT), checkpoints=tmp_path, hooks=[toy.Cut(step)])
+    with pytest.raises(toy.Cut.Stop):
+        cut.fit()
+    resumed = Engine(Experiment(EXPERIMENT), checkpoints=tmp_path)
+    resumed.restore(checkpoint.load_latest(tmp_path)[0])
+    resumed.fit()
+    assert toy.sha(resumed) == toy.sha(whole)
