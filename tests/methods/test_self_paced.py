@@ -7,6 +7,7 @@ import torch
 from torch.nn import functional as F
 
 import toy
+from netsmith.core.roles import RunSettings
 from netsmith.core.spec import Inputs, Outputs, Spec
 from netsmith.data.digits import Digits
 from netsmith.engine import checkpoint
@@ -27,6 +28,7 @@ SPEC = Spec(
 def built(task=None, **fields):
     torch.manual_seed(0)
     model = MLP.Config(hidden=(5,), in_features=4, num_outputs=3)
+    fields = {"warm_up": 0, **fields}
     return SelfPaced.Config(model=model, task=task or Classify.Config(), **fields).build(spec=SPEC).double()
 
 
@@ -83,6 +85,14 @@ def test_lambda_grows_by_the_factor_and_in_the_end_all_count():
     assert seen[60:] == [(math.inf, 1.0)] * 40
 
 
+def test_all_count_in_the_warm_up_and_then_half_of_a_batch():
+    method = built(warm_up=3, growth=2.0, every=2)
+    logs = [method.step(iter([batch()]), Parts(method, 1)) for _ in range(7)]
+    assert [one["chosen"] for one in logs[:4]] == [1.0, 1.0, 1.0, 5 / 12]
+    assert [one.get("lambda", math.inf) / method.first for one in logs] == [math.inf] * 3 + [1, 1, 2, 2]
+    assert "leaves no step of 4" in method.config.problem(RunSettings(steps=4))
+
+
 def test_it_begins_with_half_of_the_first_batch():
     method = built()
     assert method.step(iter([batch()]), Parts(method, 1))["chosen"] == 5 / 12  # those below the lower median
@@ -103,7 +113,7 @@ def test_the_loss_of_an_example_is_that_of_any_task():
 
 
 EXPERIMENT = Experiment.Config(
-    method=SelfPaced.Config(model=MLP.Config(hidden=(8,), dropout=0.2), task=Classify.Config(), every=2),
+    method=SelfPaced.Config(model=MLP.Config(hidden=(8,), dropout=0.2), task=Classify.Config(), every=2, warm_up=3),
     data=Digits.Config(twin=True, batch=64),
     optimizers={"model": SGD.Config(lr=0.05, momentum=0.9)},
     steps=14,

@@ -10,6 +10,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from netsmith.core.roles import RunSettings
 from netsmith.core.spec import Spec
 from netsmith.engine.batch import Batch
 from netsmith.engine.method import Feed, Logs, Update
@@ -28,9 +29,11 @@ class SelfPaced(Supervised):
 
     .. math:: \min_{w, v} \sum_i v_i l_i(w) - \lambda \sum_i v_i, \qquad v_i = [l_i < \lambda] \qquad \text{(Eq. 7)}
 
-    No difficulty is given: it is the network's own loss, which changes as it learns. Every ``every`` steps lambda is
-    multiplied by ``growth``; from ``full_from`` of the run on all examples count. Where ``start`` is 0 lambda begins at
-    the median of the first batch's losses, so that half of it counts, as in the paper. The loss is divided by the
+    No difficulty is given: it is the network's own loss, which changes as it learns. First all examples count for
+    ``warm_up`` steps (the paper's T0 iterations: what a fresh network finds easy means nothing). Then every ``every``
+    steps lambda is multiplied by ``growth``; from ``full_from`` of the run on all examples count again. Where ``start``
+    is 0 lambda begins at the median of the losses of the batch after the warm-up, so that half of it counts, as in the
+    paper. The loss is divided by the
     number of all examples, chosen or not. The paper minimizes over w for each v; here v is found anew for each batch,
     by the forward pass that is learned from.
 
@@ -43,16 +46,24 @@ class SelfPaced(Supervised):
         Attributes:
             model: The network.
             task: What its output means.
-            start: The first lambda, in the unit of the loss; 0 for the median of the first batch.
+            warm_up: Steps in which all examples count, before lambda has a say.
+            start: The first lambda, in the unit of the loss; 0 for the median of the batch after the warm-up.
             growth: What lambda is multiplied by.
             every: Steps between two multiplications.
             full_from: Share of the run after which all examples count.
         """
 
+        warm_up: int = Field(default=100, ge=0)
         start: float = Field(default=0.0, ge=0)
         growth: float = Field(default=1.3, gt=1)
         every: int = Field(default=50, ge=1)
         full_from: float = Field(default=0.8, gt=0, le=1)
+
+        def problem(self, run: RunSettings) -> str:
+            """Return why lambda would never have a say."""
+            if self.warm_up >= self.full_from * run.steps:
+                return f"warm_up={self.warm_up} leaves no step of {run.steps} before full_from={self.full_from:g}"
+            return ""
 
     config: SelfPaced.Config
 
@@ -64,14 +75,15 @@ class SelfPaced(Supervised):
 
     def limit(self, steps: int) -> float:
         """Return lambda of the step that comes next in a run of so many."""
-        if self.steps_taken >= self.config.full_from * steps:
+        paced = self.steps_taken - self.config.warm_up
+        if paced < 0 or self.steps_taken >= self.config.full_from * steps:
             return math.inf
-        exponent = self.steps_taken // self.config.every * math.log(self.config.growth)
+        exponent = paced // self.config.every * math.log(self.config.growth)
         return self.first * math.exp(exponent) if exponent < _HIGHEST else math.inf
 
     def step(self, feed: Feed, update: Update) -> Logs:
         batch = next(feed)
-        if not self.first:
+        if not self.first and self.steps_taken >= self.config.warm_up:
             self.first = self._median(batch, update)
         limit = self.limit(update.steps)
         self._chosen = 0.0
@@ -99,7 +111,7 @@ class SelfPaced(Supervised):
         return Loss(self.task.loss(output, batch.targets, given * chosen).total, float(given.sum()))
 
     def _median(self, batch: Batch, update: Update) -> float:
-        """Return the median loss of the first batch, the mean of it over the processes."""
+        """Return the median loss of a batch, the mean of it over the processes."""
         with torch.no_grad():
             median = self.losses(self.model(batch.inputs), batch).median()
         sums = torch.stack([median, torch.ones_like(median)])

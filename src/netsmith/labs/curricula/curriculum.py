@@ -18,7 +18,8 @@ from netsmith.engine.experiment import Experiment
 from netsmith.labs._training import train
 from netsmith.methods.supervised import Supervised
 from netsmith.models.vision.small_cnn import SmallCNN
-from netsmith.optim.sgd import SGD
+from netsmith.optim.adamw import AdamW
+from netsmith.optim.schedules.one_cycle import OneCycle
 from netsmith.tasks.classify import Classify
 
 __all__ = ["CARD", "Curriculum"]
@@ -56,7 +57,7 @@ class Curriculum:
             full_epoch: From this epoch on all are.
             epochs: Of each run.
             model: The network.
-            rate: The learning rate; momentum is 0.9.
+            rate: The largest learning rate of a cycle.
             seeds: How many runs of each kind.
             seed: Of the first.
         """
@@ -66,7 +67,7 @@ class Curriculum:
         full_epoch: int = Field(default=5, ge=1)
         epochs: int = Field(default=10, ge=2)
         model: ModelConfig = SmallCNN.Config(channels=(6, 12, 24, 24))
-        rate: float = Field(default=0.05, gt=0)
+        rate: float = Field(default=0.02, gt=0)
         seeds: int = Field(default=3, ge=2)
         seed: int = Field(default=0, ge=0)
 
@@ -90,7 +91,7 @@ class Curriculum:
                 experiment = Experiment.Config(
                     method=Supervised.Config(model=config.model, task=Classify.Config()),
                     data=data,
-                    optimizers={"model": SGD.Config(lr=config.rate, momentum=0.9)},
+                    optimizers={"model": AdamW.Config(lr=config.rate, weight_decay=0.01, schedule=OneCycle.Config())},
                     epochs=config.epochs,
                     seed=config.seed + number,
                 )
