@@ -100,7 +100,12 @@ QUICK = {
         "full_epoch": 2,
         "seeds": 2,
     },
-    "self_paced": {"data": {"kind": "shapes", "twin": True}, "hidden": [8], "epochs": 3, "seeds": 2},
+    "self_paced": {
+        "data": {"kind": "digits", "twin": True},
+        "model": {"kind": "mlp", "hidden": [8]},
+        "epochs": 8,
+        "seeds": 2,
+    },
 }
 
 
