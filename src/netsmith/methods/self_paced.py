@@ -112,8 +112,11 @@ class SelfPaced(Supervised):
 
     def _median(self, batch: Batch, update: Update) -> float:
         """Return the median loss of a batch, the mean of it over the processes."""
+        training = self.model.training
+        self.model.eval()  # no dropout, which only an update draws by the run's seed
         with torch.no_grad():
             median = self.losses(self.model(batch.inputs), batch).median()
+        self.model.train(training)
         sums = torch.stack([median, torch.ones_like(median)])
         update.sum_ranks([sums])
         return float(sums[0] / sums[1])
