@@ -52,3 +52,8 @@ def test_wrong_classes_are_refused():
         ClassSubset.Config(data=DIGITS, classes=(1, 1))
     with pytest.raises(ConfigError, match="takes some classes"):
         ClassSubset.Config(data=SineTasks.Config(), classes=(0, 1)).build()
+
+
+def test_mixup_is_refused():
+    with pytest.raises(ConfigError, match="mixup"):
+        ClassSubset.Config(data=DIGITS.derive(mixup=0.2), classes=(0, 1)).build()

@@ -49,3 +49,8 @@ def test_nothing_to_hide_is_refused():
         CONFIG.derive(per_class=1000).build()
     with pytest.raises(ConfigError, match="hides labels of classes"):
         FewLabels.Config(data=SineTasks.Config()).build()
+
+
+def test_mixup_is_refused():
+    with pytest.raises(ConfigError, match="mixup"):
+        CONFIG.derive(**{"data.mixup": 0.2}).build()

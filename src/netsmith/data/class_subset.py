@@ -50,6 +50,8 @@ class ClassSubset(FixedSource):
             return self
 
     def __init__(self, config: Config) -> None:
+        if getattr(config.data, "mixup", 0.0):
+            raise ConfigError("mixup: a subset would be mixed with classes that it leaves out; leave it out")
         inner = (config.data.derive(twin=True) if config.twin else config.data).build()
         if not isinstance(inner, FixedSource) or inner.spec.outputs.kind != "classes":
             raise ConfigError(f"class_subset takes some classes of a set of examples; {config.data!r} has none")

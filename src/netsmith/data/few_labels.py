@@ -50,6 +50,8 @@ class FewLabels(Source):
         seed: int = Field(default=0, ge=0)
 
     def __init__(self, config: Config) -> None:
+        if getattr(config.data, "mixup", 0.0):
+            raise ConfigError("mixup: a mixed label would show hidden ones; leave it out")
         inner = (config.data.derive(twin=True) if config.twin else config.data).build()
         if not isinstance(inner, FixedSource) or inner.spec.outputs.kind != "classes":
             raise ConfigError(f"few_labels hides labels of classes; {config.data!r} has none")

@@ -20,6 +20,7 @@ def layer_groups(named: Mapping[str, Tensor]) -> tuple[tuple[str, ...], ...]:
         named: Parameters, or all of a ``state_dict``, by name.
 
     Example:
+        >>> from torch import nn
         >>> net = nn.Sequential(nn.Linear(2, 3), nn.LayerNorm(3), nn.Linear(3, 2))
         >>> layer_groups(dict(net.named_parameters()))
         (('0.weight', '0.bias', '1.weight', '1.bias'), ('2.weight', '2.bias'))
