@@ -202,7 +202,7 @@ class Consolidation(Supervised):
         """Add this task's quadratic to those of the earlier ones."""
         parameters = {name: p for name, p in self.model.named_parameters() if p.requires_grad}
         if self.config.estimates:
-            count = torch.tensor(self._examples)
+            count = next(iter(self._information.values())).new_tensor(self._examples)
             update.sum_ranks([*self._information.values(), count])
             added = {name: self._information[name] / float(count) for name in parameters}
         else:
