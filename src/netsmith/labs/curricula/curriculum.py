@@ -28,6 +28,13 @@ CARD = {
     "title": "A curriculum: from regular shapes to distorted ones",
     "paper": "Bengio, Louradour, Collobert & Weston 2009 (ICML; section 5)",
     "shows": "the accuracy with easy examples first, hard ones first, any first, and all from the beginning",
+    "quick": {
+        "data": {"kind": "shapes", "twin": True},
+        "model": {"kind": "mlp", "hidden": [8]},
+        "epochs": 3,
+        "full_epoch": 2,
+        "seeds": 2,
+    },
 }
 
 _By = Literal["easy", "hard", "random"]

@@ -28,6 +28,7 @@ CARD = {
     "paper": "Kirkpatrick et al. 2017, arXiv:1612.00796 (section 2.2, figure 2)",
     "shows": "the accuracy on each task while later ones are learned, with elastic weight consolidation, an equal pull "
     "on all weights, and neither",
+    "quick": {"data": {"kind": "digits", "twin": True, "batch": 64}, "tasks": 2, "hidden": [8], "fisher_steps": 2},
 }
 
 _POINTS = 40  # of a curve, about

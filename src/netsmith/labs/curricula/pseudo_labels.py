@@ -25,6 +25,13 @@ CARD = {
     "title": "Few labels: what a network makes of the examples that have none",
     "paper": "Lee 2013, Pseudo-Label (ICML workshop on challenges in representation learning)",
     "shows": "the test accuracy by number of labels, supervised and with pseudo-labels",
+    "quick": {
+        "data": {"kind": "digits", "twin": True, "batch": 20},
+        "per_class": [1, 3],
+        "hidden": [8],
+        "steps": 12,
+        "repeats": 1,
+    },
 }
 
 

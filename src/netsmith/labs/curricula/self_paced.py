@@ -30,6 +30,12 @@ CARD = {
     "paper": "Kumar, Packer & Koller 2010, Self-paced learning for latent variable models (NIPS)",
     "shows": "the share of rightly and of wrongly labeled examples whose loss is below the threshold, and the accuracy "
     "beside plain training",
+    "quick": {
+        "data": {"kind": "digits", "twin": True},
+        "model": {"kind": "mlp", "hidden": [8]},
+        "epochs": 8,
+        "seeds": 2,
+    },
 }
 
 _KINDS = ("right label", "wrong label")

@@ -30,6 +30,7 @@ CARD = {
     "paper": "Yosinski et al. 2014, arXiv:1411.1792 (section 4.1, figure 2)",
     "shows": "the accuracy on classes B with the first k layers of a network for classes A, or for B itself, frozen or "
     "fine-tuned",
+    "quick": {"data": {"kind": "digits", "twin": True, "batch": 20}, "channels": [4, 4], "per_class": 10, "epochs": 1},
 }
 
 
