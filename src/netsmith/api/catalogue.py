@@ -148,6 +148,7 @@ def show(name: str) -> dict[str, Any]:
 def _show_recipe(name: str) -> dict[str, Any]:
     from netsmith.api.experiments import find
     from netsmith.api.network import Network
+    from netsmith.core.roles import ModelConfig
     from netsmith.engine.experiment import Experiment
 
     entry, variant = find_recipe(name)
@@ -160,7 +161,9 @@ def _show_recipe(name: str) -> dict[str, Any]:
     row |= {"kind": "recipe", "deviations": list(found.card.deviations) if found.card else []}
     row |= {"experiment": real.dump(), "inputs": network.spec.inputs.dump(), "outputs": network.spec.outputs.dump()}
     row["counted_for"] = described(network.spec)
-    return row | _counted(network.module, network.module_example(1))
+    model = getattr(found.config.method, "model", None)
+    reason = model.uncounted if isinstance(model, ModelConfig) else ""
+    return row | (_uncounted(network.module, reason) if reason else _counted(network.module, network.module_example(1)))
 
 
 def _show_model(name: str) -> dict[str, Any]:
@@ -183,14 +186,9 @@ def _show_model(name: str) -> dict[str, Any]:
     found |= {"doc": entry.doc, "config": config.dump(), "assumed": assumed}
     with torch.device("meta"):  # its shapes are counted, its numbers are not needed
         network = config.build().eval()
-    example = _example(config)
+    example = None if config.uncounted else _example(config)
     if example is None:
-        return found | {
-            "parameters": sum(p.numel() for p in network.parameters()),
-            "macs": None,
-            "memory": None,
-            "layers": [],
-        }
+        return found | _uncounted(network, config.uncounted or "its form does not say what it takes")
     return found | _counted(network, example)
 
 
@@ -210,6 +208,11 @@ def _example(config: ModelConfig) -> Tensor | Graphs | None:
     if width is None and "audio" in config.takes:
         return torch.zeros(1, 1, config.published.get("samples", 16_000))
     return None if width is None else torch.zeros(1, width)
+
+
+def _uncounted(module: Any, reason: str) -> dict[str, Any]:
+    parameters = sum(p.numel() for p in module.parameters())
+    return {"parameters": parameters, "macs": None, "memory": None, "layers": [], "uncounted": reason}
 
 
 def _counted(module: Any, example: Any) -> dict[str, Any]:

@@ -82,6 +82,9 @@ def show(name: str, *, as_json: bool) -> None:
         say("assumed: " + ", ".join(f"{key}={value}" for key, value in found["assumed"].items()))
     if found["layers"]:
         print(f"\n{table(LAYER_HEADERS, layer_rows(found['layers']))}")
-    macs = f"{found['macs']:,}" if found["macs"] is not None else "not counted"
+    if found["macs"] is None:
+        macs = f"multiply-adds not counted ({found['uncounted']})"
+    else:
+        macs = f"{found['macs']:,} multiply-adds per example"
     maps = f", {bytes_text(found['memory'])} for images and maps" if found["memory"] else ""
-    print(f"\n{found['parameters']:,} parameters, {macs} multiply-adds per example{maps}")
+    print(f"\n{found['parameters']:,} parameters, {macs}{maps}")

@@ -69,6 +69,8 @@ class ModelConfig(Config):
         per_stage: Those of them whose entries count the layers of each stage.
         published: Facts of the data the network was published for (``image_size``, ``num_classes``, ...): ``show``
             counts for them. Data given to it, or fields that are set, go before.
+        uncounted: Why its multiply-adds cannot be counted from its form alone (its fit decides them); ``""`` if they
+            can.
     """
 
     role: ClassVar[str] = "model"
@@ -78,6 +80,7 @@ class ModelConfig(Config):
     depths: ClassVar[tuple[str, ...]] = ()
     per_stage: ClassVar[tuple[str, ...]] = ()
     published: ClassVar[Mapping[str, int]] = MappingProxyType({})
+    uncounted: ClassVar[str] = ""
 
     def public_names(self) -> Mapping[str, Renaming]:
         """Return, by library whose weights are public, what turns its names of tensors into ours."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar, NamedTuple
 
 import torch
@@ -69,7 +70,9 @@ class BoltzmannMachine(nn.Module):
         """
 
         takes: ClassVar[tuple[InputKind, ...]] = ("image", "table", "series", "state")
+        uncounted: ClassVar[str] = "its answers are sums over all states, or draws"
         widths: ClassVar[tuple[str, ...]] = ("hidden",)
+        published: ClassVar[Mapping[str, int]] = {"in_features": 8}
 
         hidden: int = Field(default=4, ge=0)
         std: float = Field(default=0.1, ge=0)

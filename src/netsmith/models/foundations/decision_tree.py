@@ -67,6 +67,7 @@ class DecisionTree(Fitted):
         """
 
         takes: ClassVar[tuple[InputKind, ...]] = ("image", "table", "series", "audio", "state")
+        uncounted: ClassVar[str] = "the fit decides how many questions there are; it compares, and multiplies nothing"
 
         impurity: Literal["gini", "entropy"] = "gini"
         max_depth: int = Field(default=0, ge=0)

@@ -73,6 +73,7 @@ class Hopfield(nn.Module):
         """
 
         takes: ClassVar[tuple[InputKind, ...]] = ("image", "table", "series", "state")
+        uncounted: ClassVar[str] = "recall takes as many sweeps as the state needs to come to rest"
 
         sweeps: int = Field(default=50, ge=1)
         in_features: int | Auto = AUTO

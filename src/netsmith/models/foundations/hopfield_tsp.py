@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import torch
 from pydantic import Field
@@ -77,6 +77,7 @@ class HopfieldTsp(nn.Module):
             noise: Largest noise of the start, in units of u0.
         """
 
+        uncounted: ClassVar[str] = "it takes as many steps as are set, and answers with a tour"
         a: float = Field(default=500.0, ge=0)
         b: float = Field(default=500.0, ge=0)
         c: float = Field(default=200.0, ge=0)

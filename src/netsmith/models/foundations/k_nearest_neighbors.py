@@ -61,6 +61,7 @@ class KNearestNeighbors(Fitted):
         """
 
         takes: ClassVar[tuple[InputKind, ...]] = ("image", "table", "series", "audio", "state")
+        uncounted: ClassVar[str] = "the fit decides how many examples there are to compare with"
 
         neighbors: int = Field(default=5, ge=1)
         in_features: int | Auto = AUTO

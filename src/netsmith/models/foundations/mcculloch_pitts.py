@@ -82,6 +82,7 @@ class McCullochPitts(nn.Module):
         """
 
         takes: ClassVar[tuple[InputKind, ...]] = ("image", "table", "series", "audio", "state")
+        uncounted: ClassVar[str] = "its weights are given, and with them the width of its inputs"
 
         weights: tuple[tuple[tuple[float, ...], ...], ...] = Field(
             default=tuple(layer[0] for layer in GATES["xor"]), min_length=1

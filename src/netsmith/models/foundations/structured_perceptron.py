@@ -67,6 +67,7 @@ class StructuredPerceptron(nn.Module):
         """
 
         takes: ClassVar[tuple[InputKind, ...]] = ("text", "tokens")
+        uncounted: ClassVar[str] = "it adds and compares, and multiplies nothing"
 
         window: int = Field(default=3, ge=1)
         average: bool = True
