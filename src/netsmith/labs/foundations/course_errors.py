@@ -231,7 +231,7 @@ def _best(inputs: Tensor, y: Tensor) -> float:
     for _ in range(30):
         p = (inputs @ weight).sigmoid()
         curvature = inputs.T @ (inputs * (p * (1 - p))[:, None])
-        weight = weight + torch.linalg.lstsq(curvature, inputs.T @ (y - p)).solution
+        weight = weight + torch.linalg.solve(curvature, inputs.T @ (y - p))
     return float(F.binary_cross_entropy_with_logits(inputs @ weight, y))
 
 

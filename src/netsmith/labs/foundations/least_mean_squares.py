@@ -80,7 +80,7 @@ class LeastMeanSquares:
         """Return distances and errors by step, and what theory says of them."""
         x, t = _iris()
         inputs = torch.cat([x, torch.ones(len(x), 1, dtype=x.dtype)], 1)  # (N, 4)
-        answer = torch.linalg.lstsq(inputs, t).solution  # (4, 1)
+        answer = torch.linalg.solve(inputs.T @ inputs, inputs.T @ t)  # (4, 1)
         best = float((t - inputs @ answer).square().mean())
         correlation = inputs.T @ inputs / len(inputs)
         values = torch.linalg.eigvalsh(correlation)
