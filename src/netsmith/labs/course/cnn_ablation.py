@@ -38,9 +38,9 @@ _CHANGES: tuple[tuple[str, dict[str, Any]], ...] = (
     ("group normalization", {"method.model.normalization": "group"}),
     ("constant rate", {_RATE: Constant.Config()}),
     ("no shortcuts", {"method.model.residual": False}),
-    ("one layer, no shortcuts", {"method.model.depth": 1, "method.model.residual": False}),
-    ("four layers", {"method.model.depth": 4}),
-    ("four layers, no shortcuts", {"method.model.depth": 4, "method.model.residual": False}),
+    ("1 layer, no shortcuts", {"method.model.depth": 1, "method.model.residual": False}),
+    ("4 layers", {"method.model.depth": 4}),
+    ("4 layers, no shortcuts", {"method.model.depth": 4, "method.model.residual": False}),
 )
 _BASE = "base"
 
