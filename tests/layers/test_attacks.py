@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from netsmith.core.errors import ConfigError, UnsupportedError
 from netsmith.core.spec import Inputs, Step
 from netsmith.engine.random import example_keys
-from netsmith.layers.attacks import Attack, fgsm, pgd, slope
+from netsmith.layers.attacks import Attack, fgsm, pgd, slope, units
 from netsmith.layers.raw_unit import RawUnit
 
 
@@ -125,6 +125,25 @@ def test_on_a_linear_loss_no_step_goes_down_and_the_ball_is_kept(norm) -> None:
         reach = change.abs().amax(1) if norm == "inf" else change.norm(dim=1)
         assert reach.max() <= 0.2 + 1e-15
     assert bool((torch.stack(losses).diff(dim=0) >= -1e-15).all())
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_units_have_length_1_however_short_or_long_they_are_and_zeros_stay(dtype) -> None:
+    x = drawn(7, 3, 64, dtype=dtype) - 0.5
+    powers = torch.tensor([-300.0, -40, -25, 0, 25, 37, 300], dtype=torch.float64)
+    scaled = (
+        x.double() * 10 ** powers.clamp(*((-37, 37) if dtype == torch.float32 else (-300, 300)))[:, None, None]
+    ).to(dtype)
+    exact = x.double() / x.double().flatten(1).norm(dim=1)[:, None, None]
+    torch.testing.assert_close(units(scaled).double(), exact, rtol=0, atol=100 * torch.finfo(dtype).eps)
+    assert not units(torch.zeros(2, 5, dtype=dtype)).any()
+    assert float(units(torch.full((1, 64), 1e-25)).norm()) == pytest.approx(1)
+
+
+def test_a_step_has_its_length_where_the_squares_of_the_gradient_are_0() -> None:
+    w = drawn(30, seed=4, dtype=torch.float32) - 0.5
+    at = pgd(lambda x: 1e-30 * (x @ w), torch.zeros(2, 30), epsilon=1.0, step=0.1, steps=3, norm="l2")
+    torch.testing.assert_close(at, (0.3 * w / w.norm()).expand(2, 30))
 
 
 def test_starts_fill_the_ball_and_belong_to_the_example() -> None:

@@ -100,6 +100,34 @@ def test_one_iteration_finds_more_than_chance_and_single_precision_needs_a_longe
     assert far < 0.99
 
 
+def test_a_confident_network_has_directions_of_length_1_and_a_divergence_of_its_logits_size() -> None:
+    engine = engine_of(experiment(steps=40, evaluate_every=40))
+    engine.fit()
+    method, batch = engine.method, next(engine.feed)
+    with torch.no_grad():
+        for parameter in method.model.parameters():
+            parameter *= 8
+    logits = method.model(batch.inputs).detach()
+    assert float(logits.softmax(1).amax(1).median()) == 1  # the squares of most gradients are 0
+    d = method.directions(batch).flatten(1)
+    lengths = d.norm(dim=1)
+    assert bool(((lengths - 1).abs() < 1e-5).logical_or(lengths == 0).all())
+    raw = method.unit.raw(batch.inputs) + method.config.epsilon * d.view(batch.inputs.shape)
+    moved = method.model(method.unit.seen(raw))
+    most = 2 * (moved - logits).abs().amax(1)  # of any divergence of two softmaxes
+    found = method.divergences(batch, logits)
+    assert bool((found <= most + 1e-4).all())
+    assert float(most.detach().max()) < 1e4
+
+
+def test_under_bf16_the_direction_is_that_of_full_precision() -> None:
+    method = method_of((16,)).float()
+    batch = batch_of().map(lambda t: t.float() if t.is_floating_point() else t)
+    exact = method.directions(batch)
+    with torch.autocast("cpu", torch.bfloat16):
+        torch.testing.assert_close(method.directions(batch), exact, rtol=0, atol=0)
+
+
 def test_the_loss_is_the_mean_over_the_labeled_plus_the_mean_divergence_over_all() -> None:
     weights = torch.linspace(0.5, 2.0, 8, dtype=torch.float64)
     for labeled, given in ((8, None), (3, None), (3, weights), (0, None)):

@@ -14,7 +14,7 @@ from netsmith.core.config import Config as BaseConfig
 from netsmith.core.errors import UnsupportedError
 from netsmith.engine.random import keyed_normal, keyed_uniform
 
-__all__ = ["Attack", "LossFunction", "Norm", "fgsm", "lengths", "pgd", "slope"]
+__all__ = ["Attack", "LossFunction", "Norm", "fgsm", "pgd", "slope", "units"]
 
 Norm = Literal["inf", "l2"]
 LossFunction = Callable[[Tensor], Tensor]
@@ -39,10 +39,22 @@ def slope(loss: LossFunction, at: Tensor) -> Tensor:
     return found
 
 
-def lengths(x: Tensor) -> Tensor:
-    """Return the Euclidean length of each example, ``(B, 1, ...)``; never 0, so that it can divide."""
-    found = x.flatten(1).norm(dim=1).view(-1, *[1] * (x.dim() - 1))
-    return found.clamp(min=torch.finfo(x.dtype).tiny)
+def units(x: Tensor) -> Tensor:
+    """Return each example at Euclidean length 1, however short or long it is; one of zeros stays so.
+
+    Args:
+        x: ``(B, ...)``.
+
+    Example:
+        >>> units(torch.tensor([[3e-30, 4e-30], [3e30, 4e30], [0.0, 0.0]]))
+        tensor([[0.6000, 0.8000],
+                [0.6000, 0.8000],
+                [0.0000, 0.0000]])
+    """
+    rows = x.flatten(1)
+    largest = rows.abs().amax(1, keepdim=True)  # by it first: the squares of small numbers are 0, of large ones inf
+    rows = rows / largest.where(largest > 0, 1.0)
+    return (rows / rows.norm(dim=1, keepdim=True).clamp(min=1.0)).view_as(x)
 
 
 def fgsm(
@@ -110,12 +122,13 @@ def pgd(
         if norm == "inf":
             return point.clamp(lower, upper)
         change = point - inputs
-        return (inputs + change * (epsilon / lengths(change)).clamp(max=1.0)).clamp(low, high)
+        length = change.flatten(1).norm(dim=1).view(-1, *[1] * (change.dim() - 1))
+        return (inputs + torch.where(length > epsilon, epsilon * units(change), change)).clamp(low, high)
 
     at = inputs if start is None else back(start)
     for _ in range(steps):
         gradient = slope(loss, at)
-        at = back(at + step * (gradient.sign() if norm == "inf" else gradient / lengths(gradient)))
+        at = back(at + step * (gradient.sign() if norm == "inf" else units(gradient)))
     return at
 
 
@@ -194,4 +207,4 @@ def _drawn(keys: Tensor, shape: tuple[int, ...], *, norm: Norm) -> Tensor:
         return 2 * keyed_uniform(keys, *shape, stream="attack") - 1
     way = keyed_normal(keys, *shape, stream="attack")
     radius = keyed_uniform(keys, 1, stream="attack radius") ** (1 / math.prod(shape))
-    return way / lengths(way) * radius.view(-1, *[1] * len(shape))
+    return units(way) * radius.view(-1, *[1] * len(shape))

@@ -16,7 +16,7 @@ from netsmith.engine.batch import Batch
 from netsmith.engine.method import Feed, Logs, Update
 from netsmith.engine.random import keyed_normal
 from netsmith.engine.task import UNLABELED, Loss, weighted
-from netsmith.layers.attacks import lengths, slope
+from netsmith.layers.attacks import slope, units
 from netsmith.layers.evaluating import evaluating
 from netsmith.layers.raw_unit import RawUnit
 from netsmith.methods._taught import soft_target_losses, wide
@@ -43,8 +43,8 @@ class VirtualAdversarial(Supervised):
     normalization (of a table: what the network sees); as in the paper a perturbed image may leave that range.
 
     Deviations: xi is 0.01, not 1e-6, whose differences drown in the rounding of single precision. The direction is
-    sought in evaluation mode, from noise of the example's own key. Batch normalization takes the statistics of each
-    pass, as in the paper's code, and counts the pass over the examples as they are alone.
+    sought in evaluation mode, never in bfloat16, from noise of the example's own key. Batch normalization takes the
+    statistics of each pass, as in the paper's code, and counts the pass over the examples as they are alone.
     """
 
     class Config(Supervised.Config):
@@ -118,12 +118,13 @@ class VirtualAdversarial(Supervised):
         raw = self.unit.raw(batch.inputs)
         drawn = keyed_normal(batch.keys, *raw.shape[1:], stream="virtual adversarial")
         d = drawn.to(raw.dtype)
-        with evaluating(self.model):
+        # In full precision: a difference of length xi drowns in the rounding of bfloat16.
+        with evaluating(self.model), torch.autocast(raw.device.type, enabled=False):
             fixed = self.model(self.unit.seen(raw)).detach()
             for _ in range(self.config.powers):
                 loss = functools.partial(self._divergence_at, fixed)
-                d = slope(loss, raw + self.config.xi * d / lengths(d))  # Algorithm 1
-        return d / lengths(d)
+                d = slope(loss, raw + self.config.xi * units(d))  # Algorithm 1
+        return units(d)
 
     def _divergence_at(self, fixed: Tensor, raw: Tensor) -> Tensor:
         return _divergences(fixed, self.model(self.unit.seen(raw)))
