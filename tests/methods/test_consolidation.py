@@ -134,6 +134,38 @@ def test_what_is_held_is_held_and_what_does_not_matter_may_move():
     assert float(firm[:, :3].min()) > 0
 
 
+class Rank(Still):
+    """One of two ranks: it keeps what it hands over, and gets the other's where there is one."""
+
+    def __init__(self, other=()):
+        super().__init__()
+        self.sent, self.other = [], list(other)
+
+    def sum_ranks(self, tensors):
+        self.sent.append([tensor.clone() for tensor in tensors])
+        if self.other:
+            for tensor, more in zip(tensors, self.other.pop(0), strict=True):
+                tensor += more
+
+
+def test_a_checkpoint_of_one_rank_holds_what_both_have_counted():
+    feed = [next(batches(1, 0)) for _ in range(3)]
+    alone, second, first = (built(fisher_steps=2) for _ in range(3))
+    other = Rank()
+    for one in feed:
+        second.step(iter([one.part(4, 10)]), other)
+    update = Rank(other.sent)
+    for step, one in enumerate(feed):
+        alone.step(iter([one]), Still())
+        first.step(iter([one.part(0, 4)]), update)
+        ours, whole = first.state(), alone.state()
+        assert ours["examples"] == whole["examples"] == (0, 10, 0)[step]
+        for held in ("information", "firmness"):
+            torch.testing.assert_close(ours[held], whole[held], rtol=1e-12, atol=1e-18)
+    assert not update.other
+    assert set(first.firmness) == dict(first.model.named_parameters()).keys()
+
+
 def test_batches_of_another_task_are_refused():
     method = built()
     with pytest.raises(ConfigError, match="stage of task 1 of 3, and its batch is of task 2: expected data in as many"):

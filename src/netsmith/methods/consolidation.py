@@ -157,12 +157,12 @@ class Consolidation(Supervised):
         self._check_task(batch, stage)
         last = stage == self.config.tasks - 1
         if self.config.estimates and not last and place >= length - self.config.fisher_steps:
-            logs = self._estimate(batch)
+            logs = self._estimate(batch, update)
         else:
             logs = update("model", self._loss, batch)
         self.steps_taken += 1
         if self.config.strength and not last and place == length - 1:
-            self._consolidate(update)
+            self._consolidate()
         return logs
 
     def _check_task(self, batch: Batch, stage: int) -> None:
@@ -187,24 +187,24 @@ class Consolidation(Supervised):
         # the engine divides by the weight of the batch: the penalty is counted once for each mean, whole or in parts
         return Loss(loss.total + penalty * loss.weight, loss.weight)
 
-    def _estimate(self, batch: Batch) -> Logs:
+    def _estimate(self, batch: Batch, update: Update) -> Logs:
         training = self.model.training
         self.model.eval()
         found = fisher_diagonal(self.model, batch.inputs)
         self.model.train(training)
+        count = next(iter(found.values())).new_tensor(len(batch))
+        update.sum_ranks([*found.values(), count])  # at once: a checkpoint is of one rank, and all resume from it
         for name, values in found.items():
             self._information[name] = self._information.get(name, 0) + values
-        self._examples += len(batch)
-        return {"fisher": float(sum(values.sum() for values in found.values())) / len(batch)}
+        self._examples += float(count)
+        return {"fisher": float(sum(values.sum() for values in found.values()) / count)}
 
     @torch.no_grad()
-    def _consolidate(self, update: Update) -> None:
+    def _consolidate(self) -> None:
         """Add this task's quadratic to those of the earlier ones."""
         parameters = {name: p for name, p in self.model.named_parameters() if p.requires_grad}
         if self.config.estimates:
-            count = next(iter(self._information.values())).new_tensor(self._examples)
-            update.sum_ranks([*self._information.values(), count])
-            added = {name: self._information[name] / float(count) for name in parameters}
+            added = {name: self._information[name] / self._examples for name in parameters}
         else:
             added = {name: torch.ones_like(parameter) for name, parameter in parameters.items()}
         for name, more in added.items():
