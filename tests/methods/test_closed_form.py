@@ -111,3 +111,13 @@ def test_a_solver_is_refused_in_two_processes():
     method = ClosedForm.Config(model=model, task=Classify.Config()).build(spec=SPEC)
     with pytest.raises(UnsupportedError, match="run it in one process"):
         method.step(iter([batches()]), Run(steps=1, world=2))
+
+
+def test_processes_are_counted_where_the_examples_are():
+    """NCCL adds nothing that lies on the processor."""
+    model = KNearestNeighbors.Config(in_features=3, num_classes=2)
+    method = ClosedForm.Config(model=model, task=Classify.Config()).build(spec=SPEC)
+    recorder = Recorder()
+    with pytest.raises(RuntimeError, match="meta"):  # which has no values to compare
+        method.step(iter([batches().map(lambda t: t.to("meta"))]), recorder)
+    assert [tensor.device.type for tensor in recorder.sent[0]] == ["meta"]

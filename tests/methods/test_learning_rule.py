@@ -80,6 +80,24 @@ def test_several_processes_are_refused():
     two.world = 2
     with pytest.raises(UnsupportedError, match="one process, got 2"):
         build().step(iter([batch()]), two)
+    begun, resumed = build(), build()
+    begun.step(iter([batch()]), OneRank())
+    resumed.restore(begun.state())
+    with pytest.raises(UnsupportedError, match="one process, got 2"):
+        resumed.step(iter([batch()]), two)
+
+
+def test_processes_are_counted_where_the_method_is():
+    """NCCL adds nothing that lies on the processor."""
+    counted = []
+
+    class Recorder(OneRank):
+        def sum_ranks(self, tensors):
+            counted.extend(tensor.device.type for tensor in tensors)
+
+    with pytest.raises(RuntimeError, match="meta"):  # which has no values to compare
+        build().to("meta").step(iter([batch()]), Recorder())
+    assert counted == ["meta"]
 
 
 def test_what_is_no_ruled_learner_is_refused():

@@ -111,7 +111,7 @@ class ClosedForm(Method):
         if isinstance(self.model, Learner):
             self.model.absorb(batch.inputs, batch.targets, weights=batch.weights, sum_ranks=update.sum_ranks)
             return {}
-        ranks = torch.ones(1)
+        ranks = torch.ones(1, device=batch.targets.device)
         update.sum_ranks([ranks])
         if ranks != 1:
             raise UnsupportedError(f"{self.config.model!r} is fitted to all examples at once: run it in one process")

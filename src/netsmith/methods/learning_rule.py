@@ -87,18 +87,20 @@ class LearningRule(Method):
         if any(parameter.requires_grad for parameter in self.parameters()):
             raise ConfigError(f"{config.model!r} or its task needs gradients; learn it with the method supervised")
         self.register_buffer("taken", torch.zeros((), dtype=torch.int64))
+        self._alone = False  # not known yet: a run may be resumed by other processes than began it
 
     def players(self) -> dict[str, dict[str, Any]]:
         """Return no players: nothing is learned by the engine's gradients."""
         return {}
 
     def step(self, feed: Feed, update: Update) -> Logs:
+        if not self._alone:
+            ranks = torch.ones(1, device=self.taken.device)
+            update.sum_ranks([ranks])
+            if ranks.item() != 1:
+                raise UnsupportedError(f"a learning rule runs in one process, got {ranks.item():g}; leave out torchrun")
+            self._alone = True
         taken = int(self.taken)
-        if not taken:
-            alone = torch.ones(1)
-            update.sum_ranks([alone])
-            if alone.item() != 1:
-                raise UnsupportedError(f"a learning rule runs in one process, got {alone.item():g}; leave out torchrun")
         factor = self.schedule.factor(taken, update.steps) if self.schedule else 1.0
         logs = self.model.learn(next(feed), rate=self.config.rate * factor)
         self.taken += 1
