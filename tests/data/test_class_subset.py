@@ -6,6 +6,7 @@ from netsmith.data.augment.crop import Crop
 from netsmith.data.class_subset import ClassSubset
 from netsmith.data.digits import Digits
 from netsmith.data.distorted_mnist import DistortedMnist
+from netsmith.data.imagenet import ImageNet
 from netsmith.data.sine_tasks import SineTasks
 
 DIGITS = Digits.Config(twin=True, batch=16, augment=(Crop.Config(padding=1),))
@@ -57,3 +58,21 @@ def test_wrong_classes_are_refused():
 def test_mixup_is_refused():
     with pytest.raises(ConfigError, match="mixup"):
         ClassSubset.Config(data=DIGITS.derive(mixup=0.2), classes=(0, 1)).build()
+
+
+def test_what_is_looked_at_several_times_is_so_in_a_subset():
+    data = ImageNet.Config(twin=True, image_size=16, test_crops=10)
+    whole, source = data.build(), ClassSubset.Config(data=data, classes=(3, 1)).build()
+    labels = whole.load("test", torch.arange(whole.spec.split("test").size)).targets
+    rows = torch.nonzero((labels == 3) | (labels == 1))[:, 0]
+    assert source.spec.split("test").size == len(rows)
+    at = torch.arange(len(rows)).flip(0)
+    seen, expected = source.judged("test", at), whole.judged("test", rows.flip(0))
+    assert seen.inputs.each.shape[1] == 10
+    assert torch.equal(seen.inputs.each, expected.inputs.each)
+    assert torch.equal(torch.tensor([3, 1])[seen.targets], expected.targets)
+    assert torch.equal(seen.indices, at)
+    digits = ClassSubset.Config(data=DIGITS, classes=(7, 2)).build()
+    at = torch.arange(5)
+    one, two = digits.judged("dev", at), digits.load("dev", at)
+    assert all(torch.equal(getattr(one, n), getattr(two, n)) for n in ("inputs", "targets", "keys", "indices"))

@@ -94,3 +94,8 @@ def test_a_cut_leaves_no_trace(tmp_path):
 def test_ungraded_data_are_refused():
     with pytest.raises(ConfigError, match="difficulty is known"):
         Curriculum.Config(data=Digits.Config(twin=True)).build()
+
+
+def test_mixup_is_refused():
+    with pytest.raises(ConfigError, match="mixup"):
+        Curriculum.Config(data=Shapes.Config(twin=True, mixup=0.2)).build()

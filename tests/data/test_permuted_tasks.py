@@ -3,6 +3,7 @@ import torch
 
 from netsmith.core.errors import ConfigError
 from netsmith.data.digits import Digits
+from netsmith.data.imagenet import ImageNet
 from netsmith.data.mr_polarity import MrPolarity
 from netsmith.data.permuted_tasks import PermutedTasks
 
@@ -51,6 +52,21 @@ def test_one_example_has_another_key_in_each_task():
     source = CONFIG.build()
     size = source.inner.spec.split("train").size
     assert source.load("train", torch.tensor([3, 3 + size]), key=7).keys.unique().numel() == 2
+
+
+def test_what_is_looked_at_several_times_has_its_pixels_in_the_tasks_order_each_time():
+    data = ImageNet.Config(twin=True, image_size=16, test_crops=10)
+    source = PermutedTasks.Config(data=data, tasks=2, seed=4).build()
+    size = source.inner.spec.split("test").size
+    expected = source.inner.judged("test", torch.tensor([2, 1]))
+    seen = source.judged("test", torch.tensor([2, 1 + size]))
+    views, plain = seen.inputs.each, expected.inputs.each
+    assert views.shape == plain.shape == (2, 10, 3, 16, 16)
+    assert torch.equal(views[0], plain[0])
+    assert torch.equal(views[1].flatten(2), plain[1].flatten(2)[..., source.permutations[1]])
+    assert torch.equal(seen.targets, expected.targets)
+    one, two = (take("dev", torch.tensor([0, 30])) for take in (CONFIG.build().judged, CONFIG.build().load))
+    assert all(torch.equal(getattr(one, n), getattr(two, n)) for n in ("inputs", "targets", "keys", "indices"))
 
 
 def test_what_has_no_pixels_is_refused_and_twin_reaches_the_images():

@@ -15,6 +15,8 @@ from netsmith.core.keys import key as named_key
 from netsmith.core.roles import SourceConfig
 from netsmith.core.spec import Outputs
 from netsmith.data._arrays import FixedSource, Part, digest
+from netsmith.engine.batch import Batch
+from netsmith.engine.random import example_keys
 
 __all__ = ["ClassSubset", "some_of_each"]
 
@@ -64,8 +66,15 @@ class ClassSubset(FixedSource):
             dataset=f"{inner.spec.dataset} ({', '.join(kept)})",
             outputs=Outputs(kind="classes", names=kept, size=len(kept)),
         )
-        parts = {name: _part(inner._parts[name], config, training=name == "train") for name in inner.splits()}
+        self._rows = {name: _kept(inner._parts[name], config, training=name == "train") for name in inner.splits()}
+        parts = {name: _part(inner._parts[name], self._rows[name], config) for name in inner.splits()}
         super().__init__(inner.config, spec=spec, parts=parts)
+
+    def judged(self, split: str, indices: Tensor) -> Batch:
+        """Return what evaluation sees of some examples, with their new labels."""
+        targets = self._part(split).targets[indices]
+        seen = self._inner.judged(split, self._rows[split][indices])
+        return dataclasses.replace(seen, targets=targets, keys=example_keys(0, indices), indices=indices)
 
     def _prepare(self, raw: Tensor, keys: Tensor | None) -> Tensor:
         return self._inner._prepare(raw, keys)
@@ -79,19 +88,30 @@ def some_of_each(labels: Tensor, count: int, *, seed: int) -> Tensor:
     return torch.cat(taken).sort().values
 
 
-def _part(part: Part, config: ClassSubset.Config, *, training: bool) -> Part:
-    """Return the examples of the classes that are kept, in their old order."""
+def _new_labels(part: Part, config: ClassSubset.Config) -> Tensor:
+    """Return the new label of each old one; -1 where it is left out."""
     labels = torch.full((int(part.targets.max()) + 1 + max(config.classes),), -1)
     labels[list(config.classes)] = torch.arange(len(config.classes))
-    targets = labels[part.targets]
+    return labels
+
+
+def _kept(part: Part, config: ClassSubset.Config, *, training: bool) -> Tensor:
+    """Return where the examples are that are kept, in their old order."""
+    targets = _new_labels(part, config)[part.targets]
     rows = torch.nonzero(targets >= 0)[:, 0]
     if training and config.per_class:
         rows = rows[some_of_each(targets[rows], config.per_class, seed=config.seed)]
+    return rows
+
+
+def _part(part: Part, rows: Tensor, config: ClassSubset.Config) -> Part:
+    labels = _new_labels(part, config)
+    targets = labels[part.targets[rows]]
     return dataclasses.replace(
         part,
         fetch=functools.partial(_fetch, part, rows),
-        targets=targets[rows],
-        sha256=digest(part.sha256, rows, targets[rows]),
+        targets=targets,
+        sha256=digest(part.sha256, rows, targets),
         made=f"{part.made}, classes {', '.join(map(str, config.classes))}",
         redraw=None if part.redraw is None else functools.partial(_redraw, part, rows, labels),
     )

@@ -42,7 +42,7 @@ class Curriculum(Source):
     many different examples have been seen. The order of a run is a pure function of its seed and the epoch.
 
     Raises:
-        ConfigError: ``data`` does not know how difficult its examples are.
+        ConfigError: ``data`` does not know how difficult its examples are, or mixes them.
     """
 
     class Config(SourceConfig):
@@ -61,6 +61,8 @@ class Curriculum(Source):
         full_epoch: int = Field(default=10, ge=1)
 
     def __init__(self, config: Config) -> None:
+        if getattr(config.data, "mixup", 0.0):
+            raise ConfigError("mixup: an example would be mixed with ones that are not in reach yet; leave it out")
         inner = (config.data.derive(twin=True) if config.twin else config.data).build()
         if not isinstance(inner, FixedSource) or not isinstance(inner, Graded):
             raise ConfigError(

@@ -14,7 +14,7 @@ from netsmith.core.errors import ConfigError
 from netsmith.core.keys import key as named_key
 from netsmith.core.roles import SourceConfig
 from netsmith.data._arrays import FixedSource
-from netsmith.engine.batch import Batch
+from netsmith.engine.batch import Batch, Views
 from netsmith.engine.random import example_keys
 from netsmith.engine.source import Source
 
@@ -86,6 +86,18 @@ class PermutedTasks(Source):
         plain = self.inner.load(split, indices % size, key=key)
         keys = example_keys(0 if key is None else key, indices)
         return dataclasses.replace(plain, inputs=self._moved(plain.inputs, indices // size), keys=keys, indices=indices)
+
+    def judged(self, split: str, indices: Tensor) -> Batch:
+        """Return what evaluation sees of some examples, each in the order of its task's pixels."""
+        size = self._size(split)
+        plain, tasks = self.inner.judged(split, indices % size), indices // size
+        if isinstance(plain.inputs, Views):
+            each = plain.inputs.each  # (B, V, C, H, W)
+            moved = self._moved(each.flatten(0, 1), tasks.repeat_interleave(each.shape[1]))
+            inputs: Tensor | Views = Views(moved.view(each.shape))
+        else:
+            inputs = self._moved(plain.inputs, tasks)
+        return dataclasses.replace(plain, inputs=inputs, keys=example_keys(0, indices), indices=indices)
 
     def raw(self, split: str, indices: Tensor) -> Tensor:
         """Return some examples before preprocessing, each in the order of its task's pixels."""
