@@ -210,6 +210,25 @@ def test_the_runs_seed_decides_the_noise():
             lambda: DecoupledDecay.Config(inner=AdamW.Config(lr=0.1), strength=0.1),
             r"inner=adamw has a weight_decay of its own \(0\.01\)",
         ),
+        (
+            lambda: DecoupledDecay.Config(
+                inner=L1Penalty.Config(inner=SGD.Config(lr=0.1, weight_decay=0.5), strength=0.1), strength=0.1
+            ),
+            r"inner=sgd has a weight_decay of its own \(0\.5\)",
+        ),
+        (
+            lambda: DecoupledDecay.Config(
+                inner=L1Penalty.Config(
+                    inner=DecoupledDecay.Config(inner=SGD.Config(lr=0.1), strength=0.2), strength=0.1
+                ),
+                strength=0.1,
+            ),
+            r"inner=decoupled_decay has a strength of its own \(0\.2\)",
+        ),
+        (
+            lambda: DecoupledDecay.Config(inner=L1Penalty.Config(inner=SGD.Config(lr=0.5), strength=0.1), strength=2.0),
+            r"strength=2 at lr=0\.5 takes 1 of each weight away.*below 1",
+        ),
     ],
 )
 def test_bad_settings_are_refused(make, message):

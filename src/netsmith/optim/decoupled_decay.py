@@ -8,6 +8,7 @@ import torch
 from pydantic import Field, model_validator
 from torch import nn
 
+from netsmith.core.roles import OptimizerConfig
 from netsmith.optim._closure import Closure, ask
 from netsmith.optim._wrapper import Wrapper, WrapperConfig, refuse_asking
 
@@ -36,8 +37,8 @@ class DecoupledDecay(Wrapper):
         """How strong the decay is.
 
         Attributes:
-            inner: Takes the step; without a weight decay of its own.
-            strength: lambda.
+            inner: Takes the step; neither it nor what it wraps has a weight decay.
+            strength: lambda; times the learning rate it is below 1.
             vectors: Whether biases and normalization parameters (all vectors and scalars) are decayed too.
         """
 
@@ -47,11 +48,20 @@ class DecoupledDecay(Wrapper):
         @model_validator(mode="after")
         def _check(self) -> DecoupledDecay.Config:
             refuse_asking(self)
-            own = dict(self.inner).get("weight_decay", 0.0)
-            if own:
+            inner: OptimizerConfig | None = self.inner
+            while inner is not None:
+                name = "strength" if isinstance(inner, DecoupledDecay.Config) else "weight_decay"
+                own = dict(inner).get(name, 0.0)
+                if own:
+                    raise ValueError(
+                        f"inner={inner.kind_name()} has a {name} of its own ({own:g}), and the weights would be pulled "
+                        "twice; set inner.weight_decay=0, and take one decoupled_decay"
+                    )
+                inner = inner.inner if isinstance(inner, WrapperConfig) else None
+            if self.rate * self.strength >= 1:
                 raise ValueError(
-                    f"inner={self.inner.kind_name()} has a weight_decay of its own ({own:g}), and the weights would be "
-                    "pulled twice; set inner.weight_decay=0"
+                    f"strength={self.strength:g} at lr={self.rate:g} takes {self.rate * self.strength:g} of each "
+                    "weight away in one step; expected lr * strength below 1"
                 )
             return self
 
