@@ -16,6 +16,7 @@ from netsmith.engine.experiment import Experiment
 from netsmith.engine.hook import Hook
 from netsmith.engine.method import Logs
 from netsmith.engine.source import Source
+from netsmith.labs._data import need
 from netsmith.methods.consolidation import Consolidation
 from netsmith.models.tabular.mlp import MLP
 from netsmith.optim.sgd import SGD
@@ -77,6 +78,7 @@ class ForgettingCurve:
             data=config.data, tasks=config.tasks, epochs_each=config.epochs_each, seed=config.seed
         )
         source = data.build()
+        need(config.data, source.spec, splits=("dev", "test"), images=True)
         numbers: dict[str, float | tuple[float, ...]] = {}
         first, seen, bars, means = [], [], [], {}
         for key, name, strength, importance in self._ways():

@@ -17,6 +17,7 @@ from netsmith.engine.engine import Engine
 from netsmith.engine.experiment import Experiment
 from netsmith.engine.hook import Hook
 from netsmith.engine.method import Logs
+from netsmith.labs._data import need
 from netsmith.methods.self_paced import SelfPaced as Method
 from netsmith.methods.supervised import Supervised
 from netsmith.models.tabular.mlp import MLP
@@ -84,6 +85,7 @@ class SelfPaced:
         config = self.config
         data = config.data.derive(label_noise=config.noise)
         source = data.build()
+        need(config.data, source.spec, splits=("dev", "test"))
         every_one = torch.arange(source.spec.split("train").size)
         truth, labels = (one.load("train", every_one).targets for one in (config.data.build(), source))
         wrong = truth != labels

@@ -16,6 +16,7 @@ from netsmith.data.fashion_mnist import FashionMnist
 from netsmith.engine.engine import Engine
 from netsmith.engine.experiment import Experiment
 from netsmith.engine.source import Source
+from netsmith.labs._data import need
 from netsmith.methods.fine_tuning import FineTuning, begin_with
 from netsmith.methods.supervised import Supervised
 from netsmith.models.vision.small_cnn import SmallCNN
@@ -144,7 +145,9 @@ class TransferLayers:
 
     def _halves(self, seed: int) -> list[Source]:
         """Return the sources of A and B."""
-        classes = len(self.config.data.build().spec.outputs.names)
+        spec = self.config.data.build().spec
+        need(self.config.data, spec, splits=("test",), images=True)
+        classes = len(spec.outputs.names)
         order = torch.randperm(classes, generator=torch.Generator().manual_seed(key(seed, "halves"))).tolist()
         halves = (tuple(sorted(order[: classes // 2])), tuple(sorted(order[classes // 2 :])))
         configs = (

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import torch
 from pydantic import Field
 from torch import Tensor
@@ -49,7 +51,9 @@ class DropoutIsL2:
             decay: The L2 penalty under which the logistic weights are fitted, over the number of examples.
         """
 
-        shares: tuple[float, ...] = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
+        shares: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = Field(
+            default=(0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8), min_length=1
+        )
         decay: float = Field(default=0.01, gt=0)
 
     def __init__(self, config: DropoutIsL2.Config) -> None:
@@ -58,7 +62,7 @@ class DropoutIsL2:
     def run(self) -> Findings:
         """Return what dropout adds to both losses, by share and by size of the weights."""
         _, x, y = read_diabetes()
-        shares = tuple(sorted(self.config.shares))
+        shares = tuple(sorted(set(self.config.shares)))
         ordinary = torch.linalg.solve(x.T @ x, x.T @ y)
         linear = max(_linear_error(x, y, ordinary, p) for p in shares)
         classes = (y > y.median()).double()

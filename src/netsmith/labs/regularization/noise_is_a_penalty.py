@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import torch
 from pydantic import Field
 from torch import Tensor
@@ -52,7 +54,7 @@ class NoiseIsAPenalty:
         """
 
         std: float = Field(default=0.5, gt=0)
-        copies: tuple[int, ...] = (1, 10, 100, 1000, 10_000)
+        copies: tuple[Annotated[int, Field(ge=1)], ...] = Field(default=(1, 10, 100, 1000, 10_000), min_length=1)
         hidden: int = Field(default=5, ge=1, le=50)
         draws: int = Field(default=2000, ge=10, le=100_000)
         seed: int = Field(default=0, ge=0)
@@ -68,7 +70,7 @@ class NoiseIsAPenalty:
         eye = torch.eye(x.shape[1], dtype=x.dtype)
         ridge = torch.linalg.solve(x.T @ x + strength * eye, x.T @ y)
         ordinary = torch.linalg.solve(x.T @ x, x.T @ y)
-        copies = tuple(sorted(self.config.copies))
+        copies = tuple(sorted(set(self.config.copies)))
         apart = tuple(
             float((w - ridge).norm() / ridge.norm()) for w in _noisy_fits(x, y, self.config.std, copies, generator)
         )

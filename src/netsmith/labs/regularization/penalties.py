@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import torch
 from pydantic import Field
 from torch import Tensor
 
+from netsmith.core.errors import ConfigError
 from netsmith.core.extras import require
 from netsmith.core.findings import Findings, Grid, Lines, Series
 from netsmith.core.roles import LabConfig, OptimizerConfig
@@ -47,11 +50,14 @@ class Penalties:
 
         Attributes:
             strengths: lambda.
-            rate: Of the descents; the subgradient has a hundredth of it, L2 no more than 1.8 / its largest curvature.
+            rate: Of the descents, below 2 / the largest curvature; the subgradient has a hundredth of it, L2 no more
+                than 1.8 / its largest curvature.
             steps: Of each descent with the soft threshold; a fifth of them of each other.
         """
 
-        strengths: tuple[float, ...] = (50.0, 30.0, 20.0, 10.0, 5.0, 2.0, 1.0, 0.5)
+        strengths: tuple[Annotated[float, Field(gt=0)], ...] = Field(
+            default=(50.0, 30.0, 20.0, 10.0, 5.0, 2.0, 1.0, 0.5), min_length=1
+        )
         rate: float = Field(default=0.45, gt=0)
         steps: int = Field(default=2000, ge=5, le=100_000)
 
@@ -62,7 +68,13 @@ class Penalties:
         """Return the paths, how many coefficients are zero, and how far they are from the reference solutions."""
         names, x, y = read_diabetes()
         hessian, slope = x.T @ x / len(x), x.T @ y / len(x)
-        strengths = tuple(sorted(self.config.strengths, reverse=True))
+        bound = 2 / float(torch.linalg.eigvalsh(hessian)[-1])
+        if self.config.rate >= bound:
+            raise ConfigError(
+                f"rate={self.config.rate:g}: the descent runs away from {bound:.4g} on, which is 2 / the largest "
+                "curvature of these data; expected less"
+            )
+        strengths = tuple(sorted(set(self.config.strengths), reverse=True))
         thresholded = self._path("l1", hessian, slope, strengths)
         paths = {
             "l1": thresholded,

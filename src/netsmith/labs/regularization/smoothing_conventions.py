@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor
 
 from netsmith.core.findings import Findings, Grid, Lines, Series
@@ -58,22 +58,31 @@ class SmoothingConventions:
 
         Attributes:
             classes: K.
-            shares: Those of the convention off the true class, epsilon'.
+            shares: Those of the convention off the true class, epsilon'; at (K - 1) / K all classes would be alike.
             examples: Rows of random logits.
             seed: Of the logits and labels.
         """
 
         classes: int = Field(default=10, ge=2, le=10_000)
-        shares: tuple[float, ...] = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4)
+        shares: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = Field(
+            default=(0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4), min_length=1
+        )
         examples: int = Field(default=1000, ge=1, le=100_000)
         seed: int = Field(default=0, ge=0)
+
+        @model_validator(mode="after")
+        def _check(self) -> SmoothingConventions.Config:
+            most = (self.classes - 1) / self.classes
+            if max(self.shares) >= most:
+                raise ValueError(f"shares must be below (classes - 1) / classes = {most:g}, got {max(self.shares):g}")
+            return self
 
     def __init__(self, config: SmoothingConventions.Config) -> None:
         self.config = config
 
     def run(self) -> Findings:
         """Return how far the conventions are apart at equal and at converted shares, and where each is least."""
-        classes, shares = self.config.classes, tuple(sorted(self.config.shares))
+        classes, shares = self.config.classes, tuple(sorted(set(self.config.shares)))
         generator = torch.Generator().manual_seed(self.config.seed)
         logits = 3 * torch.randn(self.config.examples, classes, dtype=torch.float64, generator=generator)
         labels = torch.randint(classes, (self.config.examples,), generator=generator)

@@ -11,6 +11,7 @@ from netsmith.core.roles import LabConfig, MethodConfig, ModelConfig, SourceConf
 from netsmith.data.digits import Digits
 from netsmith.engine.experiment import Experiment
 from netsmith.engine.source import Source
+from netsmith.labs._data import need
 from netsmith.labs._training import train
 from netsmith.labs.regularization._few_labels import FewLabels
 from netsmith.methods.supervised import Supervised
@@ -83,6 +84,7 @@ class VirtualAdversarialLab:
         """Return the test accuracies of every way, number of labels and seed."""
         config = self.config
         inner: Source = config.data.build()
+        need(config.data, inner.spec, splits=("test",))
         found = {
             (way, count): tuple(self._accuracy(inner, way, count, seed) for seed in range(config.seeds))
             for count in config.per_class
