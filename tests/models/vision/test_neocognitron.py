@@ -230,6 +230,10 @@ def test_what_it_cannot_learn_from_is_refused():
         model.absorb(patterns(), CLASSES, weights=torch.full((5,), 0.5))
     with pytest.raises(UnsupportedError, match="run it in one process"):
         model.absorb(patterns(), CLASSES, sum_ranks=lambda tensors: [tensor.mul_(2) for tensor in tensors])
+    counted = []
+    with pytest.raises(RuntimeError, match="meta"):  # NCCL adds what lies on the device; this one has no values
+        model.absorb(patterns().to("meta"), CLASSES, sum_ranks=counted.extend)
+    assert [tensor.device.type for tensor in counted] == ["meta"]
     with pytest.raises(ConfigError, match=r"selectivity\.1"):
         Neocognitron.Config(selectivity=(4.0, 0.0, 1.5))
 

@@ -269,7 +269,7 @@ class Neocognitron(nn.Module):
         sum_ranks: Callable[[list[Tensor]], None] | None = None,
     ) -> None:
         """Learn a batch without its classes, then :meth:`label` the planes; images of weight 0 are left out."""
-        ranks = torch.ones(1)
+        ranks = torch.ones(1, device=inputs.device)
         if sum_ranks is not None:
             sum_ranks([ranks])
         if ranks != 1:
