@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 from netsmith.core.errors import ConfigError, DataError
 from netsmith.core.spec import Outputs
+from netsmith.engine.task import UNLABELED
 from netsmith.tasks.classify import Classify, ConfusionMatrix
 
 N, K = 60, 4
@@ -79,6 +80,46 @@ def test_classes_as_probabilities_and_weights(answers):
     whole = task.loss(logits, labels, weights)
     assert sum(part.total.item() for part in parts) == pytest.approx(whole.total.item(), abs=1e-10)
     assert sum(float(part.weight) for part in parts) == pytest.approx(weights.sum().item(), abs=1e-12)
+
+
+@pytest.mark.parametrize("eps", [0.0, 0.2])
+def test_an_example_without_a_label_counts_nowhere(answers, eps):
+    logits, classes = answers
+    has = torch.arange(N) % 3 == 0
+    hidden = classes.where(has, UNLABELED)
+    task = Classify.Config(label_smoothing=eps, within=(2,)).build()
+    weights = torch.rand(N, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    for given in (None, weights):
+        alone = task.loss(logits[has], classes[has], None if given is None else given[has])
+        found = task.loss(logits, hidden, given)
+        assert found.total.item() == pytest.approx(alone.total.item(), rel=1e-12)
+        assert float(found.weight) == pytest.approx(float(alone.weight), rel=1e-12)
+        assert float(found.weight) == pytest.approx(float(task.weights(hidden, given).sum()), rel=1e-12)
+    nothing = torch.full((N,), UNLABELED)
+    assert [float(value) for value in task.loss(logits, nothing)] == [0.0, 0.0]
+    for make in (
+        *({name: lambda name=name: task.metrics()[name] for name in task.metrics()}.values()),
+        ConfusionMatrix,
+    ):
+        alone = in_pieces(make, logits[has], classes[has], [])
+        assert in_pieces(make, logits, hidden, [7, 30]) == pytest.approx(alone, rel=1e-12)
+        assert math.isnan(in_pieces(make, logits, nothing, []))
+
+
+def test_where_all_have_labels_nothing_is_other_than_without_the_mark(answers):
+    logits, classes = answers
+    logits = logits.float()
+    weights = torch.rand(N, generator=torch.Generator().manual_seed(1))
+    task = Classify.Config().build()
+    plain, held = task.loss(logits, classes), task.loss(logits, classes, weights)
+    assert torch.equal(plain.total, F.cross_entropy(logits, classes, reduction="sum"))
+    assert float(plain.weight) == N
+    assert torch.equal(held.total, (F.cross_entropy(logits, classes, reduction="none") * weights).sum())
+    assert torch.equal(torch.as_tensor(held.weight), weights.sum())
+    uniform = (
+        Classify.Config().build().loss(torch.zeros(126, 10), torch.arange(126).where(torch.arange(126) < 10, -100))
+    )
+    assert float(uniform.total / uniform.weight) == pytest.approx(math.log(10), rel=1e-6)
 
 
 def test_half_precision_is_summed_in_single(answers):

@@ -7,14 +7,29 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from netsmith.core.errors import DataError
-from netsmith.engine.task import Metric
+from netsmith.engine.task import UNLABELED, Metric
 
-__all__ = ["R2", "absolute_errors", "among", "correct", "full", "negative_log_likelihood", "paired", "squared_errors"]
+__all__ = [
+    "R2",
+    "absolute_errors",
+    "among",
+    "correct",
+    "full",
+    "labels",
+    "negative_log_likelihood",
+    "paired",
+    "squared_errors",
+]
 
 
 def full(output: Tensor) -> Tensor:
     """Return a network's output in at least single precision: losses and figures are never taken in half."""
     return output.float() if output.dtype in (torch.bfloat16, torch.float16) else output
+
+
+def labels(target: Tensor) -> Tensor:
+    """Return how many classes are given, as a scalar: all but those that are ``UNLABELED``."""
+    return torch.count_nonzero(target != UNLABELED)  # half the time of a sum
 
 
 def paired(output: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
@@ -33,27 +48,29 @@ def paired(output: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     return values, wanted
 
 
-def correct(output: Tensor, target: Tensor) -> tuple[Tensor, int]:
+def correct(output: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     """Return how many classes are right, and of how many.
 
     Raises:
         DataError: The targets are not one class per example.
     """
     _check_classes(target)
-    return (output.argmax(1) == target).sum(), target.shape[0]
+    return (output.argmax(1) == target).sum(), labels(target)
 
 
-def among(count: int, output: Tensor, target: Tensor) -> tuple[Tensor, int]:
+def among(count: int, output: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     """Return how many classes are among the ``count`` likeliest, and of how many; of equal ones the first counts.
 
     Raises:
         DataError: The targets are not one class per example.
     """
     _check_classes(target)
+    labeled = target != UNLABELED
+    output, target = output[labeled], target[labeled]
     true = output.gather(1, target[:, None])
     earlier = torch.arange(output.shape[1], device=output.device) < target[:, None]
     ahead = ~(output <= true) | ((output == true) & earlier)  # what is no number is ahead of all
-    return (ahead.sum(1) < count).sum(), target.shape[0]
+    return (ahead.sum(1) < count).sum(), labeled.sum()
 
 
 def _check_classes(target: Tensor) -> None:
@@ -61,9 +78,9 @@ def _check_classes(target: Tensor) -> None:
         raise DataError(f"expected one class (int64) per example, got {target.dtype} targets {tuple(target.shape)}")
 
 
-def negative_log_likelihood(output: Tensor, target: Tensor) -> tuple[Tensor, int]:
-    """Return the summed cross entropy in nats, and the number of examples."""
-    return F.cross_entropy(output.double(), target, reduction="sum"), target.shape[0]
+def negative_log_likelihood(output: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the summed cross entropy in nats, and the number of labels."""
+    return F.cross_entropy(output.double(), target, reduction="sum", ignore_index=UNLABELED), labels(target)
 
 
 def squared_errors(output: Tensor, target: Tensor) -> tuple[Tensor, int]:

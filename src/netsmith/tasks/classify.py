@@ -15,9 +15,9 @@ from netsmith.core.config import later
 from netsmith.core.errors import ConfigError, shorten
 from netsmith.core.roles import TaskConfig
 from netsmith.core.spec import OutputKind, Outputs, Spec
-from netsmith.engine.task import Loss, Metric, Ratio, Task, weighted
+from netsmith.engine.task import UNLABELED, Loss, Metric, Ratio, Task
 from netsmith.tasks._decoding import class_names, probabilities_of
-from netsmith.tasks._metrics import among, correct, full, negative_log_likelihood
+from netsmith.tasks._metrics import among, correct, full, labels, negative_log_likelihood
 
 __all__ = ["Classify", "ConfusionMatrix"]
 
@@ -30,8 +30,9 @@ class Classify(Task):
     with label smoothing :math:`\epsilon` (Szegedy et al. 2016, arXiv:1512.00567, section 7; spread over all K classes).
     With ``smoothing_over="others"`` the mass goes off the true class only, :math:`q_y = 1 - \epsilon` and
     :math:`\epsilon / (K - 1)` for each other: the same as :math:`\epsilon K / (K - 1)` spread over all.
-    A target is a class (int64), or ``(B, K)`` probabilities (mixed examples). Figures: ``accuracy`` in 0..1,
-    ``loss``, the cross entropy in nats without smoothing, and those of ``within``; all take classes only.
+    A target is a class (int64), or ``(B, K)`` probabilities (mixed examples). An example whose class is
+    :data:`~netsmith.engine.task.UNLABELED` counts nowhere. Figures: ``accuracy`` in 0..1, ``loss``, the cross entropy
+    in nats without smoothing, and those of ``within``; all take classes only.
 
     Shapes:
         Output ``(B, K)``; target ``(B,)`` int64 or ``(B, K)`` floating.
@@ -74,8 +75,18 @@ class Classify(Task):
             target = target.to(output.dtype)
         smoothing = self._smoothing(output.shape[1])
         if weights is None:  # summed by the same kernel: of a small network's step that is a measurable part
-            return Loss(F.cross_entropy(output, target, reduction="sum", label_smoothing=smoothing), float(len(output)))
-        return weighted(F.cross_entropy(output, target, reduction="none", label_smoothing=smoothing), weights)
+            total = F.cross_entropy(output, target, reduction="sum", ignore_index=UNLABELED, label_smoothing=smoothing)
+            return Loss(total, float(len(output)) if target.is_floating_point() else labels(target))
+        losses = F.cross_entropy(output, target, reduction="none", ignore_index=UNLABELED, label_smoothing=smoothing)
+        held = weights if target.is_floating_point() else weights * (target != UNLABELED)
+        return Loss((losses * weights).sum(), held.sum())
+
+    def weights(self, target: Tensor, weights: Tensor | None = None) -> Tensor | None:
+        """Return the weight of each example that has a label, 0 of the others."""
+        if target.is_floating_point():
+            return weights
+        labeled = target != UNLABELED
+        return labeled.to(torch.get_default_dtype()) if weights is None else weights * labeled
 
     def _smoothing(self, classes: int) -> float:
         """Return the share that is spread over all classes.
@@ -137,7 +148,8 @@ class ConfusionMatrix(Metric):
 
     def update(self, output: Tensor, target: Tensor) -> None:
         classes = output.shape[1]
-        cells = target.cpu() * classes + output.argmax(1).cpu()
+        target = target.cpu()
+        cells = (target * classes + output.argmax(1).cpu())[target != UNLABELED]
         self._add(torch.bincount(cells, minlength=classes**2).view(classes, classes))
 
     def merge(self, other: ConfusionMatrix) -> None:
