@@ -1,5 +1,6 @@
 """Self-paced learning: v_i exact, lambda's growth, all in at the end, exact resume."""
 
+import dataclasses
 import math
 
 import pytest
@@ -7,6 +8,7 @@ import torch
 from torch.nn import functional as F
 
 import toy
+from netsmith.core.errors import ConfigError
 from netsmith.core.roles import RunSettings
 from netsmith.core.spec import Inputs, Outputs, Spec
 from netsmith.data.digits import Digits
@@ -14,8 +16,11 @@ from netsmith.engine import checkpoint
 from netsmith.engine.batch import Batch
 from netsmith.engine.engine import Engine
 from netsmith.engine.experiment import Experiment
+from netsmith.engine.hook import Hook
+from netsmith.engine.task import UNLABELED
 from netsmith.methods.self_paced import SelfPaced
 from netsmith.models.tabular.mlp import MLP
+from netsmith.optim.sam import SAM
 from netsmith.optim.sgd import SGD
 from netsmith.tasks.classify import Classify
 from netsmith.tasks.regress import Regress
@@ -88,19 +93,74 @@ def test_lambda_grows_by_the_factor_and_in_the_end_all_count():
 def test_all_count_in_the_warm_up_and_then_half_of_a_batch():
     method = built(warm_up=3, growth=2.0, every=2)
     logs = [method.step(iter([batch()]), Parts(method, 1)) for _ in range(7)]
-    assert [one["chosen"] for one in logs[:4]] == [1.0, 1.0, 1.0, 5 / 12]
+    assert [one["chosen"] for one in logs[:4]] == [1.0, 1.0, 1.0, 0.5]
     assert [one.get("lambda", math.inf) / method.first for one in logs] == [math.inf] * 3 + [1, 1, 2, 2]
     assert "leaves no step of 3" in method.config.problem(RunSettings(steps=3))
 
 
 def test_it_begins_with_half_of_the_first_batch():
     method = built()
-    assert method.step(iter([batch()]), Parts(method, 1))["chosen"] == 5 / 12  # those below the lower median
+    assert method.step(iter([batch()]), Parts(method, 1))["chosen"] == 0.5  # those below the upper median
     losses = F.cross_entropy(method.model(batch().inputs), batch().targets, reduction="none")
-    assert method.first == pytest.approx(losses.median().item())
+    assert method.first == pytest.approx(losses.sort().values[6].item())
     far = built(start=1.0, growth=10.0, every=1)
-    far.steps_taken = 900
-    assert far.limit(10**6) == math.inf
+    assert far.limit(900, steps=10**6) == math.inf
+    assert far.limit(2, steps=10**6) == pytest.approx(100)
+
+
+@pytest.mark.parametrize("parts", [1, 4])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_examples_without_a_label_count_nowhere(weighted, parts):
+    whole = batch(torch.linspace(0.5, 1.5, 12, dtype=torch.float64) if weighted else None)
+    has = torch.arange(12) % 3 == 0  # 4 of 12: the median of all losses is 0
+    hidden = dataclasses.replace(whole, targets=whole.targets.roll(1).where(has, UNLABELED))
+    known = whole.map(lambda part: part[has])
+    known = dataclasses.replace(known, targets=hidden.targets[has])
+    found = []
+    for one, cut in ((hidden, parts), (known, 1)):
+        method = built()
+        update = Parts(method, cut)
+        logs = method.step(iter([one]), update)
+        found.append((update.slopes, logs["chosen"], logs["lambda"], update.loss))
+    assert found[0][1:3] == (0.5, pytest.approx(found[1][2], rel=1e-12))
+    torch.testing.assert_close(found[0][3], found[1][3], rtol=1e-6, atol=0)
+    for got, want in zip(found[0][0], found[1][0], strict=True):
+        torch.testing.assert_close(got, want, rtol=1e-6, atol=1e-9)
+
+
+def test_a_lambda_that_would_begin_at_zero_is_refused():
+    nothing = dataclasses.replace(batch(), targets=torch.full((12,), UNLABELED))
+    with pytest.raises(ConfigError, match=r"step 0: the batch has no example with a label, .* method\.start"):
+        built().step(iter([nothing]), Parts(built(), 1))
+    method = built()
+    with torch.no_grad():
+        for parameter in method.parameters():
+            parameter.zero_()
+        list(method.parameters())[-1][0] = 1e6  # sure of class a
+    sure = dataclasses.replace(batch(), targets=torch.zeros(12, dtype=torch.int64))
+    with pytest.raises(ConfigError, match="step 0: the median loss of the batch is 0, so lambda would begin at 0"):
+        method.step(iter([sure]), Parts(method, 1))
+
+
+class _Logs(Hook):
+    def __init__(self):
+        self.rows = []
+
+    def after_step(self, engine, logs):
+        self.rows.append(logs)
+
+
+@pytest.mark.parametrize("pieces", [1, 3])
+def test_what_an_optimizer_asks_twice_counts_once(pieces):
+    found = []
+    for optimizer in (SGD.Config(lr=0.05), SAM.Config(inner=SGD.Config(lr=0.05), rho=5.0)):
+        hook = _Logs()
+        changes = {"optimizers": {"model": optimizer}, "micro_batches": pieces, "method.warm_up": 0}
+        experiment = EXPERIMENT.derive(**changes, **{"method.full_from": 0.5, "method.model.dropout": 0.0})
+        Engine(Experiment(experiment), hooks=[hook]).fit()
+        found.append([logs["chosen"] for logs in hook.rows])
+    assert found[0][0] == found[1][0] == 0.5  # at the same parameters, whatever SAM's second look chooses
+    assert found[1][7:] == [1.0] * 7
 
 
 def test_the_loss_of_an_example_is_that_of_any_task():

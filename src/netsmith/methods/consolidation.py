@@ -14,7 +14,7 @@ from netsmith.core.errors import ConfigError
 from netsmith.core.roles import Batches, RunSettings
 from netsmith.core.spec import Spec
 from netsmith.engine.batch import Batch, map_tensors
-from netsmith.engine.method import Feed, Logs, Update
+from netsmith.engine.method import Logs, Update
 from netsmith.engine.task import Loss
 from netsmith.methods.supervised import Supervised
 
@@ -87,7 +87,7 @@ class Consolidation(Supervised):
     the first batch that shows it. Statistics of batch normalizations are not parameters and are not held.
 
     Raises:
-        ConfigError: In ``step``: the batches are not of the task whose stage it is.
+        ConfigError: In ``step``: the batches are not of the task whose stage it is, or as :class:`Supervised`.
     """
 
     class Config(Supervised.Config):
@@ -150,10 +150,9 @@ class Consolidation(Supervised):
         self._information: dict[str, Tensor] = {}
         self._examples = 0.0
 
-    def step(self, feed: Feed, update: Update) -> Logs:
+    def _learn(self, batch: Batch, update: Update) -> Logs:
         length = update.steps // self.config.tasks
         stage, place = divmod(self.steps_taken, length)
-        batch = next(feed)
         self._check_task(batch, stage)
         last = stage == self.config.tasks - 1
         if self.config.estimates and not last and place >= length - self.config.fisher_steps:

@@ -10,10 +10,11 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from netsmith.core.errors import ConfigError
 from netsmith.core.roles import RunSettings
 from netsmith.core.spec import Spec
 from netsmith.engine.batch import Batch
-from netsmith.engine.method import Feed, Logs, Update
+from netsmith.engine.method import Logs, Update
 from netsmith.engine.task import Loss
 from netsmith.methods.supervised import Supervised
 
@@ -32,12 +33,15 @@ class SelfPaced(Supervised):
     No difficulty is given: it is the network's own loss, which changes as it learns. First all examples count for
     ``warm_up`` steps (the paper's T0 iterations: what a fresh network finds easy means nothing). Then every ``every``
     steps lambda is multiplied by ``growth``; from ``full_from`` of the run on all examples count again. Where ``start``
-    is 0 lambda begins at the median of the losses of the batch after the warm-up, so that half of it counts, as in the
-    paper. The loss is divided by the
-    number of all examples, chosen or not. The paper minimizes over w for each v; here v is found anew for each batch,
-    by the forward pass that is learned from.
+    is 0 lambda begins at the upper median of the losses of the batch after the warm-up (in evaluation mode), so that
+    half of the batch lies below it, as in the paper. The loss is divided by the weight of all examples, chosen or not.
+    The paper minimizes over w for each v; here v is found anew for each batch, by the forward pass that is learned
+    from. An example without a label (:data:`~netsmith.engine.task.UNLABELED`) counts nowhere.
 
-    The log holds ``chosen``, the share of the batch that counts, and ``lambda`` until it is infinite.
+    The log holds ``chosen``, the share of the batch's labeled examples that count, and ``lambda`` until it is infinite.
+
+    Raises:
+        ConfigError: In ``step``: lambda would begin at 0, or as :class:`Supervised`.
     """
 
     class Config(Supervised.Config):
@@ -47,7 +51,7 @@ class SelfPaced(Supervised):
             model: The network.
             task: What its output means.
             warm_up: Steps in which all examples count, before lambda has a say.
-            start: The first lambda, in the unit of the loss; 0 for the median of the batch after the warm-up.
+            start: The first lambda, in the unit of the loss; 0 for the upper median of the batch after the warm-up.
             growth: What lambda is multiplied by.
             every: Steps between two multiplications.
             full_from: Share of the run after which all examples count.
@@ -66,30 +70,33 @@ class SelfPaced(Supervised):
             return ""
 
     config: SelfPaced.Config
+    counts: Tensor
 
     def __init__(self, config: SelfPaced.Config, *, spec: Spec) -> None:
         super().__init__(config, spec=spec)
         self.steps_taken = 0
         self.first = config.start
-        self._chosen = 0.0
+        # The chosen and the labeled examples of a step: a buffer, since what an optimizer asks twice counts once.
+        self.register_buffer("counts", torch.zeros(2, dtype=torch.int64), persistent=False)
 
-    def limit(self, steps: int) -> float:
-        """Return lambda of the step that comes next in a run of so many."""
-        paced = self.steps_taken - self.config.warm_up
-        if paced < 0 or self.steps_taken >= self.config.full_from * steps:
+    def limit(self, step: int, *, steps: int) -> float:
+        """Return lambda at a step of a run of ``steps``."""
+        paced = step - self.config.warm_up
+        if paced < 0 or step >= self.config.full_from * steps:
             return math.inf
         exponent = paced // self.config.every * math.log(self.config.growth)
         return self.first * math.exp(exponent) if exponent < _HIGHEST else math.inf
 
-    def step(self, feed: Feed, update: Update) -> Logs:
-        batch = next(feed)
+    def _learn(self, batch: Batch, update: Update) -> Logs:
         if not self.first and self.steps_taken >= self.config.warm_up:
             self.first = self._median(batch, update)
-        limit = self.limit(update.steps)
-        self._chosen = 0.0
+        limit = self.limit(self.steps_taken, steps=update.steps)
+        self.counts.zero_()
         logs = update("model", lambda part: self._paced(part, limit), batch)
         self.steps_taken += 1
-        logs = logs | {"chosen": self._chosen / len(batch)}
+        update.sum_ranks([self.counts])
+        chosen, labeled = self.counts.tolist()
+        logs = logs | {"chosen": chosen / labeled}
         return logs if math.isinf(limit) else logs | {"lambda": limit}
 
     def losses(self, output: Any, batch: Batch) -> Tensor:
@@ -105,21 +112,43 @@ class SelfPaced(Supervised):
 
     def _paced(self, batch: Batch, limit: float) -> Loss:
         output = self.model(batch.inputs)
-        chosen = (self.losses(output, batch) < limit).float()  # v_i
-        self._chosen += float(chosen.sum())
-        given = torch.ones_like(chosen) if batch.weights is None else batch.weights
-        return Loss(self.task.loss(output, batch.targets, given * chosen).total, float(given.sum()))
+        labeled = self._labeled(batch)
+        chosen = labeled & (self.losses(output, batch) < limit)  # v_i
+        self.counts += torch.stack([chosen.sum(), labeled.sum()])
+        given = torch.ones_like(chosen, dtype=torch.float32) if batch.weights is None else batch.weights
+        held = self.task.weights(batch.targets, given)
+        total = self.task.loss(output, batch.targets, given * chosen).total
+        return Loss(total, (given if held is None else held).sum())
+
+    def _labeled(self, batch: Batch) -> Tensor:
+        """Return which examples have a label, ``(B,)``."""
+        ones = torch.ones(len(batch), device=self.counts.device)
+        held = self.task.weights(batch.targets, ones)
+        return (ones if held is None else held) > 0
 
     def _median(self, batch: Batch, update: Update) -> float:
-        """Return the median loss of a batch, the mean of it over the processes."""
+        """Return the upper median of a batch's losses, the mean of it over the processes.
+
+        Raises:
+            ConfigError: It is 0.
+        """
         training = self.model.training
         self.model.eval()  # no dropout, which only an update draws by the run's seed
         with torch.no_grad():
-            median = self.losses(self.model(batch.inputs), batch).median()
+            losses = self.losses(self.model(batch.inputs), batch)[self._labeled(batch)]
         self.model.train(training)
-        sums = torch.stack([median, torch.ones_like(median)])
+        sums = losses.new_zeros(2)  # of a process without labels
+        if len(losses):
+            sums = torch.stack([losses.sort().values[len(losses) // 2], losses.new_ones(())])
         update.sum_ranks([sums])
-        return float(sums[0] / sums[1])
+        median, count = sums.tolist()
+        if not median:
+            what = "the median loss of the batch is 0" if count else "the batch has no example with a label"
+            raise ConfigError(
+                f"step {self.steps_taken}: {what}, so lambda would begin at 0 and nothing be learned; set "
+                "method.start to the first lambda, or end the warm-up earlier (method.warm_up)"
+            )
+        return median / count
 
     def state(self) -> dict[str, Any]:
         """Return the buffers, how far the run is, and where lambda began."""

@@ -182,9 +182,7 @@ class _Choices(Hook):
         method = engine.method
         if not isinstance(method, Method) or engine.step % self.every:
             return
-        method.steps_taken -= 1  # lambda of the step that was just made
-        limit = method.limit(int(engine.config.steps))
-        method.steps_taken += 1
+        limit = method.limit(method.steps_taken - 1, steps=int(engine.config.steps))  # of the step just made
         method.eval()
         found = []
         with torch.no_grad():
