@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 import toy
 from netsmith.core.errors import ConfigError
+from netsmith.core.roles import RunSettings
 from netsmith.core.spec import Inputs, Outputs, Spec
 from netsmith.data.digits import Digits
 from netsmith.data.few_labels import FewLabels
@@ -92,6 +93,61 @@ def test_the_threshold_is_reached_exactly_and_weights_count():
     assert method._loss(batch).total == pytest.approx(float(each[0] + each[2]))  # 0.5 itself counts, 0.33 does not
     halved = dataclasses.replace(batch, weights=torch.tensor([0.5, 1.0, 1.0], dtype=torch.float64))
     assert method._loss(halved).total == pytest.approx(float(0.5 * each[0] + each[2]))
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "alpha", "steps", "refused"),
+    [
+        (10, 20, 3.0, 10, True),
+        (9, 20, 3.0, 10, True),
+        (8, 20, 3.0, 10, False),
+        (9, 9, 3.0, 10, False),
+        (10, 10, 3.0, 10, True),
+        (10, 20, 0.0, 10, False),
+    ],
+)
+def test_a_run_in_which_no_pseudo_label_counts_is_refused(start, end, alpha, steps, refused):
+    config = PseudoLabels.Config(
+        model=toy.Net.Config(), task=Classify.Config(), ramp_start=start, ramp_end=end, alpha=alpha
+    )
+    found = config.problem(RunSettings(steps=steps))
+    assert bool(found) == refused
+    assert any(ramp(step, start=start, end=end, alpha=alpha) for step in range(steps)) == (not refused and alpha > 0)
+    if refused:
+        assert f"ramp_start={start} leaves no step of 10" in found
+
+
+def test_data_whose_labels_are_all_there_are_refused_after_an_epoch():
+    data = Digits.Config(twin=True, batch=64)
+    size = data.build().spec.split("train").size
+    experiment = EXPERIMENT.derive(data=data)
+    epoch = len(data.build().order("train", seed=0, epoch=0))
+    engine = Engine(Experiment(experiment.derive(steps=3 * epoch)))
+    with pytest.raises(ConfigError, match=r"none of \d+ examples was without a label, .* method supervised") as caught:
+        engine.fit()
+    assert engine.step in (epoch - 1, epoch)  # the last batch of an epoch may be dropped
+    assert int(str(caught.value).split("none of ")[1].split()[0]) >= size
+    with pytest.raises(ConfigError, match="step 3: none of 256 examples"):
+        Engine(Experiment(experiment.derive(steps=4))).fit()
+
+
+def test_one_example_without_a_label_is_enough():
+    method, update = built(), Parts(built(), 1)
+    x, targets = torch.randn(4, 4, dtype=torch.float64), torch.tensor([0, 1, 2, 0])
+    hidden = targets.where(targets > 0, UNLABELED)
+    method._epoch = 9
+    update.method = method
+    for one in (targets, targets, hidden, *[targets] * 7):
+        method.step(iter([Batch(x, one)]), update)
+    again = built()
+    again.restore(method.state())
+    assert again._searched == -1
+
+
+def test_mixed_targets_are_refused():
+    experiment = EXPERIMENT.derive(data=Digits.Config(twin=True, batch=64, mixup=0.2))
+    with pytest.raises(ConfigError, match=r"the targets of the batch are mixed; leave mixup out"):
+        Engine(Experiment(experiment)).fit()
 
 
 EXPERIMENT = Experiment.Config(

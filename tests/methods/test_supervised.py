@@ -5,6 +5,9 @@ from netsmith.core.errors import ConfigError
 from netsmith.core.roles import MethodConfig
 from netsmith.core.spec import Inputs, Outputs, Spec
 from netsmith.engine.batch import Batch
+from netsmith.methods.consolidation import Consolidation
+from netsmith.methods.pseudo_labels import PseudoLabels
+from netsmith.methods.self_paced import SelfPaced
 from netsmith.methods.supervised import Supervised
 from netsmith.models.tabular.mlp import MLP
 from netsmith.models.vision.googlenet import GoogLeNet
@@ -87,6 +90,7 @@ def test_its_config_names_what_is_missing():
         Supervised.Config(model="mlp")
 
 
+@pytest.mark.parametrize("form", [Supervised, SelfPaced, PseudoLabels, Consolidation])
 @pytest.mark.parametrize(
     ("model", "message"),
     [
@@ -100,9 +104,7 @@ def test_its_config_names_what_is_missing():
         ),
     ],
 )
-def test_a_network_it_would_leave_half_trained_is_refused_when_training_begins(model, message):
-    method = Supervised.Config(model=model, task=Classify.Config()).build(
-        spec=SPEC
-    )  # imported weights need no training
+def test_a_network_it_would_leave_half_trained_is_refused_when_training_begins(form, model, message):
+    method = form.Config(model=model, task=Classify.Config()).build(spec=SPEC)  # imported weights need no training
     with pytest.raises(ConfigError, match=message):
         method.step(iter([Batch(torch.zeros(1, 1, 28, 28), torch.zeros(1).long())]), PlainDescent(method, rate=0.1))

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from typing import Any
 
 import torch
 from pydantic import Field, model_validator
 
-from netsmith.core.roles import Batches
+from netsmith.core.errors import ConfigError
+from netsmith.core.roles import Batches, RunSettings
 from netsmith.core.spec import Spec
 from netsmith.engine.batch import Batch
-from netsmith.engine.method import Feed, Logs, Update
+from netsmith.engine.method import Logs, Update
 from netsmith.engine.task import UNLABELED, Loss
 from netsmith.methods.supervised import Supervised
 
@@ -46,6 +48,10 @@ class PseudoLabels(Supervised):
 
     An example has no label where its target is ``UNLABELED`` (the source ``few_labels``). Both means are over the whole
     batch, in however many parts or on however many processes it is computed.
+
+    Raises:
+        ConfigError: In ``step``: targets are mixed (mixup), no example was without a label in a whole epoch (or in the
+            run, if that is shorter), or as :class:`Supervised`.
     """
 
     class Config(Supervised.Config):
@@ -71,6 +77,15 @@ class PseudoLabels(Supervised):
                 raise ValueError(f"ramp_end={self.ramp_end} comes before ramp_start={self.ramp_start}")
             return self
 
+        def problem(self, run: RunSettings) -> str:
+            """Return why no pseudo-label would ever count; ``alpha=0`` says that none is to."""
+            if not self.alpha or ramp(run.steps - 1, start=self.ramp_start, end=self.ramp_end, alpha=self.alpha):
+                return ""
+            return (
+                f"ramp_start={self.ramp_start} leaves no step of {run.steps} in which a pseudo-label counts; set "
+                "method.ramp_start (and ramp_end) lower, or alpha=0 to learn from the labels alone"
+            )
+
         def misfit(self, spec: Spec, *, gives: Batches) -> str:
             """Return why there are no classes to believe in."""
             problem = super().misfit(spec, gives=gives)
@@ -83,21 +98,39 @@ class PseudoLabels(Supervised):
     def __init__(self, config: PseudoLabels.Config, *, spec: Spec) -> None:
         super().__init__(config, spec=spec)
         self.steps_taken = 0
+        train = spec.split("train")
+        self._epoch = train.size if train else math.inf
+        self._searched = 0  # examples that have come, none of them without a label; -1 once one was
 
-    def step(self, feed: Feed, update: Update) -> Logs:
+    def _learn(self, batch: Batch, update: Update) -> Logs:
         config = self.config
+        if batch.targets.is_floating_point():
+            raise ConfigError(
+                "pseudo_labels takes one class for each example, and the targets of the batch are mixed; leave mixup "
+                "out (data.mixup=0)"
+            )
         alpha = ramp(self.steps_taken, start=config.ramp_start, end=config.ramp_end, alpha=config.alpha)
-        batch = next(feed)
         given = batch.targets.new_ones(len(batch), dtype=torch.float32) if batch.weights is None else batch.weights
         known = batch.targets != UNLABELED
         sums = torch.stack([(given * known).sum(), (given * ~known).sum(), given.new_tensor(len(batch))])
         update.sum_ranks([sums])
         labeled, unlabeled, size = sums.unbind()
+        if self._searched >= 0:
+            self._search(float(unlabeled), int(size), last=self.steps_taken + 1 >= update.steps)
         # each kind is divided by its own sum: times the size, since the engine divides by that
         shares = torch.where(known, size / labeled.clamp(min=1e-12), alpha * size / unlabeled.clamp(min=1e-12))
         logs = update("model", self._loss, dataclasses.replace(batch, weights=given * shares))
         self.steps_taken += 1
         return logs
+
+    def _search(self, unlabeled: float, size: int, *, last: bool) -> None:
+        """Refuse data in which no label is missing: the run would be plain supervised learning under another name."""
+        self._searched = -1 if unlabeled else self._searched + size
+        if self._searched >= self._epoch or (last and self._searched >= 0):
+            raise ConfigError(
+                f"step {self.steps_taken}: none of {self._searched} examples was without a label, so pseudo_labels has "
+                "nothing to label; hide labels (data few_labels), or take the method supervised"
+            )
 
     def _loss(self, batch: Batch) -> Loss:
         """Return Eq. 15, from weights that hold alpha and both means' divisors."""
@@ -110,10 +143,10 @@ class PseudoLabels(Supervised):
         return Loss(self.task.loss(output, targets, batch.weights * counted).total, float(len(batch)))
 
     def state(self) -> dict[str, Any]:
-        """Return the buffers and how far the run is."""
-        return {**super().state(), "steps_taken": self.steps_taken}
+        """Return the buffers, how far the run is, and whether an example without a label has come."""
+        return {**super().state(), "steps_taken": self.steps_taken, "searched": self._searched}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take back what :meth:`state` returned."""
         super().restore(state)
-        self.steps_taken = int(state["steps_taken"])
+        self.steps_taken, self._searched = int(state["steps_taken"]), int(state["searched"])
