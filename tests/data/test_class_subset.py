@@ -38,6 +38,18 @@ def test_a_small_training_set_has_as_many_of_each_class_and_all_to_be_judged_on(
     assert source.spec.split("test").sha256 == other.spec.split("test").sha256
 
 
+def test_more_examples_than_a_class_has_are_refused_by_its_name():
+    whole = Digits.Config().build()
+    labels = whole.load("train", torch.arange(whole.spec.split("train").size)).targets
+    sizes = torch.bincount(labels).tolist()
+    few, many = (sizes.index(pick(sizes)) for pick in (min, max))
+    config = ClassSubset.Config(data=Digits.Config(), classes=(many, few), per_class=sizes[many])
+    message = rf"per_class={sizes[many]}, but class '{few}' has {sizes[few]} training examples; .* {sizes[few]}: set"
+    with pytest.raises(ConfigError, match=message):
+        config.build()
+    assert config.derive(per_class=sizes[few]).build().spec.split("train").size == 2 * sizes[few]
+
+
 def test_what_is_drawn_anew_keeps_its_class():
     data = DistortedMnist.Config(twin=True, fresh=True, batch=10)
     source = ClassSubset.Config(data=data, classes=(3, 5)).build()

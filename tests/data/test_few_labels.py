@@ -45,8 +45,9 @@ def test_each_batch_has_labels_and_an_epoch_passes_over_the_rest_once():
 
 
 def test_nothing_to_hide_is_refused():
-    with pytest.raises(ConfigError, match="keeps all"):
-        CONFIG.derive(per_class=1000).build()
+    even = ClassSubset.Config(data=DIGITS, classes=(3, 8), per_class=9)
+    with pytest.raises(ConfigError, match="per_class=9 keeps all 18 labels"):
+        CONFIG.derive(data=even, per_class=9).build()
     with pytest.raises(ConfigError, match="hides labels of classes"):
         FewLabels.Config(data=SineTasks.Config()).build()
 
@@ -54,3 +55,17 @@ def test_nothing_to_hide_is_refused():
 def test_mixup_is_refused():
     with pytest.raises(ConfigError, match="mixup"):
         CONFIG.derive(**{"data.mixup": 0.2}).build()
+
+
+def test_more_than_there_is_is_refused():
+    real = Digits.Config(batch=50)
+    inner = real.build()
+    sizes = torch.bincount(inner.load("train", torch.arange(inner.spec.split("train").size)).targets)
+    least, label = int(sizes.min()), int(sizes.argmin())
+    assert least < int(sizes.max())
+    with pytest.raises(ConfigError, match=rf"per_class={least + 1}, but class '{label}' has {least} training examples"):
+        CONFIG.derive(data=real, per_class=least + 1).build()
+    assert len(CONFIG.derive(data=real, per_class=least).build().labeled) == 10 * least
+    with pytest.raises(ConfigError, match=r"labeled_batch=16, but per_class=1 keeps 10 labels; .* at most 10"):
+        CONFIG.derive(per_class=1).build()
+    assert len(CONFIG.derive(per_class=1, labeled_batch=10).build().order("train", seed=0, epoch=0)[0]) == 60

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+from collections.abc import Sequence
 from typing import Annotated
 
 import torch
 from pydantic import Field, model_validator
 from torch import Tensor
 
-from netsmith.core.errors import ConfigError
+from netsmith.core.errors import ConfigError, shorten
 from netsmith.core.keys import key as named_key
 from netsmith.core.roles import SourceConfig
 from netsmith.core.spec import Outputs
@@ -27,7 +28,7 @@ class ClassSubset(FixedSource):
     Classes get new labels in the order given. Preprocessing is that of the whole data set.
 
     Raises:
-        ConfigError: ``data`` has no classes, or not these.
+        ConfigError: ``data`` has no classes, or not these, or fewer than ``per_class`` examples of one.
     """
 
     class Config(SourceConfig):
@@ -66,7 +67,9 @@ class ClassSubset(FixedSource):
             dataset=f"{inner.spec.dataset} ({', '.join(kept)})",
             outputs=Outputs(kind="classes", names=kept, size=len(kept)),
         )
-        self._rows = {name: _kept(inner._parts[name], config, training=name == "train") for name in inner.splits()}
+        self._rows = {
+            name: _kept(inner._parts[name], config, names=kept if name == "train" else ()) for name in inner.splits()
+        }
         parts = {name: _part(inner._parts[name], self._rows[name], config) for name in inner.splits()}
         super().__init__(inner.config, spec=spec, parts=parts)
 
@@ -80,11 +83,22 @@ class ClassSubset(FixedSource):
         return self._inner._prepare(raw, keys)
 
 
-def some_of_each(labels: Tensor, count: int, *, seed: int) -> Tensor:
-    """Return the positions of at most ``count`` examples of each class, drawn from ``seed``, in their order."""
+def some_of_each(labels: Tensor, count: int, *, names: Sequence[str], seed: int) -> Tensor:
+    """Return the positions of ``count`` examples of each class, drawn from ``seed``, in their order.
+
+    Raises:
+        ConfigError: A class has fewer.
+    """
+    found = torch.bincount(labels, minlength=len(names)).tolist()
+    for name, size in zip(names, found, strict=True):
+        if size < count:
+            raise ConfigError(
+                f"per_class={count}, but class {shorten(name, 60)!r} has {size} training examples; the least of all is "
+                f"{min(found)}: set per_class to at most that"
+            )
     generator = torch.Generator().manual_seed(named_key(seed, "subset"))
     shuffled = torch.randperm(len(labels), generator=generator)
-    taken = [shuffled[labels[shuffled] == label][:count] for label in labels.unique()]
+    taken = [shuffled[labels[shuffled] == label][:count] for label in range(len(names))]
     return torch.cat(taken).sort().values
 
 
@@ -95,12 +109,12 @@ def _new_labels(part: Part, config: ClassSubset.Config) -> Tensor:
     return labels
 
 
-def _kept(part: Part, config: ClassSubset.Config, *, training: bool) -> Tensor:
-    """Return where the examples are that are kept, in their old order."""
+def _kept(part: Part, config: ClassSubset.Config, *, names: Sequence[str]) -> Tensor:
+    """Return where the examples are that are kept, in their old order; of the training split, ``names`` given."""
     targets = _new_labels(part, config)[part.targets]
     rows = torch.nonzero(targets >= 0)[:, 0]
-    if training and config.per_class:
-        rows = rows[some_of_each(targets[rows], config.per_class, seed=config.seed)]
+    if names and config.per_class:
+        rows = rows[some_of_each(targets[rows], config.per_class, names=names, seed=config.seed)]
     return rows
 
 

@@ -31,7 +31,8 @@ class FewLabels(Source):
     often as it takes. Dev and test keep their labels, and so does the training split where it is judged.
 
     Raises:
-        ConfigError: ``data`` has no classes, or no label would be hidden.
+        ConfigError: ``data`` has no classes, fewer than ``per_class`` examples of one, or ``labeled_batch`` is more
+            than are kept, or no label would be hidden.
     """
 
     class Config(SourceConfig):
@@ -58,7 +59,13 @@ class FewLabels(Source):
         self.config = config
         self.inner = inner
         labels = inner._parts["train"].targets
-        self.labeled = some_of_each(labels, config.per_class, seed=config.seed)
+        names = inner.spec.outputs.names or tuple(map(str, range(inner.spec.outputs.size)))
+        self.labeled = some_of_each(labels, config.per_class, names=names, seed=config.seed)
+        if len(self.labeled) < config.labeled_batch:
+            raise ConfigError(
+                f"labeled_batch={config.labeled_batch}, but per_class={config.per_class} keeps {len(self.labeled)} "
+                f"labels; set labeled_batch to at most {len(self.labeled)}, or keep more"
+            )
         self._known = torch.zeros(len(labels), dtype=torch.bool)
         self._known[self.labeled] = True
         self.unlabeled = torch.nonzero(~self._known)[:, 0]
@@ -82,7 +89,7 @@ class FewLabels(Source):
         others = list(self.unlabeled[torch.randperm(len(self.unlabeled), generator=generator)].split(size))
         if len(others) > 1 and len(others[-1]) < size:
             others.pop()
-        count = min(self.config.labeled_batch, len(self.labeled))
+        count = self.config.labeled_batch
         rounds = -(-len(others) * count // len(self.labeled))
         known = torch.cat([torch.randperm(len(self.labeled), generator=generator) for _ in range(rounds)])
         return [torch.cat([self.labeled[known[n * count :][:count]], other]) for n, other in enumerate(others)]

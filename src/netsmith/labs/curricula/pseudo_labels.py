@@ -121,7 +121,8 @@ class PseudoLabels:
     def _pair(self, count: int, seed: int) -> tuple[float, float]:
         """Return the test accuracies of both networks on one draw of labels."""
         config = self.config
-        data = FewLabels.Config(data=config.data, per_class=count, seed=seed)
+        held = count * len(config.data.build().spec.outputs.names)
+        data = FewLabels.Config(data=config.data, per_class=count, labeled_batch=min(32, held), seed=seed)
         source = data.build()
         without, with_ = (
             train(
