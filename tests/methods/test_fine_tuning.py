@@ -7,8 +7,9 @@ import torch
 from torch import nn
 
 import toy
-from netsmith.core.errors import ConfigError, UnknownNameError
+from netsmith.core.errors import ConfigError, UnknownNameError, UnsupportedError
 from netsmith.data.digits import Digits
+from netsmith.data.mnist import Mnist
 from netsmith.engine import checkpoint
 from netsmith.engine.checkpoint import tensors_sha256
 from netsmith.engine.engine import Engine
@@ -16,6 +17,7 @@ from netsmith.engine.experiment import Experiment
 from netsmith.layers.layer_groups import layer_groups
 from netsmith.methods.fine_tuning import FineTuning, begin_with
 from netsmith.models.vision.small_cnn import SmallCNN
+from netsmith.models.vision.spatial_transformer_net import SpatialTransformerNet
 from netsmith.optim.adamw import AdamW
 from netsmith.optim.lookahead import Lookahead
 from netsmith.optim.sgd import SGD
@@ -165,3 +167,49 @@ def test_a_cut_leaves_no_trace(tmp_path, step):
     assert toy.sha(resumed) == toy.sha(whole)
     assert state(resumed).keys() == state(whole).keys()
     assert not changed(state(resumed), state(whole))
+
+
+def test_a_norm_that_thaws_later_forbids_micro_batches_from_the_beginning():
+    """At the first step it rests; cut from the second on, its statistics would be those of a quarter of the batch."""
+    closed = experiment(unfreeze_every=3)
+    assert "batch normalization (model.stages.0.norm1)" in closed.method.undecomposable()
+    with pytest.raises(UnsupportedError, match="micro_batches=4 would change the result"):
+        Engine(Experiment(closed.config.derive(micro_batches=4)))
+    for_good = experiment(freeze=("stages",), unfreeze_every=3)
+    assert for_good.method.undecomposable() == ""
+    results = []
+    for parts in (1, 4):
+        whole = Experiment(for_good.config.derive(micro_batches=parts))
+        begin_with(whole, trained(), same_answers=True)
+        engine = Engine(whole)
+        engine.fit()
+        results.append(state(engine))
+    for name, value in results[0].items():
+        torch.testing.assert_close(results[1][name], value, rtol=0, atol=1e-5)
+
+
+def test_the_head_is_the_last_layer_where_another_part_is_registered_after_it():
+    model = SpatialTransformerNet.Config(channels=(3, 4), localization_channels=(2, 3))
+    config = Experiment.Config(
+        method=FineTuning.Config(model=model, task=Classify.Config(), unfreeze_every=2),
+        data=Mnist.Config(twin=True, batch=8, augment=()),
+        optimizers={"model": SGD.Config(lr=0.1, layer_decay=2.0)},
+        steps=3,
+    )
+    found = Experiment(config)
+    names = [group[0].rpartition(".")[0] for group in found.method.groups]
+    assert names[-2:] == ["transformer.regressor", "head"]
+    assert len(names) == 6
+    fresh = found.method.model.state_dict()["head.weight"].clone()
+    torch.manual_seed(3)
+    other = model.derive(in_channels=1, image_size=28, num_classes=4).build().state_dict()
+    begin_with(found, other, same_answers=False)  # a head of four classes is not asked for
+    taken = found.method.model.state_dict()
+    assert torch.equal(taken["head.weight"], fresh)
+    assert torch.equal(taken["transformer.regressor.bias"], other["transformer.regressor.bias"])
+    learns = [name for name, p in found.method.model.named_parameters() if p.requires_grad]
+    assert learns == ["head.weight", "head.bias"]
+    groups = Engine(found).updater.players["model"].optimizer.param_groups
+    rates = {name: group["lr"] for group in groups for name in group["names"]}
+    assert (rates["model.head.bias"], rates["model.transformer.regressor.bias"]) == (0.1, 0.05)
+    assert rates["model.features.conv1.weight"] == 0.1 / 2**5

@@ -9,15 +9,17 @@ from torch import Tensor
 __all__ = ["layer_groups"]
 
 
-def layer_groups(named: Mapping[str, Tensor]) -> tuple[tuple[str, ...], ...]:
+def layer_groups(named: Mapping[str, Tensor], *, head: str = "") -> tuple[tuple[str, ...], ...]:
     """Return the names of the tensors of each layer: one with a weight matrix, and the normalizations behind it.
 
     What transfer counts: the first k of n layers are taken over, or frozen; rates fall from layer to layer. A layer
     begins at each module that owns a tensor of two axes or more (convolution, linear, embedding, recurrent); modules
-    with vectors alone belong to the layer before. The order is that in which the network registers its parts.
+    with vectors alone belong to the layer before. The order is that in which the network registers its parts, the head
+    last: some register a part that comes before it later (the spatial transformer).
 
     Args:
         named: Parameters, or all of a ``state_dict``, by name.
+        head: Name of the module that answers; empty where it is the last one, or the network itself.
 
     Example:
         >>> from torch import nn
@@ -26,7 +28,9 @@ def layer_groups(named: Mapping[str, Tensor]) -> tuple[tuple[str, ...], ...]:
         (('0.weight', '0.bias', '1.weight', '1.bias'), ('2.weight', '2.bias'))
     """
     owners: dict[str, list[str]] = {}
-    for name in named:
+    for name in sorted(
+        named, key=lambda name: bool(head) and name.startswith(f"{head}.")
+    ):  # stable: the rest keeps its order
         owners.setdefault(name.rpartition(".")[0], []).append(name)
     found: list[list[str]] = []
     for names in owners.values():

@@ -68,7 +68,7 @@ class FineTuning(Supervised):
         self.begun = False
         self.steps_taken = 0
         tensors = self.model.state_dict(keep_vars=True)
-        self.groups = layer_groups(tensors)
+        self.groups = layer_groups(tensors, head=self._landmarks().get("head", ""))
         if config.layers > len(self.groups):
             raise ConfigError(f"layers={config.layers}, but {config.model.kind_name()} has {len(self.groups)}")
         self._held: frozenset[str] = frozenset()
@@ -114,13 +114,16 @@ class FineTuning(Supervised):
         self.begun = True
         self._hold()
 
+    def _landmarks(self) -> dict[str, str]:
+        declare = getattr(self.model, "landmarks", None)
+        return dict(declare()) if callable(declare) else {}
+
     # -- what is held -----------------------------------------------------------------------------------------------
 
     def _hold(self) -> None:
         """Find what is frozen for good."""
         tensors = self.model.state_dict(keep_vars=True)
-        declare = getattr(self.model, "landmarks", None)
-        landmarks = dict(declare()) if callable(declare) else {}
+        landmarks = self._landmarks()
         modules = [name for name, _ in self.model.named_modules() if name]
         held: set[str] = set()
         for wanted in self.config.freeze:
@@ -139,12 +142,22 @@ class FineTuning(Supervised):
             )
 
     def _learned(self) -> dict[str, nn.Parameter]:
-        names = {f"model.{name}" for name in self._held}
-        return {name: parameter for name, parameter in self.named_parameters() if name not in names}
+        named = dict(self.named_parameters())
+        layers = {f"model.{name}": None for name in itertools.chain.from_iterable(self.groups)}
+        names = {name: None for name in (*layers, *named) if name in named}  # the head last: layer_decay counts so
+        return {name: named[name] for name in names if name.removeprefix("model.") not in self._held}
 
     def players(self) -> dict[str, dict[str, nn.Parameter]]:
         """Return all that is not frozen for good, whether it learns already or not yet."""
         return {"model": self._learned()}
+
+    def undecomposable(self) -> str:
+        """Say why a batch may not be cut; a batch normalization that thaws later counts from the beginning."""
+        for name, module in self.model.named_modules():
+            rests = any(f"{name}.{part}" in self._held for part in module._buffers)
+            if isinstance(module, nn.modules.batchnorm._BatchNorm) and not rests:
+                return f"batch normalization (model.{name}) couples the examples of a batch"
+        return super().undecomposable()
 
     def _open(self) -> int:
         """Return how many layers learn at this step, counted from the top."""

@@ -30,7 +30,8 @@ class DecayedConfig(OptimizerConfig):
         decay_norms: Whether biases and normalization parameters (all vectors and scalars) are decayed too.
         schedule: The factor on the learning rate.
         layer_decay: Each layer's rate is that of the layer above it divided by this (discriminative fine-tuning: 2.6 in
-            Howard & Ruder 2018, arXiv:1801.06146, section 3.2); the last layer has ``lr``. 1: all have it.
+            Howard & Ruder 2018, arXiv:1801.06146, section 3.2); the last layer has ``lr``. 1: all have it. The order
+            is the player's: that in which the network registers its parts; in ``fine_tuning`` the head is last.
     """
 
     lr: float = Field(gt=0)
