@@ -51,6 +51,22 @@ experiment = Experiment.Config(
 )
 '''
 
+OWN_RECIPE = """
+from netsmith.data.digits import Digits
+from netsmith.engine.experiment import Experiment
+from netsmith.methods.supervised import Supervised
+from netsmith.models.tabular.mlp import MLP
+from netsmith.optim.sgd import SGD
+from netsmith.tasks.classify import Classify
+
+experiment = Experiment.Config(
+    method=Supervised.Config(model=MLP.Config(hidden=(16,)), task=Classify.Config()),
+    data=Digits.Config(twin=True),
+    optimizers={"model": SGD.Config(lr=0.1)},
+    epochs=1,
+)
+"""
+
 
 @pytest.fixture
 def mine(tmp_path):
@@ -83,6 +99,37 @@ def test_a_recipe_file_with_its_own_model(mine):
     assert saved["experiment"]["method"]["model"] == {"kind": "mynet", "width": 5, "num_classes": 10}
     assert run.network.measure()["parameters"] == 64 * 5 + 5 + 5 * 10 + 10
     assert not list(Path().rglob("*.pyc"))
+
+
+def test_a_run_of_own_code_is_begun_with_and_teaches(mine, tmp_path):
+    start = netsmith.train(mine, notice=quiet)
+    sets = {"data.twin": True, "epochs": 1}
+    with pytest.raises(RunError, match="needs it: --code FILE"):
+        netsmith.train("mlp_digits", start=start.path, sets=sets, notice=quiet)
+    said = []
+    for target in ("mlp_digits", mine, start.path / "experiment.json"):
+        run = netsmith.train(target, start=start.path, code=mine, sets=sets, name="tuned", notice=said.append)
+        assert "begins with 2 of 2 layers of mine" in " ".join(said)
+        said.clear()
+        forget()
+        again = netsmith.load(run.path, code=run.path / "code.py", notice=quiet)
+        assert again.predict([[[0] * 8] * 8]) == run.predict([[[0] * 8] * 8])
+    changed = tmp_path / "changed.py"
+    changed.write_text(mine.read_text() + "# another\n")
+    with pytest.raises(ConfigError, match=r"files of your own that differ \(mine.py, changed.py\)"):
+        netsmith.train(changed, start=start.path, code=mine, notice=quiet)
+    common = netsmith.train("mlp_digits", sets=sets, notice=quiet)
+    with pytest.raises(ConfigError, match="a recipe needs none"):
+        netsmith.train("mlp_digits", start=common.path, code=mine, sets=sets, notice=quiet)
+    file = tmp_path / "teacher.py"
+    file.write_text(OWN_RECIPE)
+    teacher = netsmith.train(file, notice=quiet)
+    digits = {"kind": "digits", "twin": True, "batch": 500}
+    sets = {"data": digits, "epochs": 0, "steps": 1, "method.model.hidden": [8]}
+    sets |= {"method.teacher.hidden": [16], "method.teacher.dropout": 0.0}
+    with pytest.raises(RunError, match="needs it: --code FILE"):
+        netsmith.train("hinton_mnist", teacher=teacher.path, sets=sets, notice=quiet)
+    assert netsmith.train("hinton_mnist", teacher=teacher.path, code=file, sets=sets, notice=quiet).figures()
 
 
 def test_a_run_of_own_code_needs_that_very_file(mine, capsys):

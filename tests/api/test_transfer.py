@@ -12,6 +12,7 @@ import netsmith
 from netsmith.cli import main
 from netsmith.core.errors import ConfigError
 from netsmith.engine.checkpoint import tensors_sha256
+from own import write_own_data
 
 TEACHER = {"data.twin": True, "epochs": 0, "steps": 4, "method.model.channels": [4, 6], "method.model.depth": 1}
 
@@ -70,3 +71,64 @@ def test_the_same_labels_keep_the_head_and_the_command_line_says_what_is_wrong(t
     assert main(["train", "cnn_digits", "--from", str(start.path), "--teacher", str(start.path)]) == 2
     assert "not both" in capsys.readouterr().err
     assert main(["train", "cnn_digits", "--from", str(tmp_path / "none")]) == 2
+
+
+@pytest.fixture(scope="module")
+def owned(tmp_path_factory):
+    return write_own_data(tmp_path_factory.mktemp("own"))
+
+
+def again(target, start, data, sets, said=None):
+    notice = quiet if said is None else said.append
+    return netsmith.train(target, data=data, start=start.path, sets=sets, notice=notice)
+
+
+def test_weights_for_other_inputs_are_refused_with_what_to_do(owned, tmp_path):
+    sets = {"epochs": 0, "steps": 2}
+    start = netsmith.train("text_classifier", data=owned / "texts.csv", sets=sets, notice=quiet)
+    text = (owned / "texts.csv").read_text()
+    (tmp_path / "other.csv").write_text(text.replace("snow", "frost"))  # as many words: every shape fits
+    with pytest.raises(ConfigError, match=r"another vocabulary \(\d+ entries, \d+ of them.*or leave out --from"):
+        again("text_classifier", start, tmp_path / "other.csv", sets)
+    with pytest.raises(ConfigError, match=r"cuts texts in another way.*lowercase=True.*lowercase=False"):
+        again("text_classifier", start, owned / "texts.csv", sets | {"data.lowercase": False})
+    assert again("text_classifier", start, owned / "texts.csv", sets).figures()
+    table = netsmith.train("table_classifier", data=owned / "table.csv", sets=sets, notice=quiet)
+    text = (owned / "table.csv").read_text()
+    (tmp_path / "renamed.csv").write_text(text.replace("height", "length", 1))
+    with pytest.raises(ConfigError, match=r"takes the columns height, weight, color; these data have length, weight"):
+        again("table_classifier", table, tmp_path / "renamed.csv", sets)
+    (tmp_path / "colors.csv").write_text(text.replace("red", "green"))
+    with pytest.raises(ConfigError, match=r"column color has other values \(.*green.*\) than in .*red"):
+        again("table_classifier", table, tmp_path / "colors.csv", sets)
+    digits = netsmith.train("mlp_digits", sets=sets | {"data.twin": True}, notice=quiet)
+    with pytest.raises(ConfigError, match="takes image, these data are table"):
+        again("table_classifier", digits, owned / "table.csv", sets)
+    rows = text.splitlines(keepends=True)
+    (tmp_path / "half.csv").write_text("".join(rows[:31]))
+    said = []
+    again("table_classifier", table, tmp_path / "half.csv", sets, said)
+    assert "learned with another scaling (mean" in " ".join(said)
+    said.clear()
+    again("table_classifier", table, owned / "table.csv", sets, said)
+    assert "learned with another scaling" not in " ".join(said)
+
+
+def test_pictures_of_another_number_of_channels_are_refused(owned):
+    start = netsmith.train("cnn_digits", sets=TEACHER, notice=quiet)
+    sets = {"epochs": 0, "steps": 1, "data.augment": [], "data.image_size": 8}
+    with pytest.raises(ConfigError, match="takes pictures of 1 channels, these have 3"):
+        again("image_classifier", start, owned / "pictures", sets)
+
+
+def test_a_network_that_takes_the_recipes_place_is_said(tmp_path):
+    start = netsmith.train("mlp_digits", sets={"data.twin": True, "epochs": 0, "steps": 2}, name="wide", notice=quiet)
+    sets, said = {"data.twin": True, "epochs": 0, "steps": 2}, []
+    netsmith.train("cnn_digits", start=start.path, sets=sets, notice=said.append)
+    assert "the network small_cnn of cnn_digits is replaced by mlp of wide" in said
+    said.clear()
+    netsmith.train("mlp_digits", start=start.path, sets=sets, notice=said.append)
+    assert "replaced" not in " ".join(said)
+    small = netsmith.train("cnn_digits", sets=TEACHER, name="small", notice=quiet)
+    netsmith.train("cnn_digits", start=small.path, sets=sets, notice=said.append)
+    assert "the form of small_cnn of cnn_digits is replaced by that of small" in said

@@ -68,13 +68,20 @@ class Found:
     code: Code | None = None
 
 
-def find(target: str | Path, *, sets: Mapping[str, Any] | None = None, code: str | Path | None = None) -> Found:
+def find(
+    target: str | Path,
+    *,
+    sets: Mapping[str, Any] | None = None,
+    code: str | Path | None = None,
+    shared: bool = False,
+) -> Found:
     """Find an experiment and apply changes.
 
     Args:
         target: ``resnet20_cifar10``, ``resnet20_cifar10:56``, ``./mine.py``, ``runs/x/experiment.json`` or ``runs/x``.
         sets: Changes by dotted path.
         code: The user's recipe file a JSON experiment was made from.
+        shared: Whether the file may be that of another run alone, which a target made without one leaves aside.
 
     Raises:
         UnknownNameError: No such recipe; the nearest name is suggested.
@@ -87,8 +94,8 @@ def find(target: str | Path, *, sets: Mapping[str, Any] | None = None, code: str
     known = isinstance(target, str) and target.partition(":")[0] in recipes()  # ./NAME means a folder of that name
     if path.suffix == ".json" or (path.is_dir() and not known):
         value = RunFolder.open(path).read("experiment.json") if path.is_dir() else read_json(path)
-        found = read_experiment(value, code=code)
-    elif code:
+        found = read_experiment(value, code=None if shared and not wanted_code(value) else code)
+    elif code and not shared:
         raise ConfigError("--code belongs to a run that was made from your own file; a recipe needs none")
     elif path.suffix == ".py":
         found = _from_file(path)

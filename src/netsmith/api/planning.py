@@ -47,8 +47,10 @@ def plan(
     data, writing checkpoints, hooks.
     """
     lines: list[str] = []
-    begun, prepare = brought(teacher=teacher, start=start, notice=lines.append)
-    found, source = prepared(target, sets=sets, data=data, code=code, start=begun, notice=lines.append)
+    begun, prepare = brought(teacher=teacher, start=start, code=code, notice=lines.append)
+    found, source = prepared(
+        target, sets=sets, data=data, code=code, begun=begun, brings=start or teacher, notice=lines.append
+    )
     experiment = Experiment(found.config, source=source)
     check(experiment)
     if prepare:

@@ -219,7 +219,7 @@ def train(
         start: A finished run whose weights it begins with (:mod:`netsmith.api.transfer`).
         name: The run's name; the recipe's by default.
         root: Where run folders are made.
-        code: The user's recipe file an ``experiment.json`` was made from.
+        code: The user's recipe file that an ``experiment.json``, ``teacher`` or ``start`` was made from.
         hooks: More hooks, for example a progress bar.
         notice: Where one-line notices go.
 
@@ -230,14 +230,16 @@ def train(
     Example:
         >>> run = train("mlp_digits", sets={"data.twin": True, "epochs": 1}, root=tmp)  # doctest: +SKIP
     """
-    begun, prepare = brought(teacher=teacher, start=start, notice=notice)
-    found, source = prepared(target, sets=sets, data=data, code=code, start=begun, notice=notice)
+    begun, prepare = brought(teacher=teacher, start=start, code=code, notice=notice)
+    found, source = prepared(
+        target, sets=sets, data=data, code=code, begun=begun, brings=start or teacher, notice=notice
+    )
     path = training.begin(found, root=root, name=name, source=source, hooks=hooks, prepare=prepare, notice=notice)
     return Run(path, code=found.code.path if found.code else "", notice=notice)
 
 
 def brought(
-    *, teacher: str | Path, start: str | Path, notice: Callable[[str], None]
+    *, teacher: str | Path, start: str | Path, code: str | Path = "", notice: Callable[[str], None]
 ) -> tuple[Found | None, training.Prepare | None]:
     """Return the experiment to begin with, where there is one, and what puts a run's product into a fresh experiment.
 
@@ -247,16 +249,21 @@ def brought(
     if teacher and start:
         raise ConfigError("give a teacher or a run to begin with, not both: a student's first weights are drawn")
     if not start:
-        return None, teaching(teacher, notice=notice)
-    run = load(start, notice=notice)
-    return run.found, weights_into(run.network, run.path.name, notice=notice)
+        return None, teaching(teacher, code=code, notice=notice)
+    run = load(start, code=code if _own(start) else "", notice=notice)
+    return replace(run.found, name=run.path.name), weights_into(run.network, run.path.name, notice=notice)
 
 
-def teaching(teacher: str | Path, *, notice: Callable[[str], None]) -> training.Prepare | None:
+def _own(path: str | Path) -> bool:
+    """Say whether a run was made from the user's own recipe file."""
+    return bool(wanted_code(RunFolder.open(Path(path)).read("experiment.json")))
+
+
+def teaching(teacher: str | Path, *, code: str | Path = "", notice: Callable[[str], None]) -> training.Prepare | None:
     """Return what puts a run's product into a distillation as its teacher, or None for no teacher."""
     if not teacher:
         return None
-    network = load(teacher, notice=notice).network
+    network = load(teacher, code=code if _own(teacher) else "", notice=notice).network
     return training.teacher_into(network.module, network.spec.outputs)
 
 
@@ -266,13 +273,24 @@ def prepared(
     sets: Mapping[str, Any] | None,
     data: str | Path,
     code: str | Path,
-    start: Found | None = None,
+    begun: Found | None = None,
+    brings: str | Path = "",
     notice: Callable[[str], None],
 ) -> tuple[Found, Source | LiveSource | None]:
-    """Find an experiment, put in the user's data (read once, and said how), and change it."""
-    found = find(target, code=code or None)
-    if start:
-        found = fine_tuned(found, start)
+    """Find an experiment, put in the user's data (read once, and said how), and change it.
+
+    Args:
+        target: As :func:`train` takes it, like the next three.
+        sets: Changes by dotted path.
+        data: The user's own data.
+        code: The user's recipe file.
+        begun: The experiment of the run it begins with.
+        brings: That run, or the one that teaches: ``code`` may be its file, and not the target's.
+        notice: Where one-line notices go.
+    """
+    found = find(target, code=code or None, shared=bool(brings) and _own(brings))
+    if begun:
+        found = fine_tuned(found, begun, notice=notice)
     own = reads_own_data(found.config.data)
     if data and not own:
         found = with_data(found, data)

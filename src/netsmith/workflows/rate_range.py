@@ -49,8 +49,8 @@ def rate_range(
         ConfigError: Bounds that make no range, or no such player.
         UnsupportedError: The method learns without gradients, or does not step the player in these steps.
     """
-    found, source = prepared(target, sets=sets, data=data, code=code, notice=lambda _: None)
-    teach = teaching(teacher, notice=lambda _: None)
+    found, source = prepared(target, sets=sets, data=data, code=code, brings=teacher, notice=lambda _: None)
+    teach = teaching(teacher, code=code, notice=lambda _: None)
 
     def prepare(experiment: Experiment) -> None:
         check(experiment)
