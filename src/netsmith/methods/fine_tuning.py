@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -115,8 +115,8 @@ class FineTuning(Supervised):
         self._hold()
 
     def _landmarks(self) -> dict[str, str]:
-        declare = getattr(self.model, "landmarks", None)
-        return dict(declare()) if callable(declare) else {}
+        declare: Callable[[], Mapping[str, str]] = getattr(self.model, "landmarks", dict)
+        return dict(declare())
 
     # -- what is held -----------------------------------------------------------------------------------------------
 
