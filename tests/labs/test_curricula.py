@@ -3,6 +3,7 @@
 import pytest
 
 from netsmith.labs.curricula.curriculum import Curriculum
+from netsmith.labs.curricula.fine_tuning_ways import FineTuningWays
 from netsmith.labs.curricula.forgetting_curve import ForgettingCurve
 from netsmith.labs.curricula.pseudo_labels import PseudoLabels
 from netsmith.labs.curricula.self_paced import SelfPaced
@@ -73,3 +74,18 @@ def test_a_curriculum_is_compared_seed_by_seed():
         halves = numbers[f"easy_half/{key}"] * 0.5 + numbers[f"hard_half/{key}"] * 0.5
         assert halves == pytest.approx(numbers[f"mean/{key}"], abs=0.02)
     assert len(found.figures[0].pictures) == 15
+
+
+def test_what_each_way_of_tuning_gives_is_said_as_it_is():
+    small = {"kind": "digits", "batch": 20, "test": 0.3, "dev": 0.0}
+    sizes = {"channels": [6, 8], "source_per_class": 80, "source_steps": 100, "per_class": 5, "steps": 30, "repeats": 3}
+    found = FineTuningWays.Config().derive(data=small, **sizes).build().run()
+    numbers = found.numbers
+    assert numbers["mean/all"] == pytest.approx(sum(numbers["each/all"]) / 3)
+    assert numbers["mean/head"] < numbers["mean/all"] - 0.05  # two convolutions of other digits do not tell these
+    assert len({numbers[f"each/{way}"] for way in ("fresh", "all", "head", "gradual", "decay")}) == 5
+    for remark, way in zip(found.remarks[1:], ("head", "gradual", "decay"), strict=True):
+        apart = [100 * (a - b) for a, b in zip(numbers[f"each/{way}"], numbers["each/all"], strict=True)]
+        assert f"{100 * numbers[f'mean/{way}']:.1f} %, {sum(apart) / 3:+.1f} points against" in remark
+        assert f"(from {min(apart):+.1f} to {max(apart):+.1f}), ahead in {sum(x > 0 for x in apart)} of 3" in remark
+    assert found.figures[0].series[0].values[2] == 100 * numbers["mean/head"]
