@@ -76,7 +76,7 @@ class Classify(Task):
         smoothing = self._smoothing(output.shape[1])
         if weights is None:  # summed by the same kernel: of a small network's step that is a measurable part
             total = F.cross_entropy(output, target, reduction="sum", ignore_index=UNLABELED, label_smoothing=smoothing)
-            return Loss(total, float(len(output)) if target.is_floating_point() else labels(target))
+            return Loss(total, float(len(output) if target.is_floating_point() else labels(target)))
         losses = F.cross_entropy(output, target, reduction="none", ignore_index=UNLABELED, label_smoothing=smoothing)
         held = weights if target.is_floating_point() else weights * (target != UNLABELED)
         return Loss((losses * weights).sum(), held.sum())
