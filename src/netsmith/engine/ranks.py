@@ -72,6 +72,7 @@ class Ranks:
         return self.gather(value)[0]
 
     def close(self) -> None:
-        """Leave the process group, if there is one."""
+        """Leave the process group, if there is one: all together, so that none goes while another still writes."""
         if self.world > 1 and dist.is_initialized():
+            dist.barrier()
             dist.destroy_process_group()
