@@ -12,6 +12,7 @@ from netsmith.labs.course.cnn_ablation import CnnAblation
 from netsmith.labs.foundations.deep_and_shallow import (
     DeepAndShallow,
     deep_sawtooth,
+    parity_of_sums,
     parity_of_terms,
     parity_tree,
     pieces,
@@ -30,14 +31,14 @@ def test_a_sawtooth_is_the_distance_to_the_nearest_even_number(layers):
     assert (deep.units, shallow.units, pieces(wanted)) == (2 * layers, 2**layers, 2**layers)
 
 
-def test_both_parities_are_right_on_every_input_and_no_term_can_be_spared():
+def test_all_parities_are_right_on_every_input_and_no_term_can_be_spared():
     for count in (2, 3, 5, 6):
         rows = np.array(list(itertools.product((0, 1), repeat=count)))
         wanted = rows.sum(1) % 2
-        tree, terms = parity_tree(rows), parity_of_terms(rows)
-        assert (tree.values == wanted).all()
-        assert (terms.values == wanted).all()
-        assert (tree.units, terms.units) == (3 * (count - 1), 2 ** (count - 1))
+        tree, sums, terms = parity_tree(rows), parity_of_sums(rows), parity_of_terms(rows)
+        for answers in (tree, sums, terms):
+            assert (answers.values == wanted).all()
+        assert (tree.units, sums.units, terms.units) == (3 * (count - 1) - 1, count, 2 ** (count - 1))
 
 
 def test_what_deep_and_shallow_says_is_what_it_counted():
@@ -47,6 +48,10 @@ def test_what_deep_and_shallow_says_is_what_it_counted():
     assert found.numbers["largest_difference"] < 1e-12
     assert found.numbers["wrong_parities"] == 0
     assert "32 straight pieces takes 10 units in 5 layers and 32 in one" in found.remarks[0]
+    assert (
+        "4 bits, as built: 8 hidden threshold units as a tree of XORs, 4 in one layer that counts, 8 as"
+        in found.remarks[1]
+    )
 
 
 def test_the_ablation_compares_within_a_seed_and_says_no_more_than_that():

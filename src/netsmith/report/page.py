@@ -20,14 +20,14 @@ POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri
 
 _STYLE = """
 :root{color-scheme:light dark;--paper:#fcfbf9;--panel:#f4f3ef;--ink:#1b1c20;--muted:#62656d;--line:#e3e2dc;
---accent:#2f5bc4;--on-accent:#fff;--series-1:#2f5bc4;--series-2:#c4571f;--series-3:#23806a;--series-4:#8350b5;
---series-5:#6a6e76;
+--accent:#2f5bc4;--on-accent:#fff;--series-1:#2f5bc4;--series-2:#c4571f;--series-3:#2a9d7c;--series-4:#c06fb0;
+--series-5:#33363d;
 --sans:"Inter","Segoe UI",system-ui,-apple-system,"Helvetica Neue","Liberation Sans",Arial,sans-serif;
 --serif:"Iowan Old Style","Charter","Source Serif 4","Palatino Linotype","Liberation Serif",Georgia,serif;
 --mono:ui-monospace,"SF Mono","Cascadia Mono",Menlo,Consolas,"Liberation Mono",monospace}
 @media (prefers-color-scheme:dark){:root{--paper:#131417;--panel:#1b1d21;--ink:#e8e7e2;--muted:#9b9ea7;--line:#2c2f35;
---accent:#8fb0ff;--on-accent:#0f1116;--series-1:#8fb0ff;--series-2:#f09a62;--series-3:#62c6a5;--series-4:#c7a2ee;
---series-5:#a4a8b1}}
+--accent:#8fb0ff;--on-accent:#0f1116;--series-1:#7d9ff5;--series-2:#f09a62;--series-3:#3fb08e;--series-4:#e7a6dc;
+--series-5:#eceef2}}
 *{box-sizing:border-box}
 html{-webkit-text-size-adjust:100%;text-size-adjust:100%}
 body{margin:0;background:var(--paper);color:var(--ink);font:16px/1.6 var(--sans);overflow-wrap:anywhere}

@@ -11,12 +11,21 @@ from pydantic import Field
 from netsmith.core.findings import Findings, Grid, Lines, Series
 from netsmith.core.roles import LabConfig
 
-__all__ = ["CARD", "DeepAndShallow", "deep_sawtooth", "parity_of_terms", "parity_tree", "pieces", "shallow_sawtooth"]
+__all__ = [
+    "CARD",
+    "DeepAndShallow",
+    "deep_sawtooth",
+    "parity_of_sums",
+    "parity_of_terms",
+    "parity_tree",
+    "pieces",
+    "shallow_sawtooth",
+]
 
 CARD = {
     "title": "Deep against shallow, at the same function",
     "paper": "Telgarsky 2016, arXiv:1602.04485; Hastad 1986; Montufar et al. 2014, arXiv:1402.1869",
-    "shows": "the units a deep and a shallow network need for a sawtooth and for the parity of n bits",
+    "shows": "the hidden units of deep and shallow networks built for a sawtooth and for the parity of n bits",
     "quick": {"layers": 3, "bits": 3},
 }
 
@@ -87,7 +96,21 @@ def parity_tree(bits: np.ndarray) -> Answers:
         ]
         units += 3 * len(joined)
         columns = joined + columns[len(columns) // 2 * 2 :]
-    return Answers(columns[0], units)
+    return Answers(columns[0], max(0, units - 1))  # the last unit is the output
+
+
+def parity_of_sums(bits: np.ndarray) -> Answers:
+    """Return the parity of n bits by one hidden layer that counts: unit k is on where at least k bits are 1.
+
+    The output adds them with signs in turn, so that it is 1 for an odd count. Threshold units of any weights are no
+    ANDs: here depth gives nothing.
+
+    Args:
+        bits: ``(N, n)`` of 0 and 1.
+    """
+    counts = np.arange(1, bits.shape[1] + 1)
+    hidden = (bits.sum(1)[:, None] >= counts).astype(int)  # (N, n)
+    return Answers((hidden @ np.where(counts % 2, 1, -1) >= 1).astype(int), len(counts))
 
 
 def parity_of_terms(bits: np.ndarray) -> Answers:
@@ -136,14 +159,14 @@ class DeepAndShallow:
             teeth.append(pieces(a.values))
             deep.append(a.units)
             shallow.append(b.units)
-        tree, terms, wrong = [], [], 0
+        tree, sums, terms, wrong = [], [], [], 0
         for count in bits:
             rows = np.array(list(itertools.product((0, 1), repeat=count)))
             wanted = rows.sum(1) % 2
-            one, other = parity_tree(rows), parity_of_terms(rows)
-            wrong += int((one.values != wanted).sum() + (other.values != wanted).sum())
-            tree.append(one.units)
-            terms.append(other.units)
+            for of, units in ((parity_tree, tree), (parity_of_sums, sums), (parity_of_terms, terms)):
+                answers = of(rows)
+                wrong += int((answers.values != wanted).sum())
+                units.append(answers.units)
         shown = np.arange(129) / 128
         curves = tuple(
             Series(
@@ -155,15 +178,23 @@ class DeepAndShallow:
         )
         figures = (
             Lines("sawtooth", "Each layer folds once more", "x", "answer", curves),
-            _counts("pieces", "Units for a sawtooth", "straight pieces", teeth, deep, "one hidden layer", shallow),
-            _counts("parity", "Units for a parity", "bits", list(bits), tree, "OR of ANDs", terms, log_x=False),
+            _counts("pieces", "Units for a sawtooth", "straight pieces", teeth, {"deep": deep, "one layer": shallow}),
+            _counts(
+                "parity",
+                "Units for a parity, as built",
+                "bits",
+                list(bits),
+                {"tree of XORs": tree, "one layer, counting": sums, "OR of ANDs": terms},
+                log_x=False,
+            ),
         )
         numbers = {
             "pieces": tuple(teeth),
             "units/sawtooth/deep": tuple(deep),
             "units/sawtooth/shallow": tuple(shallow),
-            "units/parity/deep": tuple(tree),
-            "units/parity/shallow": tuple(terms),
+            "units/parity/tree": tuple(tree),
+            "units/parity/counting": tuple(sums),
+            "units/parity/terms": tuple(terms),
             "largest_difference": apart,
             "wrong_parities": wrong,
         }
@@ -175,23 +206,16 @@ class DeepAndShallow:
         remarks = (
             f"A sawtooth of {teeth[-1]:,} straight pieces takes {deep[-1]:,} units in {layers[-1]} layers and "
             f"{shallow[-1]:,} in one hidden layer; the two differ by at most {apart:.2g}.",
-            f"The parity of {bits[-1]} bits takes {tree[-1]:,} threshold units as a tree of XORs and {terms[-1]:,} as "
-            f"an OR of ANDs; of both, {wrong:,} answers over all inputs are wrong.",
+            f"The parity of {bits[-1]} bits, as built: {tree[-1]:,} hidden threshold units as a tree of XORs, "
+            f"{sums[-1]:,} in one layer that counts, {terms[-1]:,} as an OR of ANDs; of their answers over all inputs, "
+            f"{wrong:,} are wrong.",
         )
         return Findings(numbers, figures, (table,), remarks)
 
 
 def _counts(
-    name: str,
-    title: str,
-    label: str,
-    at: list[int],
-    deep: list[int],
-    other: str,
-    shallow: list[int],
-    *,
-    log_x: bool = True,
+    name: str, title: str, label: str, at: list[int], units: dict[str, list[int]], *, log_x: bool = True
 ) -> Lines:
     xs = tuple(map(float, at))
-    series = (Series("deep", xs, tuple(map(float, deep))), Series(other, xs, tuple(map(float, shallow))))
+    series = tuple(Series(way, xs, tuple(map(float, counts))) for way, counts in units.items())
     return Lines(name, title, label, "hidden units", series, log_x=log_x, log_y=True)
