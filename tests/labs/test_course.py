@@ -6,9 +6,13 @@ from statistics import mean, stdev
 
 import numpy as np
 import pytest
+import torch
+from sklearn.svm import SVC
 
+from netsmith.data.class_subset import ClassSubset
 from netsmith.data.digits import Digits
 from netsmith.labs.course.cnn_ablation import CnnAblation
+from netsmith.labs.foundations.data_size import DataSize
 from netsmith.labs.foundations.deep_and_shallow import (
     DeepAndShallow,
     deep_sawtooth,
@@ -70,3 +74,24 @@ def test_the_ablation_compares_within_a_seed_and_says_no_more_than_that():
         assert ("no direction" in text) == (not (min(apart) > 0 or max(apart) < 0))
     assert len(found.remarks) == len(found.tables[0].rows) == 9
     assert found.figures[0].categories == tuple(row[0] for row in found.tables[0].rows[1:])
+
+
+def test_every_learner_errs_less_with_more_data_and_the_svm_as_scikit_learns() -> None:
+    config = DataSize.Config(
+        data=Digits.Config(batch=32), per_class=(4, 40), steps=60, channels=(8, 16), seeds=1, most=0
+    )
+    found = config.build().run()
+    for name in ("CNN", "SVM (RBF)", "3 nearest neighbors", "logistic regression", "decision tree"):
+        few, many = found.numbers[f"error/{name}"]
+        assert many < few
+        assert found.numbers[f"errors/{name}/400_images"] == (many,)
+    source = ClassSubset.Config(data=config.data, classes=tuple(range(10)), per_class=40, seed=0).build()
+    (x, y), (test, truth) = (
+        [torch.cat([getattr(source.load(split, at), part) for at in source.order(split, seed=0, epoch=0)]).flatten(1)
+         if part == "inputs" else
+         torch.cat([getattr(source.load(split, at), part) for at in source.order(split, seed=0, epoch=0)])
+         for part in ("inputs", "targets")]
+        for split in ("train", "test")
+    )  # fmt: skip
+    answers = SVC(C=5.0).fit(x.double(), y).predict(test.double())
+    assert found.numbers["error/SVM (RBF)"][1] == pytest.approx(100 * float((answers != truth.numpy()).mean()))

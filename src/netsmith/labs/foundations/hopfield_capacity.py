@@ -6,7 +6,7 @@ import math
 from itertools import pairwise
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from netsmith.core.findings import Findings, Grid, Lines, Number, Series
 from netsmith.core.roles import LabConfig
@@ -66,6 +66,17 @@ class HopfieldCapacity:
         )
         trials: int = Field(default=4, ge=1, le=1000)
         seed: int = Field(default=0, ge=0)
+
+        @model_validator(mode="after")
+        def _check(self) -> HopfieldCapacity.Config:
+            if min(self.sizes) < 10:
+                raise ValueError(f"sizes={self.sizes}: expected at least 10 units each")
+            least = min(self.sizes)
+            if sorted(set(self.loads)) != list(self.loads) or self.loads[0] * least < 0.5 or self.loads[-1] > 1:
+                raise ValueError(
+                    f"loads={self.loads}: expected shares up to 1, ascending, of at least one pattern of {least} units"
+                )
+            return self
 
     def __init__(self, config: HopfieldCapacity.Config) -> None:
         self.config = config

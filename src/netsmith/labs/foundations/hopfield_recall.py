@@ -74,15 +74,15 @@ class HopfieldRecall:
         )
         pictures, energies, settled = self._shown(digits[: self.config.stored], generator)
         at = counts.index(self.config.stored)
-        perfect = [count for count, share in zip(counts, hebb, strict=True) if share > 0.999]
-        worse = next((count for count, share in zip(counts, hebb, strict=True) if share < start), None)
+        perfect = [count for place, count in enumerate(counts) if min(hebb[: place + 1]) > 0.999]
+        worse = next((count for place, count in enumerate(counts) if max(hebb[place:]) < start), None)
         remarks = [
             f"With {self.config.stored} digits stored and {100 * (1 - start):.3g} % of the pixels turned over, "
             f"{100 * hebb[at]:.1f} % agree after recall by Hebb's weights, {100 * modern[at]:.1f} % by the continuous "
             "form.",
             f"Hebb's weights recall more than 99.9 % with up to {max(perfect)} of these digits."
             if perfect
-            else "Hebb's weights recall 99.9 % of the pixels with none of these numbers of digits.",
+            else "Hebb's weights recall fewer than 99.9 % of the pixels with the smallest number of digits already.",
         ]
         if worse:
             remarks.append(f"From {worse} digits on, Hebb's recall agrees less than what it started from.")
@@ -147,8 +147,8 @@ class HopfieldRecall:
             low=-1.0,
             high=1.0,
             columns=len(digits),
-            caption=f"{100 * self.config.flipped:.3g} % of the pixels are turned over; recalled from Hebb's weights, "
-            f"and by attention with beta = {self.config.beta:g}.",
+            caption=f"{round(self.config.flipped * SIDE * SIDE)} of {SIDE**2} pixels are turned over; recalled from "
+            f"Hebb's weights, and by attention with beta = {self.config.beta:g}.",
         )
         sweeps = tuple(map(float, range(len(found.energies))))
         energies = Lines(

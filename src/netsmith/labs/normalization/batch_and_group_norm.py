@@ -174,9 +174,10 @@ class BatchAndGroupNorm:
         if first > last:
             rises = {kind: errors[kind, last].mean - errors[kind, first].mean for kind in _NAMES}
             sure = {kind: errors[kind, last].apart(errors[kind, first]) for kind in _NAMES}
+            seeds = len(errors["batch", first])
+            unsure = " (within twice its standard error)" if seeds > 1 else " (one seed)"
             parts = [
-                f"{rise:+.3g} with {_NAMES[kind]}" + ("" if sure[kind] else " (within twice its standard error)")
-                for kind, rise in rises.items()
+                f"{rise:+.3g} with {_NAMES[kind]}" + ("" if sure[kind] else unsure) for kind, rise in rises.items()
             ]
             told.append(f"From batch {first} to {last} the error changes by, in percentage points: {', '.join(parts)}.")
         return tuple(told)

@@ -208,7 +208,8 @@ class BatchSize:
                 f"{text} the dev loss is, at the epoch where it differs most from that of batch {first}, away by "
                 f"{', '.join(parts)}."
             )
-        told.append(f"One seed of batch {first} is at most {100 * between:.3g} % away from the mean of its seeds.")
+        if self.config.seeds > 1:
+            told.append(f"One seed of batch {first} is at most {100 * between:.3g} % away from the mean of its seeds.")
         fall = noises[first].mean / noises[last].mean
         told.append(
             f"The gradient of batch {last} is {fall:.3g} times less noisy than that of batch {first}, which is "
@@ -219,6 +220,7 @@ class BatchSize:
             told.append(f"An epoch of batch {first} takes {ratio:.3g} times as long as one of batch {last} here.")
         one, other = spreads[first, "test"], spreads[last, "test"]
         close = "" if one.apart(other) else ", a difference within twice its standard error"
+        close = close if len(one) > 1 else ", one seed each"
         told.append(
             f"Test accuracy: {one.text('.3f')} with batch {first}, {other.text('.3f')} with batch {last}{close}."
         )

@@ -198,10 +198,14 @@ class CriticalPoints:
         index = kinds["minimum"] + kinds["maximum"] - kinds["saddle"]
         undecided = [formula for formula, point in zero if point.name == "degenerate"]
         told = [
-            f"{sample.title} has {len(points)} critical points found in the window: {counts}.",
+            f"{sample.title} has {len(points)} critical points found in the window: {counts or 'none'}.",
             f"Minima and maxima less saddles make {index}; of a smooth function that rises in every direction far out, "
             "with no degenerate point, all of them make 1 (Poincaré and Hopf)"
-            + (", so none is missing by this count." if index == 1 and not kinds["degenerate"] else "."),
+            + (
+                "; this count does not speak against having found all."
+                if index == 1 and not kinds["degenerate"] and len(kinds) > 1
+                else "."
+            ),
         ]
         for name, share in shares.items():
             parts = [f"{100 * share[kind]:.3g} % at a {kind}" for kind in (*_KINDS[:3],)]

@@ -209,7 +209,7 @@ def _facts(plane: Plane, way: Walk) -> dict[str, Any]:
         "losses": lowest,
         "norms": tuple(slopes.norm(dim=1).clamp(min=_FAINT).tolist()),
         "longest": float(slopes.norm(dim=1).max()),
-        "largest_step": float(moves.norm(dim=1).max()),
+        "largest_step": float(moves.norm(dim=1).max()) if len(moves) else 0.0,  # the first step left the plane
         "loss": lowest[-1],
         "cosine": float(cosines[moved].min()) if bool(moved.any()) else 1.0,
     }
