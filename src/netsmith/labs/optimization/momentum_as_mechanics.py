@@ -62,6 +62,12 @@ class MomentumAsMechanics:
                     "expected a stiffness above 0, friction * step below 1 (momentum is 1 less that), and at least two "
                     "steps"
                 )
+            limit = 2 / math.sqrt(max(self.stiffness))
+            if self.step >= limit:
+                raise ValueError(
+                    f"step={self.step}: semi-implicit steps diverge from {limit:.3g} on at stiffness={self.stiffness}; "
+                    "take a smaller step"
+                )
             return self
 
     def __init__(self, config: MomentumAsMechanics.Config) -> None:
