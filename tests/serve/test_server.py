@@ -119,7 +119,8 @@ def test_a_huge_declared_body_is_refused_before_it_is_sent(server) -> None:
 @pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example:80", "localhost\r\nX-Forwarded-Host: evil"])
 def test_the_host_header_is_checked_on_the_wire(server, host) -> None:
     body = b'{"inputs": [[1, 2]]}'
-    status, answer = exchange(server[0], post(server[0], f"Content-Length: {len(body)}", host=host), rest=body)
+    # in one piece: the server refuses by the head alone and closes, and a body that comes later would be met by a reset
+    status, answer = exchange(server[0], post(server[0], f"Content-Length: {len(body)}", host=host) + body)
     if "Forwarded" in host:  # nothing is taken from a proxy's headers
         assert status == 200
     else:
