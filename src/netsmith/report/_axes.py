@@ -29,9 +29,9 @@ __all__ = [
 COLORS = (
     "var(--series-1,#2f5bc4)",
     "var(--series-2,#c4571f)",
-    "var(--series-3,#2a9d7c)",
-    "var(--series-4,#c06fb0)",
-    "var(--series-5,#33363d)",
+    "var(--series-3,#007949)",
+    "var(--series-4,#7f4b97)",
+    "var(--series-5,#1b1c20)",
 )
 INK, MUTED, LINE = "var(--ink,#1b1c20)", "var(--muted,#62656d)", "var(--line,#e3e2dc)"
 

@@ -20,8 +20,8 @@ POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri
 
 _STYLE = """
 :root{color-scheme:light dark;--paper:#fcfbf9;--panel:#f4f3ef;--ink:#1b1c20;--muted:#62656d;--line:#e3e2dc;
---accent:#2f5bc4;--on-accent:#fff;--series-1:#2f5bc4;--series-2:#c4571f;--series-3:#2a9d7c;--series-4:#c06fb0;
---series-5:#33363d;
+--accent:#2f5bc4;--on-accent:#fff;--series-1:#2f5bc4;--series-2:#c4571f;--series-3:#007949;--series-4:#7f4b97;
+--series-5:#1b1c20;
 --sans:"Inter","Segoe UI",system-ui,-apple-system,"Helvetica Neue","Liberation Sans",Arial,sans-serif;
 --serif:"Iowan Old Style","Charter","Source Serif 4","Palatino Linotype","Liberation Serif",Georgia,serif;
 --mono:ui-monospace,"SF Mono","Cascadia Mono",Menlo,Consolas,"Liberation Mono",monospace}
