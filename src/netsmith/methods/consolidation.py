@@ -16,6 +16,7 @@ from netsmith.core.spec import Spec
 from netsmith.engine.batch import Batch, map_tensors
 from netsmith.engine.method import Logs, Update
 from netsmith.engine.task import Loss
+from netsmith.layers.evaluating import evaluating
 from netsmith.methods.supervised import Supervised
 
 __all__ = ["Consolidation", "fisher_diagonal"]
@@ -187,10 +188,8 @@ class Consolidation(Supervised):
         return Loss(loss.total + penalty * loss.weight, loss.weight)
 
     def _estimate(self, batch: Batch, update: Update) -> Logs:
-        training = self.model.training
-        self.model.eval()
-        found = fisher_diagonal(self.model, batch.inputs)
-        self.model.train(training)
+        with evaluating(self.model):
+            found = fisher_diagonal(self.model, batch.inputs)
         count = next(iter(found.values())).new_tensor(len(batch))
         update.sum_ranks([*found.values(), count])  # at once: a checkpoint is of one rank, and all resume from it
         for name, values in found.items():

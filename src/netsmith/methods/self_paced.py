@@ -16,6 +16,7 @@ from netsmith.core.spec import Spec
 from netsmith.engine.batch import Batch
 from netsmith.engine.method import Logs, Update
 from netsmith.engine.task import Loss
+from netsmith.layers.evaluating import evaluating
 from netsmith.methods.supervised import Supervised
 
 __all__ = ["SelfPaced"]
@@ -132,11 +133,8 @@ class SelfPaced(Supervised):
         Raises:
             ConfigError: It is 0.
         """
-        training = self.model.training
-        self.model.eval()  # no dropout, which only an update draws by the run's seed
-        with torch.no_grad():
+        with evaluating(self.model), torch.no_grad():  # no dropout, which only an update draws by the run's seed
             losses = self.losses(self.model(batch.inputs), batch)[self._labeled(batch)]
-        self.model.train(training)
         sums = losses.new_zeros(2)  # of a process without labels
         if len(losses):
             sums = torch.stack([losses.sort().values[len(losses) // 2], losses.new_ones(())])
