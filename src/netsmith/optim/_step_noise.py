@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Self
 
 import torch
@@ -39,12 +40,13 @@ class NoisyWrapper(Wrapper):
     the whole batch: it depends neither on how the batch is cut nor on the number of ranks.
 
     Args:
-        inner: What makes the steps.
+        config: Names the inner optimizer, which makes the steps.
+        parameters: A player's parameters by name.
         name: Of the entries, for one kind of noise may be inside another.
     """
 
-    def __init__(self, inner: torch.optim.Optimizer, *, name: str) -> None:
-        super().__init__(inner)
+    def __init__(self, config: WrapperConfig, parameters: Mapping[str, nn.Parameter], *, name: str) -> None:
+        super().__init__(config, parameters)
         self._entries = f"{name}_key", f"{name}_step"
         self._key = int(torch.randint(1 << 62, ()))
 

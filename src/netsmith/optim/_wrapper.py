@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import abc
+from collections.abc import Mapping
 from typing import Any
 
 import torch
+from torch import nn
 
 from netsmith.core.roles import OptimizerConfig, ScheduleConfig
 
@@ -62,12 +64,14 @@ class Wrapper(torch.optim.Optimizer, abc.ABC):
     that is not empty for one they have set up.
 
     Args:
-        inner: What makes the steps.
+        config: Names the inner optimizer, which makes the steps.
+        parameters: A player's parameters by name.
     """
 
-    def __init__(self, inner: torch.optim.Optimizer) -> None:
-        super().__init__(inner.param_groups, {})
-        self.inner = inner
+    def __init__(self, config: WrapperConfig, parameters: Mapping[str, nn.Parameter]) -> None:
+        self.inner: torch.optim.Optimizer = config.inner.build(parameters)
+        super().__init__(self.inner.param_groups, {})
+        self.config = config
         self._share()
 
     def _share(self) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import torch
 from pydantic import Field, model_validator
 from torch import nn
@@ -51,9 +49,7 @@ class ClipValue(Wrapper):
                 )
             return self
 
-    def __init__(self, config: ClipValue.Config, parameters: Mapping[str, nn.Parameter]) -> None:
-        super().__init__(config.inner.build(parameters))
-        self.config = config
+    config: ClipValue.Config
 
     @torch.no_grad()
     def step(self, closure: Closure | None = None) -> float | None:  # type: ignore[override]

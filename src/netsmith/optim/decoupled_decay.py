@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import torch
 from pydantic import Field, model_validator
-from torch import nn
 
 from netsmith.core.roles import OptimizerConfig
 from netsmith.optim._closure import Closure, ask
@@ -65,9 +62,7 @@ class DecoupledDecay(Wrapper):
                 )
             return self
 
-    def __init__(self, config: DecoupledDecay.Config, parameters: Mapping[str, nn.Parameter]) -> None:
-        super().__init__(config.inner.build(parameters))
-        self.config = config
+    config: DecoupledDecay.Config
 
     @torch.no_grad()
     def step(self, closure: Closure | None = None) -> float | None:  # type: ignore[override]

@@ -43,9 +43,10 @@ class GradientNoise(NoisyWrapper):
         scale: float = Field(default=0.01, gt=0)
         decay: float = Field(default=0.55, ge=0)
 
+    config: GradientNoise.Config
+
     def __init__(self, config: GradientNoise.Config, parameters: Mapping[str, nn.Parameter]) -> None:
-        super().__init__(config.inner.build(parameters), name="gradient_noise")
-        self.config = config
+        super().__init__(config, parameters, name="gradient_noise")
 
     @torch.no_grad()
     def step(self, closure: Closure | None = None) -> float | None:  # type: ignore[override]

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import torch
 from pydantic import Field, model_validator
-from torch import nn
 
 from netsmith.optim._closure import Closure, ask
 from netsmith.optim._wrapper import Wrapper, WrapperConfig
@@ -60,9 +57,7 @@ class Lookahead(Wrapper):
                 )
             return self
 
-    def __init__(self, config: Lookahead.Config, parameters: Mapping[str, nn.Parameter]) -> None:
-        super().__init__(config.inner.build(parameters))
-        self.config = config
+    config: Lookahead.Config
 
     @torch.no_grad()
     def step(self, closure: Closure | None = None) -> float | None:  # type: ignore[override]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import ClassVar
 
 import torch
@@ -53,9 +52,7 @@ class SAM(Wrapper):
             refuse_asking(self)
             return self
 
-    def __init__(self, config: SAM.Config, parameters: Mapping[str, nn.Parameter]) -> None:
-        super().__init__(config.inner.build(parameters))
-        self.config = config
+    config: SAM.Config
 
     @torch.no_grad()
     def step(self, closure: Closure | None = None) -> float:  # type: ignore[override]

@@ -45,9 +45,10 @@ class WeightNoise(NoisyWrapper):
 
         std: float = Field(default=0.01, gt=0)
 
+    config: WeightNoise.Config
+
     def __init__(self, config: WeightNoise.Config, parameters: Mapping[str, nn.Parameter]) -> None:
-        super().__init__(config.inner.build(parameters), name="weight_noise")
-        self.config = config
+        super().__init__(config, parameters, name="weight_noise")
 
     @torch.no_grad()
     def step(self, closure: Closure | None = None) -> float:  # type: ignore[override]
