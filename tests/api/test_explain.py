@@ -9,12 +9,12 @@ from torch import nn
 import netsmith
 from netsmith.api.network import Network
 from netsmith.cli.output import colored
-from netsmith.core.errors import UnsupportedError
+from netsmith.core.errors import ConfigError, UnsupportedError
 from netsmith.core.spec import Inputs, Outputs, Spec
 from netsmith.engine.source import Source
 from netsmith.models.vision.spatial_transformer_net import SpatialTransformerNet
 from netsmith.workflows import explanation
-from netsmith.workflows.attributions import Asked, Found, Method
+from netsmith.workflows.attributions import Asked, Found, Method, attribute
 from netsmith.workflows.checks import check
 from netsmith.workflows.judging import Judged
 from netsmith.workflows.method_tables import IMAGES, NODES, TABLES, TOKENS
@@ -55,6 +55,20 @@ def test_the_default_is_fast(tmp_path):
     found = images().explain(torch.rand(2, 1, 8, 8), tmp_path)
     told = [line.partition(":")[0] for line in found.notes if "deletion" in line]
     assert told == ["saliency", "smooth_grad", "integrated_gradients", "grad_cam", "occlusion"]
+
+
+def test_superpixels_follow_the_picture(tmp_path):
+    picture = torch.zeros(1, 1, 8, 8)
+    picture[:, :, :, :1] = 1.0  # an edge that no line of the 7 x 7 grid follows
+    seen = {}
+    for segments in ("grid", "superpixels"):
+        with mock.patch("netsmith.workflows.pictures.attribute", wraps=attribute) as spy:
+            images().explain(picture, tmp_path, method="lime", segments=segments)
+        cut = spy.call_args.args[1].segments[0, 0]
+        seen[segments] = bool(set(cut[:, :1].flatten().tolist()) & set(cut[:, 1:].flatten().tolist()))
+    assert seen == {"grid": True, "superpixels": False}
+    with pytest.raises(ConfigError, match=r"no segments named 'superpixel'; did you mean 'superpixels'\?"):
+        images().explain(picture, tmp_path, method="lime", segments="superpixel")
 
 
 def test_what_does_not_fit_says_what_does(tmp_path):

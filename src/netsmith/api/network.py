@@ -234,7 +234,9 @@ class Network:
             module, name = factorize(module, budget=low_rank)[0], f"{name}-low-rank"
         return Network(module, self.spec, task=self.task, name=name, missing=self.missing)
 
-    def explain(self, source: Any, folder: str | Path, *, method: str = "", count: int = 8) -> Any:
+    def explain(
+        self, source: Any, folder: str | Path, *, method: str = "", count: int = 8, segments: str = "grid"
+    ) -> Any:
         """Write pictures and a page that show why it decides as it does.
 
         Args:
@@ -242,6 +244,8 @@ class Network:
             folder: Where the page and its pictures go.
             method: Names of methods with commas between, or ``all`` that fit; empty for the fast ones.
             count: How many examples.
+            segments: Parts of an image that LIME and SHAP values switch off together: ``grid`` (7 x 7) or
+                ``superpixels`` (SLIC: cut along its edges, about 50).
 
         Raises:
             UnsupportedError: It does not answer with classes, or its inputs have no such explanation.
@@ -249,7 +253,7 @@ class Network:
         """
         from netsmith.workflows.explanation import explain_network
 
-        return explain_network(self, source, folder, method=method, count=count)
+        return explain_network(self, source, folder, method=method, count=count, segments=segments)
 
     def serve(self, *, host: str = "127.0.0.1", port: int = 8000, allowed_hosts: Sequence[str] = ()) -> None:
         """Serve it over HTTP until interrupted; see :func:`netsmith.serve.server.serve`."""

@@ -114,17 +114,19 @@ class Run:
         """Return one readable prediction per example; see :meth:`netsmith.api.network.Network.predict`."""
         return self.network.predict(values)
 
-    def explain(self, source: Any = None, *, method: str = "", count: int = 8) -> Any:
+    def explain(self, source: Any = None, *, method: str = "", count: int = 8, segments: str = "grid") -> Any:
         """Write pictures and a page that show why the product decides as it does.
 
         Args:
             source: A file or values to explain; examples of the test split by default.
             method: Names of methods with commas between, or ``all`` that fit; empty for the fast ones.
             count: How many examples.
+            segments: Parts of an image that LIME and SHAP values switch off together: ``grid`` (7 x 7) or
+                ``superpixels`` (SLIC: cut along its edges, about 50).
         """
         from netsmith.workflows.explanation import explain_run
 
-        return explain_run(self, source, method=method, count=count)
+        return explain_run(self, source, method=method, count=count, segments=segments)
 
     def compress(
         self,

@@ -81,11 +81,12 @@ def _cells(row: dict[str, Any]) -> list[str]:
     return [name, plain(str(label)), *best]
 
 
-def explain(path: str, *, source: str, method: str, count: int, code: str) -> None:
+def explain(path: str, *, source: str, method: str, count: int, segments: str, code: str) -> None:
     """Write pictures and a page that explain decisions."""
     from netsmith.api.run import load
 
-    found = load(path, code=code, notice=notice).explain(source or None, method=method, count=count)
+    run = load(path, code=code, notice=notice)
+    found = run.explain(source or None, method=method, count=count, segments=segments)
     for line in found.notes:
         say(line)
     for text in found.texts:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +22,7 @@ from netsmith.workflows.judging import Judged, judge
 from netsmith.workflows.method_tables import IMAGES, NODES, TABLES, TOKENS
 from netsmith.workflows.nodes import explain_nodes
 from netsmith.workflows.pages import data_text
-from netsmith.workflows.pictures import mistakes_group, picture_groups
+from netsmith.workflows.pictures import SEGMENTS, mistakes_group, picture_groups
 from netsmith.workflows.representations import evenly, read_examples
 from netsmith.workflows.rows import ColoredText, explain_rows
 
@@ -65,6 +65,7 @@ class _Examples:
         judged: The split they are from, where their classes are known.
         nodes: Which nodes of the graph; none where it has one answer.
         given: All that was given (at most :data:`_MOST`, spread evenly), for what is said of the whole network.
+        segments: The parts of an image that are switched off together, a name in :data:`SEGMENTS`.
     """
 
     names: list[str]
@@ -72,6 +73,7 @@ class _Examples:
     judged: Judged | None = None
     nodes: list[int] = field(default_factory=list)
     given: Any = None
+    segments: str = "grid"
 
 
 @dataclass
@@ -94,39 +96,52 @@ _KINDS: dict[str, tuple[str, ...]] = {
 _ALL = sorted({"all", *(name for names in _KINDS.values() for name in names)})
 
 
-def explain_run(run: Run, source: Any = None, *, method: str = "", count: int = 8) -> Explanation:
+def explain_run(
+    run: Run, source: Any = None, *, method: str = "", count: int = 8, segments: str = "grid"
+) -> Explanation:
     """Explain a run's product; see :meth:`netsmith.api.run.Run.explain`.
 
     Raises:
         UnsupportedError: The kind of input or output has no such explanation; what applies is named.
-        ConfigError: An unknown method.
+        ConfigError: An unknown method, or unknown segments.
     """
     network = run.network
-    wanted = _wanted(network, method)
+    wanted = _wanted(network, method, segments)
     text = text_column(run.found.config.data)
     examples = _of_data(run, count) if source is None else _given(network, source, count, text=text)
     subtitle = f"{data_text(run)}: {len(network.spec.outputs.names)} classes, {network.spec.inputs.kind} inputs."
-    return _write(network, examples, wanted, run.path / "explain", subtitle)
+    return _write(network, replace(examples, segments=segments), wanted, run.path / "explain", subtitle)
 
 
 def explain_network(
-    network: Network, source: Any, folder: str | Path, *, method: str = "", count: int = 8
+    network: Network,
+    source: Any,
+    folder: str | Path,
+    *,
+    method: str = "",
+    count: int = 8,
+    segments: str = "grid",
 ) -> Explanation:
     """Explain a network on a file or values; see :meth:`netsmith.api.network.Network.explain`.
 
     Raises:
         UnsupportedError: The kind of input or output has no such explanation; what applies is named.
-        ConfigError: An unknown method.
+        ConfigError: An unknown method, or unknown segments.
         DataError: The values do not fit the network.
     """
-    wanted = _wanted(network, method)
+    wanted = _wanted(network, method, segments)
     subtitle = f"{len(network.spec.outputs.names)} classes, {network.spec.inputs.kind} inputs."
-    return _write(network, _given(network, source, count), wanted, Path(folder), subtitle)
+    examples = replace(_given(network, source, count), segments=segments)
+    return _write(network, examples, wanted, Path(folder), subtitle)
 
 
-def _wanted(network: Network, method: str) -> tuple[str, ...]:
+def _wanted(network: Network, method: str, segments: str) -> tuple[str, ...]:
     """Return the methods meant; ``()`` for the fast ones that fit."""
     kind, answers = network.spec.inputs.kind, network.spec.outputs.kind
+    if segments not in SEGMENTS:
+        raise ConfigError(f"no segments named {segments!r}{did_you_mean(segments, SEGMENTS)}")
+    if segments != "grid" and kind != "image":
+        raise UnsupportedError(f"{segments} are parts of an image, and {network.name} takes {kind} inputs")
     known = _KINDS.get(kind, ())
     parts = method.split(",") if method else []
     names = tuple(dict.fromkeys(part.strip().replace("-", "_") for part in parts))  # each once
@@ -215,7 +230,9 @@ def _of_data(run: Run, count: int) -> _Examples:
 
 def _explain_images(network: Network, examples: _Examples, wanted: tuple[str, ...], page: Page) -> _Found:
     judged = examples.judged
-    groups, notes, checks = picture_groups(network, examples.names, examples.raw, wanted=wanted, judged=judged)
+    groups, notes, checks = picture_groups(
+        network, examples.names, examples.raw, wanted=wanted, judged=judged, segments=examples.segments
+    )
     mistakes = mistakes_group(network, judged) if judged is not None else None
     groups += [mistakes] if mistakes is not None else []
     _write_groups(page, groups)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 
 from netsmith.core.errors import UnsupportedError
 from netsmith.explain.prototypes import activation_maximization, features_at, nearest_examples
-from netsmith.explain.segments import grid_segments
+from netsmith.explain.segments import grid_segments, superpixels
 from netsmith.report.page import Picture
 from netsmith.report.pictures import heat_pixels, overlay, png, to_pixels, visible
 from netsmith.report.run_page import PictureGroup
@@ -23,9 +24,13 @@ from netsmith.workflows.method_tables import IMAGES
 if TYPE_CHECKING:
     from netsmith.api.network import Network
 
-__all__ = ["METHODS", "Shown", "mistakes_group", "picture_groups", "value_range"]
+__all__ = ["METHODS", "SEGMENTS", "Shown", "mistakes_group", "picture_groups", "value_range"]
 
 METHODS = (*(name for name, method in IMAGES.items() if method.default), "prototypes")
+SEGMENTS: Mapping[str, Callable[[Tensor], Tensor]] = MappingProxyType(
+    {"grid": lambda images: grid_segments(*images.shape[2:]).to(images.device), "superpixels": superpixels}
+)
+"""Into which parts, switched off together, images ``(B, C, H, W)`` in 0..1 are cut."""
 _SIDE = 112  # pixels of a picture on the page
 _NUMBERS = 2_000_000  # in the pictures of one forward pass, about; the activations are many times as many
 
@@ -78,6 +83,7 @@ def picture_groups(
     *,
     wanted: Sequence[str] = (),
     judged: Judged | None = None,
+    segments: str = "grid",
 ) -> Shown:
     """Explain some images.
 
@@ -87,6 +93,7 @@ def picture_groups(
         raw: ``(B, C, H, W)``.
         wanted: Methods; none for the fast ones that fit.
         judged: The split they are from, for the typical examples of each class.
+        segments: The parts that LIME and SHAP values switch off together, a name in :data:`SEGMENTS`.
 
     Raises:
         UnsupportedError: Nothing of what is wanted fits the network; what does is told.
@@ -100,7 +107,7 @@ def picture_groups(
         images,
         logits.argmax(1),
         fill=float(images.mean()),
-        segments=grid_segments(*images.shape[2:]).to(images.device),
+        segments=SEGMENTS[segments](images),
         layer=f"shipped.network.{landmark}" if landmark else "",
         name=network.name,
         rows=max(1, min(512, _NUMBERS // images[:1].numel())) if len(images) else 1,
