@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from netsmith.api.encode import Missing, encode
 from netsmith.api.raw import Raw, as_batches, count, free_axes, parse_graphs, random_graphs
 from netsmith.core.errors import DataError, NetsmithError, ProofError, UnsupportedError, first_line
+from netsmith.core.roles import ModelConfig
 from netsmith.core.spec import Inputs, Spec
 from netsmith.engine.random import example_keys, keyed_normal
 from netsmith.engine.task import Task
@@ -162,7 +163,20 @@ class Network:
         """Return readable predictions for outputs, wherever they were computed."""
         if self.task is None:
             return [{"values": row} for row in output.reshape(len(output), -1).tolist()]
+        if self.scores:
+            return self.task.decode_scores(output, self.spec.outputs, kind=self.scores)
         return self.task.decode(output, self.spec.outputs)
+
+    @property
+    def scores(self) -> str:
+        """Return what the model's numbers for classes are where they are no logits of probabilities, else ``""``."""
+        config = getattr(self.module, "config", None)
+        return config.scores if isinstance(config, ModelConfig) else ""
+
+    def sureness(self, logits: Tensor) -> str:
+        """Return how sure the answer to one example is, ``(K,)``: its probability, or its score with its name."""
+        highest = logits if self.scores else logits.softmax(0)
+        return f"{self.scores}: {float(highest.max()):.4g}" if self.scores else f"{float(highest.max()):.0%}"
 
     @property
     def class_axis(self) -> int:

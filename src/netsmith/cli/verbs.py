@@ -78,6 +78,8 @@ def _cells(row: dict[str, Any]) -> list[str]:
     if label is None:
         return [name, json.dumps({key: value for key, value in row.items() if key != "input"})]
     best = [f"{max(row['probabilities'].values()):.4f}"] if row.get("probabilities") else []
+    if row.get("scores"):
+        best = [f"{row['scores_are']} {max(row['scores'].values()):.6g}"]
     return [name, plain(str(label)), *best]
 
 

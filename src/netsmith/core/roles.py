@@ -71,6 +71,8 @@ class ModelConfig(Config):
             counts for them. Data given to it, or fields that are set, go before.
         uncounted: Why its multiply-adds cannot be counted from its form alone (its fit decides them); ``""`` if they
             can.
+        scores: What its numbers for the classes are (``votes``) where their softmax is no probability; ``""`` where
+            it is.
     """
 
     role: ClassVar[str] = "model"
@@ -81,6 +83,7 @@ class ModelConfig(Config):
     per_stage: ClassVar[tuple[str, ...]] = ()
     published: ClassVar[Mapping[str, int]] = MappingProxyType({})
     uncounted: ClassVar[str] = ""
+    scores: ClassVar[str] = ""
 
     def public_names(self) -> Mapping[str, Renaming]:
         """Return, by library whose weights are public, what turns its names of tensors into ours."""

@@ -140,6 +140,18 @@ class Task(nn.Module, abc.ABC):
             outputs: The schema's outputs (label names, units).
         """
 
+    def decode_scores(self, output: Any, outputs: Outputs, *, kind: str) -> list[dict[str, Any]]:  # noqa: ARG002
+        """Return what :meth:`decode` does, of a model whose scores of classes are no logits of probabilities.
+
+        By default the same; a task that shows probabilities shows the scores, and what they are, instead.
+
+        Args:
+            output: What the product returned.
+            outputs: The schema's outputs.
+            kind: What the scores are (``votes``).
+        """
+        return self.decode(output, outputs)
+
 
 def figures(metrics: Mapping[str, Metric], split: str) -> dict[str, float]:
     """Compute every metric once, named ``split/name``."""

@@ -64,6 +64,15 @@ function show(prediction) {
   const label = prediction.label !== undefined ? prediction.label : prediction.action;
   if (label !== undefined) add(place, "strong", String(label));
   const chances = prediction.probabilities;
+  if (prediction.label !== undefined && prediction.scores !== undefined) {
+    for (const [name, value] of Object.entries(prediction.scores)) {
+      const bar = add(place, "div", undefined, "bar");
+      add(bar, "span", name);
+      add(bar, "span", prediction.scores_are);
+      add(bar, "span", String(Number(value.toPrecision(6))));
+    }
+    return;
+  }
   if (chances === undefined || Array.isArray(chances)) {
     add(place, "pre", JSON.stringify(prediction));
     return;

@@ -1,4 +1,4 @@
-"""From logits to what a person reads: names of classes and their probabilities."""
+"""From what a network answers to what a person reads: names of classes, their probabilities or scores."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from torch import Tensor
 from netsmith.core.errors import ConfigError, DataError
 from netsmith.core.spec import Outputs
 
-__all__ = ["class_names", "probabilities_of"]
+__all__ = ["class_names", "probabilities_of", "scores_of"]
 
 
 def class_names(output: Tensor, outputs: Outputs) -> tuple[str, ...]:
@@ -29,7 +29,19 @@ def probabilities_of(output: Tensor) -> Tensor:
     Raises:
         DataError: A probability is not a number.
     """
-    probabilities = output.detach().cpu().double().softmax(-1)
-    if not bool(probabilities.isfinite().all()):
+    return _finite(output.detach().cpu().double().softmax(-1))
+
+
+def scores_of(output: Tensor) -> Tensor:
+    """Return the scores as they are, in double precision.
+
+    Raises:
+        DataError: A score is not a number.
+    """
+    return _finite(output.detach().cpu().double())
+
+
+def _finite(values: Tensor) -> Tensor:
+    if not bool(values.isfinite().all()):
         raise DataError("the network's answer is not finite; check the range of the input")
-    return probabilities
+    return values

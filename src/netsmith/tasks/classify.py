@@ -16,7 +16,7 @@ from netsmith.core.errors import ConfigError, shorten
 from netsmith.core.roles import TaskConfig
 from netsmith.core.spec import OutputKind, Outputs, Spec
 from netsmith.engine.task import UNLABELED, Loss, Metric, Ratio, Task
-from netsmith.tasks._decoding import class_names, probabilities_of
+from netsmith.tasks._decoding import class_names, probabilities_of, scores_of
 from netsmith.tasks._metrics import among, correct, full, labels, negative_log_likelihood
 
 __all__ = ["Classify", "ConfusionMatrix"]
@@ -122,17 +122,29 @@ class Classify(Task):
             ConfigError: The schema has another number of names than the network has classes.
             DataError: A probability is not a number.
         """
-        names, probabilities = class_names(output, outputs), probabilities_of(output)
-        # Stable, so that equal probabilities are answered by the first class, as argmax does.
-        ranked, order = probabilities.sort(dim=1, descending=True, stable=True)
+        return self._ranked(probabilities_of(output), "probabilities", class_names(output, outputs))
+
+    def decode_scores(self, output: Tensor, outputs: Outputs, *, kind: str) -> list[dict[str, Any]]:
+        """Return label, index, the highest scores (falling), and what they are.
+
+        Raises:
+            ConfigError: The schema has another number of names than the network has classes.
+            DataError: A score is not a number.
+        """
+        rows = self._ranked(scores_of(output), "scores", class_names(output, outputs))
+        return [{**row, "scores_are": kind} for row in rows]
+
+    def _ranked(self, values: Tensor, what: str, names: tuple[str, ...]) -> list[dict[str, Any]]:
+        # Stable, so that equal values are answered by the first class, as argmax does.
+        ranked, order = values.sort(dim=1, descending=True, stable=True)
         top = min(self.config.top, len(names))
         return [
             {
                 "label": names[indices[0]],
                 "index": indices[0],
-                "probabilities": {names[index]: value for index, value in zip(indices, values, strict=True)},
+                what: {names[index]: value for index, value in zip(indices, row, strict=True)},
             }
-            for indices, values in zip(order[:, :top].tolist(), ranked[:, :top].tolist(), strict=True)
+            for indices, row in zip(order[:, :top].tolist(), ranked[:, :top].tolist(), strict=True)
         ]
 
 

@@ -14,7 +14,7 @@ from netsmith.core.errors import DataError
 from netsmith.core.roles import TaskConfig
 from netsmith.core.spec import OutputKind, Outputs
 from netsmith.engine.task import UNLABELED, Loss, Metric, Ratio, Task
-from netsmith.tasks._decoding import class_names, probabilities_of
+from netsmith.tasks._decoding import class_names, probabilities_of, scores_of
 from netsmith.tasks._metrics import correct, full, negative_log_likelihood
 
 __all__ = ["Tag"]
@@ -89,14 +89,18 @@ class Tag(Task):
             DataError: A probability is not a number.
         """
         output = self.classes_last(output)
-        names = class_names(output, outputs)
-        probabilities = probabilities_of(output).flatten(1, -2)  # (B, elements, K)
-        likeliest = probabilities.argmax(-1)
-        sure = probabilities.amax(-1)
-        return [
-            {"labels": [names[index] for index in indices], "probabilities": values}
-            for indices, values in zip(likeliest.tolist(), sure.tolist(), strict=True)
-        ]
+        return _highest(probabilities_of(output), "probabilities", class_names(output, outputs))
+
+    def decode_scores(self, output: Tensor, outputs: Outputs, *, kind: str) -> list[dict[str, Any]]:
+        """Return, per example, the class of the highest score of each element, that score, and what scores are.
+
+        Raises:
+            ConfigError: The schema has another number of names than the network has classes.
+            DataError: A score is not a number.
+        """
+        output = self.classes_last(output)
+        rows = _highest(scores_of(output), "scores", class_names(output, outputs))
+        return [{**row, "scores_are": kind} for row in rows]
 
     @property
     def class_axis(self) -> int:
@@ -109,6 +113,14 @@ def labeled(output: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     _check(output, target)
     has = target != UNLABELED
     return output[has], target[has]
+
+
+def _highest(values: Tensor, what: str, names: tuple[str, ...]) -> list[dict[str, Any]]:
+    values = values.flatten(1, -2)  # (B, elements, K)
+    return [
+        {"labels": [names[index] for index in indices], what: highest}
+        for indices, highest in zip(values.argmax(-1).tolist(), values.amax(-1).tolist(), strict=True)
+    ]
 
 
 def _check(output: Tensor, target: Tensor) -> None:

@@ -26,11 +26,11 @@ _HEADERS = (
     "verdict",
 )
 _TEXT = (
-    "Deletion takes the parts away, the most important first: the area under the probability should be smaller than in "
-    "random order (Petsiuk et al. 2018). Insertion brings them in: it should be larger. Shuffled weights: the rank "
-    "correlation with the explanation of the same network after its weights were shuffled layer by layer from the "
-    "output; what stays alike explains the input, not the network (Adebayo et al. 2018). Adds up within: how far the "
-    "parts are from the change of the score that they share out."
+    "Deletion takes the parts away, the most important first: the area under the softmax of its score should be "
+    "smaller than in random order (Petsiuk et al. 2018). Insertion brings them in: it should be larger. Shuffled "
+    "weights: the rank correlation with the explanation of the same network after its weights were shuffled layer by "
+    "layer from the output; what stays alike explains the input, not the network (Adebayo et al. 2018). Adds up "
+    "within: how far the parts are from the change of the score that they share out."
 )
 _EXAMPLES = 4  # examples whose explanation is computed again from shuffled weights
 _STEPS = 10
@@ -45,7 +45,7 @@ class Check:
 
     Attributes:
         method: Its name.
-        deletion: Mean area under the probability, and that of random order.
+        deletion: Mean area under the softmax of the score, and that of random order.
         insertion: The same for bringing in.
         shuffled: Rank correlation after each stage of shuffling, from the output down; empty where nothing is learned
             or the parts are too few to rank.
@@ -133,7 +133,7 @@ def _judged(name: str, several: Sequence[_Measured]) -> Check:
     if deletion >= deleted and insertion <= inserted:
         faults.append("what it calls important matters no more than random parts")
     elif deletion >= deleted:
-        faults.append("taking away what it calls important lowers the probability no more than random parts do")
+        faults.append("taking away what it calls important lowers the score no more than random parts do")
     if shuffled and shuffled[-1] > _ALIKE:
         faults.append("it stays alike when the weights are shuffled: it shows the input more than the network")
     if any(one.error is not None and one.error > _SHARE * one.size for one in several):

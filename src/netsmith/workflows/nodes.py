@@ -77,7 +77,7 @@ def explain_nodes(
         cases.append((asked, found))
         best = int(answers[node])
         labels = network.spec.outputs.names
-        heading = f"{name}: {labels[best]} ({float(logits[node].softmax(0)[best]):.0%})"
+        heading = f"{name}: {labels[best]} ({network.sureness(logits[node])})"
         seen = len(near.nodes)
         page.section(heading, f"It has {seen} nodes." if whole else f"It sees {seen} nodes, itself included.")
         for method, one in found.items():

@@ -136,11 +136,9 @@ def _local_group(
     network: Network, names: Sequence[str], images: Tensor, logits: Tensor, maps: dict[str, Tensor]
 ) -> PictureGroup:
     labels = network.spec.outputs.names
-    probabilities = logits.softmax(1)
     pictures = []
     for row in range(len(images)):
-        best = int(probabilities[row].argmax())
-        caption = f"{names[row]}: {labels[best]} ({float(probabilities[row, best]):.0%})"
+        caption = f"{names[row]}: {labels[int(logits[row].argmax())]} ({network.sureness(logits[row])})"
         pictures.append(Picture(_photo(images[row]), caption))
         for name, heat in maps.items():
             soft = IMAGES[name].soft
@@ -191,8 +189,8 @@ def mistakes_group(network: Network, judged: Judged, *, count: int = 5, each: in
     pictures = []
     for pair in judged.pairs(count=count):
         for index in pair.indices[:each]:
-            confidence = float(judged.logits[index].softmax(0).max())
-            caption = f"{labels[pair.truth]} taken for {labels[pair.prediction]} ({confidence:.0%})"
+            sureness = network.sureness(judged.logits[index])
+            caption = f"{labels[pair.truth]} taken for {labels[pair.prediction]} ({sureness})"
             pictures.append(Picture(_photo(unit.to_unit(judged.raw[index])), caption))
     if not pictures:
         return None

@@ -73,7 +73,7 @@ def explain_rows(
     lines, texts = [], []
     for row, name in enumerate(names):
         best = int(asked.targets[row])
-        heading = f"{name}: {network.spec.outputs.names[best]} ({float(logits[row].softmax(0)[best]):.0%})"
+        heading = f"{name}: {network.spec.outputs.names[best]} ({network.sureness(logits[row])})"
         page.section(heading)
         parts = _parts(network, raw[row], asked.inputs[row])
         texts += _one(page, heading, parts, row, found, lines, text=not table)

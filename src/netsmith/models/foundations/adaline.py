@@ -55,6 +55,7 @@ class Adaline(nn.Module):
         """
 
         takes: ClassVar[tuple[InputKind, ...]] = ("image", "table", "series", "audio", "state")
+        scores: ClassVar[str] = "linear responses"
 
         updates: Literal["online", "batch"] = "batch"
         bias: bool = True

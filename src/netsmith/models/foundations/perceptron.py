@@ -59,6 +59,7 @@ class Perceptron(nn.Module):
         """
 
         takes: ClassVar[tuple[InputKind, ...]] = ("image", "table", "series", "audio", "state")
+        scores: ClassVar[str] = "w x + b"
 
         bias: bool = True
         in_features: int | Auto = AUTO

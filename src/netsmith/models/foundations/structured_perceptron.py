@@ -67,6 +67,7 @@ class StructuredPerceptron(nn.Module):
         """
 
         takes: ClassVar[tuple[InputKind, ...]] = ("text", "tokens")
+        scores: ClassVar[str] = "scores of the best sequence with the tag"
         uncounted: ClassVar[str] = "it adds and compares, and multiplies nothing"
 
         window: int = Field(default=3, ge=1)

@@ -69,6 +69,7 @@ class Svm(Fitted):
         """
 
         takes: ClassVar[tuple[InputKind, ...]] = ("image", "table", "series", "audio", "state")
+        scores: ClassVar[str] = "votes"
         uncounted: ClassVar[str] = "the fit decides how many support vectors there are"
 
         kernel: Literal["linear", "rbf", "poly"] = "rbf"

@@ -200,6 +200,7 @@ class Neocognitron(nn.Module):
         """
 
         takes: ClassVar[tuple[InputKind, ...]] = ("image",)
+        scores: ClassVar[str] = "responses of cells"
         widths: ClassVar[tuple[str, ...]] = ("planes",)
 
         planes: tuple[_Width, _Width, _Width] = (24, 24, 24)
