@@ -283,7 +283,7 @@ class Network:
         """
         from netsmith.measure.latency import latency_ms
         from netsmith.measure.macs import count_macs
-        from netsmith.measure.parameters import count_parameters
+        from netsmith.measure.parameters import count_stored
 
         scripted = next((child for child in self.module.modules() if isinstance(child, torch.jit.ScriptModule)), None)
         if scripted is not None:
@@ -298,7 +298,7 @@ class Network:
                 self.shipped(example)
 
         return {
-            "parameters": count_parameters(self.module),
+            "parameters": count_stored(self.module),
             "macs": count_macs(self.shipped, example),
             "latency_ms": latency_ms(call).median,
             "measured_at": time.strftime("%Y-%m-%d"),

@@ -27,6 +27,7 @@ from netsmith.engine.method import Method
 from netsmith.engine.run_folder import RunFolder
 from netsmith.engine.source import LiveSource, Source
 from netsmith.measure.macs import count_macs
+from netsmith.measure.parameters import count_stored
 
 __all__ = ["Run", "brought", "compare", "load", "prepared", "resume", "teaching", "train", "with_code"]
 
@@ -131,16 +132,16 @@ class Run:
     def compress(
         self,
         *,
-        latency_ms: float | None = None,
-        size: float | None = None,
+        latency_ms: float | str | None = None,
+        size: float | str | None = None,
         speedup: float | None = None,
         **settings: Any,
     ) -> Any:
         """Prune, distil and quantize; with a budget, narrow layers until the measured network is within it.
 
         Args:
-            latency_ms: A budget: at most this median latency under ONNX Runtime.
-            size: A budget: at most so many bytes of the file.
+            latency_ms: A budget: at most this median latency under ONNX Runtime, in ms or with a unit (``"1.5ms"``).
+            size: A budget: at most so many bytes of the file; or with a unit (``"200kB"``).
             speedup: A budget: so many times as fast.
             **settings: Of :func:`netsmith.workflows.compression.compress_run`, or with a budget of
                 :func:`netsmith.workflows.front.compress_to_budget`.
@@ -148,14 +149,18 @@ class Run:
         Raises:
             ConfigError: More than one budget, or one that cannot be reached.
         """
+        from netsmith.workflows.amounts import amount
         from netsmith.workflows.budget import Budget
         from netsmith.workflows.compression import compress_run
         from netsmith.workflows.front import compress_to_budget
 
-        given = {"latency": latency_ms, "size": size, "speedup": speedup}
-        budgets = [Budget(kind, value) for kind, value in given.items() if value is not None]  # type: ignore[arg-type]
-        if len(budgets) > 1:
+        if sum(given is not None for given in (latency_ms, size, speedup)) > 1:
             raise ConfigError("give one budget: latency_ms, size or speedup")
+        budgets = [Budget("speedup", speedup)] if speedup is not None else []
+        if latency_ms is not None:
+            budgets = [Budget("latency", amount(latency_ms, "latency", name="latency_ms"))]
+        if size is not None:
+            budgets = [Budget("size", amount(size, "size", name="size"))]
         settings.setdefault("notice", self.notice)
         return compress_to_budget(self, budgets[0], **settings) if budgets else compress_run(self, **settings)
 
@@ -346,7 +351,7 @@ def compare(
             {
                 "run": run.path.name,
                 "figures": run.figures() if finished else {},
-                "parameters": sum(p.numel() for p in network.module.parameters()),
+                "parameters": count_stored(network.module),
                 "bytes": sum(t.numel() * t.element_size() for t in network.module.state_dict().values()),
                 "macs": count_macs(network.shipped, network.example(1)),
             }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -24,28 +23,18 @@ def parse(*, latency: str, size: str, speedup: float) -> Budget | None:
     if not latency and not size and not speedup:
         return None
     from netsmith.core.errors import ConfigError
+    from netsmith.workflows.amounts import amount
     from netsmith.workflows.budget import Budget
 
     if sum((bool(latency), bool(size), bool(speedup))) > 1:
         raise ConfigError("give one budget: --latency, --size or --speedup")
     if latency:
-        return Budget("latency", _number(latency, "--latency", {"ms": 1.0, "us": 1e-3, "s": 1e3}))
+        return Budget("latency", amount(latency, "latency", name="--latency"))
     if size:
-        units = {"b": 1.0, "kb": 1e3, "mb": 1e6, "kib": 1024.0, "mib": 1024.0**2}
-        return Budget("size", _number(size, "--size", units))
+        return Budget("size", amount(size, "size", name="--size"))
     if speedup <= 1:
         raise ConfigError(f"--speedup {speedup:g}: expected more than 1")
     return Budget("speedup", speedup)
-
-
-def _number(text: str, option: str, units: dict[str, float]) -> float:
-    from netsmith.core.errors import ConfigError
-
-    found = re.fullmatch(r"(\d+\.?\d*|\.\d+)\s*([A-Za-z]+)", text.strip())
-    factor = units.get(found[2].lower()) if found else None
-    if found is None or factor is None or not float(found[1]):
-        raise ConfigError(f"{option} {text!r}: expected a number above 0 with a unit: {', '.join(units)}")
-    return float(found[1]) * factor
 
 
 def refuse(options: Mapping[str, Any], why: str) -> None:

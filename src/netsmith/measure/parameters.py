@@ -11,7 +11,7 @@ from torch import nn
 from netsmith.measure.example import Example, tensors
 from netsmith.measure.macs import Counter, on_meta
 
-__all__ = ["Row", "count_parameters", "layer_table"]
+__all__ = ["Row", "count_parameters", "count_stored", "layer_table"]
 
 _IN_PLACE = (
     *(nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.PReLU, nn.RReLU, nn.ELU, nn.CELU, nn.SELU, nn.SiLU, nn.GELU, nn.Mish),
@@ -51,6 +51,19 @@ def count_parameters(module: nn.Module, *, trainable: bool = False) -> int:
         trainable: Count only those that ask for a gradient.
     """
     return sum(p.numel() for p in module.parameters() if p.requires_grad or not trainable)
+
+
+def count_stored(module: nn.Module) -> int:
+    """Return the number of parameters; of a module without any, of the numbers that it keeps in buffers.
+
+    So a learner without a gradient counts by what it has learned: the weights of a perceptron, the examples of a
+    nearest-neighbor search.
+
+    Example:
+        >>> count_stored(nn.Linear(3, 2)), count_stored(nn.BatchNorm1d(4, affine=False))
+        (8, 9)
+    """
+    return count_parameters(module) or sum(value.numel() for value in module.state_dict().values())
 
 
 def layer_table(module: nn.Module, example: Example) -> list[Row]:

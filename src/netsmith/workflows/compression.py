@@ -27,7 +27,7 @@ from netsmith.workflows.int8 import calibration_or_none
 from netsmith.workflows.judging import Judged, judge
 from netsmith.workflows.pages import charts_of, environment_facts, measured_text, write_compressed
 from netsmith.workflows.shipping import TRAINED_INT8, Shipment, ship_all
-from netsmith.workflows.tuning import Hooks, classes_of, cut_into, epochs_of, parts_of, tuning
+from netsmith.workflows.tuning import Hooks, classes_of, cut_into, epochs_of, parts_of, tuning, untuned
 
 if TYPE_CHECKING:
     from torch import nn
@@ -100,11 +100,17 @@ def compress_run(
     network, source = run.network, classes_of(run)
     if is_fake(network.module):
         raise UnsupportedError(f"{run.path.name} was trained in int8; compress the run that it was made from")
+    lasting = untuned(run)
+    if lasting and (low_rank or train_int8):
+        raise UnsupportedError(f"{'--low-rank' if low_rank else '--train-int8'}: {lasting}")
     if train_int8 and network.spec.inputs.kind == "graph":
         raise UnsupportedError("--train-int8: graphs are exported by an exporter that has no fake quantization")
     if not (student or sets) and not run.found.config.optimizers:
         notice(f"a student is left out: {run.path.name} was learned without a gradient, as none of ours can be")
         student = "none"
+    if prune and lasting:
+        notice(f"pruning is left out: {lasting}")
+        prune = 0.0
     if student == "none" and sets:
         raise ConfigError(f"--set {next(iter(sets))}: it changes the student's experiment, and --student none has none")
     taught = None if student == "none" else _student(run, student, epochs=epochs * 2, sets=sets or {})

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from netsmith.api.commands import on_run
-from netsmith.core.errors import ConfigError
+from netsmith.core.errors import ConfigError, UnsupportedError
 from netsmith.core.files import read_json, write_json
 from netsmith.engine.run_folder import environment
 from netsmith.engine.source import Source
@@ -21,7 +21,7 @@ from netsmith.workflows.front_runs import ALPHA, Trainer, controls_of, words_of
 from netsmith.workflows.int8 import calibration_or_none
 from netsmith.workflows.judging import judge
 from netsmith.workflows.shipping import Shipment, accuracy_of, ship_all
-from netsmith.workflows.tuning import Hooks, classes_of, cut_into, epochs_of, parts_of
+from netsmith.workflows.tuning import Hooks, classes_of, cut_into, epochs_of, parts_of, untuned
 
 if TYPE_CHECKING:
     from netsmith.api.run import Run
@@ -75,6 +75,8 @@ def compress_to_budget(
     run.figures()  # refuses a run that is not finished
     network, source = run.network, classes_of(run)
     parts_of(run)
+    if lasting := untuned(run):
+        raise UnsupportedError(f"{budget.option()}: {lasting}")
     batches = calibration_or_none(network, source, notice=notice)
     trainer = Trainer(run, epochs or max(1, epochs_of(run) // 2), hooks, notice)
     plan, search = _searched(trainer, source, budget, points, batches)

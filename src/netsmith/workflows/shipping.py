@@ -89,12 +89,12 @@ def ship(
     """
     from netsmith.compress.fake_quantize import is_fake
     from netsmith.measure.macs import count_macs
-    from netsmith.measure.parameters import count_parameters
+    from netsmith.measure.parameters import count_stored
 
     folder.mkdir(parents=True, exist_ok=True)
     plain = folder / "model.onnx"
     report = network.export(plain)
-    parameters = count_parameters(network.module)
+    parameters = count_stored(network.module)
     macs = count_macs(network.shipped, network.example(1))
     found = []
 

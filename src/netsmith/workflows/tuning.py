@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from netsmith.compress.surgery import SurgeryLog
     from netsmith.methods._logit_cache import SharedAnswers
 
-__all__ = ["Hooks", "classes_of", "cut_into", "epochs_of", "parts_of", "training_inputs", "tuning"]
+__all__ = ["Hooks", "classes_of", "cut_into", "epochs_of", "parts_of", "training_inputs", "tuning", "untuned"]
 
 Hooks = Callable[[str], Sequence[Hook]]
 """Hooks for a training, by its role: a progress bar."""
@@ -71,6 +71,13 @@ def training_inputs(source: Source, *, batches: int = 4) -> list[Any]:
     """Return the inputs of a few training batches, plain: for what is measured of a network, not learned."""
     order = source.order("train", seed=0, epoch=0)[:batches]
     return [source.load("train", indices).inputs for indices in order]
+
+
+def untuned(run: Run) -> str:
+    """Return why no cut, thin or rounded copy of a run could be tuned, ``""`` where one can."""
+    if run.found.config.optimizers:
+        return ""
+    return f"{run.path.name} was learned without a gradient: no optimizer could tune what a changed copy has lost"
 
 
 def tuning(run: Run, *, epochs: int, slower: float = 0.3) -> Found:
