@@ -195,6 +195,14 @@ def experiment(**changes):
     return config.derive(**(known | changes))
 
 
+def test_a_part_that_is_kept_in_evaluation_mode_stays_there():
+    method = build()
+    method.model.stages.eval()  # what a frozen normalization does
+    method.step(iter([batch()]), Descent(method))  # the first step measures the means
+    assert not any(part.training for part in method.model.stages.modules())
+    assert method.model.training
+
+
 def test_a_cut_run_ends_with_the_same_bits():
     ends = []
     for cut in (None, 1, 3, 5):  # two of the six steps are the teacher's

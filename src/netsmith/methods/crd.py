@@ -15,6 +15,7 @@ from netsmith.engine.batch import Batch
 from netsmith.engine.method import Feed, Logs, Update
 from netsmith.engine.random import keyed_uniform
 from netsmith.engine.task import Loss, weighted
+from netsmith.layers.evaluating import evaluating
 from netsmith.layers.initialization import he_initialize
 from netsmith.methods._features import check_layers, probe_of, run_with_features
 from netsmith.methods._taught import Taught, TaughtConfig, wide
@@ -134,11 +135,8 @@ class CRD(Taught):
     def _widths(self, spec: Spec) -> tuple[int, int]:
         """Return how many features the two layers give, by a probe that leaves no trace."""
         probe = probe_of(spec, 2, method="crd")
-        training = self.training
-        self.eval()
-        with torch.no_grad():
+        with evaluating(self), torch.no_grad():
             ours, theirs = self._features(Batch(probe))
-        self.train(training)
         return ours.shape[1], theirs.shape[1]
 
     def _features(self, batch: Batch) -> tuple[Tensor, Tensor]:
@@ -223,11 +221,8 @@ class CRD(Taught):
 
     def _measure_means(self, batch: Batch, update: Update) -> None:
         """Set the mean exponentials that scale all others: those of this batch, the same on every rank."""
-        training = self.training
-        self.eval()  # nothing is to count in the statistics of a batch normalization
-        with torch.no_grad():
+        with evaluating(self), torch.no_grad():  # nothing is to count in the statistics of a batch normalization
             scores = self._scores(*self._embedded(*self._features(batch)), batch)
-        self.train(training)
         sums = torch.stack([score.double().exp().sum() for score in scores])
         counted = torch.cat([sums, sums.new_tensor([scores[0].numel()])])
         update.sum_ranks([counted])

@@ -14,6 +14,7 @@ from netsmith.core.spec import Spec
 from netsmith.engine.batch import Batch
 from netsmith.engine.method import Feed, Logs, Update
 from netsmith.engine.task import Loss, weighted
+from netsmith.layers.evaluating import evaluating
 from netsmith.layers.initialization import he_initialize
 from netsmith.methods._feature_losses import hint_losses
 from netsmith.methods._features import check_layers, probe_of, run_with_features
@@ -110,15 +111,13 @@ class FitNets(Taught):
     def _fit_regressor(self, spec: Spec) -> tuple[nn.Module, list[str]]:
         """Return r for the shapes of both layers, and the names of the parameters up to the guided layer."""
         config, probe = self.config, probe_of(spec, 1, method="fitnets")
-        training = self.training
-        self.eval()  # a probe must not count in the statistics of a batch normalization
-        _, ours = run_with_features(self.model, probe, [config.guided], whose="student", whole=False)
-        with torch.no_grad():
-            _, theirs = run_with_features(self.teacher, probe, [config.hint], whose="teacher", whole=False)
-        guided, hint = ours[config.guided], theirs[config.hint]
-        named = dict(self.model.named_parameters())
-        reached = torch.autograd.grad(guided.sum(), list(named.values()), allow_unused=True)
-        self.train(training)
+        with evaluating(self):  # a probe must not count in the statistics of a batch normalization
+            _, ours = run_with_features(self.model, probe, [config.guided], whose="student", whole=False)
+            with torch.no_grad():
+                _, theirs = run_with_features(self.teacher, probe, [config.hint], whose="teacher", whole=False)
+            guided, hint = ours[config.guided], theirs[config.hint]
+            named = dict(self.model.named_parameters())
+            reached = torch.autograd.grad(guided.sum(), list(named.values()), allow_unused=True)
         names = [f"model.{name}" for name, slope in zip(named, reached, strict=True) if slope is not None]
         return _regressor(guided, hint, nonlinearity=config.regressor), names
 

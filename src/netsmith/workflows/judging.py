@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from netsmith.api.raw import join
+from netsmith.core.errors import DataError
 from netsmith.engine.source import Source
 from netsmith.engine.task import UNLABELED, Task
 from netsmith.explain.confusion import ConfusedPair, most_confused
@@ -74,16 +75,27 @@ def judge(network: Network, source: Source, split: str, *, most: int = 10_000) -
         source: Its data.
         split: Which examples.
         most: Examples at most; of a larger split as many spread evenly, since neighbors may be of one class.
+
+    Raises:
+        DataError: No example looked at has a label.
     """
     found = source.spec.split(split)
     step = max(1, -(-(found.size if found else 0) // most))
+    order = source.order(split, seed=0, epoch=0)
+    if split == "train":  # shuffled; an example may come more than once
+        order = torch.cat(list(order)).unique().split(len(order[0]))
     raws, targets, seen = [], [], 0
-    for batch in source.order(split, seed=0, epoch=0):
+    for batch in order:
         indices = batch[(-seen) % step :: step]
         seen += len(batch)
+        target = source.load(split, indices).targets if len(indices) else indices
+        if target.dim() == 1:
+            indices, target = indices[target != UNLABELED], target[target != UNLABELED]
         if len(indices):
             raws.append(source.raw(split, indices))  # type: ignore[attr-defined]
-            targets.append(source.load(split, indices).targets)
+            targets.append(target)
+    if not targets:
+        raise DataError(f"no example of the split {split!r} has a label to judge by")
     raw, target = join(raws), torch.cat(targets)
     output = network(raw)
     if target.dim() == 1:

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from models.foundations.classic_data import CLASSES, FEATURES, blobs, fitted, learned_in_batches
-from netsmith.core.errors import UnsupportedError
+from netsmith.core.errors import ConfigError, UnsupportedError
 from netsmith.export.onnx import export_onnx
 from netsmith.models.foundations import k_nearest_neighbors
 from netsmith.models.foundations.k_nearest_neighbors import KNearestNeighbors
@@ -32,10 +32,21 @@ def test_of_equally_distant_examples_the_first_are_neighbors():
     x[:, 0] = [2, -2, 2, -2, 1, 2]
     y = np.array([3, 2, 2, 1, 0, 1])
     at_zero = torch.zeros(1, FEATURES)
-    for k, chosen in ((1, [0]), (2, [0, 3]), (3, [0, 3, 2]), (4, [0, 3, 2, 2]), (9, [0, 3, 2, 2, 1, 1])):
+    for k, chosen in ((1, [0]), (2, [0, 3]), (3, [0, 3, 2]), (4, [0, 3, 2, 2]), (6, [0, 3, 2, 2, 1, 1])):
         wanted = np.bincount(chosen, minlength=CLASSES) / len(chosen)
         answer = fitted(CONFIG.derive(neighbors=k), x, y)(at_zero).softmax(1)[0]
         assert answer.numpy() == pytest.approx(wanted, abs=1e-12)
+
+
+def test_more_neighbors_than_examples_are_refused():
+    x, y = blobs(count=8)
+    with pytest.raises(ConfigError) as caught:
+        fitted(CONFIG.derive(neighbors=9), x, y)
+    assert str(caught.value) == "neighbors=9, and there are 8 training examples; set neighbors to at most 8"
+    hidden = torch.ones(8)
+    hidden[0] = 0
+    with pytest.raises(ConfigError, match="neighbors=8, and there are 7 "):
+        CONFIG.derive(neighbors=8).build().fit(torch.as_tensor(x), torch.as_tensor(y), weights=hidden)
 
 
 def test_pieces_of_a_batch_give_the_same_answer(monkeypatch):

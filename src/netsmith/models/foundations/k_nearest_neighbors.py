@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from netsmith.core.config import AUTO, Auto
-from netsmith.core.errors import UnsupportedError
+from netsmith.core.errors import ConfigError, UnsupportedError
 from netsmith.core.roles import ModelConfig
 from netsmith.core.spec import InputKind
 from netsmith.layers.fitted import Fitted, class_targets, log_shares, row_numbers
@@ -33,7 +33,7 @@ class KNearestNeighbors(Fitted):
     the least possible one (Cover & Hart).
 
     The examples are kept as they came, and compared in double precision; there is nothing to fit, and a checkpoint is
-    as large as the training split. Fewer than k examples are all neighbors.
+    as large as the training split.
 
     Attributes:
         examples: ``(N, F)`` float32.
@@ -44,6 +44,7 @@ class KNearestNeighbors(Fitted):
         classes' shares among the neighbors, of 0 that of 1.2e-38.
 
     Raises:
+        ConfigError: In :meth:`fit`: fewer examples than k.
         DataError: In :meth:`fit`: numbers that are not finite, or targets that are no classes.
         UnsupportedError: In :meth:`fit`: weights other than 0 and 1.
     """
@@ -81,6 +82,11 @@ class KNearestNeighbors(Fitted):
             if not bool(((weights == 0) | (weights == 1)).all()):
                 raise UnsupportedError("an example is a neighbor or is not: weights must be 0 or 1")
             rows, labels = rows[weights == 1], labels[weights.cpu() == 1]
+        if len(labels) < self.config.neighbors:
+            raise ConfigError(
+                f"neighbors={self.config.neighbors}, and there are {len(labels)} training examples; set neighbors to "
+                f"at most {len(labels)}"
+            )
         self.hold(examples=rows, labels=labels)
 
     def forward(self, inputs: Tensor) -> Tensor:
@@ -97,7 +103,7 @@ class KNearestNeighbors(Fitted):
 
     def _shares(self, squares: Tensor) -> Tensor:
         """Return the shares, of distances less |x|^2; ties at the edge go by the order of the examples."""
-        k = min(self.config.neighbors, len(self.labels))
+        k = self.config.neighbors
         edge = squares.topk(k, dim=1, largest=False).values[:, -1:]
         nearer, at_edge = squares < edge, squares == edge
         room = k - nearer.sum(1, keepdim=True)
@@ -107,7 +113,7 @@ class KNearestNeighbors(Fitted):
     def _quick_shares(self, squares: Tensor) -> Tensor:
         """Return the same, where nothing is tied at the edge from the k nearest alone."""
         k = self.config.neighbors
-        if k >= len(self.labels):
+        if k == len(self.labels):
             return self._shares(squares)
         values, nearest = squares.topk(k + 1, dim=1, largest=False)
         if bool((values[:, k - 1] == values[:, k]).any()):
