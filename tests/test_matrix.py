@@ -15,6 +15,7 @@ KINDS = {
     "meta": ("maml_sine", 16),
     "reinforcement": ("a2c_cartpole", 4),
     "closed_form": ("naive_bayes_digits", 16),
+    "learning_rule": ("rbm_digits", 16),
 }
 
 
