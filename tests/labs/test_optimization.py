@@ -179,11 +179,25 @@ def test_the_range_test_names_rates_that_its_own_trainings_bear_out() -> None:
     assert found.numbers["steepest"] == reading.steepest
     losses = {name.removeprefix("loss/"): value for name, value in found.numbers.items() if name.startswith("loss/")}
     assert losses["steepest"] < losses["a tenth of the steepest"]
-    assert losses["ten times too high"] is None or losses["ten times too high"] > losses["between"]
+    assert losses["ten times that"] is None or losses["ten times that"] > losses["between"]
     best = min(value for value in losses.values() if value is not None)
     assert f"is {best:.3g}, at" in found.remarks[2]
     marked = found.figures[0].lines[1:]
     assert [line.xs[0] for line in marked] == [found.numbers["steepest"], found.numbers["diverging"]]
+    rates = {"half lost again": found.numbers["diverging"], "ten times that": 10 * found.numbers["diverging"]}
+    high = [f"{rate:.3g}" for name, rate in rates.items() if losses[name] is None or losses[name] > best]
+    assert found.remarks[3].endswith(f"a lower rate: {', '.join(high)}.")
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_where_no_rate_of_the_range_learns_none_is_called_too_high(seed) -> None:
+    config = RateRange.Config(data=Digits.Config(twin=True, batch=16), low=1e-7, high=1e-5, epochs=1, seed=seed)
+    found = config.build().run()
+    assert (found.numbers["steepest"], found.numbers["diverging"]) == (None, None)
+    ends = [found.numbers[f"loss/{name} of the range"] for name in ("start", "end")]
+    assert ends[1] < ends[0]
+    assert found.remarks[3].startswith("No rate was too high")
+    assert len(found.figures[0].lines) == 1  # nothing is marked
 
 
 def test_spread_tells_differences_from_chance() -> None:

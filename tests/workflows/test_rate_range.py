@@ -89,6 +89,16 @@ def test_a_curve_is_read_where_it_is_steepest_and_where_it_is_lost():
     assert (never.steepest, never.diverging) == (None, None)
 
 
+def test_the_scatter_of_batches_is_no_fall_and_hides_none():
+    for seed in range(200):
+        noise = 0.1 * np.random.default_rng(seed).standard_normal(101)
+        flat = read_range(RATES.tolist(), noise.tolist())
+        assert (flat.steepest, flat.diverging) == (None, None)
+        reading = read_range(RATES.tolist(), (np.array(curve(-1.5, 0.5)) + noise).tolist())
+        assert math.log10(reading.steepest) == pytest.approx(-1.5, abs=0.3)
+        assert math.log10(reading.diverging) == pytest.approx(0.5, abs=0.3)
+
+
 @pytest.mark.parametrize(
     ("target", "named", "error", "message"),
     [

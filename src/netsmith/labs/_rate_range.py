@@ -20,6 +20,7 @@ from netsmith.optim.schedules.exponential import Exponential
 __all__ = ["RateRange", "Reading", "raise_rate", "read_range"]
 
 _WINDOW = 1 / 20  # of all steps, over which losses are averaged
+_CHANCE = 4.0  # standard errors: a fall of two means that is no larger may be that of the batches
 
 
 class Reading(NamedTuple):
@@ -27,7 +28,8 @@ class Reading(NamedTuple):
 
     Attributes:
         smoothed: The losses, each averaged with those of its neighbors.
-        steepest: The rate at which the loss falls fastest (in the logarithm of the rate); None where it never falls.
+        steepest: The rate at which the loss falls fastest (in the logarithm of the rate); None where it never falls by
+            more than the scatter of its batches.
         diverging: The rate at which half of the whole fall is lost again; None where it never is.
     """
 
@@ -45,10 +47,10 @@ class RateRange:
         rates: The rate of each step.
         losses: The loss of its batch, before the step was made.
         smoothed: The losses, averaged as :class:`Reading` says.
-        steepest: The rate at which the loss falls fastest; None where it never falls. A lower bound of a cycle, or,
-            for a rate that only falls, a good first guess.
-        diverging: The rate that is too high: half of what was learned is lost again, or the loss became infinite; None
-            where no rate was. An upper bound of a cycle must stay below it.
+        steepest: The rate at which the loss falls fastest; None where it never falls by more than chance. A lower
+            bound of a cycle, or, for a rate that only falls, a good first guess.
+        diverging: The rate at which half of what was learned is lost again, or the loss became infinite; None where
+            there is none. An upper bound of a cycle must stay below it.
     """
 
     player: str
@@ -126,7 +128,7 @@ def read_range(rates: Sequence[float], losses: Sequence[float]) -> Reading:
     """Return what a curve of losses over rising rates says.
 
     The reading does not change when a constant is added to the losses, or a positive one multiplies them: a loss may be
-    negative.
+    negative. The scatter of single losses is the median size of their second differences, which a trend leaves alone.
 
     Args:
         rates: In rising order, each the same factor above the one before it.
@@ -136,7 +138,9 @@ def read_range(rates: Sequence[float], losses: Sequence[float]) -> Reading:
     smoothed = np.array([np.mean(losses[max(0, at - half) : at + half + 1]) for at in range(len(losses))])
     lowest = int(smoothed.argmin())
     fall = smoothed[0] - smoothed[lowest]
-    if not fall > 0:
+    bends = np.abs(np.diff(losses, n=2)) / 6**0.5  # of independent losses: as wide as one of them
+    scatter = float(np.median(bends)) / 0.6745  # of a normal distribution: its standard deviation
+    if not fall > _CHANCE * scatter * (1 / (half + 1) + 1 / (2 * half + 1)) ** 0.5:  # the first mean is of one side
         return Reading(tuple(smoothed.tolist()), None, None)
     slopes = np.gradient(smoothed)[: lowest + 1]
     lost = np.flatnonzero(smoothed[lowest:] > smoothed[lowest] + fall / 2)

@@ -1,4 +1,4 @@
-"""The learning-rate range test as a figure: which rates learn, and which are too high."""
+"""The learning-rate range test as a figure: which rates learn, and whether any is too high."""
 
 from __future__ import annotations
 
@@ -31,8 +31,9 @@ _ABOVE = 1.5  # of the highest loss before the lowest one: what is drawn of a tr
 class RateRange:
     """Raise the rate from one bound to the other in one short training, then check the reading with whole trainings.
 
-    The rates that are checked are those where the loss fell fastest, the geometric mean of this one and the one that is
-    too high, the latter, a tenth of the first and ten times the last, each kept for all epochs.
+    The rates that are checked are the one where the loss fell fastest, a tenth of it, the one at which half of the fall
+    was lost again, ten times that, and the geometric mean of both, each kept for all epochs; ends of the range stand in
+    for those that it does not have. Too high is only what ends at a higher loss than a lower rate does.
     """
 
     class Config(LabConfig):
@@ -94,12 +95,16 @@ class RateRange:
     def _checked(self, found: Found) -> list[tuple[str, float]]:
         steepest, diverging = found.steepest, found.diverging
         chosen = []
-        if steepest is not None:
+        if steepest is None:
+            chosen.append(("start of the range", found.rates[0]))
+        else:
             chosen += [("a tenth of the steepest", steepest / 10), ("steepest", steepest)]
         if steepest is not None and diverging is not None:
             chosen.append(("between", (steepest * diverging) ** 0.5))
         if diverging is not None:
-            chosen += [("too high", diverging), ("ten times too high", 10 * diverging)]
+            chosen += [("half lost again", diverging), ("ten times that", 10 * diverging)]
+        elif steepest != found.rates[-1]:
+            chosen.append(("end of the range", found.rates[-1]))
         return chosen
 
     def _figure(self, found: Found) -> Points:
@@ -113,7 +118,7 @@ class RateRange:
         each = [(rate, min(loss, top)) for rate, loss in zip(found.rates[:shown], found.losses[:shown], strict=True)]
         marks = [
             (f"{name}: {rate:.3g}", rate)
-            for name, rate in (("steepest", found.steepest), ("too high", found.diverging))
+            for name, rate in (("steepest", found.steepest), ("half lost again", found.diverging))
             if rate
         ]
         lines = [Series("averaged", found.rates[:shown], found.smoothed[:shown])]
@@ -133,11 +138,11 @@ class RateRange:
     def _remarks(self, found: Found, rows: list[tuple[str, float, float | None]]) -> tuple[str, ...]:
         told = []
         if found.steepest is None:
-            told.append("The averaged loss never falls below its first value in this range.")
+            told.append("The averaged loss never falls by more than the scatter of its batches in this range.")
         else:
             told.append(f"The averaged loss falls fastest at a rate of {found.steepest:.3g}.")
         told.append(
-            "Half of the whole fall is lost again at no rate of the range."
+            "A fall is lost again by half at no rate of the range."
             if found.diverging is None
             else f"Half of the whole fall is lost again, or the loss is infinite, at a rate of {found.diverging:.3g}."
         )
@@ -148,7 +153,20 @@ class RateRange:
                 f"Of {len(rows)} whole trainings at one rate, the lowest training loss after {self.config.epochs} "
                 f"epochs is {loss:.3g}, at {rate:.3g} ({name})."
             )
+        told.append(_verdict(rows))
         lost = [f"{rate:.3g}" for _, rate, loss in rows if loss is None]
         if lost:
             told.append(f"Diverged: the training at a rate of {', '.join(lost)}.")
         return tuple(told)
+
+
+def _verdict(rows: list[tuple[str, float, float | None]]) -> str:
+    """Return which rates the trainings show to be too high: those that end above what a lower one reaches."""
+    high = [
+        f"{rate:.3g}"
+        for at, (_, rate, loss) in enumerate(rows)
+        if loss is None or any(less is not None and less < loss for _, _, less in rows[:at])
+    ]
+    if high:
+        return f"Too high, for their training diverges or ends above that of a lower rate: {', '.join(high)}."
+    return "No rate was too high: no training ends at a higher loss than one at a lower rate."
