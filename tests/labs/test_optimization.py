@@ -11,7 +11,10 @@ import torch
 from torch.nn import functional as F
 
 from netsmith.core.errors import ConfigError
+from netsmith.core.keys import key
 from netsmith.data.digits import Digits
+from netsmith.engine.experiment import Experiment
+from netsmith.explain.hessian import top_eigenvalues
 from netsmith.labs._rate_range import read_range
 from netsmith.labs._spread import Spread
 from netsmith.labs.normalization.batch_and_group_norm import BatchAndGroupNorm
@@ -27,6 +30,7 @@ from netsmith.labs.optimization.momentum_as_mechanics import MomentumAsMechanics
 from netsmith.labs.optimization.race import Race
 from netsmith.labs.optimization.rate_range import RateRange
 from netsmith.models.tabular.mlp import MLP
+from netsmith.models.vision.small_cnn import SmallCNN
 from netsmith.optim.sgd import SGD
 
 SMALL = {"data": Digits.Config(twin=True, batch=64), "model": MLP.Config(hidden=(3,))}
@@ -133,6 +137,30 @@ def test_the_spectrum_is_that_of_the_whole_hessian() -> None:
         bulk = float((values.abs() <= 0.05 * values[-1]).double().mean())
         assert found.numbers[f"bulk/{name}"] == pytest.approx(bulk, abs=0.06)
     assert f"{found.numbers['largest/after'][0]:.3g} after it" in found.remarks[0]
+
+
+NORMALIZED = {"data": Digits.Config(twin=True, batch=64), "model": SmallCNN.Config(channels=(2,))}
+
+
+def test_running_statistics_go_with_their_weights() -> None:
+    config = LossLandscape.Config(**NORMALIZED, epochs=1, examples=100, steps=5)
+    found = config.build().run()
+    spectra = HessianSpectrum.Config(**NORMALIZED, epochs=1, examples=100, count=1, probes=1, samples=2).build().run()
+    source = config.data.build()
+    setting = classifier(config.model, config.data, config.optimizer, epochs=1, seed=0)
+    fresh = Experiment(setting, source=source).method.product().eval()
+    (batch,) = examples(source, count=100)
+    with torch.no_grad():
+        loss = float(F.cross_entropy(fresh(batch.inputs), batch.targets))
+    way = found.figures[1].series[0]
+    places = dict(zip(np.round(way.xs, 6), way.ys, strict=True))
+    assert places[0] == pytest.approx(loss, rel=1e-5)
+    assert set(places) == set(np.round(np.linspace(0, 1, 9), 6))  # a variance is not extrapolated
+    generator = torch.Generator().manual_seed(key(0, "hessian"))
+    top = top_eigenvalues(fresh, F.cross_entropy, [batch], generator=generator).values
+    assert spectra.numbers["largest/before"] == pytest.approx(top.tolist(), rel=1e-4)
+    assert spectra.numbers["parameters"] == sum(weight.numel() for weight in fresh.parameters())
+    assert 0 < found.numbers["seen_on_random_plane"] < 0.5
 
 
 # -- batches and rates ------------------------------------------------------------------------------------------------

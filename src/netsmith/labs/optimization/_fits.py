@@ -18,7 +18,7 @@ from netsmith.engine.source import Source
 from netsmith.methods.supervised import Supervised
 from netsmith.tasks.classify import Classify
 
-__all__ = ["Fit", "Weights", "classifier", "examples", "fit"]
+__all__ = ["Fit", "Weights", "around", "classifier", "examples", "fit"]
 
 _LOOK = 10  # steps between two looks at a loss that ends a training
 _PIECE = 512  # examples of one forward pass: they stay in the processor's cache
@@ -33,7 +33,8 @@ class Fit:
     Attributes:
         engine: After the last step.
         module: The network.
-        states: Copies of the parameters before the first step, every so many steps, and after the last.
+        states: Copies of the parameters and of what normalizations have counted before the first step, every so many
+            steps, and after the last.
         steps: The step of each.
     """
 
@@ -48,7 +49,7 @@ class Fit:
 
 
 class _Keep(Hook):
-    """Copies the parameters of a network every so many steps."""
+    """Copies the state of a network every so many steps: running statistics belong to their weights."""
 
     def __init__(self, every: int) -> None:
         self.every = every
@@ -67,8 +68,8 @@ class _Keep(Hook):
             self._keep(engine)
 
     def _keep(self, engine: Engine) -> None:
-        weights = engine.method.product().named_parameters()
-        self.states.append({name: weight.detach().clone() for name, weight in weights})
+        state = engine.method.product().state_dict()
+        self.states.append({name: tensor.detach().clone() for name, tensor in state.items()})
         self.steps.append(engine.step)
 
 
@@ -125,6 +126,15 @@ def fit(
     engine = Engine(experiment, hooks=hooks)
     engine.fit()
     return Fit(engine, engine.method.product(), tuple(keep.states), tuple(keep.steps))
+
+
+def around(module: nn.Module, beyond: float) -> tuple[float, float]:
+    """Return the span of a straight line between two states of a network that goes beyond both by a share of the way.
+
+    With running statistics it ends at the states: further out a variance could be negative.
+    """
+    counted = any(buffer.is_floating_point() for buffer in module.buffers())
+    return (0.0, 1.0) if counted else (-beyond, 1 + beyond)
 
 
 def examples(source: Source, *, split: str = "train", count: int) -> list[Batch]:

@@ -17,7 +17,7 @@ from netsmith.explain.hessian import hessian_trace, top_eigenvalues
 from netsmith.explain.landscape import loss_surface, random_directions, straight_line
 from netsmith.explain.sharpness import sharpness
 from netsmith.labs._spread import Spread
-from netsmith.labs.optimization._fits import Fit, classifier, examples, fit
+from netsmith.labs.optimization._fits import Fit, around, classifier, examples, fit
 from netsmith.models.tabular.mlp import MLP
 from netsmith.optim.sgd import SGD
 
@@ -143,7 +143,8 @@ class FlatAndSharp:
         """Return the loss on the straight line from one minimum to the other, and its highest place between them."""
         batches = examples(small.engine.source, count=self.config.examples)
         ends = {"first": small.states[-1], "second": large.states[-1]}
-        line = straight_line(small.module, F.cross_entropy, batches, **ends, steps=_POINTS, span=(-0.5, 1.5))
+        span = around(small.module, 0.5)
+        line = straight_line(small.module, F.cross_entropy, batches, **ends, steps=_POINTS, span=span)
         at, losses = line.axes[0], line.losses
         inside = losses[(at > -1e-9) & (at < 1 + 1e-9)]
         title = "Loss on the straight line through both minima"

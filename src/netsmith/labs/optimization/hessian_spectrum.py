@@ -79,11 +79,11 @@ class HessianSpectrum:
         found = fit(setting, source=source)
         batches = examples(source, count=config.examples)
         numbers: dict[str, Number | tuple[Number, ...]] = {
-            "parameters": sum(weight.numel() for weight in found.states[0].values())
+            "parameters": sum(weight.numel() for weight in found.module.parameters())
         }
         figures, tops = [], []
         for (key_name, moment), state in zip(_MOMENTS.items(), (found.states[0], found.states[-1]), strict=True):
-            found.module.load_state_dict(state, strict=False)
+            found.module.load_state_dict(state)
             facts, spectrum = self._look(found.module, batches)
             numbers |= {f"{name}/{key_name}": value for name, value in facts.items()}
             figures.append(_density(key_name, moment, spectrum))

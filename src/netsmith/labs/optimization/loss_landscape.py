@@ -18,7 +18,7 @@ from netsmith.data.digits import Digits
 from netsmith.explain import landscape
 from netsmith.explain.landscape import loss_surface, random_directions, straight_line
 from netsmith.explain.trajectory import trajectory_plane
-from netsmith.labs.optimization._fits import Weights, classifier, examples, fit
+from netsmith.labs.optimization._fits import Weights, around, classifier, examples, fit
 from netsmith.models.tabular.mlp import MLP
 from netsmith.optim.sgd import SGD
 
@@ -44,7 +44,8 @@ class LossLandscape:
 
     Random directions are fitted to the weights filter by filter (``normalize``), so that the same step means the same
     to layers of any scale; biases stay in place. The plane of the training is that of its first two principal
-    components. Every loss is the mean over the same training examples.
+    components. Every loss is the mean over the same training examples, and every point of a plane has the trained
+    network's running statistics where it has any; along the straight line these go from first to last as weights do.
     """
 
     class Config(LabConfig):
@@ -88,15 +89,16 @@ class LossLandscape:
         directions = random_directions(found.module, generator=generator, count=_LINES, normalize=config.normalize)
         fine = 2 * config.steps - 1
         lines = [loss_surface(directions=[one], steps=fine, span=config.span, **seen) for one in directions]
-        way = straight_line(first=first, second=last, steps=fine, span=(-_BEYOND, 1 + _BEYOND), **seen)
+        way = straight_line(first=first, second=last, steps=fine, span=around(found.module, _BEYOND), **seen)
         plane = loss_surface(directions=directions[:2], steps=config.steps, span=config.span, **seen)
-        moved = trajectory_plane(found.states)
-        spans = [_around(along.tolist()) for along in moved.coordinates.T]
+        names = [name for name, _ in found.module.named_parameters()]
+        moved = trajectory_plane(found.states, names=names)
+        spans = [_margins(along.tolist()) for along in moved.coordinates.T]
         under = loss_surface(directions=moved.directions, steps=config.steps, span=spans, **seen)
         center = float(lines[0].losses[fine // 2])
         rises = tuple(float(one.losses[[0, -1]].mean()) - center for one in lines)
         falls = [float(b - a) for a, b in pairwise(way.losses[_inside(way.axes[0])])]
-        share = _share(directions[:2], first, last)
+        share = _share(directions[:2], {name: first[name] for name in names}, last)
         numbers = {
             "loss": center,
             "accuracy/train": found.figure("accuracy", "train"),
@@ -169,7 +171,7 @@ class LossLandscape:
         )
 
 
-def _around(places: list[float]) -> tuple[float, float]:
+def _margins(places: list[float]) -> tuple[float, float]:
     low, high = min(places), max(places)
     return low - _MARGIN * (high - low), high + _MARGIN * (high - low)
 
