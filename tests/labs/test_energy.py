@@ -7,6 +7,8 @@ import torch
 
 from netsmith.core.errors import ConfigError
 from netsmith.core.findings import Lines, Pictures, Points
+from netsmith.engine.random import example_keys as keys
+from netsmith.labs.foundations import restricted_boltzmann as boltzmann
 from netsmith.labs.foundations.hopfield_capacity import HopfieldCapacity, critical_load
 from netsmith.labs.foundations.hopfield_recall import HopfieldRecall
 from netsmith.labs.foundations.layerwise_pretraining import FewLabels
@@ -79,6 +81,41 @@ def test_likelihoods_stay_below_the_entropy_and_rise():
     assert found.numbers["reconstruction/digits"][1] < found.numbers["reconstruction/digits"][0]
     assert "Highest at the end" in found.remarks[3]
     assert [len(figure.pictures) for figure in found.figures[1:]] == [10, 40]
+
+
+def test_a_rate_that_teaches_nothing_is_said_to():
+    fields = {"side": 2, "hidden": 4, "filters": 4, "epochs": 1}
+    found = RestrictedBoltzmann.Config(**fields, steps=100, rate=1000.0).build().run()
+    lines = {name: found.numbers[f"likelihood/{name}"] for name in ("CD-1", "CD-10", "persistent CD-1")}
+    lost = [name for name, line in lines.items() if line[-1] <= line[0]]
+    assert len(lost) >= 2
+    said = f"At a rate of 1000, 100 updates end no higher than the {lines['CD-1'][0]:.3f} nats of the first weights"
+    assert found.remarks[3] == f"{said}: {', '.join(lost)}."
+    good = RestrictedBoltzmann.Config(**fields, steps=400, rate=1.0).build().run()
+    assert all(good.numbers[f"likelihood/{name}"][-1] > lines[name][0] for name in lines)
+    assert not [remark for remark in good.remarks if "no higher" in remark]
+    with pytest.raises(ConfigError, match="rate: input should be less than or equal to 1000"):
+        RestrictedBoltzmann.Config(rate=1e30)
+
+
+def test_no_seed_repeats_what_another_drew(monkeypatch):
+    salesman = TravellingSalesman.Config(cities=4, trials=1).derive(**{"model.steps": 1})
+    shortest = [salesman.derive(layouts=2, seed=seed).build().run().numbers["shortest"] for seed in (0, 1000)]
+    assert len({*shortest[0], *shortest[1]}) == 4
+    capacity = HopfieldCapacity.Config(sizes=(40,), loads=(0.2, 0.3))
+    (one, two), other = (
+        [capacity.derive(trials=trials, seed=seed).build().run().numbers["wrong/40"] for trials in range(1, most)]
+        for seed, most in ((0, 3), (1000, 2))
+    )
+    second = [2 * both - first for first, both in zip(one, two, strict=True)]  # of the mean of two trials
+    assert second != pytest.approx(other[0])
+    used = {}
+    for seed in (0, 1):
+        bases = used.setdefault(seed, [])
+        monkeypatch.setattr(boltzmann, "example_keys", lambda base, at, to=bases: to.append(base) or keys(base, at))
+        RestrictedBoltzmann.Config(side=2, hidden=2, steps=5, filters=4, epochs=2, seed=seed).build().run()
+    assert not set(used[0]) & set(used[1])
+    assert len(set(used[0])) == 6 + 2 + 1  # updates, passes over the digits, samples
 
 
 def test_pretrained_layers_are_learned_without_labels_and_kept():

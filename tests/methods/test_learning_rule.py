@@ -71,8 +71,13 @@ def test_the_rate_of_a_step_is_the_schedules_and_goes_on_after_a_resume():
 
 
 def test_what_is_not_finite_stops_it_and_names_the_rate():
-    with pytest.raises(DivergedError, match=r"norm became NaN or infinite at step 0.*Lower the rate.*0.5"):
-        build(rate=0.5).step(iter([batch(float("inf"))]), OneRank())
+    method = build(rate=0.5)
+    method.step(iter([batch()]), OneRank())
+    before = method.model.place.clone()
+    with pytest.raises(DivergedError, match=r"norm became NaN or infinite at step 1.*Lower the rate.*0.5"):
+        method.step(iter([batch(float("inf"))]), OneRank())
+    assert torch.equal(method.model.place, before)
+    assert int(method.taken) == 1
 
 
 def test_several_processes_are_refused():

@@ -46,7 +46,7 @@ class LearningRule(Method):
     Raises:
         ConfigError: The model has no such rule, or has parameters that wait for a gradient.
         UnsupportedError: More than one process.
-        DivergedError: A figure of the rule, or what the model learned, is NaN or infinite.
+        DivergedError: A figure of the rule, or what the model learned, is NaN or infinite; the model is as before.
     """
 
     taken: Tensor
@@ -102,14 +102,17 @@ class LearningRule(Method):
             self._alone = True
         taken = int(self.taken)
         factor = self.schedule.factor(taken, update.steps) if self.schedule else 1.0
+        learned = dict([*self.model.named_buffers(), *self.model.named_parameters()])
+        before = {name: value.clone() for name, value in learned.items()}
         logs = self.model.learn(next(feed), rate=self.config.rate * factor)
-        self.taken += 1
         bad = [name for name, value in logs.items() if not math.isfinite(value)]
-        learned = (*self.model.named_buffers(), *self.model.named_parameters())
-        bad += [name for name, value in learned if not value.isfinite().all()]
+        bad += [name for name, value in learned.items() if not value.isfinite().all()]
         if bad:
+            for name, value in learned.items():
+                value.copy_(before[name])
             raise DivergedError(
                 f"{bad[0]} became NaN or infinite at step {taken}; the last checkpoint is good. Lower the rate "
                 f"(method.rate={self.config.rate:g})"
             )
+        self.taken += 1
         return logs

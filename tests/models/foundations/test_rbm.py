@@ -7,7 +7,7 @@ import pytest
 import torch
 from sklearn.neural_network import BernoulliRBM
 
-from netsmith.core.errors import DataError, UnsupportedError
+from netsmith.core.errors import DataError, DivergedError, UnsupportedError
 from netsmith.core.roles import ModelConfig
 from netsmith.engine.batch import Batch
 from netsmith.engine.random import example_keys
@@ -165,3 +165,14 @@ def test_what_it_cannot_learn_from_is_refused():
         model.learn(Batch(torch.zeros(1, 2), torch.tensor([1])), rate=1.0)
     assert ModelConfig.load(model.config.dump()) == model.config
     assert model.config.scaled(width=2).hidden == 6
+
+
+@pytest.mark.parametrize("chains", [0, 3])
+def test_a_step_that_is_not_finite_is_refused_before_it_is_made(chains):
+    model = RBM.Config(in_features=4, num_classes=0, hidden=3, chains=chains).build()
+    batch = Batch(bits(5, 4).float(), keys=example_keys(1, torch.arange(5)))
+    model.learn(batch, rate=0.5)
+    before = {name: value.clone() for name, value in model.named_buffers()}
+    with pytest.raises(DivergedError, match=r"rate 1e\+60 is NaN or infinite; nothing was changed"):
+        model.learn(batch, rate=1e60)
+    assert all(torch.equal(value, before[name]) for name, value in model.named_buffers())

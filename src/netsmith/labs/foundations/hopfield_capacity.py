@@ -9,6 +9,7 @@ import torch
 from pydantic import Field, model_validator
 
 from netsmith.core.findings import Findings, Grid, Lines, Number, Series
+from netsmith.core.keys import key
 from netsmith.core.roles import LabConfig
 from netsmith.models.foundations.hopfield import Hopfield
 
@@ -119,7 +120,7 @@ class HopfieldCapacity:
     def _wrong(self, size: int, load: float) -> float:
         total, count, trials = 0.0, max(1, round(load * size)), self._trials(size)
         for trial in range(trials):
-            generator = torch.Generator().manual_seed(self.config.seed + 1000 * trial)
+            generator = torch.Generator().manual_seed(key(self.config.seed, "patterns", trial))
             patterns = torch.where(torch.rand(count, size, generator=generator) < 0.5, 1.0, -1.0)
             memory = Hopfield.Config(in_features=size).build()
             memory.store(patterns)

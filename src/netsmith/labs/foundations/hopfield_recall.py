@@ -9,6 +9,7 @@ from pydantic import Field
 from torch import Tensor
 
 from netsmith.core.findings import Findings, Grid, Lines, Number, Pictures, Series
+from netsmith.core.keys import key
 from netsmith.core.roles import LabConfig
 from netsmith.labs.foundations._digits import SIDE, picture, read_digits
 from netsmith.models.foundations.hopfield import Hopfield, modern_update
@@ -54,7 +55,7 @@ class HopfieldRecall:
 
     def run(self) -> Findings:
         """Return pictures, energies, and how much is recalled by how many are stored."""
-        generator = torch.Generator().manual_seed(self.config.seed)
+        generator = torch.Generator().manual_seed(key(self.config.seed, "digits"))
         digits = self._digits(generator)
         counts = tuple(range(2, 11))
         hebb, modern = zip(*(self._agreement(digits[:count], generator) for count in counts), strict=True)

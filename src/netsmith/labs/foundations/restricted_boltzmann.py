@@ -9,6 +9,7 @@ from pydantic import Field
 from torch import Tensor
 
 from netsmith.core.findings import Findings, Grid, Lines, Number, Pictures, Series
+from netsmith.core.keys import key
 from netsmith.core.roles import LabConfig
 from netsmith.engine.batch import Batch
 from netsmith.engine.random import example_keys
@@ -63,7 +64,7 @@ class RestrictedBoltzmann:
         side: int = Field(default=4, ge=2, le=6)
         hidden: int = Field(default=10, ge=1, le=14)
         steps: int = Field(default=6000, ge=2, le=1_000_000)
-        rate: float = Field(default=0.1, gt=0)
+        rate: float = Field(default=0.1, gt=0, le=1000)
         chains: int = Field(default=100, ge=1)
         filters: int = Field(default=40, ge=4, le=1000)
         epochs: int = Field(default=30, ge=1, le=1000)
@@ -106,6 +107,13 @@ class RestrictedBoltzmann:
             )
             fallen = best - line.ys[-1]
             remarks.append(text + (f", and {fallen:.3f} below its own best." if fallen > 0.05 else "."))
+        lost = [name for name, line in lines.items() if line.ys[-1] <= line.ys[0]]
+        if lost:
+            start = next(iter(lines.values())).ys[0]
+            remarks.append(
+                f"At a rate of {config.rate:g}, {config.steps} updates end no higher than the {start:.3f} nats of the "
+                f"first weights: {', '.join(lost)}."
+            )
         order = sorted(lines, key=lambda name: -lines[name].ys[-1])
         remarks.append(f"Highest at the end: {order[0]}; lowest: {order[-1]}.")
         table = Grid(
@@ -122,8 +130,7 @@ class RestrictedBoltzmann:
         return Findings(numbers, (chart, *figures), (table,), tuple(remarks))
 
     def _learn(self, rule: RBM.Config, patterns: Tensor) -> Series:
-        torch.manual_seed(self.config.seed)
-        model = rule.build().double()
+        model = self._machine(rule).double()
         shown = {round(at * self.config.steps / _POINTS) for at in range(_POINTS + 1)}
         xs, ys = [], []
         for step in range(self.config.steps + 1):
@@ -131,22 +138,29 @@ class RestrictedBoltzmann:
                 machine = model.machine()
                 xs.append(float(step))
                 ys.append(float(-machine.free_energy(patterns).mean() - machine.log_partition()))
-            keys = example_keys(self.config.seed + step, torch.arange(len(patterns)))
+            keys = example_keys(key(self.config.seed, "bars", step), torch.arange(len(patterns)))
             model.learn(Batch(patterns, keys=keys), rate=self.config.rate * (1 - step / (self.config.steps + 1)))
         name = "persistent CD-1" if rule.chains else f"CD-{rule.gibbs_steps}"
         return Series(name, tuple(xs), tuple(ys))
 
+    def _machine(self, rule: RBM.Config) -> RBM:
+        """Return the machine with first weights of the seed; torch's generator is left as it was."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(key(self.config.seed, "weights"))
+            return rule.build()
+
     def _digits(self) -> tuple[tuple[float, ...], tuple[Pictures, Pictures]]:
         config, (images, _) = self.config, read_digits()
-        torch.manual_seed(config.seed)
-        model = RBM.Config(hidden=config.filters, num_classes=0, in_features=images.shape[1], chains=32).build()
-        generator = torch.Generator().manual_seed(config.seed)
+        model = self._machine(
+            RBM.Config(hidden=config.filters, num_classes=0, in_features=images.shape[1], chains=32)
+        )
+        generator = torch.Generator().manual_seed(key(config.seed, "order"))
         errors = []
         for epoch in range(config.epochs):
             parts = torch.randperm(len(images), generator=generator).split(32)
             rate = 0.2 * (1 - epoch / config.epochs)
             total = sum(
-                model.learn(Batch(images[part], keys=example_keys(config.seed + epoch, part)), rate=rate)[
+                model.learn(Batch(images[part], keys=example_keys(key(config.seed, "digits", epoch), part)), rate=rate)[
                     "reconstruction"
                 ]
                 for part in parts
@@ -164,7 +178,7 @@ class RestrictedBoltzmann:
             caption=f"The {len(shown)} with the largest norm of {config.filters}, after {config.epochs} passes; gray "
             "is zero, white excites.",
         )
-        keys = example_keys(config.seed, torch.arange(40))
+        keys = example_keys(key(config.seed, "samples"), torch.arange(40))
         start = torch.zeros(40, config.filters)
         chain = gibbs(model.machine(), start, steps=500, draw=keyed_draws(keys, start.dtype))
         samples = Pictures(

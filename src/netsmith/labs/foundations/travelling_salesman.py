@@ -8,6 +8,7 @@ from torch import Tensor
 
 from netsmith.core.errors import ConfigError
 from netsmith.core.findings import Findings, Grid, Histograms, Number, Panel, Points, Series
+from netsmith.core.keys import key
 from netsmith.core.roles import LabConfig, ModelConfig
 from netsmith.models.foundations.hopfield_tsp import HopfieldTsp, Tours, best_tour, tour_length
 
@@ -62,7 +63,7 @@ class TravellingSalesman:
         numbers: dict[str, Number | tuple[Number, ...]] = {}
         everything: list[float] = []
         for layout in range(config.layouts):
-            generator = torch.Generator().manual_seed(config.seed + 1000 * layout)
+            generator = torch.Generator().manual_seed(key(config.seed, "cities", layout))
             places = torch.rand(config.cities, 2, generator=generator, dtype=torch.float64)
             distances = torch.linalg.vector_norm(places[:, None] - places, dim=2)
             model = config.model.build()

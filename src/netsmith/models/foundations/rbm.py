@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from netsmith.core.config import AUTO, Auto
-from netsmith.core.errors import DataError, UnsupportedError
+from netsmith.core.errors import DataError, DivergedError, UnsupportedError
 from netsmith.core.roles import ModelConfig
 from netsmith.core.spec import InputKind
 from netsmith.engine.batch import Batch
@@ -51,6 +51,7 @@ class RBM(nn.Module):
 
     Raises:
         DataError: In :meth:`learn`: inputs outside 0..1, or classes out of range.
+        DivergedError: In :meth:`learn`: a step that is not finite; nothing was changed.
         UnsupportedError: In :meth:`learn`: a batch without keys; all weights are zero.
 
     Example:
@@ -131,16 +132,23 @@ class RBM(nn.Module):
             chain_keys = example_keys(int(keys[0]), torch.arange(len(self.chains), device=keys.device))
             draws = keyed_draws(chain_keys, visible.dtype)
             chain = gibbs(machine, self.chains, steps=self.config.gibbs_steps, draw=draws)
-            self.chains.copy_(chain.hidden)
             theirs = torch.full_like(self.chains[:, 0], 1 / len(self.chains))
         else:
             sample = (draw(positive.shape[1], "cd/hidden") < positive).to(visible.dtype)
             chain, theirs = gibbs(machine, sample, steps=self.config.gibbs_steps, draw=draw), weights
         error = ((visible - machine.visible(positive)).square().mean(1) * weights).sum()
         up, down = positive.T * weights, chain.probabilities.T * theirs  # (H, B): means over the batch, and the chains
-        self.weight += rate * (up @ visible - down @ chain.visible)
-        self.hidden_bias += rate * (up.sum(1) - down.sum(1))
-        self.visible_bias += rate * (weights @ visible - theirs @ chain.visible)
+        learned = (
+            self.weight + rate * (up @ visible - down @ chain.visible),
+            self.hidden_bias + rate * (up.sum(1) - down.sum(1)),
+            self.visible_bias + rate * (weights @ visible - theirs @ chain.visible),
+        )
+        if not all(bool(value.isfinite().all()) for value in learned):
+            raise DivergedError(f"a step at the rate {rate:g} is NaN or infinite; nothing was changed: lower the rate")
+        for place, value in zip((self.weight, self.hidden_bias, self.visible_bias), learned, strict=True):
+            place.copy_(value)
+        if len(self.chains):
+            self.chains.copy_(chain.hidden)
         return {"reconstruction": float(error)}
 
     def landmarks(self) -> dict[str, str]:
