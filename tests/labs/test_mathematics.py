@@ -35,7 +35,7 @@ from netsmith.labs.mathematics.entropy import cross_entropy, divergence, entropy
 from netsmith.labs.mathematics.fourier import dft_matrix, gibbs_limit, overshoot, square_wave
 from netsmith.labs.mathematics.heat_equation import exact_heat, explicit_heat, growth
 from netsmith.labs.mathematics.matrix_exponential import by_eigenvectors, exponential
-from netsmith.labs.mathematics.pendulum import pendulum_force
+from netsmith.labs.mathematics.pendulum import energy, pendulum_force
 from netsmith.labs.mathematics.taylor_series import radius, taylor
 from netsmith.labs.mathematics.two_bodies import angular_momentum, gravity, orbit_energy, perihelion
 
@@ -229,6 +229,11 @@ def test_the_pendulum_by_eulers_explicit_step_and_in_truth() -> None:
     assert found.numbers["angle/true"] == pytest.approx(peer.y[0].tolist(), abs=1e-9)
     drifts = [abs(found.numbers[f"energy_drift/{name}"]) for name in ("Euler", "semi-implicit Euler", "Runge-Kutta 4")]
     assert drifts[0] > 0.1 > drifts[1] > drifts[2]
+
+
+def test_the_energy_of_a_small_angle_is_that_of_a_spring() -> None:
+    small = energy(np.array([[1e-7, 0.0], [0.0, 1e-7]]), length=2.0, gravity=9.8)
+    np.testing.assert_allclose(small, [9.8 * 2 * 1e-14 / 2, 2**2 * 1e-14 / 2], rtol=1e-12)
 
 
 @pytest.mark.parametrize(("stepper", "order"), [(euler, 1), (semi_implicit, 1), (leapfrog, 2), (runge_kutta, 4)])

@@ -27,6 +27,16 @@ WRONG = (
     ("self_paced", {"data": NO_DEV}, r"data=.*expected a dev split.*data\.dev above 0"),
     ("self_paced", {"data": TABLE}, "label_noise"),
     ("transfer_layers", {"data": TABLE}, r"data=Diabetes.*expected data with classes, got values"),
+    ("batch_and_group_norm", {"channels": [8, 6], "groups": 4}, r"groups=4 does not divide channels=\(8, 6\)"),
+    ("batch_and_group_norm", {"batches": [2, 1]}, "a batch of 1 has a single value in each channel"),
+    ("batch_and_group_norm", {"channels": [8, 8, 8, 2]}, "groups=2: a group of the last stage is a single value"),
+    ("batch_and_group_norm", {"channels": [4] * 5}, "images of 8 x 8 pixels are halved to nothing before stage 5"),
+    ("batch_and_group_norm", {"batches": [4096]}, "expected at most the 989 training images"),
+    ("batch_and_group_norm", {"data": TABLE}, r"data=Diabetes.*expected data with classes, got values"),
+    ("input_normalization", {"test": 0.999}, "test=0.999 leaves 1 rows to train on, which span 1 of the 31 directions"),
+    ("input_normalization", {"test": 0.95}, "leaves 28 rows to train on, which span 28 of the 31"),
+    ("pendulum", {"angle": 1e-9}, r"angle: input should be greater than or equal to 0\.001"),
+    ("loss_landscape", {"data": DIGITS, "epochs": 1, "steps": 5, "span": 1e30}, r"span=1e\+30: .* take a smaller span"),
 )
 
 

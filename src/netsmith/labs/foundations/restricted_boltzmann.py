@@ -151,9 +151,7 @@ class RestrictedBoltzmann:
 
     def _digits(self) -> tuple[tuple[float, ...], tuple[Pictures, Pictures]]:
         config, (images, _) = self.config, read_digits()
-        model = self._machine(
-            RBM.Config(hidden=config.filters, num_classes=0, in_features=images.shape[1], chains=32)
-        )
+        model = self._machine(RBM.Config(hidden=config.filters, num_classes=0, in_features=images.shape[1], chains=32))
         generator = torch.Generator().manual_seed(key(config.seed, "order"))
         errors = []
         for epoch in range(config.epochs):

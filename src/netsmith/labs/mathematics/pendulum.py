@@ -39,7 +39,8 @@ def pendulum_force(*, length: float, gravity: float, friction: float) -> Force:
 def energy(states: NDArray[np.float64], *, length: float, gravity: float) -> NDArray[np.float64]:
     r"""Return the energy per mass, :math:`\frac12 L^2 \dot\theta^2 + g L (1 - \cos\theta)`, in J/kg: ``(T, n)``."""
     angle, speed = states[:, 0], states[:, 1]
-    return 0.5 * (length * speed) ** 2 + gravity * length * (1 - np.cos(angle))
+    raised = 2 * np.sin(angle / 2) ** 2  # 1 - cos, which would cancel at a small angle
+    return 0.5 * (length * speed) ** 2 + gravity * length * raised
 
 
 class Pendulum:
@@ -66,7 +67,7 @@ class Pendulum:
         length: float = Field(default=2.0, ge=0.01)
         gravity: float = Field(default=9.8, gt=0, le=1000)
         friction: float = Field(default=0.1, ge=0, le=10)
-        angle: float = Field(default=math.pi / 3, gt=0, lt=math.pi)
+        angle: float = Field(default=math.pi / 3, ge=0.001, lt=math.pi)
         step: float = Field(default=0.01, ge=0.001, le=0.1)
         seconds: float = Field(default=10.0, ge=1, le=20)
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import math
 from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
+from netsmith.core.errors import ConfigError
 from netsmith.core.findings import Bar, Bars, Findings, Grid, Number
 from netsmith.core.roles import LabConfig, SourceConfig
+from netsmith.core.spec import Spec
 from netsmith.data.digits import Digits
 from netsmith.engine.experiment import Experiment
+from netsmith.labs._data import need
 from netsmith.labs._spread import Spread
 from netsmith.labs._training import train
 from netsmith.methods.supervised import Supervised
@@ -84,12 +87,22 @@ class BatchAndGroupNorm:
                 raise ValueError(f"batches={batches}: expected sizes of at least 1, each once")
             return tuple(sorted(batches, reverse=True))
 
+        @model_validator(mode="after")
+        def _divided(self) -> BatchAndGroupNorm.Config:
+            odd = [channels for channels in self.channels if channels < 1 or channels % self.groups]
+            if odd:
+                raise ValueError(
+                    f"groups={self.groups} does not divide channels={self.channels}: {odd[0]} is no multiple"
+                )
+            return self
+
     def __init__(self, config: BatchAndGroupNorm.Config) -> None:
         self.config = config
 
     def run(self) -> Findings:
         """Return the errors by batch size, and what they show."""
         config = self.config
+        self._check(config.data.build().spec)
         errors: dict[tuple[Kind, int], Spread] = {}
         length: dict[int, int] = {}
         for size in config.batches:
@@ -141,6 +154,30 @@ class BatchAndGroupNorm:
             "another network and another problem, to compare the shape with.",
         )
         return Findings(numbers, (chart,), (table,), self._remarks(errors))
+
+    def _check(self, spec: Spec) -> None:
+        """Refuse images and batches of which a normalization would see one value: its output would be zero."""
+        config, train = self.config, spec.split("train")
+        need(config.data, spec, splits=("test",), images=True)
+        last = [side // 2 ** (len(config.channels) - 1) for side in spec.inputs.shape[1:]]
+        values = math.prod(last)
+        if not values:
+            raise ConfigError(
+                f"channels={config.channels}: images of {spec.inputs.shape[1]} x {spec.inputs.shape[2]} pixels are "
+                f"halved to nothing before stage {len(config.channels)}; take fewer stages"
+            )
+        if config.channels[-1] // config.groups * values < 2:
+            raise ConfigError(
+                f"groups={config.groups}: a group of the last stage is a single value, 1 channel of 1 pixel, and has "
+                "no spread; take fewer groups or fewer stages"
+            )
+        if config.batches[-1] * values < 2:
+            raise ConfigError(
+                "batches: a batch of 1 has a single value in each channel of the last stage, 1 pixel, and no spread; "
+                "expected batches of at least 2, or fewer stages"
+            )
+        if train is not None and config.batches[0] > train.size:
+            raise ConfigError(f"batches={config.batches}: expected at most the {train.size} training images")
 
     def _setting(self, kind: Kind, size: int, epochs: int, steps: int, seed: int) -> Experiment.Config:
         config = self.config

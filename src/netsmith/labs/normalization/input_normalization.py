@@ -9,6 +9,7 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F
 
+from netsmith.core.errors import ConfigError
 from netsmith.core.extras import require
 from netsmith.core.findings import Findings, Grid, Lines, Number, Series
 from netsmith.core.keys import key
@@ -35,6 +36,9 @@ class InputNormalization:
     The Hessian of the mean cross entropy is nowhere above half of the columns' second moments, so 1 over half of their
     largest eigenvalue never overshoots: each scale gets a safe rate of its own. What then decides is how different the
     directions are, the condition number. Minimum, maximum, mean and deviation are those of the training part.
+
+    Raises:
+        ConfigError: In :meth:`run`: so few training rows that they leave a direction of the columns without any.
     """
 
     class Config(LabConfig):
@@ -64,6 +68,7 @@ class InputNormalization:
         order = torch.randperm(len(rows), generator=torch.Generator().manual_seed(key(config.seed, "rows")))
         held = max(1, round(config.test * len(rows)))
         train, test = order[held:], order[:held]
+        self._check(rows[train])
         numbers: dict[str, Number | tuple[Number, ...]] = {"rows": len(train), "columns": rows.shape[1]}
         series, cells = [], []
         for way, name in _NAMES.items():
@@ -71,7 +76,7 @@ class InputNormalization:
             inputs = torch.cat([scaled, torch.ones(len(rows), 1, dtype=torch.float64)], 1)
             losses, weights, spectrum = descend(inputs[train], classes[train], steps=config.steps)
             accuracy = float(((inputs[test] @ weights).argmax(1) == classes[test]).double().mean())
-            condition = float(spectrum[-1] / spectrum[0].clamp(min=1e-300))
+            condition = float(spectrum[-1] / spectrum[0])
             numbers |= {
                 f"condition/{way}": condition,
                 f"rate/{way}": 2 / float(spectrum[-1]),
@@ -98,6 +103,18 @@ class InputNormalization:
             "Condition number: of the columns' second moments, a column of ones among them.",
         )
         return Findings(numbers, (chart,), (grid,), self._remarks(numbers))
+
+    def _check(self, rows: Tensor) -> None:
+        """Refuse rows whose columns depend on each other: one direction would be flat, the condition infinite."""
+        rank = 0
+        if len(rows):
+            inputs = torch.cat([normalize(rows, *moments(rows, "z_score")), torch.ones_like(rows[:, :1])], 1)
+            rank = int(torch.linalg.matrix_rank(inputs))
+        if rank <= rows.shape[1]:
+            raise ConfigError(
+                f"test={self.config.test:g} leaves {len(rows)} rows to train on, which span {rank} of the "
+                f"{rows.shape[1] + 1} directions of {self.config.table}'s columns and a column of ones; lower test"
+            )
 
     def _remarks(self, numbers: dict[str, Number | tuple[Number, ...]]) -> tuple[str, ...]:
         order = sorted(_NAMES, key=lambda way: numbers[f"loss/{way}"])
@@ -135,12 +152,13 @@ def descend(inputs: Tensor, classes: Tensor, *, steps: int) -> tuple[list[float]
     with :math:`\lambda_{max}` of :math:`X^\top X / N` (Böhning 1992: the softmax's own Hessian is at most 1/2).
 
     Args:
-        inputs: ``(N, F)``.
+        inputs: ``(N, F)``, N at least F.
         classes: ``(N,)``.
         steps: How many; the loss before the first is among those returned.
     """
     targets = F.one_hot(classes).to(inputs)  # (N, K)
-    spectrum = torch.linalg.eigvalsh(inputs.T @ inputs / len(inputs))
+    # of the rows themselves: the smallest eigenvalue of their product may be lost in the rounding of the largest
+    spectrum = torch.linalg.svdvals(inputs).square().flip(0) / len(inputs)
     weights = inputs.new_zeros(inputs.shape[1], targets.shape[1])
     losses = []
     for _ in range(steps):

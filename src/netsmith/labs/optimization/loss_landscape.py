@@ -11,6 +11,7 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F
 
+from netsmith.core.errors import ConfigError
 from netsmith.core.findings import Findings, Grid, Lines, Series, Surface
 from netsmith.core.keys import key
 from netsmith.core.roles import LabConfig, ModelConfig, OptimizerConfig, SourceConfig
@@ -46,6 +47,9 @@ class LossLandscape:
     to layers of any scale; biases stay in place. The plane of the training is that of its first two principal
     components. Every loss is the mean over the same training examples, and every point of a plane has the trained
     network's running statistics where it has any; along the straight line these go from first to last as weights do.
+
+    Raises:
+        ConfigError: In :meth:`run`: a ``span`` at which losses are infinite.
     """
 
     class Config(LabConfig):
@@ -92,6 +96,12 @@ class LossLandscape:
         way = straight_line(first=first, second=last, steps=fine, span=around(found.module, _BEYOND), **seen)
         plane = loss_surface(directions=directions[:2], steps=config.steps, span=config.span, **seen)
         names = [name for name, _ in found.module.named_parameters()]
+        broken = sum(one.non_finite for one in (*lines, plane))
+        if broken:
+            raise ConfigError(
+                f"span={config.span:g}: {broken} of {sum(one.losses.numel() for one in (*lines, plane))} losses along "
+                "random directions are infinite or NaN; take a smaller span"
+            )
         moved = trajectory_plane(found.states, names=names)
         spans = [_margins(along.tolist()) for along in moved.coordinates.T]
         under = loss_surface(directions=moved.directions, steps=config.steps, span=spans, **seen)
