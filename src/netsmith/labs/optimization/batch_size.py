@@ -10,6 +10,7 @@ from pydantic import Field, field_validator, model_validator
 from torch import Tensor
 from torch.nn import functional as F
 
+from netsmith.core.errors import ConfigError
 from netsmith.core.findings import Findings, Grid, Lines, Number, Series
 from netsmith.core.keys import key
 from netsmith.core.roles import LabConfig, ModelConfig, SourceConfig
@@ -17,9 +18,12 @@ from netsmith.data.digits import Digits
 from netsmith.engine.engine import Engine
 from netsmith.engine.experiment import Experiment
 from netsmith.engine.source import Source
+from netsmith.labs._data import need
 from netsmith.labs._spread import Spread
 from netsmith.labs.optimization._fits import classifier
 from netsmith.models.tabular.mlp import MLP
+from netsmith.optim.schedules.constant import Constant
+from netsmith.optim.schedules.warm_up import WarmUp
 from netsmith.optim.sgd import SGD
 
 __all__ = ["CARD", "BatchSize", "gradient_noise"]
@@ -41,6 +45,17 @@ class BatchSize:
     k steps of a small batch at rate r move the weights about as far as one step of a batch k times as large at rate
     k r, as long as the gradient changes little meanwhile: so the curves per epoch should lie on each other. All
     trainings of a seed begin at the same weights. Gradient noise is measured at these.
+
+    The pairs 128/.1, 256/.2 and 1024/.8 on MNIST take two minutes: ``netsmith lab batch_size --set
+    data='{"kind":"mnist","normalize":false}' --set 'batches=[128,256,1024]' --set 'rates=[0.1,0.2,0.8]' --set epochs=10
+    --set seeds=2``. Measured so: the dev loss of 256 is 1.1 % away from that of 128 after ten epochs and never more
+    than 4.8 % (one seed of 128: 3.9 % from the mean of both), but that of 1024 is 94 % away after one and 24 % after
+    ten: 0.8 is too high for first weights. With ``warmup=1`` 1024 is 100 % away after one epoch, at most 4.6 % from
+    the fifth on and 2.0 % at the end, where it is 95 % at one rate for all. With inputs normalized, no warm-up, three
+    epochs and one seed it is up to 19 times away.
+
+    Raises:
+        ConfigError: In :meth:`run`: a batch of more examples than there are.
     """
 
     class Config(LabConfig):
@@ -52,6 +67,8 @@ class BatchSize:
             batches: Batch sizes, rising.
             rates: The rate of each.
             epochs: Passes over the training split.
+            warmup: Epochs over which the rate of a larger batch rises along a line from that of the first (Goyal et
+                al., section 2.2): at first weights gradients change fast, and a high rate may be lost.
             seeds: Trainings of each.
             timed: Measure seconds per epoch, which differ from run to run.
         """
@@ -61,6 +78,7 @@ class BatchSize:
         batches: tuple[int, ...] = Field(default=(16, 32, 128), min_length=2)
         rates: tuple[float, ...] = Field(default=(0.02, 0.04, 0.16), min_length=2)
         epochs: int = Field(default=15, ge=2)
+        warmup: float = Field(default=0.0, ge=0)
         seeds: int = Field(default=3, ge=1, le=20)
         timed: bool = True
 
@@ -75,6 +93,8 @@ class BatchSize:
         def _pairs(self) -> BatchSize.Config:
             if len(self.rates) != len(self.batches) or min(self.rates) <= 0:
                 raise ValueError(f"rates={self.rates}: expected a rate above 0 for each of {len(self.batches)} batches")
+            if self.warmup >= self.epochs:
+                raise ValueError(f"warmup={self.warmup:g}: expected less than the {self.epochs} epochs")
             return self
 
     def __init__(self, config: BatchSize.Config) -> None:
@@ -84,6 +104,11 @@ class BatchSize:
         """Return the curves, the measures of each batch size, and what they show."""
         config = self.config
         ways = {"scaled": config.rates, "fixed": (config.rates[0],) * len(config.batches)}
+        spec = self._source(config.batches[0]).spec
+        need(config.data, spec, splits=("dev", "test"))
+        most = next(part.size for part in spec.splits if part.name == "train")
+        if config.batches[-1] > most:
+            raise ConfigError(f"batches={config.batches}: expected at most the {most} training examples of the data")
         curves: dict[tuple[str, int], list[list[float]]] = {}
         ends: dict[tuple[int, str], list[float]] = {}
         noise: dict[int, list[float]] = {size: [] for size in config.batches}
@@ -115,7 +140,12 @@ class BatchSize:
             (_apart(one, _mean(curves["scaled", config.batches[0]])) for one in curves["scaled", config.batches[0]]),
             default=0.0,
         )
+        ends_apart = {
+            (way, size): abs(_mean(curves[way, size])[-1] / _mean(curves[way, config.batches[0]])[-1] - 1)
+            for way, size in apart
+        }
         numbers |= {f"apart/{way}/batch_{size}": value for (way, size), value in apart.items()}
+        numbers |= {f"apart_at_end/{way}/batch_{size}": value for (way, size), value in ends_apart.items()}
         numbers["apart/seeds"] = between
         spreads = {at: Spread(values) for at, values in ends.items()}
         noises = {size: Spread(values) for size, values in noise.items()}
@@ -126,7 +156,7 @@ class BatchSize:
                 numbers[f"seconds/batch_{size}"] = tuple(spreads[size, "seconds"])
         figures = tuple(self._figure(way, rates, curves) for way, rates in ways.items())
         table = self._table(spreads, noises)
-        return Findings(numbers, figures, (table,), self._remarks(apart, between, spreads, noises))
+        return Findings(numbers, figures, (table,), self._remarks(apart, ends_apart, between, spreads, noises))
 
     def _source(self, size: int) -> Source:
         source: Source = self.config.data.derive(batch=size).build()
@@ -135,7 +165,12 @@ class BatchSize:
     def _train(self, size: int, rate: float, seed: int) -> tuple[Engine, float]:
         config, source = self.config, self._source(size)
         data = config.data.derive(batch=size)
-        setting = classifier(config.model, data, SGD.Config(lr=rate), epochs=config.epochs, seed=seed)
+        optimizer = SGD.Config(lr=rate)
+        steps = max(1, round(config.warmup * len(source.order("train", seed=seed, epoch=0))))
+        if config.warmup and rate > config.rates[0]:
+            rise = WarmUp.Config(schedule=Constant.Config(), warmup=steps, initial=config.rates[0] / rate, delay=False)
+            optimizer = SGD.Config(lr=rate, schedule=rise)
+        setting = classifier(config.model, data, optimizer, epochs=config.epochs, seed=seed)
         engine = Engine(Experiment(setting, source=source))
         begin = time.perf_counter()
         engine.fit()
@@ -162,6 +197,8 @@ class BatchSize:
         )
         title = "The rate grows with the batch" if way == "scaled" else "One rate for all"
         caption = f"Mean over {self.config.seeds} seeds."
+        if way == "scaled" and self.config.warmup:
+            caption += f" Higher rates rise from the first one over {self.config.warmup:g} epochs."
         return Lines(way, title, "epoch", "loss on the dev split", series, log_y=True, caption=caption)
 
     def _table(self, spreads: dict[tuple[int, str], Spread], noises: dict[int, Spread]) -> Grid:
@@ -195,6 +232,7 @@ class BatchSize:
     def _remarks(
         self,
         apart: dict[tuple[str, int], float],
+        ends_apart: dict[tuple[str, int], float],
         between: float,
         spreads: dict[tuple[int, str], Spread],
         noises: dict[int, Spread],
@@ -203,18 +241,24 @@ class BatchSize:
         last = others[-1]
         told = []
         for way, text in (("scaled", "With the rate in proportion to the batch"), ("fixed", "At one rate for all")):
-            parts = [f"{100 * apart[way, size]:.3g} % for batch {size}" for size in others]
+            parts = [
+                f"{100 * apart[way, size]:.3g} % ({100 * ends_apart[way, size]:.3g} %) for batch {size}"
+                for size in others
+            ]
             told.append(
-                f"{text} the dev loss is, at the epoch where it differs most from that of batch {first}, away by "
-                f"{', '.join(parts)}."
+                f"{text} the dev loss is, at the epoch where it differs most from that of batch {first} (at the last), "
+                f"away by {', '.join(parts)}."
             )
         if self.config.seeds > 1:
             told.append(f"One seed of batch {first} is at most {100 * between:.3g} % away from the mean of its seeds.")
-        fall = noises[first].mean / noises[last].mean
-        told.append(
-            f"The gradient of batch {last} is {fall:.3g} times less noisy than that of batch {first}, which is "
-            f"{last / first:.3g} times smaller."
-        )
+        if noises[last].mean:
+            fall = noises[first].mean / noises[last].mean
+            told.append(
+                f"The gradient of batch {last} is {fall:.3g} times less noisy than that of batch {first}, which is "
+                f"{last / first:.3g} times smaller."
+            )
+        else:
+            told.append(f"Batch {last} is the whole training split: its gradient has no noise.")
         if self.config.timed:
             ratio = spreads[first, "seconds"].mean / spreads[last, "seconds"].mean
             told.append(f"An epoch of batch {first} takes {ratio:.3g} times as long as one of batch {last} here.")
@@ -236,7 +280,7 @@ def gradient_noise(
               = \frac{\mathrm{tr}\,\Sigma}{B \, \lVert g \rVert^2} \cdot \frac{N - B}{N - 1}
 
     with :math:`\Sigma` the covariance of single examples' gradients: a batch is drawn without replacement. Estimated
-    from the draws.
+    from the draws; of all examples it is 0, where draws would show the rounding of sums in another order.
 
     Args:
         module: As it is; its parameters that require a gradient count.
@@ -246,6 +290,8 @@ def gradient_noise(
         draws: Batches.
         generator: Draws them.
     """
+    if size == len(targets):
+        return 0.0
     parameters = [parameter for parameter in module.parameters() if parameter.requires_grad]
 
     def gradient(at: Tensor) -> Tensor:
