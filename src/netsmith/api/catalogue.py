@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from netsmith.measure.parameters import Row
 
 __all__ = [
+    "beside",
     "claim_figures",
     "described",
     "evidence_of",
@@ -84,13 +85,22 @@ def claim_figures(claim: Claim, card: Card, entry: Entry, evidence: Mapping[str,
         return found
 
     def seeds_of_other(name: str) -> dict[str, float]:
-        other = f"{entry.name}{name}" if name.startswith(":") else name
-        return seeds_of(evidence_of(*find_recipe(other))) if other else {}
+        return seeds_of(evidence_of(*find_recipe(beside(name, entry.name)))) if name else {}
 
     theirs = seeds_of_other(claim.against)
     teacher = seeds_of_other(card.teacher) if claim.between == "gap_closed" else {}
     numbers = claim.figures(seeds_of(evidence), theirs, teacher)
     return summary(numbers) if numbers else None
+
+
+def beside(name: str, recipe: str) -> str:
+    """Return the full name of a recipe that another one's card names.
+
+    Example:
+        >>> beside(":alone", "distilled_mnist:small"), beside("lenet5_mnist", "distilled_mnist")
+        ('distilled_mnist:alone', 'lenet5_mnist')
+    """
+    return f"{recipe.partition(':')[0]}{name}" if name.startswith(":") else name
 
 
 def summary(numbers: Sequence[float]) -> dict[str, Any]:

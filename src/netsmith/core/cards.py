@@ -114,6 +114,8 @@ class Card(Config):
         learns: What it must reach on its twin.
         teacher: The recipe whose run of the same seed teaches it, where it takes a teacher from outside; its evidence
             then compares the exported files of both.
+        start: The recipe (``:variant`` for one of the same file) whose run of the same seed it begins with, where it
+            fine-tunes.
     """
 
     title: str = ""
@@ -124,6 +126,7 @@ class Card(Config):
     seeds: tuple[int, ...] = (0, 1, 2)
     learns: Learns | None = None
     teacher: str = ""
+    start: str = ""
 
     @model_validator(mode="after")
     def _check(self) -> Card:

@@ -168,6 +168,13 @@ class MethodConfig(Config):
         """Return why a run of these settings could not end well, or which of them means nothing here; or ``""``."""
         return ""
 
+    def within(self, steps: int) -> Self:  # noqa: ARG002
+        """Return the config with the stages that it counts in steps inside a run of so many (short trials).
+
+        Where they are inside already, and for a method without such stages, the config itself.
+        """
+        return self
+
     def misfit(self, spec: Spec, *, gives: Batches) -> str:
         """Return why the method, its networks or its task could not learn from this data, ``""`` if they can.
 
@@ -211,6 +218,11 @@ class SourceConfig(Config):
     gives: ClassVar[Batches] = "examples"
 
     twin: bool = False
+
+    @property
+    def whole_run(self) -> int:
+        """Epochs in which all it has was shown, where what it shows changes from epoch to epoch; 0 for any number."""
+        return 0
 
 
 class AugmentConfig(Config):

@@ -51,6 +51,11 @@ class PermutedTasks(Source):
         epochs_each: int = Field(default=1, ge=1)
         seed: int = Field(default=0, ge=0)
 
+        @property
+        def whole_run(self) -> int:
+            """Epochs of all tasks, one after another."""
+            return self.tasks * self.epochs_each
+
     def __init__(self, config: Config) -> None:
         data = config.data.derive(twin=True) if config.twin else config.data
         inner = data.build()

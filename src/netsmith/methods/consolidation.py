@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import torch
 from pydantic import Field
@@ -118,6 +118,11 @@ class Consolidation(Supervised):
             if self.estimates and run.steps // self.tasks <= self.fisher_steps:
                 return f"fisher_steps={self.fisher_steps} leaves no step of {run.steps // self.tasks} to learn a task"
             return ""
+
+        def within(self, steps: int) -> Self:
+            """Return the config with at most half of each stage of a run of so many steps spent estimating."""
+            half = max(1, steps // self.tasks // 2)
+            return self if self.fisher_steps <= half else self.derive(fisher_steps=half)
 
         def misfit(self, spec: Spec, *, gives: Batches) -> str:
             """Return why there are no tasks of classes in the data."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Self
 
 import torch
 from pydantic import Field, model_validator
@@ -85,6 +85,13 @@ class PseudoLabels(Supervised):
                 f"ramp_start={self.ramp_start} leaves no step of {run.steps} in which a pseudo-label counts; set "
                 "method.ramp_start (and ramp_end) lower, or alpha=0 to learn from the labels alone"
             )
+
+        def within(self, steps: int) -> Self:
+            """Return the config with its ramp in the first half of a run of so many steps, unless it ends in it."""
+            if self.ramp_end < steps:
+                return self
+            end = steps // 2
+            return self.derive(ramp_start=self.ramp_start * end // max(1, self.ramp_end), ramp_end=end)
 
         def misfit(self, spec: Spec, *, gives: Batches) -> str:
             """Return why there are no classes to believe in."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Self
 
 import torch
 from pydantic import Field
@@ -34,7 +34,7 @@ class SelfPaced(Supervised):
     No difficulty is given: it is the network's own loss, which changes as it learns. First all examples count for
     ``warm_up`` steps (the paper's T0 iterations: what a fresh network finds easy means nothing). Then every ``every``
     steps lambda is multiplied by ``growth``; from ``full_from`` of the run on all examples count again. Where ``start``
-    is 0 lambda begins at the upper median of the losses of the batch after the warm-up (in evaluation mode), so that
+    is 0 lambda begins at the middle of the losses of the batch after the warm-up (in evaluation mode), so that
     half of the batch lies below it, as in the paper. The loss is divided by the weight of all examples, chosen or not.
     The paper minimizes over w for each v; here v is found anew for each batch, by the forward pass that is learned
     from. An example without a label (:data:`~netsmith.engine.task.UNLABELED`) counts nowhere.
@@ -52,7 +52,7 @@ class SelfPaced(Supervised):
             model: The network.
             task: What its output means.
             warm_up: Steps in which all examples count, before lambda has a say.
-            start: The first lambda, in the unit of the loss; 0 for the upper median of the batch after the warm-up.
+            start: The first lambda, in the unit of the loss; 0 for the middle of the batch after the warm-up.
             growth: What lambda is multiplied by.
             every: Steps between two multiplications.
             full_from: Share of the run after which all examples count.
@@ -69,6 +69,13 @@ class SelfPaced(Supervised):
             if self.warm_up >= self.full_from * run.steps:
                 return f"warm_up={self.warm_up} leaves no step of {run.steps} before full_from={self.full_from:g}"
             return ""
+
+        def within(self, steps: int) -> Self:
+            """Return the config with a warm-up and a pace of a sixth of so many steps, unless lambda has its say."""
+            if not self.problem(RunSettings(steps=steps)):
+                return self
+            sixth = steps // 6
+            return self.derive(warm_up=min(self.warm_up, sixth), every=max(1, min(self.every, sixth)))
 
     config: SelfPaced.Config
     counts: Tensor
@@ -128,7 +135,7 @@ class SelfPaced(Supervised):
         return (ones if held is None else held) > 0
 
     def _median(self, batch: Batch, update: Update) -> float:
-        """Return the upper median of a batch's losses, the mean of it over the processes.
+        """Return a number between the lower and the upper half of a batch's losses, the mean of it over the processes.
 
         Raises:
             ConfigError: It is 0.
@@ -137,7 +144,9 @@ class SelfPaced(Supervised):
             losses = self.losses(self.model(batch.inputs), batch)[self._labeled(batch)]
         sums = losses.new_zeros(2)  # of a process without labels
         if len(losses):
-            sums = torch.stack([losses.sort().values[len(losses) // 2], losses.new_ones(())])
+            ranked, half = losses.sort().values, len(losses) // 2
+            # between two of them: were it one, rounding would say on which side that one lies in the step that follows
+            sums = torch.stack([ranked[max(0, half - 1) : half + 1].mean(), losses.new_ones(())])
         update.sum_ranks([sums])
         median, count = sums.tolist()
         if not median:

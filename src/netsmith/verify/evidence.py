@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from netsmith.api.catalogue import source_sha256, summary
+from netsmith.api.catalogue import beside, source_sha256, summary
 from netsmith.api.experiments import Found, find, read_experiment
 from netsmith.api.run import Run, load, resume, train
 from netsmith.api.training import teacher_into
@@ -20,6 +20,7 @@ from netsmith.engine.engine import Engine
 from netsmith.engine.experiment import Experiment
 from netsmith.engine.hook import Hook
 from netsmith.engine.run_folder import environment
+from netsmith.methods.fine_tuning import FineTuning, begin_with
 from netsmith.verify.subject import Subject
 
 __all__ = ["golden_losses", "is_golden", "learns", "matches_golden", "reproduce", "write_evidence"]
@@ -73,7 +74,8 @@ def _agreeing(found: Sequence[float], wanted: Sequence[float], *, within: float)
 def learns(name: str) -> dict[str, Any]:
     """Train a recipe shortly on its twin, with its own settings, and hold it to what its card promises (level 2).
 
-    A recipe whose card names a teacher is taught by that recipe, trained on its twin as it promises.
+    A recipe whose card names a teacher is taught by that recipe, trained on its twin as it promises; one whose card
+    names a start begins with that one's weights.
 
     Raises:
         ProofError: The figure is not reached.
@@ -100,12 +102,16 @@ def _short_run(name: str) -> Engine:
     assert found.card
     assert found.card.learns
     steps = found.card.learns.steps
-    experiment = Experiment(
-        found.config.derive(**{"data.twin": True, "epochs": 0, "steps": steps, "evaluate_every": steps})
-    )
+    method = found.config.method.within(steps)
+    changes = {"method": method, "data.twin": True, "epochs": 0, "steps": steps, "evaluate_every": steps}
+    experiment = Experiment(found.config.derive(**changes))
     if found.card.teacher:
         taught = _short_run(found.card.teacher)
         teacher_into(taught.method.product(), taught.experiment.spec.outputs)(experiment)
+    if found.card.start:
+        begun = _short_run(beside(found.card.start, name))
+        same = begun.experiment.spec.outputs == experiment.spec.outputs
+        begin_with(experiment, begun.method.product().state_dict(), same_answers=same)
     engine = Engine(experiment)
     engine.fit()
     return engine
@@ -121,7 +127,8 @@ def reproduce(
 ) -> list[Run]:
     """Train a recipe on its real data for every seed (level 3); a finished run of the same experiment is used again.
 
-    A recipe whose card names a teacher is taught by that recipe's run of the same seed, trained first if need be.
+    A recipe whose card names a teacher is taught by that recipe's run of the same seed, one whose card names a start
+    begins with that run's weights; trained first if need be.
 
     Args:
         name: The recipe.
@@ -150,7 +157,14 @@ def reproduce(
         if found.card and found.card.teacher:
             (taught,) = reproduce(found.card.teacher, root=root, seeds=(seed,), hooks=hooks, notice=notice)
             from_run = taught.path
-        runs.append(train(name, sets=sets, root=root, name=label, teacher=from_run, hooks=bars, notice=notice))
+        start: str | Path = ""
+        if found.card and found.card.start:
+            first = beside(found.card.start, name)
+            (begun,) = reproduce(first, root=root, seeds=(seed,), hooks=hooks, notice=notice)
+            start = begun.path
+        runs.append(
+            train(name, sets=sets, root=root, name=label, teacher=from_run, start=start, hooks=bars, notice=notice)
+        )
     return runs
 
 
@@ -161,9 +175,16 @@ def _is_of(path: Path, config: Experiment.Config) -> bool:
         spec = Spec.load(read_json(path / "schema.json"))
         resolved = ("steps", "evaluate_every", "checkpoint_every")
         same = config.derive(**{field: getattr(saved, field) for field in resolved})
+        if isinstance(saved.method, FineTuning.Config) and isinstance(config.method, FineTuning.Config):
+            same = same.derive(**{"method.start": saved.method.start, "method.layers": saved.method.layers})
         return same.derive(epochs=0).resolve(spec, batches=None).derive(epochs=config.epochs) == saved
     except NetsmithError:
         return False
+
+
+def _of_any_start(config: Experiment.Config) -> Experiment.Config:
+    """Return the config without the hash of the weights it began with, which differs from seed to seed."""
+    return config.derive(**{"method.start": ""}) if isinstance(config.method, FineTuning.Config) else config
 
 
 def write_evidence(
@@ -183,11 +204,11 @@ def write_evidence(
     entry, variant = find_recipe(name)
     found: Found = find(name)
     values: dict[str, dict[str, float]] = {}
-    config = runs[0].found.config
+    config = _of_any_start(runs[0].found.config)
     environments: list[dict[str, Any]] = []
     code: dict[str, str] = {}
     for run in runs:
-        if run.found.config.derive(seed=config.seed) != config:
+        if _of_any_start(run.found.config).derive(seed=config.seed) != config:
             raise RunError(f"{run.path.name} is of another experiment than {runs[0].path.name}")
         seed = str(run.found.config.seed)
         more = (shipped or {}).get(run.found.config.seed, {})

@@ -14,13 +14,15 @@ from netsmith.api.experiments import find
 from netsmith.api.network import Network
 from netsmith.core.cards import Card
 from netsmith.core.config import AUTO
+from netsmith.core.roles import SourceConfig
 from netsmith.engine import checkpoint
 from netsmith.engine.engine import Engine
 from netsmith.engine.experiment import Experiment
 from netsmith.engine.hook import Hook
 from netsmith.engine.method import Logs
-from netsmith.engine.source import LiveSource
+from netsmith.engine.source import LiveSource, Source
 from netsmith.methods._taught import Taught
+from netsmith.methods.fine_tuning import FineTuning, begin_with
 
 __all__ = ["Cut", "Subject", "weights_sha256"]
 
@@ -36,29 +38,46 @@ class Subject:
         name: The recipe, ``name`` or ``name:variant``.
         config: Its experiment on the twin, with a small batch and few steps.
         card: Its card.
+        whole: Steps of which a run must have a multiple, where its data come in a sequence; 1 for any number.
     """
 
     name: str
     config: Experiment.Config
     card: Card
+    whole: int = 1
 
     @classmethod
     def of(cls, name: str, *, steps: int = 6) -> Subject:
-        """Take a recipe of the catalogue and make it small."""
+        """Take a recipe of the catalogue and make it small.
+
+        Args:
+            name: The recipe.
+            steps: Of its runs; where its data come in a sequence, those of the whole of it.
+        """
         found = find(name)
-        changes: dict[str, Any] = {"data.twin": True, "steps": steps, "epochs": 0, "device": "cpu", "workers": 0}
-        changes |= {"evaluate_every": steps, "checkpoint_every": steps, "compile": False, "precision": "fp32"}
+        small: dict[str, Any] = {"twin": True}
         fields = type(found.config.data).model_fields
-        changes |= {f"data.{name}": _BATCH for name in ("batch", "evaluation_batch") if name in fields}
+        small |= {name: _BATCH for name in ("batch", "evaluation_batch") if name in fields}
         if "image_size" in fields:  # what holds for small pictures holds for large ones, in a quarter of the time
-            changes["data.image_size"] = min(_SIDE, found.config.data.image_size)  # type: ignore[attr-defined]
-        return cls(name, found.config.derive(**changes), found.card or Card(paper="none"))
+            small["image_size"] = min(_SIDE, found.config.data.image_size)  # type: ignore[attr-defined]
+        data = found.config.data.derive(**small)
+        whole = data.whole_run * _batches(data) if data.whole_run else 1
+        steps = steps if whole == 1 else whole
+        changes: dict[str, Any] = {"data": data, "method": found.config.method.within(steps), "steps": steps}
+        changes |= {"epochs": 0, "device": "cpu", "workers": 0, "compile": False, "precision": "fp32"}
+        changes |= {"evaluate_every": steps, "checkpoint_every": steps}
+        return cls(name, found.config.derive(**changes), found.card or Card(paper="none"), whole)
 
     def experiment(self, **changes: Any) -> Experiment:
-        """Build it, with some fields changed; a student whose teacher comes from outside gets an untrained one."""
+        """Build it, with some fields changed; weights that come from outside (a teacher's, a start's) are untrained."""
+        if isinstance(changes.get("steps"), int):
+            changes["steps"] = -(-changes["steps"] // self.whole) * self.whole
+            changes = {"method": self.config.method.within(changes["steps"]), **changes}
         found = Experiment(self.config.derive(**changes) if changes else self.config)
         if isinstance(found.method, Taught) and not found.method.config.teacher_steps:
             found.method.adopt_teacher(found.method.teacher)
+        if isinstance(found.method, FineTuning):
+            begin_with(found, found.method.model.state_dict(), same_answers=False)
         return found
 
     def engine(self, *, path: Path | None = None, hooks: tuple[Hook, ...] = (), **changes: Any) -> Engine:
@@ -74,7 +93,7 @@ class Subject:
         """Return the first losses of a run: the golden curve by which a change of numbers is seen.
 
         Args:
-            steps: How many.
+            steps: How many, at most those of the config; all of a run over a sequence.
             nudge: Each first weight is moved by this share of itself, more or less: what rounding may do.
             changes: Of the experiment.
         """
@@ -90,6 +109,7 @@ class Subject:
             def after_step(self, engine: Engine, logs: Mapping[str, float]) -> None:  # noqa: ARG002
                 found.append(sum(logs.values()))
 
+        steps = min(steps, int(self.config.steps))
         changes = {"steps": steps, "evaluate_every": AUTO, "checkpoint_every": AUTO, **changes}
         self.engine(hooks=(Record(),), **changes).fit()
         return found
@@ -97,6 +117,11 @@ class Subject:
     def live(self) -> bool:
         """Say whether its source is a live one."""
         return isinstance(self.config.data.build(), LiveSource)
+
+
+def _batches(data: SourceConfig) -> int:
+    source: Source = data.build()
+    return len(source.order("train", seed=0, epoch=0))
 
 
 class Cut(Hook):
