@@ -188,7 +188,7 @@ def test_a_norm_that_thaws_later_forbids_micro_batches_from_the_beginning():
         torch.testing.assert_close(results[1][name], value, rtol=0, atol=1e-5)
 
 
-def test_the_head_is_the_last_layer_where_another_part_is_registered_after_it():
+def test_the_head_is_the_last_layer_and_the_entry_the_first_however_they_are_registered():
     model = SpatialTransformerNet.Config(channels=(3, 4), localization_channels=(2, 3))
     config = Experiment.Config(
         method=FineTuning.Config(model=model, task=Classify.Config(), unfreeze_every=2),
@@ -198,7 +198,7 @@ def test_the_head_is_the_last_layer_where_another_part_is_registered_after_it():
     )
     found = Experiment(config)
     names = [group[0].rpartition(".")[0] for group in found.method.groups]
-    assert names[-2:] == ["transformer.regressor", "head"]
+    assert (names[0], names[-1]) == ("transformer.localization.conv1", "head")
     assert len(names) == 6
     fresh = found.method.model.state_dict()["head.weight"].clone()
     torch.manual_seed(3)
@@ -211,5 +211,6 @@ def test_the_head_is_the_last_layer_where_another_part_is_registered_after_it():
     assert learns == ["head.weight", "head.bias"]
     groups = Engine(found).updater.players["model"].optimizer.param_groups
     rates = {name: group["lr"] for group in groups for name in group["names"]}
-    assert (rates["model.head.bias"], rates["model.transformer.regressor.bias"]) == (0.1, 0.05)
-    assert rates["model.features.conv1.weight"] == 0.1 / 2**5
+    assert (rates["model.head.bias"], rates["model.features.conv2.bias"]) == (0.1, 0.05)
+    assert rates["model.transformer.regressor.bias"] == 0.1 / 2**3
+    assert rates["model.transformer.localization.conv1.weight"] == 0.1 / 2**5

@@ -6,6 +6,7 @@ from netsmith.core.roles import MethodConfig
 from netsmith.core.spec import Inputs, Outputs, Spec
 from netsmith.engine.batch import Batch
 from netsmith.methods.consolidation import Consolidation
+from netsmith.methods.distillation import Distillation
 from netsmith.methods.pseudo_labels import PseudoLabels
 from netsmith.methods.self_paced import SelfPaced
 from netsmith.methods.supervised import Supervised
@@ -13,6 +14,8 @@ from netsmith.models.tabular.mlp import MLP
 from netsmith.models.vision.googlenet import GoogLeNet
 from netsmith.models.vision.recurrent_attention import RecurrentAttention
 from netsmith.models.vision.small_cnn import SmallCNN
+from netsmith.models.vision.spatial_transformer_net import SpatialTransformerNet
+from netsmith.optim.sgd import SGD
 from netsmith.tasks.classify import Classify
 from netsmith.tasks.regress import Regress
 
@@ -108,3 +111,23 @@ def test_a_network_it_would_leave_half_trained_is_refused_when_training_begins(f
     method = form.Config(model=model, task=Classify.Config()).build(spec=SPEC)  # imported weights need no training
     with pytest.raises(ConfigError, match=message):
         method.step(iter([Batch(torch.zeros(1, 1, 28, 28), torch.zeros(1).long())]), PlainDescent(method, rate=0.1))
+
+
+@pytest.mark.parametrize("taught", [False, True])
+def test_rates_by_layer_fall_from_the_head_to_where_the_inputs_enter(taught):
+    """A spatial transformer is registered behind the head, and comes before all else."""
+    images = Inputs(kind="image", shape=(1, 42, 42))
+    model = SpatialTransformerNet.Config(in_channels=1, image_size=42, num_classes=2)
+    fields = {"model": model, "task": Classify.Config()}
+    config = Distillation.Config(**fields, teacher=model) if taught else Supervised.Config(**fields)
+    player = config.build(spec=SPEC.derive(inputs=images)).players()["model"]
+    groups = SGD.Config(lr=1.0, layer_decay=2.0).build(player).param_groups
+    rates = {name.removeprefix("model."): group["lr"] for group in groups for name in group["names"]}
+    assert {name: rates[f"{name}.weight"] for name in ("head", "features.conv2", "features.conv1")} == {
+        "head": 1.0,
+        "features.conv2": 1 / 2,
+        "features.conv1": 1 / 4,
+    }
+    behind = {name: rate for name, rate in rates.items() if name.startswith("transformer.")}
+    assert sorted(set(behind.values())) == [1 / 32, 1 / 16, 1 / 8]
+    assert rates["transformer.localization.conv1.weight"] == 1 / 32

@@ -18,6 +18,7 @@ from netsmith.engine.checkpoint import tensors_sha256
 from netsmith.engine.method import Feed, Logs, Method, Update
 from netsmith.engine.task import Loss, weighted
 from netsmith.methods._logit_cache import LogitCache, SharedAnswers
+from netsmith.methods._order import from_first_to_last
 
 __all__ = ["RememberedConfig", "Taught", "TaughtConfig", "soft_target_losses", "wide"]
 
@@ -146,7 +147,8 @@ class Taught(Method):
         """Return the student (and the task's own parameters) as ``model``, and a teacher that is trained here."""
         named = {name: p for name, p in self.named_parameters() if p.requires_grad}
         teacher = {name: p for name, p in named.items() if name.startswith("teacher.")}
-        student = {name: p for name, p in named.items() if name not in teacher}
+        learned = ((name, p) for name, p in named.items() if name not in teacher)
+        student = from_first_to_last(learned, self.model)
         return {"teacher": teacher, "model": student} if self.config.teacher_steps else {"model": student}
 
     def train(self, mode: bool = True) -> Taught:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -16,6 +16,7 @@ from netsmith.engine.checkpoint import tensors_sha256
 from netsmith.engine.experiment import Experiment
 from netsmith.engine.method import Feed, Logs, Update
 from netsmith.layers.layer_groups import layer_groups
+from netsmith.methods._order import from_first_to_last, landmarks_of
 from netsmith.methods.supervised import Supervised
 
 __all__ = ["FineTuning", "begin_with"]
@@ -68,7 +69,8 @@ class FineTuning(Supervised):
         self.begun = False
         self.steps_taken = 0
         tensors = self.model.state_dict(keep_vars=True)
-        self.groups = layer_groups(tensors, head=self._landmarks().get("head", ""))
+        landmarks = landmarks_of(self.model)
+        self.groups = layer_groups(tensors, head=landmarks.get("head", ""), entry=landmarks.get("entry", ""))
         if config.layers > len(self.groups):
             raise ConfigError(f"layers={config.layers}, but {config.model.kind_name()} has {len(self.groups)}")
         self._held: frozenset[str] = frozenset()
@@ -114,16 +116,12 @@ class FineTuning(Supervised):
         self.begun = True
         self._hold()
 
-    def _landmarks(self) -> dict[str, str]:
-        declare: Callable[[], Mapping[str, str]] = getattr(self.model, "landmarks", dict)
-        return dict(declare())
-
     # -- what is held -----------------------------------------------------------------------------------------------
 
     def _hold(self) -> None:
         """Find what is frozen for good."""
         tensors = self.model.state_dict(keep_vars=True)
-        landmarks = self._landmarks()
+        landmarks = landmarks_of(self.model)
         modules = [name for name, _ in self.model.named_modules() if name]
         held: set[str] = set()
         for wanted in self.config.freeze:
@@ -142,10 +140,8 @@ class FineTuning(Supervised):
             )
 
     def _learned(self) -> dict[str, nn.Parameter]:
-        named = dict(self.named_parameters())
-        layers = {f"model.{name}": None for name in itertools.chain.from_iterable(self.groups)}
-        names = {name: None for name in (*layers, *named) if name in named}  # the head last: layer_decay counts so
-        return {name: named[name] for name in names if name.removeprefix("model.") not in self._held}
+        named = ((name, p) for name, p in self.named_parameters() if name.removeprefix("model.") not in self._held)
+        return from_first_to_last(named, self.model)
 
     def players(self) -> dict[str, dict[str, nn.Parameter]]:
         """Return all that is not frozen for good, whether it learns already or not yet."""

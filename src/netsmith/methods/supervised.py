@@ -10,6 +10,7 @@ from netsmith.core.spec import Spec
 from netsmith.engine.batch import Batch
 from netsmith.engine.method import Feed, Logs, Method, Update
 from netsmith.engine.task import Loss
+from netsmith.methods._order import from_first_to_last
 
 __all__ = ["Supervised"]
 
@@ -39,6 +40,11 @@ class Supervised(Method):
         self.config = config
         self.model = config.model.build()
         self.task = config.task.build()
+
+    def players(self) -> dict[str, dict[str, nn.Parameter]]:
+        """Return what learns, from the first layer to the last."""
+        learned = ((name, parameter) for name, parameter in self.named_parameters() if parameter.requires_grad)
+        return {"model": from_first_to_last(learned, self.model)}
 
     def step(self, feed: Feed, update: Update) -> Logs:
         _refuse_untrained(self.config, self.model)  # here: imported networks pass by without being trained

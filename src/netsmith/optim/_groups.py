@@ -31,7 +31,8 @@ class DecayedConfig(OptimizerConfig):
         schedule: The factor on the learning rate.
         layer_decay: Each layer's rate is that of the layer above it divided by this (discriminative fine-tuning: 2.6 in
             Howard & Ruder 2018, arXiv:1801.06146, section 3.2); the last layer has ``lr``. 1: all have it. The order
-            is the player's: that in which the network registers its parts; in ``fine_tuning`` the head is last.
+            is the player's: in ``supervised``, ``fine_tuning`` and distillation that in which the network registers
+            its parts, but for the entry and the head that it names; elsewhere that of registration alone.
     """
 
     lr: float = Field(gt=0)

@@ -131,8 +131,9 @@ class SpatialTransformerNet(nn.Module):
         return self.head(self.flatten(self.features(self.transformer(images))))
 
     def landmarks(self) -> dict[str, str]:
-        """Return where the stem, the last feature map and the head are."""
-        return {"stem": "features.conv1", "features": "features.relu2", "head": "head"}
+        """Return where the inputs enter, and where the stem, the last feature map and the head are."""
+        entry = {} if isinstance(self.transformer, nn.Identity) else {"entry": "transformer"}
+        return {**entry, "stem": "features.conv1", "features": "features.relu2", "head": "head"}
 
 
 def _localization(config: SpatialTransformerNet.Config) -> tuple[nn.Sequential, int]:
