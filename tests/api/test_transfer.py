@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 
 import netsmith
+from netsmith.api.experiments import find
 from netsmith.cli import main
 from netsmith.core.errors import ConfigError
 from netsmith.engine.checkpoint import tensors_sha256
@@ -87,9 +88,8 @@ def test_weights_for_other_inputs_are_refused_with_what_to_do(owned, tmp_path):
     sets = {"epochs": 0, "steps": 2}
     start = netsmith.train("text_classifier", data=owned / "texts.csv", sets=sets, notice=quiet)
     text = (owned / "texts.csv").read_text()
-    (tmp_path / "other.csv").write_text(text.replace("snow", "frost"))  # as many words: every shape fits
-    with pytest.raises(ConfigError, match=r"another vocabulary \(\d+ entries, \d+ of them.*or leave out --from"):
-        again("text_classifier", start, tmp_path / "other.csv", sets)
+    with pytest.raises(ConfigError, match=r"data.min_count: texts are read with the vocabulary of text_classifier; "):
+        again("text_classifier", start, owned / "texts.csv", sets | {"data.min_count": 2})
     with pytest.raises(ConfigError, match=r"cuts texts in another way.*lowercase=True.*lowercase=False"):
         again("text_classifier", start, owned / "texts.csv", sets | {"data.lowercase": False})
     assert again("text_classifier", start, owned / "texts.csv", sets).figures()
@@ -112,6 +112,53 @@ def test_weights_for_other_inputs_are_refused_with_what_to_do(owned, tmp_path):
     said.clear()
     again("table_classifier", table, owned / "table.csv", sets, said)
     assert "learned with another scaling" not in " ".join(said)
+
+
+def test_other_texts_are_read_with_the_vocabulary_the_network_learned(owned, tmp_path):
+    sets = {"epochs": 0, "steps": 2}
+    start = netsmith.train("text_classifier", data=owned / "texts.csv", sets=sets, notice=quiet)
+    words = start.network.spec.inputs.vocabulary
+    text = (owned / "texts.csv").read_text().replace("snow", "frost").replace("summer", "hot").replace("wet", "damp")
+    (tmp_path / "other.csv").write_text(text)  # as many words: every shape would fit
+    said = []
+    run = again("text_classifier", start, tmp_path / "other.csv", sets | {"data.max_length": 20}, said)
+    assert run.network.spec.inputs.vocabulary == words
+    assert "frost" not in words
+    whole = " ".join(said)
+    assert f"texts are read with the vocabulary of text_classifier, {len(words)} entries" in whole
+    rows = [line.split(",")[0].split() for line in text.splitlines()[1:]]
+    part = run.engine.source.texts("train", torch.arange(run.engine.source.spec.split("train").size))
+    tokens = [word for row in part for word in row.split()]
+    share = sum(word in words for word in tokens) / len(tokens)
+    assert share < 1
+    assert f"{share:.0%} of the tokens of the training texts are in its vocabulary" in whole
+    assert run.network.encode([" ".join(rows[0])]).tolist()[0][:8] == [
+        words.index(word) if word in words else 1 for word in rows[0]
+    ]
+    shutil.rmtree(start.path)  # the run needs it no more
+    one = netsmith.load(run.path, notice=quiet)
+    assert one.figures() == run.figures()
+    assert one.evaluate("test")["test/accuracy"] == run.figures()["test/accuracy"]
+
+
+def test_texts_are_cut_as_the_network_learned_them(owned):
+    sets = {"epochs": 0, "steps": 2, "data.twin": True, "method.model.hidden_size": 8}
+    start = netsmith.train("bilstm_mr", sets=sets, notice=quiet)
+    said = []
+    run = again("text_classifier", start, owned / "texts.csv", {"epochs": 0, "steps": 2}, said)
+    ours, theirs = run.network.spec.inputs, start.network.spec.inputs
+    assert ours == theirs
+    assert any("and as it did: pattern=" in line and "max_length=48" in line for line in said)
+    assert any("0% of the tokens" in line for line in said)
+
+
+def test_a_vocabulary_of_another_form_is_refused(owned):
+    config = find("text_classifier").config.data
+    for words in (("a", "b", "c"), ("<pad>", "<unk>"), ("<pad>", "<unk>", "a", "a")):
+        with pytest.raises(ConfigError, match=r"vocabulary: expected '<pad>', '<unk>' and then tokens, each once"):
+            config.derive(vocabulary=words)
+    with pytest.raises(ConfigError, match="min_count=2: the vocabulary is given"):
+        config.derive(vocabulary=("<pad>", "<unk>", "a"), min_count=2)
 
 
 def test_pictures_of_another_number_of_channels_are_refused(owned):

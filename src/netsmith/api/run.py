@@ -14,7 +14,7 @@ from netsmith.api.encode import missing_policy
 from netsmith.api.experiments import Found, find, wanted_code
 from netsmith.api.network import Network
 from netsmith.api.own_data import reads_own_data, with_data
-from netsmith.api.transfer import fine_tuned, weights_into
+from netsmith.api.transfer import Start, fine_tuned, read_alike, weights_into
 from netsmith.core.errors import ConfigError, DataError, RunError, shorten
 from netsmith.core.files import sha256_of
 from netsmith.core.spec import Spec
@@ -247,8 +247,8 @@ def train(
 
 def brought(
     *, teacher: str | Path, start: str | Path, code: str | Path = "", notice: Callable[[str], None]
-) -> tuple[Found | None, training.Prepare | None]:
-    """Return the experiment to begin with, where there is one, and what puts a run's product into a fresh experiment.
+) -> tuple[Start | None, training.Prepare | None]:
+    """Return the run to begin with, where there is one, and what puts a run's product into a fresh experiment.
 
     Raises:
         ConfigError: Both a teacher and a run to begin with.
@@ -258,7 +258,8 @@ def brought(
     if not start:
         return None, teaching(teacher, code=code, notice=notice)
     run = load(start, code=code if _own(start) else "", notice=notice)
-    return replace(run.found, name=run.path.name), weights_into(run.network, run.path.name, notice=notice)
+    begun = Start(replace(run.found, name=run.path.name), run.network.spec.inputs)
+    return begun, weights_into(run.network, run.path.name, notice=notice)
 
 
 def _own(path: str | Path) -> bool:
@@ -280,7 +281,7 @@ def prepared(
     sets: Mapping[str, Any] | None,
     data: str | Path,
     code: str | Path,
-    begun: Found | None = None,
+    begun: Start | None = None,
     brings: str | Path = "",
     notice: Callable[[str], None],
 ) -> tuple[Found, Source | LiveSource | None]:
@@ -291,13 +292,13 @@ def prepared(
         sets: Changes by dotted path.
         data: The user's own data.
         code: The user's recipe file.
-        begun: The experiment of the run it begins with.
+        begun: The run it begins with.
         brings: That run, or the one that teaches: ``code`` may be its file, and not the target's.
         notice: Where one-line notices go.
     """
     found = find(target, code=code or None, shared=bool(brings) and _own(brings))
     if begun:
-        found = fine_tuned(found, begun, notice=notice)
+        found = fine_tuned(found, begun.found, notice=notice)
     own = reads_own_data(found.config.data)
     if data and not own:
         found = with_data(found, data)
@@ -305,6 +306,8 @@ def prepared(
         found = replace(found, config=found.config.derive(**sets))
     if data and own:  # what was set says how to read it (the target's column, the text's)
         found = with_data(found, data)
+    if begun:
+        found = read_alike(found, begun, sets=sets or {}, notice=notice)
     if not data:
         return found, None
     if found.config.data.twin:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
-from typing import TYPE_CHECKING, NoReturn
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from netsmith.api.experiments import Found
 from netsmith.core.config import AUTO, may_be_auto
 from netsmith.core.errors import ConfigError, shorten
 from netsmith.core.roles import ModelConfig
 from netsmith.core.spec import Inputs
+from netsmith.data._texts import TextSource, TokenFields
 from netsmith.engine.experiment import Experiment
 from netsmith.methods.fine_tuning import FineTuning, begin_with
 from netsmith.methods.supervised import Supervised
@@ -19,7 +20,20 @@ if TYPE_CHECKING:
     from netsmith.api.network import Network
     from netsmith.api.training import Prepare
 
-__all__ = ["fine_tuned", "weights_into"]
+__all__ = ["Start", "fine_tuned", "read_alike", "weights_into"]
+
+
+@dataclass(frozen=True)
+class Start:
+    """The run to begin with.
+
+    Attributes:
+        found: Its experiment, by the run's name.
+        inputs: What its network takes.
+    """
+
+    found: Found
+    inputs: Inputs
 
 
 def fine_tuned(found: Found, start: Found, *, notice: Callable[[str], None]) -> Found:
@@ -68,6 +82,37 @@ def fine_tuned(found: Found, start: Found, *, notice: Callable[[str], None]) -> 
     return replace(found, config=config, code=code)
 
 
+def read_alike(found: Found, start: Start, *, sets: Mapping[str, Any], notice: Callable[[str], None]) -> Found:
+    """Return an experiment whose texts are read as the run to begin with reads them, where both take texts.
+
+    Args:
+        found: The experiment, with its data.
+        start: The run to begin with.
+        sets: What the user set by dotted path; how texts are cut is theirs where they set it.
+        notice: Where a line goes that says so.
+
+    Raises:
+        ConfigError: A setting of a vocabulary of its own.
+    """
+    data, inputs = found.config.data, start.inputs
+    steps = [step for step in inputs.preprocessing if step.name == "tokenize"]
+    if not isinstance(data, TokenFields) or not steps or data.vocabulary:
+        return found
+    for name in ("vocabulary_size", "min_count"):
+        if f"data.{name}" in sets:
+            raise ConfigError(f"data.{name}: texts are read with the vocabulary of {start.found.name}; leave it out")
+    theirs = {"pattern": steps[0].pattern, "lowercase": steps[0].lowercase, "max_length": inputs.max_length}
+    changes: dict[str, Any] = {name: value for name, value in theirs.items() if f"data.{name}" not in sets}
+    changes |= {name: TokenFields.model_fields[name].default for name in ("vocabulary_size", "min_count")}
+    changed = data.derive(**changes, vocabulary=inputs.vocabulary)
+    other = [f"{name}={getattr(changed, name)!r}" for name in theirs if getattr(changed, name) != getattr(data, name)]
+    notice(
+        f"texts are read with the vocabulary of {start.found.name}, {len(inputs.vocabulary):,} entries"
+        + (f", and as it did: {', '.join(other)}" if other else "")
+    )
+    return replace(found, config=found.config.derive(data=changed))
+
+
 def _open(model: ModelConfig) -> ModelConfig:
     """Leave to the data what data may decide."""
     names = [name for name, field in type(model).model_fields.items() if may_be_auto(field.annotation)]
@@ -94,6 +139,8 @@ def weights_into(network: Network, name: str, *, notice: Callable[[str], None]) 
         assert isinstance(method, FineTuning)
         taken = f"{method.config.layers} of {len(method.groups)} layers"
         notice(f"begins with {taken} of {name} (weights {method.config.start[:12]})")
+        if isinstance(experiment.source, TextSource):
+            notice(f"{experiment.source.known:.0%} of the tokens of the training texts are in its vocabulary")
         ours, theirs = (_scaling(spec.inputs) for spec in (experiment.spec, network.spec))
         if ours != theirs:
             notice(f"inputs are scaled by what these data are ({ours}); {name} learned with another scaling ({theirs})")

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import collections
 from collections.abc import Mapping, Sequence
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import Field
+import torch
+from pydantic import Field, model_validator
 from torch import Tensor
 
+from netsmith.core.config import later
 from netsmith.core.spec import Inputs, Outputs, Spec, Step
 from netsmith.data._arrays import BatchFields, FixedFields, FixedSource, array_part
 from netsmith.layers.tokenize import PADDING, UNKNOWN, encode, tokenize
@@ -25,6 +27,8 @@ class TokenFields(BatchFields):
         min_count: How often a token must come in the training part to be known.
         pattern: Regular expression of one token: by default a word, or one sign.
         lowercase: Lower the case first.
+        vocabulary: What is known, padding and unknown first, in place of the training part's tokens: that of a run
+            whose network is to read these texts.
     """
 
     max_length: Annotated[int, Field(gt=0, le=100_000)] = 64
@@ -32,6 +36,20 @@ class TokenFields(BatchFields):
     min_count: Annotated[int, Field(gt=0)] = 1
     pattern: str = r"\w+|[^\w\s]"
     lowercase: bool = True
+    vocabulary: tuple[str, ...] = later(())
+
+    @model_validator(mode="after")
+    def _check_vocabulary(self) -> Self:
+        words = self.vocabulary
+        if words and (words[:2] != (PADDING, UNKNOWN) or len(set(words)) < len(words) or len(words) < 3):
+            raise ValueError(
+                f"vocabulary: expected {PADDING!r}, {UNKNOWN!r} and then tokens, each once, got {len(words)} entries "
+                f"that begin with {words[:3]}"
+            )
+        for name in ("vocabulary_size", "min_count"):
+            if words and getattr(self, name) != TokenFields.model_fields[name].default:
+                raise ValueError(f"{name}={getattr(self, name)}: the vocabulary is given; leave {name} out")
+        return self
 
 
 class TextFields(FixedFields, TokenFields):
@@ -52,8 +70,8 @@ def tokenizer(config: TokenFields) -> Step:
 class TextSource(FixedSource):
     """Abstract: a source of texts, one target each.
 
-    The vocabulary is fitted on the training part: the most frequent tokens first (ties by letter), after 0 for padding
-    and 1 for unknown. Inputs are ``(B, max_length)`` int64, cut and padded on the right.
+    The vocabulary, where none is given, is fitted on the training part: the most frequent tokens first (ties by
+    letter), after 0 for padding and 1 for unknown. Inputs are ``(B, max_length)`` int64, cut and padded on the right.
 
     Args:
         config: The reader's config.
@@ -82,7 +100,8 @@ class TextSource(FixedSource):
             shape=(config.max_length,),
             dtype="int64",
             preprocessing=(step,),
-            vocabulary=_vocabulary(texts["train"], step, size=config.vocabulary_size, least=config.min_count),
+            vocabulary=config.vocabulary
+            or _vocabulary(texts["train"], step, size=config.vocabulary_size, least=config.min_count),
             max_length=config.max_length,
         )
         parts = {
@@ -91,6 +110,12 @@ class TextSource(FixedSource):
         }
         super().__init__(config, spec=Spec(dataset=dataset, inputs=inputs, outputs=outputs), parts=parts)
         self._texts = dict(texts)
+
+    @property
+    def known(self) -> float:
+        """Return which part of the training texts' tokens is in the vocabulary, 0..1."""
+        numbers = self.raw("train", torch.arange(len(self._texts["train"])))
+        return float((numbers > 1).sum() / (numbers > 0).sum())
 
     def texts(self, split: str, indices: Tensor) -> list[str]:
         """Return some texts as they stand in the file."""
