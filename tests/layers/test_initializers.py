@@ -9,6 +9,7 @@ from torch import nn
 from netsmith.core.errors import ConfigError, UnsupportedError
 from netsmith.core.roles import InitializerConfig
 from netsmith.layers.biases import constant_biases, forget_gate_biases, prior_bias
+from netsmith.layers.initialization import he_initialize
 from netsmith.layers.initializers.constant import Constant
 from netsmith.layers.initializers.gaussian import Gaussian
 from netsmith.layers.initializers.he import He
@@ -405,3 +406,25 @@ def test_lsuv_scales_a_shared_weight_once():
     net, examples = nn.Sequential(first, nn.ReLU(), second), torch.randn(500, 32, generator=seeded())
     Lsuv.Config().build()(net, generator=seeded(), run=lambda: net(examples))
     assert float(first(examples).detach().var(correction=0)) == pytest.approx(1, abs=0.01)
+
+
+@pytest.mark.parametrize("nonlinearity", ["relu", "linear"])
+def test_models_draw_by_the_same_rule_and_what_torch_draws_bit_for_bit(nonlinearity, monkeypatch):
+    def net():
+        return nn.Sequential(nn.Conv2d(3, 8, 3), nn.Conv2d(8, 8, 3, groups=8), nn.BatchNorm2d(8), nn.Linear(7, 5))
+
+    ours, theirs = net(), net()
+    torch.manual_seed(1)
+    he_initialize(ours, nonlinearity=nonlinearity)
+    torch.manual_seed(1)
+    for layer in theirs:
+        if not isinstance(layer, nn.BatchNorm2d):
+            init.kaiming_normal_(layer.weight, nonlinearity=nonlinearity)
+            init.zeros_(layer.bias)
+    for one, other in zip(ours.parameters(), theirs.parameters(), strict=True):
+        assert torch.equal(one, other)
+    slopes = []
+    monkeypatch.setattr(He, "fill", lambda self, weight, fans, generator: slopes.append((self.config.slope, *fans)))
+    he_initialize(net(), nonlinearity=nonlinearity)
+    slope = 0.0 if nonlinearity == "relu" else 1.0
+    assert slopes == [(slope, 27, 72), (slope, 9, 72), (slope, 7, 5)]

@@ -43,7 +43,8 @@ class He(Drawn):
 
     def fill(self, weight: Tensor, fans: Fans, generator: torch.Generator | None) -> None:
         count = fans.inputs if self.config.fan == "in" else fans.outputs
-        std = math.sqrt(2 / ((1 + self.config.slope**2) * count))  # Eq. 15; with "out" Eq. 14 in the same form
+        gain = math.sqrt(2 / (1 + self.config.slope**2))
+        std = gain / math.sqrt(count)  # Eq. 15; with "out" Eq. 14 in the same form; rounded as torch rounds
         if self.config.distribution == "normal":
             nn.init.normal_(weight, 0.0, std, generator=generator)
         else:
