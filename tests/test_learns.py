@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-import pytest
+import json
 
+import numpy as np
+import pytest
+import torch
+
+from netsmith.core.registry import recipes
 from netsmith.verify import evidence
 from netsmith.verify.evidence import golden_losses, learns, matches_golden
+from netsmith.verify.subject import Subject
 
 # The cheap ones run here; the rest by `netsmith verify --all --level 2`.
 QUICK = (
@@ -30,6 +36,30 @@ def test_golden_losses_repeat_and_differ_between_recipes() -> None:
     assert len(first) == 20
     assert matches_golden(golden_losses("mlp_digits"), first)
     assert not matches_golden([loss * 1.01 for loss in first], first)
+
+
+def test_a_learner_without_losses_answers_for_what_it_learned() -> None:
+    """Equal to the mean cross entropy of the model's answers, part of the dev split by part."""
+    name = "naive_bayes_digits"
+    subject = Subject.of(name, steps=20)
+    engine = subject.engine(precision="fp64")
+    engine.fit()
+    split = engine.source.load("dev", torch.arange(engine.source.spec.split("dev").size))
+    with torch.no_grad():
+        chances = engine.method.product()(split.inputs.double()).softmax(1)
+    each = -chances[torch.arange(len(chances)), split.targets].log().numpy()
+    wanted = [part.mean() for part in np.array_split(each, 20)]
+    golden = golden_losses(name)
+    assert golden == pytest.approx(wanted, rel=1e-6)
+    other = subject.losses(20, precision="fp64", **{"method.model.alpha": 0.5})
+    assert not matches_golden(other, golden)
+
+
+def test_every_committed_golden_curve_could_be_wrong() -> None:
+    for entry in recipes().values():
+        file = entry.path.with_name(f"{entry.name}.evidence.json")
+        for found in json.loads(file.read_text())["variants"].values() if file.is_file() else ():
+            assert any(found["golden_losses"]), file.name
 
 
 @pytest.mark.parametrize(
