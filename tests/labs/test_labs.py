@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import subprocess
 import sys
@@ -171,6 +172,10 @@ def test_paths_lie_on_their_contour_lines() -> None:
     assert max(nearest) < 0.5  # both first points lie on the circle of radius 1
     assert [part.get("overflow") for part in root.iter("svg")][1] == "hidden"
     assert {"minimum", "sgd & co", "x", "y"} <= set(texts(contour_chart(figure)))
+    placed = {part.text: part for part in ElementTree.fromstring(contour_chart(figure)).iter("text")}
+    a, b = float(placed["1"].get("x")), float(placed["1"].get("y")) - 3.5  # of the text's middle
+    x, y = next((c, d) for c, d in circle if abs(c - a) + abs(d - b) < 0.02)  # a level has its value on its line
+    assert min(math.dist((x, y), place) for place in drawn[:2]) > 26
     with pytest.raises(UserError, match="a row for each y"):
         contour_chart(Surface("s", "t", "x", "y", grid, grid, values[1:], (1.0,)))
 

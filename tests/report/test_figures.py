@@ -8,7 +8,7 @@ import xml.etree.ElementTree as ElementTree
 import pytest
 
 from netsmith.core.errors import UserError
-from netsmith.report._axes import linear_scale, log_scale, number_text, text_width, tick_texts
+from netsmith.report._axes import linear_scale, log_scale, number_text, number_texts, text_width, tick_texts
 from netsmith.report.figures import Bar, Curve, bar_chart, confusion_chart, line_chart, standalone
 from netsmith.report.pareto import ModelPoint, pareto_chart, pareto_front
 
@@ -95,6 +95,24 @@ def test_names_of_many_curves_and_a_long_axis_name_stay_inside():
     rows = {float(part.get("y")) for part in parts(drawn, "text") if part.text in names}
     assert len(rows) == 2
     assert coordinates(drawn)[0] == [(x, y + 18) for x, y in one]  # as large as beside one row, and further down
+
+
+def test_ticks_of_whole_numbers_are_whole():
+    for high in (1, 2, 3, 7, 9, 11, 12, 13, 14, 30, 60, 240, 25_000):
+        for scale in (linear_scale([1, high], 0, 1), log_scale([1.0, 3.0, high], 0, 1, pad=1.1)):
+            assert all(float(tick).is_integer() for tick in scale.ticks), (high, scale.ticks)
+            assert 2 <= len(scale.ticks) <= 12
+    assert 12.5 in linear_scale([0.5, 12.0], 0, 1).ticks
+    assert len(linear_scale([0.0, 1.0], 0, 1, cap=1.0).ticks) > 2  # proportions, not counts
+    chart = line_chart([Curve("a", range(1, 13), [1 / x for x in range(1, 13)])], title="t")
+    assert {"2", "4", "12"} <= set(texts(chart))
+
+
+def test_an_axis_has_one_notation():
+    scale = log_scale([1e6, 1e19], 0, 1)
+    assert tick_texts(scale) == [f"1e{power}" for power in (6, 8, 10, 12, 14, 16, 18)]
+    assert number_texts([0, 1e-5, 0.00015, 2.5]) == ["0", "1e-5", "1.5e-4", "2.5e0"]
+    assert number_texts([0, 500, 1500]) == ["0", "500", "1.5k"]
 
 
 def test_tick_labels():

@@ -1,6 +1,7 @@
 """What labs draw besides lines: points, bars, small images."""
 
 import base64
+import math
 import struct
 import xml.etree.ElementTree as ElementTree
 import zlib
@@ -37,6 +38,17 @@ def test_points_lie_at_their_places_and_lines_over_them():
     for (a, b), (c, d) in zip((first, second), ends, strict=True):
         assert (a + 3.2, b) == pytest.approx((c, d), abs=0.02)  # a circle's outline begins at its left
     assert {"Two & more", "left", "way", "x, m", "y, m"} <= set(texts(drawing))
+
+
+def test_a_line_breaks_where_it_has_no_place_and_its_length_does_not_fade_the_points():
+    way = Series("way", (0.0, 1.0, math.nan, 2.0, 3.0, math.nan), (0.0, 1.0, math.nan, 0.0, 1.0, math.nan))
+    root = ElementTree.fromstring(draw(Points("p", "t", "x", "y", (Series("s", (0.0,), (1.0,)),), (way,))))
+    lines = list(root.iter("polyline"))
+    assert [len(line.get("points").split()) for line in lines] == [2, 2]
+    assert len({line.get("style") for line in lines}) == 1
+    assert texts(draw(Points("p", "t", "x", "y", (), (way,)))).count("way") == 1
+    long = Series("way", tuple(map(float, range(1000))), (0.5,) * 1000)
+    assert "fill-opacity:0.85" in draw(Points("p", "t", "x", "y", (Series("s", (0.0,), (1.0,)),), (long,)))
 
 
 def test_equal_axes_keep_a_circle_round_in_either_direction():

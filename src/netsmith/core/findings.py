@@ -144,7 +144,8 @@ class Points:
         x_label: The name of the horizontal axis, with its unit.
         y_label: The name of the vertical axis, with its unit.
         series: Groups of points, in any order.
-        lines: Joined in the order given; they have the colors after those of the groups.
+        lines: Joined in the order given, but for a break where a position is not finite; they have the colors after
+            those of the groups.
         log_x: Whether the horizontal axis is logarithmic.
         log_y: Whether the vertical one is.
         equal: Both axes to the same scale: a circle is round.

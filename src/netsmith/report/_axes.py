@@ -19,6 +19,7 @@ __all__ = [
     "linear_scale",
     "log_scale",
     "number_text",
+    "number_texts",
     "point",
     "svg",
     "text_width",
@@ -65,12 +66,16 @@ class Scale:
 
 
 def linear_scale(values: Sequence[float], start: float, stop: float, *, count: int = 5, cap: float = math.inf) -> Scale:
-    """Return a scale from round number to round number around ``values``, never above ``cap``."""
+    """Return a scale from round number to round number around ``values``, never above ``cap``.
+
+    Where all values are whole numbers (epochs, counts, degrees) all ticks are.
+    """
+    whole = cap == math.inf and _whole(values)  # a share of 0 or 1 is no count
     low, high = min(values), max(values)
     if high - low < 1e-12 * max(1.0, abs(high)):
-        pad = abs(high) * 0.1 or 1.0
+        pad = 1.0 if whole else abs(high) * 0.1 or 1.0
         low, high = low - pad, min(high + pad, cap)
-    step = _round_step((high - low) / count)
+    step = _whole_step((high - low) / count) if whole else _round_step((high - low) / count)
     first = math.floor(low / step + 1e-9)
     last = math.ceil(high / step - 1e-9)
     ticks = tuple(round(step * number, 12) for number in range(first, last + 1) if step * number <= cap + 1e-12)
@@ -78,7 +83,10 @@ def linear_scale(values: Sequence[float], start: float, stop: float, *, count: i
 
 
 def log_scale(values: Sequence[float], start: float, stop: float, *, pad: float = 1.0) -> Scale:
-    """Return a logarithmic scale around positive ``values``; ``pad`` is the factor left free on both sides."""
+    """Return a logarithmic scale around positive ``values``; ``pad`` is the factor left free on both sides.
+
+    Ticks of whole numbers are whole, too.
+    """
     low, high = min(values) / pad, max(values) * pad
     if high / low < 1.5:
         low, high = low / 1.5, high * 1.5
@@ -92,6 +100,8 @@ def log_scale(values: Sequence[float], start: float, stop: float, *, pad: float 
         unit = 10.0 ** math.floor(math.log10(high))  # the linear axis takes tiny ranges for none
         round_numbers = linear_scale([low / unit, high / unit], start, stop, count=4).ticks
         inside = tuple(tick * unit for tick in round_numbers if low <= tick * unit <= high)
+    if _whole(values):
+        inside = tuple(tick for tick in inside if float(tick).is_integer()) or inside
     return Scale(low, high, inside, True, start, stop)
 
 
@@ -100,24 +110,46 @@ def _round_step(rough: float) -> float:
     return next(step * power for step in (1, 2, 2.5, 5, 10) if step * power >= rough * 0.999)
 
 
+def _whole_step(rough: float) -> float:
+    """Return a round whole number near ``rough``: a few ticks more are better than two."""
+    power = 10.0 ** math.floor(math.log10(max(1.0, rough)))
+    steps = (1, 2, 2.5, 5, 10) if power > 1 else (1, 2, 5, 10)
+    return next(step * power for step in steps if step * power >= rough * 0.8)
+
+
+def _whole(values: Sequence[float]) -> bool:
+    return all(float(value).is_integer() for value in values)
+
+
 def tick_texts(scale: Scale, *, percent: bool = False) -> list[str]:
     """Return the labels of a scale's ticks; those of percents all have as many decimals as the finest needs."""
     if not percent:
-        return [number_text(tick) for tick in scale.ticks]
+        return number_texts(scale.ticks)
     digits = next((d for d in range(6) if all(abs(round(100 * t, d) - 100 * t) < 1e-7 for t in scale.ticks)), 6)
     return [f"{100 * tick:.{digits}f} %" for tick in scale.ticks]
+
+
+def number_texts(values: Sequence[float]) -> list[str]:
+    """Return short numbers in one notation: powers of ten for all but 0 where one of them needs it."""
+    texts = [number_text(value) for value in values]
+    return [_power_text(value) if value else "0" for value in values] if any("e" in text for text in texts) else texts
+
+
+def _power_text(value: float) -> str:
+    mantissa, power = f"{value:.3e}".split("e")
+    return f"{float(mantissa):g}e{int(power)}"
 
 
 def number_text(value: float) -> str:
     """Return a short number: ``0.01``, ``1.5``, ``20k``, ``1e20``."""
     if value == 0:
         return "0"
-    if abs(value) >= 1e13:
-        return f"{value:.0e}".replace("e+", "e")
+    if abs(value) >= 1e13 or abs(value) < 1e-4:
+        return _power_text(value)
     for limit, name in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
         if abs(value) >= limit:
             return f"{value / limit:.4g}{name}"
-    return f"{value:.4g}" if abs(value) >= 1e-4 else f"{value:.0e}".replace("e-0", "e-")
+    return f"{value:.4g}"
 
 
 def text_width(text: str, size: float) -> float:
@@ -154,9 +186,9 @@ def frame(x: Scale, y: Scale, *, percent_y: bool = False, x_label: str = "", y_l
         parts.append(label(x.start - 8, y(tick) + 4, text, anchor="end"))
     edge = f"stroke:{MUTED};stroke-width:1;stroke-opacity:.6"
     parts.append(element("line", x1=x.start, x2=x.stop, y1=y.start, y2=y.start, style=edge))
-    for tick in x.ticks:
+    for tick, text in zip(x.ticks, tick_texts(x), strict=True):
         parts.append(element("line", x1=x(tick), x2=x(tick), y1=y.start, y2=y.start + 4, style=edge))
-        parts.append(label(x(tick), y.start + 18, number_text(tick), anchor="middle"))
+        parts.append(label(x(tick), y.start + 18, text, anchor="middle"))
     if x_label:
         parts.append(label((x.start + x.stop) / 2, y.start + 37, x_label, anchor="middle"))
     if y_label:

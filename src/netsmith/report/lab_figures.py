@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 from netsmith.core.errors import UserError, shorten
 from netsmith.core.extras import require
@@ -17,6 +19,7 @@ from netsmith.report._axes import (
     legend,
     linear_scale,
     number_text,
+    number_texts,
     path,
     svg,
     text_width,
@@ -30,6 +33,8 @@ __all__ = ["contour_chart", "draw", "histogram_row"]
 
 _DOTS = 10  # along a path: they show how fast it was
 _HALO = "var(--paper,#fff)"
+_APART = 26.0  # SVG units between the value of a contour line and the next one, or a path
+_PLACES = 60  # along a contour line that are tried for its value
 
 
 def draw(figure: Figure) -> str:
@@ -98,6 +103,8 @@ def histogram_row(figure: Histograms, *, width: float = 960, height: float = 150
 def contour_chart(figure: Surface, *, width: float = 460) -> str:
     """Return paths over the contour lines of a surface, both axes to the same scale where the window allows it.
 
+    A contour line carries its value where there is room for it.
+
     Args:
         figure: What is shown.
         width: SVG units (pixels at full size).
@@ -121,14 +128,19 @@ def contour_chart(figure: Surface, *, width: float = 460) -> str:
     wide, tall = figure.xs[-1] - figure.xs[0], figure.ys[-1] - figure.ys[0]
     high = min(420.0, max(220.0, (width - 14 - left) * tall / wide))
     x, y = _within(figure.xs, left, width - 14), _within(figure.ys, top + high, top)
-    inner = []
+    inner: list[str] = []
+    drawn: list[list[tuple[float, float]]] = []  # the longest line of each level
     for number, level in enumerate(figure.levels):
+        longest: list[tuple[float, float]] = []
         strength = 0.55 - 0.35 * number / max(1, len(figure.levels) - 1)  # the lower, the darker
         for line in generator.lines(level):
-            points = path([(x(float(a)), y(float(b))) for a, b in line])
+            places = [(x(float(a)), y(float(b))) for a, b in line]
+            points, longest = path(places), max(longest, places, key=_length)
             tip = element("title", escape(f"f = {level:.3g}"))
             style = f"fill:none;stroke:{MUTED};stroke-width:1;stroke-opacity:{strength:.2f}"
             inner.append(element("polyline", tip, points=points, style=style))
+        drawn.append(longest)
+    inner += _values(figure, drawn, x, y)
     inner += [_path(one, COLORS[number % len(COLORS)], x, y) for number, one in enumerate(figure.paths)]
     inner += [_mark(name, x(a), y(b)) for name, a, b in figure.marks]
     box = {"x": left, "y": top, "width": width - 14 - left, "height": high}
@@ -136,6 +148,41 @@ def contour_chart(figure: Surface, *, width: float = 460) -> str:
     parts.append(frame(x, y, x_label=figure.x_label, y_label=figure.y_label))
     parts.append(element("svg", "".join(inner), **box, viewBox=view, overflow="hidden"))  # a path may leave the window
     return svg("".join(parts), width=width, height=top + high + 44, title=figure.title)
+
+
+def _length(places: Sequence[tuple[float, float]]) -> float:
+    return sum(math.dist(one, other) for one, other in pairwise(places))
+
+
+def _values(figure: Surface, drawn: Sequence[Sequence[tuple[float, float]]], x: Scale, y: Scale) -> list[str]:
+    """Return the value of each contour line, on its longest part, where it is farthest from all else."""
+    taken: list[tuple[float, float]] = []
+    for one in figure.paths:
+        taken += _fine([(x(a), y(b)) for a, b in zip(one.xs, one.ys, strict=True)])
+    taken += [(x(a) + 4.0 * step, y(b) - 4) for name, a, b in figure.marks for step in range(2 + 2 * len(name))]
+    labels = []
+    texts = number_texts([float(f"{level:.3g}") for level in figure.levels])
+    for text, places in zip(texts, drawn, strict=True):
+        half = text_width(text, 10) / 2 + 4
+        free = [
+            (min((math.dist(place, other) for other in taken), default=math.inf), place)
+            for place in places[:: max(1, len(places) // _PLACES)]
+            if x.start + half < place[0] < x.stop - half and y.stop + 10 < place[1] < y.start - 10
+        ]
+        room, (a, b) = max(free, default=(0.0, (0.0, 0.0)))
+        if room >= _APART:
+            labels.append(label(a, b + 3.5, text, size=10, anchor="middle", halo=True))
+            taken.append((a, b))
+    return labels
+
+
+def _fine(places: list[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Return places along a path, none farther from the next than half of what values keep from it."""
+    found = places[:1]
+    for (a, b), (c, d) in pairwise(places):
+        parts = max(1, min(100, math.ceil(math.dist((a, b), (c, d)) / (_APART / 2))))
+        found += [(a + (c - a) * at / parts, b + (d - b) * at / parts) for at in range(1, parts + 1)]
+    return found
 
 
 def _within(values: Sequence[float], start: float, stop: float) -> Scale:

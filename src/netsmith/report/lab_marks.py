@@ -42,16 +42,17 @@ def points_chart(figure: Points, *, width: float = 460, height: float = 340) -> 
     """Return groups of points, each in its color, with lines over them.
 
     Args:
-        figure: What is shown; a position that is not finite, or has no place on a logarithmic axis, is left out.
+        figure: What is shown; a position that is not finite, or has no place on a logarithmic axis, is left out, and
+            breaks a line.
         width: SVG units (pixels at full size).
         height: SVG units, with one row of names; with ``equal`` what the width and the ranges make it.
 
     Raises:
         UserError: A series with more or fewer ys than xs.
     """
-    groups = [_placed(one, figure) for one in figure.series]
-    lines = [_placed(one, figure) for one in figure.lines]
-    every = [place for places in (*groups, *lines) for place in places]
+    groups = [[place for piece in _pieces(one, figure) for place in piece] for one in figure.series]
+    lines = [_pieces(one, figure) for one in figure.lines]
+    every = [place for places in (*groups, *(piece for pieces in lines for piece in pieces)) for place in places]
     parts = [label(0, 14, figure.title, size=14, color=INK, weight=600)]
     names, below = legend([one.name for one in (*figure.series, *figure.lines)], width, points=len(figure.series))
     parts.append(names)
@@ -68,18 +69,20 @@ def points_chart(figure: Points, *, width: float = 460, height: float = 340) -> 
         x, y = _equal(x, y)
         height = y.start + 44
     parts.append(frame(x, y, x_label=figure.x_label, y_label=figure.y_label))
-    opacity = 0.85 if len(every) < _FAINT else 0.55
+    many = sum(map(len, groups)) >= _FAINT
+    opacity = 0.55 if many else 0.85
     for number, (one, places) in enumerate(zip(figure.series, groups, strict=True)):
         tip = element("title", escape(one.name))
         style = f"fill:{COLORS[number % len(COLORS)]};fill-opacity:{opacity}"
         style += f";stroke:{_PAPER};stroke-width:.6"
-        size = 3.2 if len(every) < _FAINT else 2.2
+        size = 2.2 if many else 3.2
         dots = "".join(element("path", d=point(number, x(a), y(b), size), style=style) for a, b in places)
         parts.append(element("g", tip + dots) if dots else "")
-    for number, (one, places) in enumerate(zip(figure.lines, lines, strict=True), len(figure.series)):
+    for number, (one, pieces) in enumerate(zip(figure.lines, lines, strict=True), len(figure.series)):
         style = f"fill:none;stroke:{COLORS[number % len(COLORS)]};stroke-width:1.8;stroke-linejoin:round{dash(number)}"
         tip = element("title", escape(one.name))
-        parts.append(element("polyline", tip, points=path([(x(a), y(b)) for a, b in places]), style=style))
+        joined = (path([(x(a), y(b)) for a, b in places]) for places in pieces)
+        parts += [element("polyline", tip, points=points, style=style) for points in joined]
     return svg("".join(parts), width=width, height=height, title=figure.title)
 
 
@@ -185,11 +188,18 @@ def picture_rows(figure: Pictures, *, width: float = 960) -> str:
     return svg("".join(parts), width=min(width, figure.columns * (edge + gap) - gap), height=top, title=figure.title)
 
 
-def _placed(one: Series, figure: Points) -> list[tuple[float, float]]:
+def _pieces(one: Series, figure: Points) -> list[list[tuple[float, float]]]:
+    """Return the positions that have a place, in one list for each stretch of them."""
     if len(one.xs) != len(one.ys):
         raise UserError(f"series {one.name!r} has {len(one.xs)} xs and {len(one.ys)} ys; expected as many")
-    finite = [(a, b) for a, b in zip(one.xs, one.ys, strict=True) if math.isfinite(a) and math.isfinite(b)]
-    return [(a, b) for a, b in finite if (a > 0 or not figure.log_x) and (b > 0 or not figure.log_y)]
+    pieces: list[list[tuple[float, float]]] = [[]]
+    for a, b in zip(one.xs, one.ys, strict=True):
+        finite = math.isfinite(a) and math.isfinite(b)
+        if finite and (a > 0 or not figure.log_x) and (b > 0 or not figure.log_y):
+            pieces[-1].append((a, b))
+        elif pieces[-1]:
+            pieces.append([])
+    return [piece for piece in pieces if piece]
 
 
 def _axis(values: Sequence[float], start: float, stop: float, *, log: bool) -> Scale:

@@ -8,6 +8,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from netsmith.core.extras import require
 from netsmith.core.findings import Findings, Grid, Points, Series
 from netsmith.core.roles import LabConfig, ModelConfig
 from netsmith.models.foundations.decision_tree import DecisionTree
@@ -25,7 +26,7 @@ CARD = {
 }
 
 _FRESH = 2000
-_DOTS = 75  # of a boundary across the picture, so that they do not hide the points
+_HALVINGS = 8  # of the step between two places of the grid, to where the answer changes
 _PLACE: dict[str, int] = {"in_features": 2, "num_classes": 2}
 
 
@@ -76,10 +77,8 @@ class DecisionRegions:
                     name,
                     "first coordinate",
                     "second coordinate",
-                    (
-                        *(_series(f"class {label}", x[y == label]) for label in (0, 1)),
-                        _series("boundary", boundary),
-                    ),
+                    tuple(_series(f"class {label}", x[y == label]) for label in (0, 1)),
+                    (boundary,) if boundary.xs else (),
                     equal=True,
                     caption=f"Right on {100 * train:.3g} % of the {len(y)} points shown and {100 * fresh:.3g} % of "
                     f"{_FRESH} fresh ones.",
@@ -110,19 +109,27 @@ def _series(name: str, places: Tensor) -> Series:
     return Series(name, tuple(places[:, 0].tolist()), tuple(places[:, 1].tolist()))
 
 
-def _boundary(model: torch.nn.Module, x: Tensor, *, steps: int) -> Tensor:
-    """Return places of a grid around the points between which the answer changes, thinned evenly."""
+def _boundary(model: torch.nn.Module, x: Tensor, *, steps: int) -> Series:
+    """Return where the answer changes around the points: lines with a break after each."""
     low, high = x.amin(0) - 0.2, x.amax(0) + 0.2
     first, second = (torch.linspace(float(low[axis]), float(high[axis]), steps) for axis in (0, 1))
     grid = torch.stack(torch.meshgrid(first, second, indexing="ij"), -1)  # (S, S, 2)
     answer = model(grid.flatten(0, 1)).argmax(1).view(steps, steps)
-    across, along = answer[1:] != answer[:-1], answer[:, 1:] != answer[:, :-1]
-    places = torch.cat([((grid[1:] + grid[:-1]) / 2)[across], ((grid[:, 1:] + grid[:, :-1]) / 2)[along]])
-    spacing, kept = float((high - low).max()) / _DOTS, []
-    while len(places):
-        kept.append(places[0])
-        places = places[(places - places[0]).norm(dim=1) > spacing]
-    return torch.stack(kept) if kept else places
+    contours = require("contourpy", extra="plot").contour_generator(z=answer.T.double().numpy())  # in steps of the grid
+    xs: list[float] = []
+    ys: list[float] = []
+    for line in contours.lines(0.5):
+        middle = torch.from_numpy(line)  # (N, 2), each half-way between two neighbors with different answers
+        one, other = middle.floor(), middle.ceil()
+        first_answer = answer[one[:, 0].long(), one[:, 1].long()]
+        for _ in range(_HALVINGS):
+            middle = (one + other) / 2
+            same = model((low + (high - low) * middle / (steps - 1)).float()).argmax(1) == first_answer
+            one, other = torch.where(same[:, None], middle, one), torch.where(same[:, None], other, middle)
+        places = low + (high - low) * (one + other) / 2 / (steps - 1)
+        xs += [*places[:, 0].tolist(), math.nan]
+        ys += [*places[:, 1].tolist(), math.nan]
+    return Series("boundary", tuple(xs), tuple(ys))
 
 
 def _remarks(rows: list[tuple[str, float, float]]) -> tuple[str, ...]:
