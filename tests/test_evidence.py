@@ -10,6 +10,7 @@ import pytest
 
 import netsmith
 from netsmith.api.catalogue import list_recipes, source_sha256
+from netsmith.api.experiments import find
 from netsmith.core import registry
 from netsmith.core.errors import NetsmithError
 from netsmith.verify import evidence
@@ -158,3 +159,48 @@ def test_a_run_of_another_experiment_is_no_evidence(tmp_path: Path) -> None:
         evidence.write_evidence("mlp_digits", [first, second], command="none")
     with pytest.raises(NetsmithError, match="seed 0 occurs twice"):
         evidence.write_evidence("mlp_digits", [first, first], command="none")
+
+
+def test_a_fine_tuned_run_begins_with_that_of_its_cards_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, int, str]] = []
+
+    class Stopped(Exception):
+        """Stands in for the training."""
+
+    class Trained:
+        path = tmp_path / "base"
+
+    def train(target: str, *, sets: dict[str, Any], start: str | Path, **_: Any) -> Trained:
+        asked.append((target, sets["seed"], str(start)))
+        if target == "fine_tuned_mnist":
+            raise Stopped
+        return Trained()
+
+    monkeypatch.setattr(evidence, "train", train)
+    with pytest.raises(Stopped):
+        evidence.reproduce("fine_tuned_mnist", root=tmp_path, seeds=(2,))
+    assert asked == [("fine_tuned_mnist:base", 2, ""), ("fine_tuned_mnist", 2, str(Trained.path))]
+
+
+def test_what_a_run_began_with_does_not_make_it_another_experiment(tmp_path: Path) -> None:
+    """Each seed begins with weights of its own, whose hash is in the config of its run."""
+    small = {"data.twin": True, "steps": 2, "evaluate_every": 2, "data.data.batch": 10}
+    runs = []
+    for seed in (0, 1):
+        sets = {**small, "seed": seed}
+        base, tuned = f"base{seed}", f"tuned{seed}"
+        begun = netsmith.train("fine_tuned_mnist:base", sets=sets, root=tmp_path, name=base, notice=lambda _: None)
+        runs.append(
+            netsmith.train(
+                "fine_tuned_mnist", sets=sets, start=begun.path, root=tmp_path, name=tuned, notice=lambda _: None
+            )
+        )
+    starts = {run.found.config.method.start for run in runs}
+    assert len(starts) == 2
+    assert "" not in starts
+    first, second = (evidence._of_any_start(run.found.config).derive(seed=0) for run in runs)
+    assert first == second
+    recipe = find("fine_tuned_mnist", sets={**small, "seed": 1}).config
+    assert evidence._is_of(runs[1].path, recipe)
+    assert not evidence._is_of(runs[0].path, recipe)
+    assert not evidence._is_of(runs[1].path, recipe.derive(**{"optimizers.model.lr": 0.5}))

@@ -28,7 +28,7 @@ CARD = {
         "dev and test, 10 % and 20 % of the images, keep their labels",
     ],
     "seeds": (0, 1, 2, 3, 4),
-    "learns": {"metric": "dev/accuracy", "value": 0.9, "steps": 300},
+    "learns": {"metric": "dev/accuracy", "value": 0.6, "steps": 300},
 }
 
 VARIANTS = {
