@@ -55,7 +55,7 @@ def spec(inputs, outputs):
         (
             Inputs(kind="tokens", shape=(-1,), dtype="int64", vocabulary=("", "?", "x"), max_length=50),
             Outputs(kind="tags", names=("O", "B")),
-            {"num_outputs": 2, "num_classes": 2, "vocab_size": 3, "max_length": 50},
+            {"num_outputs": 2, "num_classes": 2, "tags": ("O", "B"), "vocab_size": 3, "max_length": 50},
         ),
         (
             Inputs(kind="table", shape=(7,)),

@@ -159,6 +159,8 @@ class Spec(Config):
         facts: dict[str, Any] = {"num_outputs": self.outputs.size or len(self.outputs.names)}
         if self.outputs.kind in ("classes", "tags", "policy"):
             facts["num_classes"] = len(self.outputs.names) or self.outputs.size
+        if self.outputs.kind == "tags":
+            facts["tags"] = self.outputs.names
         if self.inputs.kind == "image":  # a free axis decides nothing
             facts |= {name: size for name, size in (("in_channels", shape[0]), ("image_size", shape[-1])) if size > 0}
         if self.inputs.vocabulary:

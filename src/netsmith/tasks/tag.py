@@ -11,11 +11,11 @@ from torch.nn import functional as F
 
 from netsmith.core.config import later
 from netsmith.core.errors import DataError
-from netsmith.core.roles import TaskConfig
 from netsmith.core.spec import OutputKind, Outputs
 from netsmith.engine.task import UNLABELED, Loss, Metric, Ratio, Task
 from netsmith.tasks._decoding import class_names, probabilities_of, scores_of
 from netsmith.tasks._metrics import correct, full, negative_log_likelihood
+from netsmith.tasks._spans import SchemeFields, span_metric
 
 __all__ = ["Tag"]
 
@@ -27,7 +27,8 @@ class Tag(Task):
 
     divided by the number of labels in the whole batch, so that an example counts by its labels. An element whose target
     is :data:`~netsmith.engine.task.UNLABELED` counts nowhere. Figures: ``accuracy`` in 0..1 over the labels and
-    ``loss``, their mean cross entropy in nats.
+    ``loss``, their mean cross entropy in nats; with a ``scheme`` of tags ``f1`` first, of the names they mark
+    (:class:`~netsmith.tasks._spans.SpanF1`, CoNLL's rule).
 
     Shapes:
         Output ``(B, ..., K)``, or with ``classes_first`` ``(B, K, ...)``; target ``(B, ...)`` int64.
@@ -36,7 +37,7 @@ class Tag(Task):
         DataError: The targets are not of that shape.
     """
 
-    class Config(TaskConfig):
+    class Config(SchemeFields):
         """How tags are learned.
 
         Attributes:
@@ -73,6 +74,7 @@ class Tag(Task):
 
     def metrics(self) -> dict[str, Metric]:
         return {
+            **span_metric(lambda output: self.classes_last(output).argmax(-1), self.config),
             "accuracy": Ratio(lambda output, target: correct(*labeled(self.classes_last(output), target))),
             "loss": Ratio(
                 lambda output, target: negative_log_likelihood(*labeled(self.classes_last(output), target)),
