@@ -34,6 +34,8 @@ class Step(Config):
         shorter: What the shorter side is brought to before the middle of ``size`` is cut out; 0 squashes the whole.
         pattern: Regular expression of one token.
         lowercase: Whether text is lower-cased first.
+        negations: Words after which each token up to the next punctuation gets the mark ``NOT_``; a contraction is one
+            by its ending (``n't`` stands for ``isn't`` too).
     """
 
     name: Literal["scale", "normalize", "resize", "gray", "unit_sum", "tokenize", "standard_normal"]
@@ -45,6 +47,7 @@ class Step(Config):
     shorter: int = later(0, ge=0)
     pattern: str = ""
     lowercase: bool = False
+    negations: tuple[str, ...] = later(())
 
     @model_validator(mode="after")
     def _check(self) -> Step:
@@ -52,6 +55,8 @@ class Step(Config):
             raise ValueError("normalize needs as many means as standard deviations, all deviations positive")
         if self.shorter and (self.name != "resize" or len(self.size) != 2 or self.shorter < max(self.size)):
             raise ValueError("shorter is for resize, and at least the height and the width that are cut out")
+        if self.negations and self.name != "tokenize":
+            raise ValueError("negations are for tokenize")
         if self.name == "scale" and self.high <= self.low:
             raise ValueError("scale needs low < high")
         return self

@@ -29,6 +29,7 @@ class TokenFields(BatchFields):
         lowercase: Lower the case first.
         vocabulary: What is known, padding and unknown first, in place of the training part's tokens: that of a run
             whose network is to read these texts.
+        negations: Words after which tokens are marked ``NOT_`` up to the next punctuation; none by default.
     """
 
     max_length: Annotated[int, Field(gt=0, le=100_000)] = 64
@@ -37,6 +38,7 @@ class TokenFields(BatchFields):
     pattern: str = r"\w+|[^\w\s]"
     lowercase: bool = True
     vocabulary: tuple[str, ...] = later(())
+    negations: tuple[str, ...] = later(())
 
     @model_validator(mode="after")
     def _check_vocabulary(self) -> Self:
@@ -62,7 +64,7 @@ def tokenizer(config: TokenFields) -> Step:
     Raises:
         ConfigError: The pattern is not a regular expression.
     """
-    step = Step(name="tokenize", pattern=config.pattern, lowercase=config.lowercase)
+    step = Step(name="tokenize", pattern=config.pattern, lowercase=config.lowercase, negations=config.negations)
     tokenize("", step)  # a wrong pattern is refused here, before any file is read
     return step
 

@@ -18,7 +18,10 @@ UNKNOWN = "<unk>"
 
 
 def tokenize(text: str, step: Step) -> list[str]:
-    """Cut a text into tokens: every match of ``step.pattern``, lower-cased first where the step says so.
+    r"""Cut a text into tokens: every match of ``step.pattern``, lower-cased first where the step says so.
+
+    Where the step has negations, what they negate is marked (Das & Chen 2001; Pang et al. 2002): each token after one
+    of them, up to the first that has no letter or digit, begins with ``NOT_``.
 
     Args:
         text: Any text.
@@ -30,14 +33,30 @@ def tokenize(text: str, step: Step) -> list[str]:
     Example:
         >>> tokenize("It isn't.", Step(name="tokenize", pattern=r"[a-z']+|[.]", lowercase=True))
         ['it', "isn't", '.']
+        >>> tokenize("not a good one, or", Step(name="tokenize", pattern=r"\w+|,", negations=("not",)))
+        ['not', 'NOT_a', 'NOT_good', 'NOT_one', ',', 'or']
     """
     if step.name != "tokenize" or not step.pattern:
         raise ConfigError(f"tokenizing needs a step 'tokenize' with a pattern, got {step!r}")
     try:
         matches = re.finditer(step.pattern, text.lower() if step.lowercase else text)
-        return [match.group() for match in matches if match.group()]
+        tokens = [match.group() for match in matches if match.group()]
     except re.error as error:
         raise ConfigError(f"the token pattern {step.pattern!r} is not a regular expression: {error}") from None
+    return _marked(tokens, step.negations) if step.negations else tokens
+
+
+def _marked(tokens: Sequence[str], negations: tuple[str, ...]) -> list[str]:
+    """Return the tokens with those marked that are negated."""
+    endings = tuple(word for word in negations if "'" in word) or ("\0",)
+    marked: list[str] = []
+    negated = False
+    for token in tokens:
+        if not any(sign.isalnum() for sign in token):
+            negated = False
+        marked.append(f"NOT_{token}" if negated else token)
+        negated = negated or token.lower() in negations or token.lower().endswith(endings)
+    return marked
 
 
 def encode(texts: Sequence[str], inputs: Inputs) -> Tensor:
