@@ -101,7 +101,8 @@ def read_alike(found: Found, start: Start, *, sets: Mapping[str, Any], notice: C
     for name in ("vocabulary_size", "min_count"):
         if f"data.{name}" in sets:
             raise ConfigError(f"data.{name}: texts are read with the vocabulary of {start.found.name}; leave it out")
-    theirs = {"pattern": steps[0].pattern, "lowercase": steps[0].lowercase, "max_length": inputs.max_length}
+    cut = {name: getattr(steps[0], name) for name in ("pattern", "lowercase", "negations")}
+    theirs = {**cut, "max_length": inputs.max_length}
     changes: dict[str, Any] = {name: value for name, value in theirs.items() if f"data.{name}" not in sets}
     changes |= {name: TokenFields.model_fields[name].default for name in ("vocabulary_size", "min_count")}
     changed = data.derive(**changes, vocabulary=inputs.vocabulary)
@@ -168,7 +169,8 @@ def _same_inputs(ours: Inputs, theirs: Inputs, name: str) -> None:
     mine, its = _tokens(ours), _tokens(theirs)
     if mine != its:
         refuse(
-            f"{name} cuts texts in another way ({its}) than these data ({mine})", "set data.pattern and data.lowercase"
+            f"{name} cuts texts in another way ({its}) than these data ({mine})",
+            "set data.pattern, lowercase, negations",
         )
     if ours.vocabulary != theirs.vocabulary:
         known = set(theirs.vocabulary)
@@ -194,7 +196,9 @@ def _same_inputs(ours: Inputs, theirs: Inputs, name: str) -> None:
 
 def _tokens(inputs: Inputs) -> str:
     steps = [step for step in inputs.preprocessing if step.name == "tokenize"]
-    return "; ".join(f"pattern {step.pattern!r}, lowercase={step.lowercase}" for step in steps) or "no tokens"
+    cuts = [f"pattern {step.pattern!r}, lowercase={step.lowercase}" for step in steps]
+    marked = [f", negations={step.negations}" if step.negations else "" for step in steps]
+    return "; ".join(map("".join, zip(cuts, marked, strict=True))) or "no tokens"
 
 
 def _scaling(inputs: Inputs) -> str:
