@@ -1,0 +1,56 @@
+"""569 tumors of the breast, malignant or benign, by 30 measurements of cell nuclei; comes with scikit-learn.
+
+Data: W. N. Street, W. H. Wolberg, O. L. Mangasarian, "Nuclear feature extraction for breast tumor diagnosis", SPIE
+1905, 1993 (Wisconsin Diagnostic Breast Cancer, UCI 1995).
+"""
+
+from __future__ import annotations
+
+import torch
+
+from netsmith.core.extras import require
+from netsmith.core.keys import key as named_key
+from netsmith.data._bundled import BundledFields, BundledTable
+
+__all__ = ["BreastCancer"]
+
+_MEASURED = (
+    *("radius", "texture", "perimeter", "area", "smoothness"),
+    *("compactness", "concavity", "concave_points", "symmetry", "fractal_dimension"),
+)
+_COLUMNS = tuple(f"{form}_{name}" for form in ("mean", "error", "worst") for name in _MEASURED)
+_COUNT = 569
+
+
+class BreastCancer(BundledTable):
+    """Ten measurements of the nuclei in one picture: their mean, its standard error, and the mean of the three largest.
+
+    There is no official split: it is drawn, class by class, from ``split_seed``. Columns are normalized with the mean
+    and deviation of the training part.
+
+    Raises:
+        MissingExtraError: scikit-learn is not installed and ``twin`` is not set.
+    """
+
+    class Config(BundledFields):
+        """Scikit-learn's breast cancer table."""
+
+    def __init__(self, config: Config) -> None:
+        if config.twin:
+            generator = torch.Generator().manual_seed(named_key(0, "twin", "breast_cancer"))
+            rows = torch.randn(_COUNT, len(_COLUMNS), generator=generator)
+            # a linear model finds part of it; 212 are malignant, as in the table
+            order = (rows[:, 0] + rows[:, 1] * rows[:, 2]).argsort()
+            labels = torch.ones(_COUNT, dtype=torch.int64)
+            labels[order[:212]] = 0
+        else:
+            data = require("sklearn.datasets", extra="classic").load_breast_cancer()
+            rows, labels = torch.from_numpy(data.data).float(), torch.from_numpy(data.target).to(torch.int64)
+        super().__init__(
+            config,
+            dataset="breast-cancer",
+            rows=rows,
+            labels=labels,
+            columns=_COLUMNS,
+            names=("malignant", "benign"),
+        )
