@@ -65,9 +65,9 @@ def test_a_rule_that_leaves_frozen_parameters_is_exported_and_not_cut(tmp_path) 
         ({"size": "-1kB"}, "size '-1kB': expected a number above 0 with a unit: b, kb, mb, kib, mib"),
         ({"size": [1]}, "size [1]: expected a number above 0 with a unit: b, kb, mb, kib, mib"),
         ({"latency_ms": "1.5 days"}, "latency_ms '1.5 days': expected a number above 0 with a unit: ms, us, s"),
-        ({"speedup": "2"}, "a budget of speedup '2': expected a number"),
-        ({"speedup": 1}, "a budget of speedup 1: expected more than 1"),
-        ({"size": 0}, "a budget of size 0: expected a number above 0"),
+        ({"speedup": "2"}, "a budget of speedup '2': expected a number above 1"),
+        ({"speedup": 1}, "a budget of speedup 1: expected a number above 1"),
+        ({"size": 0}, "a budget of size 0.0: expected a number above 0"),
         ({"size": "1kB", "speedup": 2}, "give one budget: latency_ms, size or speedup"),
     ],
 )

@@ -175,8 +175,7 @@ class Network:
 
     def sureness(self, logits: Tensor) -> str:
         """Return how sure the answer to one example is, ``(K,)``: its probability, or its score with its name."""
-        highest = logits if self.scores else logits.softmax(0)
-        return f"{self.scores}: {float(highest.max()):.4g}" if self.scores else f"{float(highest.max()):.0%}"
+        return f"{self.scores}: {float(logits.max()):.4g}" if self.scores else f"{float(logits.softmax(0).max()):.0%}"
 
     @property
     def class_axis(self) -> int:

@@ -61,11 +61,10 @@ class Budget:
     value: float
 
     def __post_init__(self) -> None:
-        if isinstance(self.value, (bool, str)) or not isinstance(self.value, (int, float)):
-            raise ConfigError(f"a budget of {self.kind} {self.value!r}: expected a number")
-        if not self.value > (1 if self.kind == "speedup" else 0):
-            least = "more than 1" if self.kind == "speedup" else "a number above 0"
-            raise ConfigError(f"a budget of {self.kind} {self.value:g}: expected {least}")
+        number = isinstance(self.value, (int, float)) and not isinstance(self.value, bool)
+        least = 1 if self.kind == "speedup" else 0
+        if not number or not self.value > least:
+            raise ConfigError(f"a budget of {self.kind} {self.value!r}: expected a number above {least}")
 
     def option(self) -> str:
         """Return it as the command line takes it."""
