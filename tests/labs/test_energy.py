@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from scipy import special
 
 from netsmith.core.errors import ConfigError
 from netsmith.core.findings import Lines, Pictures, Points
@@ -32,7 +33,17 @@ def test_the_jump_lies_where_theory_has_it_and_is_steeper_in_larger_networks():
     assert all(a < b for a, b in zip(chart.series[-1].xs, chart.series[-1].xs[1:], strict=False))
     crossed = found.numbers["crossing/240"]
     assert 0.12 < crossed < 0.25
-    assert found.remarks[-1].endswith(f"5 % are passed at {crossed:.3f}.")
+    assert found.remarks[-2].endswith(f"5 % are passed at {crossed:.3f}.")
+    assert chart.log_y  # theory's shares are some thousandths, those beyond the jump some tenths
+    below, beyond = found.numbers["wrong/theory"][:2], found.numbers["wrong/theory"][2]
+    assert beyond is None
+    for share, at in zip(below, (0.08, 0.12), strict=True):
+        y = special.erfcinv(2 * share)
+        assert math.sqrt(2 * at) == pytest.approx(math.erf(y) / y - 2 / math.sqrt(math.pi) * math.exp(-y * y), abs=1e-9)
+    assert found.remarks[-1] == (
+        f"At 0.12, the highest load below the end of theory, this has {100 * below[1]:.2g} % wrong and N = 240 "
+        f"{100 * large[1]:.2g} %."
+    )
 
 
 def test_attention_recalls_what_hebbs_weights_confuse():

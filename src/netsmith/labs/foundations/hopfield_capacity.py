@@ -13,7 +13,7 @@ from netsmith.core.keys import key
 from netsmith.core.roles import LabConfig
 from netsmith.models.foundations.hopfield import Hopfield
 
-__all__ = ["CARD", "HopfieldCapacity", "critical_load"]
+__all__ = ["CARD", "HopfieldCapacity", "critical_load", "expected_error"]
 
 CARD = {
     "title": "The capacity of a Hopfield network",
@@ -33,15 +33,33 @@ def _load(y: float) -> float:
     return 0.5 * (math.erf(y) / y - 2 / math.sqrt(math.pi) * math.exp(-y * y)) ** 2
 
 
+_CRITICAL = max((step / 10_000 for step in range(5_000, 30_000)), key=_load)  # y of the largest load
+
+
 def critical_load() -> tuple[float, float]:
     """Return the largest load with recall, and the share of wrong units there, of an infinite network.
 
     Example:
         >>> [round(value, 4) for value in critical_load()]
-        [0.1379, 0.0165]
+        [0.1379, 0.0163]
     """
-    y = max((step / 10_000 for step in range(5_000, 30_000)), key=_load)
-    return _load(y), math.erfc(y) / 2
+    return _load(_CRITICAL), math.erfc(_CRITICAL) / 2
+
+
+def expected_error(load: float) -> float | None:
+    """Return the share of wrong units that theory has at a load; None beyond the largest with recall.
+
+    Example:
+        >>> round(expected_error(0.1), 5), expected_error(0.2)
+        (0.001, None)
+    """
+    if load > critical_load()[0]:
+        return None
+    low, high = _CRITICAL, 20.0  # between them the load falls as y rises
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (middle, high) if _load(middle) > load else (low, middle)
+    return math.erfc(low) / 2
 
 
 class HopfieldCapacity:
@@ -97,11 +115,14 @@ class HopfieldCapacity:
             "load p / N: random patterns stored per unit",
             "share of wrong units",
             tuple(series),
+            log_y=True,
             caption=f"Mean over {self._trials(max(wrong))} to {self._trials(min(wrong))} sets of patterns. The line "
             f"of the theory ends at p / N = {most:.4f}, with {100 * jump:.2f} % wrong: beyond it nothing near a "
-            "pattern is stable.",
+            "pattern is stable. A share of 0 has no place on the axis.",
         )
+        expected = tuple(map(expected_error, loads))
         numbers: dict[str, Number | tuple[Number, ...]] = {"critical_load": most, "critical_error": jump}
+        numbers["wrong/theory"] = expected
         remarks = [f"Theory of an infinite network: recall ends at {most:.4f} patterns per unit."]
         for size, shares in wrong.items():
             crossed = _crossing(loads, shares)
@@ -110,10 +131,17 @@ class HopfieldCapacity:
             text += f"{100 * shares[-1]:.2g} % at {loads[-1]:g}"
             text += f"; {100 * _MANY:g} % are passed at {crossed:.3f}." if crossed else "."
             remarks.append(text)
+        under = [at for at, share in enumerate(expected) if share is not None]
+        if under:
+            at, size = under[-1], max(wrong)
+            remarks.append(
+                f"At {loads[at]:g}, the highest load below the end of theory, this has {100 * expected[at]:.2g} % "
+                f"wrong and N = {size} {100 * wrong[size][at]:.2g} %."
+            )
         table = Grid(
             "Share of wrong units",
-            ("load p / N", *(f"N = {size}" for size in wrong)),
-            tuple((load, *(shares[at] for shares in wrong.values())) for at, load in enumerate(loads)),
+            ("load p / N", *(f"N = {size}" for size in wrong), "theory, N infinite"),
+            tuple((load, *(shares[at] for shares in wrong.values()), expected[at]) for at, load in enumerate(loads)),
         )
         return Findings(numbers, (chart,), (table,), tuple(remarks))
 
