@@ -8,12 +8,12 @@ from pydantic import Field, model_validator
 
 from netsmith.core.findings import Findings, Grid, Lines, Number, Series
 from netsmith.core.roles import LabConfig, MethodConfig, ModelConfig, SourceConfig
+from netsmith.data.class_subset import ClassSubset
 from netsmith.data.digits import Digits
+from netsmith.data.few_labels import FewLabels
 from netsmith.engine.experiment import Experiment
-from netsmith.engine.source import Source
 from netsmith.labs._data import need
 from netsmith.labs._training import train
-from netsmith.labs.regularization._few_labels import FewLabels
 from netsmith.methods.supervised import Supervised
 from netsmith.methods.virtual_adversarial import VirtualAdversarial
 from netsmith.models.tabular.mlp import MLP
@@ -53,7 +53,7 @@ class VirtualAdversarialLab:
             per_class: Labels that each class keeps, ascending; one column of the figure each.
             epsilon: Of virtual adversarial training, as Euclidean length, in pixels of 0..1.
             powers: Its iterations.
-            labeled: Labeled examples in a batch.
+            labeled: Labeled examples in a batch, or as many as there are.
             unlabeled: Others in a batch.
             steps: Steps of each training.
             lr: Adam's rate at the start; it falls to 0 in a line.
@@ -83,15 +83,15 @@ class VirtualAdversarialLab:
     def run(self) -> Findings:
         """Return the test accuracies of every way, number of labels and seed."""
         config = self.config
-        inner: Source = config.data.build()
-        need(config.data, inner.spec, splits=("test",))
+        spec = config.data.build().spec
+        need(config.data, spec, splits=("test",))
+        classes = len(spec.outputs.names)
         found = {
-            (way, count): tuple(self._accuracy(inner, way, count, seed) for seed in range(config.seeds))
+            (way, count): tuple(self._accuracy(classes, way, count, seed) for seed in range(config.seeds))
             for count in config.per_class
             for way in _WAYS
         }
         means = {at: statistics.fmean(values) for at, values in found.items()}
-        classes = len(inner.spec.outputs.names)
         numbers: dict[str, Number | tuple[Number, ...]] = {"labels": tuple(classes * n for n in config.per_class)}
         numbers |= {f"{way}/{count}": values for (way, count), values in found.items()}
         labels = tuple(float(classes * count) for count in config.per_class)
@@ -113,10 +113,16 @@ class VirtualAdversarialLab:
         remarks = tuple(self._remark(classes * n, {way: found[way, n] for way in _WAYS}) for n in config.per_class)
         return Findings(numbers, (chart,), (table,), remarks)
 
-    def _accuracy(self, inner: Source, way: str, per_class: int, seed: int) -> float:
+    def _accuracy(self, classes: int, way: str, per_class: int, seed: int) -> float:
         config = self.config
-        others = config.unlabeled if way == "all" else 0
-        source = FewLabels(inner, per_class=per_class, labeled=config.labeled, unlabeled=others, seed=seed)
+        labeled = min(config.labeled, classes * per_class)
+        data: SourceConfig
+        if way == "all":
+            others = config.data.derive(batch=config.unlabeled)
+            data = FewLabels.Config(data=others, per_class=per_class, labeled_batch=labeled, seed=seed)
+        else:  # the same labeled examples, and no others
+            alone = config.data.derive(batch=labeled)
+            data = ClassSubset.Config(data=alone, classes=tuple(range(classes)), per_class=per_class, seed=seed)
         method: MethodConfig = Supervised.Config(model=config.model, task=Classify.Config())
         if way != "supervised":
             method = VirtualAdversarial.Config(
@@ -124,14 +130,14 @@ class VirtualAdversarialLab:
             )
         experiment = Experiment.Config(
             method=method,
-            data=config.data,
+            data=data,
             optimizers={"model": Adam.Config(lr=config.lr, schedule=Linear.Config())},
             steps=config.steps,
             evaluate_every=config.steps,
             seed=seed,
             device="cpu",
         )
-        return train(experiment, source=source).accuracy("test")
+        return train(experiment).accuracy("test")
 
     def _remark(self, labels: int, found: dict[str, tuple[float, ...]]) -> str:
         means = {way: 100 * statistics.fmean(values) for way, values in found.items()}
