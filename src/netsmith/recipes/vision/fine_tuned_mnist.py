@@ -17,13 +17,14 @@ CARD = {
         {
             "metric": "test/accuracy",
             "against": ":fresh",
-            "value": 0.02,
+            "value": 0.04,
             "tolerance": 0.0,
-            "source": "netsmith: two points above fresh weights (Table 1, of halves of ImageNet: 1.6 points in the "
+            "source": "netsmith: four points above fresh weights (Table 1, of halves of ImageNet: 1.6 points in the "
             "mean over one to seven layers)",
         },
     ],
     "deviations": [
+        "train it with --from RUN, a finished run of fine_tuned_mnist:base (verify does so)",
         "digits 5 to 9 after 0 to 4, a network of three convolutions; the paper: random halves of ImageNet, AlexNet",
         "the new task has 50 training images and the old one 2,000; the paper has as many for both",
         "all layers but the head are taken over, and all learn; the rate was chosen on dev, which has all the "
@@ -45,7 +46,7 @@ VARIANTS = {
             "data.classes": [0, 1, 2, 3, 4],
             "data.per_class": 400,
             "data.data.batch": 50,
-            "steps": 400,
+            "steps": 300,
         },
         "title": "The network that fine_tuned_mnist begins with",
         "start": "",
@@ -71,5 +72,5 @@ experiment = Experiment.Config(
     method=FineTuning.Config(model=SmallCNN.Config(channels=(8, 16, 16)), task=Classify.Config()),
     data=ClassSubset.Config(data=Mnist.Config(batch=25), classes=(5, 6, 7, 8, 9), per_class=10),
     optimizers={"model": AdamW.Config(lr=0.01, weight_decay=0.01, schedule=OneCycle.Config())},
-    steps=200,
+    steps=150,
 )

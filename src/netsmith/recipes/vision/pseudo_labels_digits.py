@@ -16,18 +16,20 @@ CARD = {
         {
             "metric": "test/accuracy",
             "against": ":plain",
-            "value": 0.02,
+            "value": 0.01,
             "tolerance": 0.0,
-            "source": "netsmith: two points above the same network with dropout that learns from the 100 labels alone "
+            "source": "netsmith: a point above the same network with dropout that learns from the 100 labels alone "
             "(Table 1, of MNIST and 100 labels: 21.89 % of errors without, 16.15 % with them)",
         },
     ],
     "deviations": [
         "scanned digits of 8 x 8 pixels, 1,158 of them without a label, in place of MNIST's 60,000",
         "200 units with dropout in place of 5,000, a softmax in place of ten sigmoids",
-        "T1 and T2 are steps (100 and 600 of 1,000), the paper's are epochs; alpha was chosen on dev among 1 and 3",
+        "T1 and T2 are steps (100 and 600 of 1,000), the paper's are epochs; of the alphas 1 and 3 the "
+        "paper's 3 was better on dev",
         "the same 100 labels for all seeds",
     ],
+    "seeds": (0, 1, 2, 3, 4),
     "learns": {"metric": "dev/accuracy", "value": 0.3, "steps": 300},
 }
 
