@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
 
 import netsmith
 from netsmith.api.catalogue import list_recipes, source_sha256
@@ -169,6 +171,7 @@ def test_a_fine_tuned_run_begins_with_that_of_its_cards_start(tmp_path: Path, mo
 
     class Trained:
         path = tmp_path / "base"
+        network = SimpleNamespace(module=torch.nn.Linear(1, 1))
 
     def train(target: str, *, sets: dict[str, Any], start: str | Path, **_: Any) -> Trained:
         asked.append((target, sets["seed"], str(start)))
@@ -200,7 +203,8 @@ def test_what_a_run_began_with_does_not_make_it_another_experiment(tmp_path: Pat
     assert "" not in starts
     first, second = (evidence._of_any_start(run.found.config).derive(seed=0) for run in runs)
     assert first == second
-    recipe = find("fine_tuned_mnist", sets={**small, "seed": 1}).config
+    begun_with = runs[1].found.config.method.start
+    recipe = find("fine_tuned_mnist", sets={**small, "seed": 1, "method.start": begun_with}).config
     assert evidence._is_of(runs[1].path, recipe)
-    assert not evidence._is_of(runs[0].path, recipe)
+    assert not evidence._is_of(runs[0].path, recipe.derive(seed=0))  # that one began with other weights
     assert not evidence._is_of(runs[1].path, recipe.derive(**{"optimizers.model.lr": 0.5}))

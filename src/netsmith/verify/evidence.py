@@ -16,6 +16,7 @@ from netsmith.core.errors import NetsmithError, ProofError, RunError
 from netsmith.core.files import read_json, write_json
 from netsmith.core.registry import find_recipe
 from netsmith.core.spec import Spec
+from netsmith.engine.checkpoint import tensors_sha256
 from netsmith.engine.engine import Engine
 from netsmith.engine.experiment import Experiment
 from netsmith.engine.hook import Hook
@@ -144,6 +145,12 @@ def reproduce(
         label = f"{found.name}-seed{seed}"
         path = Path(root) / label
         bars = hooks(label) if hooks else ()
+        start: str | Path = ""
+        if found.card and found.card.start:
+            first = beside(found.card.start, name)
+            (begun,) = reproduce(first, root=root, seeds=(seed,), hooks=hooks, notice=notice)
+            start = begun.path
+            config = config.derive(**{"method.start": tensors_sha256(begun.network.module.state_dict())})
         if _is_of(path, config):
             if (path / "evaluation.json").is_file():
                 notice(f"{label}: using the finished run")
@@ -157,11 +164,6 @@ def reproduce(
         if found.card and found.card.teacher:
             (taught,) = reproduce(found.card.teacher, root=root, seeds=(seed,), hooks=hooks, notice=notice)
             from_run = taught.path
-        start: str | Path = ""
-        if found.card and found.card.start:
-            first = beside(found.card.start, name)
-            (begun,) = reproduce(first, root=root, seeds=(seed,), hooks=hooks, notice=notice)
-            start = begun.path
         runs.append(
             train(name, sets=sets, root=root, name=label, teacher=from_run, start=start, hooks=bars, notice=notice)
         )
@@ -176,7 +178,7 @@ def _is_of(path: Path, config: Experiment.Config) -> bool:
         resolved = ("steps", "evaluate_every", "checkpoint_every")
         same = config.derive(**{field: getattr(saved, field) for field in resolved})
         if isinstance(saved.method, FineTuning.Config) and isinstance(config.method, FineTuning.Config):
-            same = same.derive(**{"method.start": saved.method.start, "method.layers": saved.method.layers})
+            same = same.derive(**{"method.layers": saved.method.layers})  # all that fit, where the recipe does not say
         return same.derive(epochs=0).resolve(spec, batches=None).derive(epochs=config.epochs) == saved
     except NetsmithError:
         return False

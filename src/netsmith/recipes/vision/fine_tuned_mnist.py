@@ -26,7 +26,7 @@ CARD = {
     "deviations": [
         "train it with --from RUN, a finished run of fine_tuned_mnist:base (verify does so)",
         "digits 5 to 9 after 0 to 4, a network of three convolutions; the paper: random halves of ImageNet, AlexNet",
-        "the new task has 50 training images and the old one 2,000; the paper has as many for both",
+        "the new task has 50 training images, and of the old one 15,000 are seen; the paper has as many for both",
         "all layers but the head are taken over, and all learn; the rate was chosen on dev, which has all the "
         "held-out images of these digits",
         "the same images for all seeds",
@@ -44,14 +44,14 @@ VARIANTS = {
                 "task": {"kind": "classify"},
             },
             "data.classes": [0, 1, 2, 3, 4],
-            "data.per_class": 400,
+            "data.per_class": 0,
             "data.data.batch": 50,
             "steps": 300,
         },
         "title": "The network that fine_tuned_mnist begins with",
         "start": "",
         "claims": [],
-        "deviations": ["the task before: digits 0 to 4, 400 images of each"],
+        "deviations": ["the task before: digits 0 to 4, 300 batches of 50 images"],
     },
     "fresh": {
         "set": {
