@@ -1,0 +1,1 @@
+"""Sequences: networks that read or continue them."""

@@ -1,0 +1,1 @@
+"""Recipes on sequences: time series, and texts read step by step."""
