@@ -67,7 +67,7 @@ def bag_of_words(tokens: Tensor, pairs: Tensor, *, vocab_size: int) -> Tensor:
         tensor([[2., 1., 1.]], dtype=torch.float64)
     """
     places = _columns(tokens, pairs, vocab_size)
-    counts = torch.zeros(len(tokens), vocab_size + len(pairs), dtype=torch.float64, device=tokens.device)
+    counts = tokens.new_zeros((tokens.shape[0], vocab_size + len(pairs)), dtype=torch.float64)
     return counts.scatter_add(1, places, torch.ones_like(places, dtype=torch.float64))[:, _SPECIAL:]
 
 

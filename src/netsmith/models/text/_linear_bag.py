@@ -152,4 +152,4 @@ def fit_by(
     if classes == 2:
         coefficients = torch.cat([torch.zeros_like(coefficients), coefficients])
         intercept = torch.cat([torch.zeros_like(intercept), intercept])
-    return coefficients.T, intercept
+    return coefficients.T.contiguous(), intercept
