@@ -144,7 +144,8 @@ def evaluate(
 @app.command()
 def predict(
     run: str = _RUN,
-    source: str = typer.Argument("", help="A file, a folder of pictures, a CSV or JSONL table; - or nothing: stdin."),
+    source: str = typer.Argument("", help="A file, a folder of pictures, a table, or a text; - or nothing: stdin."),
+    column: str = typer.Option("", "--column", help="The column of a table that holds the texts.", metavar="NAME"),
     seed: int = typer.Option(None, "--seed", help="The seed of a generator's noise; 0 by default.", min=0),
     count: int = typer.Option(None, "--count", help="How many samples a generator makes.", min=1, max=100_000),
     code: str = _CODE,
@@ -153,7 +154,7 @@ def predict(
     """Predict from a run folder alone; its data is not needed."""
     from netsmith.cli import verbs
 
-    verbs.predict(run, source, seed=seed, count=count, code=code, as_json=json)
+    verbs.predict(run, source, column=column, seed=seed, count=count, code=code, as_json=json)
 
 
 @app.command()

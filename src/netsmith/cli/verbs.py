@@ -27,13 +27,17 @@ def evaluate(path: str, *, split: str, code: str, as_json: bool) -> None:
     print(table(["figure", "value"], [[name, f"{value:.4f}"] for name, value in found.items()]))
 
 
-def predict(path: str, source: str, *, seed: int | None, count: int | None, code: str, as_json: bool) -> None:
+def predict(
+    path: str, source: str, *, column: str = "", seed: int | None, count: int | None, code: str, as_json: bool
+) -> None:
     """Print one prediction per example."""
     from netsmith.api.run import load
     from netsmith.core.errors import UnsupportedError
 
     run = load(path, code=code, notice=notice)
     kind = run.network.spec.inputs.kind
+    if column and kind != "text":
+        raise UnsupportedError(f"--column is for texts; {run.path.name} takes {kind} inputs")
     if kind == "none":
         if source:
             raise UnsupportedError(f"{run.path.name} makes samples and takes no input; leave {source!r} out")
@@ -44,7 +48,7 @@ def predict(path: str, source: str, *, seed: int | None, count: int | None, code
         given = "--seed" if seed is not None else "--count" if count is not None else ""
         if given:
             raise UnsupportedError(f"{given} is for generators; {run.path.name} takes {kind} inputs")
-        names, values = _read(run, source)
+        names, values = _read(run, source, column=column)
         predictions = run.predict(values)
     rows = [{"input": name, **prediction} for name, prediction in zip(names, predictions, strict=True)]
     if as_json:
@@ -54,18 +58,22 @@ def predict(path: str, source: str, *, seed: int | None, count: int | None, code
         print("\t".join(_cells(row)))
 
 
-def _read(run: Run, source: str) -> tuple[list[str], list[Any]]:
+def _read(run: Run, source: str, *, column: str) -> tuple[list[str], list[Any]]:
     from netsmith.api.encode import read_bytes, read_file, text_column
+    from netsmith.api.texts import is_text, read_texts
     from netsmith.core.errors import DataError
 
-    inputs, column = run.network.spec.inputs, text_column(run.found.config.data)
+    inputs, known = run.network.spec.inputs, text_column(run.found.config.data)
+    if column or (inputs.kind == "text" and is_text(source)):
+        found = read_texts(source, column=column)
+        return [name for name, _ in found], [text for _, text in found]
     if source not in ("", "-"):
-        return read_file(Path(source), inputs, text=column)
+        return read_file(Path(source), inputs, text=known)
     if sys.stdin is None:
         raise DataError("stdin is closed; give a file")
     if sys.stdin.isatty():
         notice("reading from the terminal; end with Ctrl-D")
-    return read_bytes(sys.stdin.buffer.read(), inputs, text=column)
+    return read_bytes(sys.stdin.buffer.read(), inputs, text=known)
 
 
 def _cells(row: dict[str, Any]) -> list[str]:

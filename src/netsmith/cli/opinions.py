@@ -1,0 +1,134 @@
+"""The verbs of texts that need no run: sentiment by a lexicon, a lexicon from a corpus, keywords, summaries."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+from netsmith.cli.output import plain, print_json, say, table
+
+__all__ = ["keywords", "lexicon", "sentiment", "summarize"]
+
+_SOURCE = typer.Argument(
+    "-", help="A text, a file (a text per line), a table; - or nothing: stdin.", metavar="TEXT|FILE"
+)
+_LEXICON = typer.Option(
+    [], "--lexicon", help="vader, afinn, ntusd, fannix, textblob, or your files. Repeatable.", metavar="NAME|FILE"
+)
+_COLUMN = typer.Option("", "--column", help="The column of a table that holds the texts.", metavar="NAME")
+_ENCODING = typer.Option("utf-8", "--encoding", help="Of plain text, for example cp1252 or gb18030.")
+_LANGUAGE = typer.Option("", "--language", help="en or zh; by default what the texts look like.")
+_JSON = typer.Option(False, "--json", help="Print JSON for programs.")
+
+
+def sentiment(
+    source: str = _SOURCE,
+    lexicon: list[str] = _LEXICON,
+    about: str = typer.Option("", "--about", help="Count and show the sentences on this subject.", metavar="TERM"),
+    count: int = typer.Option(3, "--count", help="With --about: strongest sentences of each side.", min=1),
+    column: str = _COLUMN,
+    encoding: str = _ENCODING,
+    language: str = _LANGUAGE,
+    json: bool = _JSON,
+) -> None:
+    """Judge texts by a lexicon: polarity and subjectivity."""
+    from netsmith.api.sentiment import judge, load_lexicon, opinions
+    from netsmith.api.texts import read_texts
+
+    texts = read_texts(source, column=column, encoding=encoding)
+    found = load_lexicon(lexicon, language=language, sample=" ".join(text for _, text in texts[:100]))
+    if about:
+        summary = opinions((text for _, text in texts), found, about=about, strongest=count)
+        if json:
+            print_json(summary)
+            return
+        counts = f"{summary['positive']} for, {summary['negative']} against, {summary['neutral']} neutral"
+        say(f"{plain(about)}: {counts}; mean polarity {summary['polarity']:+.3f}")
+        for side in ("strongest_positive", "strongest_negative"):
+            for one in summary[side]:
+                print(f"{one['polarity']:+.3f}\t{plain(one['sentence'])}")
+        return
+    rows = judge(texts, found)
+    if json:
+        print_json(rows)
+        return
+    for row in rows:
+        print(f"{row['input']}\t{row['label']}\t{row['polarity']:+.4f}\t{row['subjectivity']:.4f}")
+
+
+def lexicon(
+    source: str = _SOURCE,
+    output: str = typer.Option(..., "--output", "-o", help="The CSV file to write.", metavar="FILE"),
+    positive: str = typer.Option("", "--positive", help="Seeds of praise, with commas.", metavar="WORDS"),
+    negative: str = typer.Option("", "--negative", help="Seeds of blame, with commas.", metavar="WORDS"),
+    near: int = typer.Option(10, "--near", help="Tokens apart that are near.", min=1),
+    least: int = typer.Option(5, "--least", help="How often a word must stand near a seed.", min=1),
+    column: str = _COLUMN,
+    encoding: str = _ENCODING,
+    language: str = _LANGUAGE,
+) -> None:
+    """Make a lexicon from a corpus and seed words (SO-PMI)."""
+    from netsmith.api.sentiment import learn_lexicon
+    from netsmith.api.texts import read_texts
+    from netsmith.core.errors import ConfigError
+    from netsmith.layers.sentences import is_chinese
+
+    texts = [text for _, text in read_texts(source, column=column, encoding=encoding)]
+    spoken = language or ("zh" if is_chinese(" ".join(texts[:100])) else "en")
+    if spoken not in ("en", "zh"):
+        raise ConfigError(f"language={spoken!r}; expected 'en' or 'zh'")
+    praise, blame = ([word.strip() for word in side.split(",") if word.strip()] for side in (positive, negative))
+    made = learn_lexicon(
+        texts, positive=praise, negative=blame, near=near, least=least, language="zh" if spoken == "zh" else "en"
+    )
+    Path(output).write_text(made, encoding="utf-8")
+    say(f"{made.count(chr(10)) - 1} words in {output}")
+
+
+def keywords(
+    source: str = _SOURCE,
+    method: str = typer.Option("tf_idf", "--method", help="tf_idf (for each text) or text_rank (of all)."),
+    count: int = typer.Option(10, "--count", help="How many keywords.", min=1),
+    column: str = _COLUMN,
+    encoding: str = _ENCODING,
+    json: bool = _JSON,
+) -> None:
+    """Find the keywords of texts."""
+    from netsmith.api.keywords import keywords as find
+    from netsmith.api.texts import read_texts
+
+    texts = read_texts(source, column=column, encoding=encoding)
+    found = find([text for _, text in texts], method=method, count=count)
+    names = [name for name, _ in texts] if method == "tf_idf" else ["all"]
+    if json:
+        print_json(
+            [
+                {"input": name, "keywords": [{"word": word, "score": score} for word, score in words]}
+                for name, words in zip(names, found, strict=True)
+            ]
+        )
+        return
+    if len(found) == 1:
+        print(table(["keyword", "score"], [[plain(word), f"{score:.4f}"] for word, score in found[0]]))
+        return
+    for name, words in zip(names, found, strict=True):
+        print(f"{name}\t{plain(', '.join(word for word, _ in words))}")
+
+
+def summarize(
+    source: str = _SOURCE,
+    count: int = typer.Option(3, "--count", help="How many sentences.", min=1),
+    encoding: str = _ENCODING,
+    json: bool = _JSON,
+) -> None:
+    """Take the sentences that say most of a text."""
+    from netsmith.api.keywords import summarize as take
+    from netsmith.api.texts import read_document
+
+    found = take(read_document(source, encoding=encoding)[1], count=count)
+    if json:
+        print_json([{"place": place, "sentence": sentence, "rank": rank} for place, sentence, rank in found])
+        return
+    for _, sentence, _ in found:
+        print(plain(sentence))
