@@ -36,8 +36,9 @@ Renaming = tuple[tuple[str, str], ...]
 """Regular expressions with their replacements, each applied to what the one before it made."""
 _Widths: TypeAlias = "int | tuple[_Widths, ...]"
 
-Batches = Literal["examples", "tasks", "rollouts"]
-"""What the rows of a batch are: single examples, few-shot tasks, or stretches of an environment's life."""
+Batches = Literal["examples", "tasks", "rollouts", "windows"]
+"""What the rows of a batch are: single examples, few-shot tasks, stretches of an environment's life, or windows of a
+text that goes on in the next batch."""
 
 
 @dataclass(frozen=True)

@@ -41,11 +41,13 @@ class OfficialFile:
         name: Its name.
         size: Its bytes; the cap of a download too.
         sha256: Its checksum.
+        there: Its name at the mirrors, where that is another one.
     """
 
     name: str
     size: int
     sha256: str
+    there: str = ""
 
 
 def cache_folder() -> Path:
@@ -83,7 +85,7 @@ def official_files(dataset: str, files: Sequence[OfficialFile], *, mirrors: Sequ
             _check(path, file, advice="replace it by the official file, or unset NETSMITH_DATA")
             found[file.name] = path
         else:
-            addresses = [f"{mirror.rstrip('/')}/{file.name}" for mirror in mirrors]
+            addresses = [f"{mirror.rstrip('/')}/{file.there or file.name}" for mirror in mirrors]
             found[file.name] = download(addresses, cache_folder() / dataset, file)
     return found
 

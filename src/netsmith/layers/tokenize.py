@@ -11,10 +11,11 @@ from torch import Tensor
 from netsmith.core.errors import ConfigError, DataError
 from netsmith.core.spec import Inputs, Step
 
-__all__ = ["PADDING", "UNKNOWN", "encode", "tokenize"]
+__all__ = ["END", "PADDING", "UNKNOWN", "encode", "tokenize"]
 
 PADDING = "<pad>"
 UNKNOWN = "<unk>"
+END = "<eos>"
 
 
 def tokenize(text: str, step: Step) -> list[str]:
@@ -67,7 +68,7 @@ def encode(texts: Sequence[str], inputs: Inputs) -> Tensor:
         inputs: The schema's inputs of kind ``text``: a step ``tokenize``, a vocabulary, ``max_length``.
 
     Returns:
-        ``(B, max_length)`` int64.
+        ``(B, max_length)`` int64; where the schema leaves the length free, as long as the longest text.
 
     Raises:
         DataError: An element that is not a text or has no token; names its position (1-based).
@@ -79,12 +80,16 @@ def encode(texts: Sequence[str], inputs: Inputs) -> Tensor:
             f"inputs of kind {inputs.kind!r} have no tokenizer; expected a step 'tokenize' and max_length"
         )
     numbers = {word: number for number, word in enumerate(inputs.vocabulary) if number > 1}
-    result = torch.zeros(len(texts), inputs.max_length, dtype=torch.int64)  # (B, L)
+    rows: list[list[int]] = []
     for row, text in enumerate(texts):
         if not isinstance(text, str):
             raise DataError(f"text {row + 1}: expected a text, got {type(text).__name__}")
         tokens = tokenize(text, step)[: inputs.max_length]
         if not tokens:
             raise DataError(f"text {row + 1} has no token; expected at least one match of {step.pattern!r}")
-        result[row, : len(tokens)] = torch.tensor([numbers.get(token, 1) for token in tokens])
+        rows.append([numbers.get(token, 1) for token in tokens])
+    length = max(map(len, rows)) if inputs.shape == (-1,) else inputs.max_length
+    result = torch.zeros(len(texts), length, dtype=torch.int64)  # (B, L)
+    for row, known in enumerate(rows):
+        result[row, : len(known)] = torch.tensor(known)
     return result

@@ -1,0 +1,202 @@
+"""What sources of running text share: one stream of tokens, read side by side in rows, a window at a time."""
+
+from __future__ import annotations
+
+import array
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Annotated, ClassVar
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from netsmith.core.errors import DataError, UnknownNameError
+from netsmith.core.keys import key as named_key
+from netsmith.core.roles import Batches, SourceConfig
+from netsmith.core.spec import Inputs, Outputs, Spec, Split, Step
+from netsmith.data._arrays import digest
+from netsmith.engine.batch import Batch
+from netsmith.engine.random import example_keys
+from netsmith.engine.source import Source
+from netsmith.engine.task import UNLABELED
+from netsmith.layers.tokenize import END, PADDING, UNKNOWN
+
+__all__ = ["StreamFields", "StreamSource", "twin_lines", "words_of"]
+
+_LONGEST = 100_000  # tokens of one text that is handed in for a prediction
+_TWIN = {"train": 1600, "dev": 160, "test": 160}
+
+
+class StreamFields(SourceConfig):
+    """The fields of every source of running text.
+
+    Attributes:
+        batch: Rows that the training text is cut into; they are read side by side.
+        bptt: Tokens of each row in a training batch: how far back the gradient goes.
+        evaluation_batch: Rows that dev and test are cut into. Each begins knowing nothing, so 1 is what papers report.
+    """
+
+    gives: ClassVar[Batches] = "windows"
+
+    batch: Annotated[int, Field(gt=0)] = 20
+    bptt: Annotated[int, Field(gt=0)] = 20
+    evaluation_batch: Annotated[int, Field(gt=0)] = 1
+
+
+class StreamSource(Source):
+    r"""Abstract: a text as one stream :math:`w_0, w_1, \ldots`; each token is predicted from those before it.
+
+    Training cuts it into ``batch`` rows of equal length (fewer than ``batch`` tokens at the end are left out). Step t
+    of an epoch holds the t-th window of ``bptt`` tokens of every row, the last window what is left, so a network's
+    state at the end of one batch is that at the beginning of the next. The order is the same in every epoch.
+
+    A batch has ``inputs`` ``(B, T)``, the tokens before the ``targets`` ``(B, T)``, both int64; before the first token
+    of a split stands the mark that ends a line, so every token is predicted once. ``indices`` are the places of the
+    windows' first targets in the stream: a window goes on where the one before it in its row ended. Dev and test are
+    one batch of ``evaluation_batch`` whole rows; at the end of the last one stand padding and ``UNLABELED`` targets.
+
+    Tokens are numbered 0 for padding, 1 unknown, 2 the mark that ends a line, then by frequency in training.
+
+    Args:
+        config: The reader's config.
+        dataset: Name of the data set.
+        tokens: The tokens of each split in order, ``train`` first; passed through once.
+        end: The token that ends a line.
+        step: How a text that is handed in is cut into such tokens.
+        made: How the splits were made.
+
+    Raises:
+        DataError: A split has no token, or training fewer than rows.
+    """
+
+    def __init__(
+        self,
+        config: StreamFields,
+        *,
+        dataset: str,
+        tokens: Mapping[str, Iterable[str]],
+        step: Step,
+        end: str = END,
+        made: str = "official",
+    ) -> None:
+        self.config = config
+        streams, vocabulary = _numbered(tokens, end)
+        for name, stream in streams.items():
+            least = config.batch if name == "train" else 1
+            if len(stream) < least:
+                raise DataError(f"the split {name!r} of {dataset} has {len(stream)} tokens; expected at least {least}")
+        self.spec = Spec(
+            dataset=dataset,
+            inputs=Inputs(
+                kind="text",
+                shape=(-1,),
+                dtype="int64",
+                preprocessing=(step,),
+                vocabulary=vocabulary,
+                max_length=_LONGEST,
+            ),
+            outputs=Outputs(kind="tokens", names=vocabulary, size=len(vocabulary)),
+            splits=tuple(
+                Split(name=name, size=len(stream), made=made, sha256=digest(stream)) for name, stream in streams.items()
+            ),
+        )
+        self._streams = streams
+
+    def order(self, split: str, *, seed: int, epoch: int) -> Sequence[Tensor]:  # noqa: ARG002
+        """Return where the windows of each batch begin; the same for every seed and epoch."""
+        size = len(self._stream(split))
+        if split != "train":
+            return [torch.arange(0, size, self._row(split))]
+        length = self._row(split)
+        rows = torch.arange(self.config.batch) * length
+        return list((rows + torch.arange(0, length, self.config.bptt)[:, None]).unbind())
+
+    def load(self, split: str, indices: Tensor, *, key: int | None = None) -> Batch:
+        """Return the windows whose first targets stand at some places of the stream, as long as all of them can be."""
+        stream, row = self._stream(split), self._row(split)
+        longest = self.config.bptt if split == "train" else row
+        length = min(longest, row - int((indices % row).max()))
+        at = indices[:, None] + torch.arange(length)  # (B, T)
+        inside = at < len(stream)
+        targets = stream[at.clamp(max=len(stream) - 1)]
+        before = stream[(at - 1).clamp(min=0, max=len(stream) - 1)]
+        inputs = torch.where(at == 0, _END, before)
+        if not bool(inside.all()):
+            inputs, targets = inputs.where(inside, 0), targets.where(inside, UNLABELED)
+        return Batch(inputs, targets, keys=example_keys(0 if key is None else key, indices), indices=indices)
+
+    def _row(self, split: str) -> int:
+        """Return how many tokens each row has."""
+        size = len(self._stream(split))
+        return size // self.config.batch if split == "train" else -(-size // self.config.evaluation_batch)
+
+    def _stream(self, split: str) -> Tensor:
+        if split not in self._streams:
+            raise UnknownNameError(f"split of {self.spec.dataset}", split, self._streams)
+        return self._streams[split]
+
+
+_END = 2  # the number of the mark that ends a line
+
+
+def _numbered(tokens: Mapping[str, Iterable[str]], end: str) -> tuple[dict[str, Tensor], tuple[str, ...]]:
+    """Return the streams, ``(N,)`` int64 each, and the vocabulary, which is that of the first split."""
+    splits = iter(tokens.items())
+    first = {PADDING: 0, UNKNOWN: 1, end: 2}
+    fixed = len(first)
+    name, train = next(splits)
+    numbers = array.array("q", (first.setdefault(token, len(first)) for token in train))
+    seen = torch.frombuffer(numbers, dtype=torch.int64) if numbers else torch.zeros(0, dtype=torch.int64)
+    counts = torch.bincount(seen, minlength=len(first)).tolist()
+    known = sorted(itertools.islice(first.items(), fixed, None), key=lambda item: (-counts[item[1]], item[0]))
+    renumbered = torch.arange(len(first))
+    renumbered[[old for _, old in known]] = torch.arange(fixed, len(first))
+    streams = {name: renumbered[seen]}
+    vocabulary = (PADDING, UNKNOWN, end, *(token for token, _ in known))
+    final = {token: number for number, token in enumerate(vocabulary)}
+    for name, others in splits:
+        streams[name] = torch.tensor([final.get(token, 1) for token in others], dtype=torch.int64)
+    return streams, vocabulary
+
+
+def words_of(content: bytes, path: str) -> Iterator[str]:
+    """Yield the words of a text line by line, each line ended by :data:`~netsmith.layers.tokenize.END`.
+
+    Raises:
+        DataError: A line is not UTF-8; names it.
+    """
+    for row, line in enumerate(content.split(b"\n")[:-1] if content.endswith(b"\n") else content.split(b"\n"), start=1):
+        try:
+            words = line.decode().split()
+        except UnicodeDecodeError as error:
+            raise DataError(f"is not UTF-8 text (byte {error.start + 1} of the line)", path, row) from None
+        yield from words
+        yield END
+
+
+def twin_lines(name: str) -> dict[str, list[str]]:
+    """Make lines of letters that a language model can learn: two languages, told apart by a line's first sign.
+
+    After ``+`` each letter is followed by the 7th after it in the alphabet, after ``-`` by the 12th, and one in ten by
+    any. A letter alone leaves two ways to go on; the line's first sign, or two letters, tell which.
+
+    Args:
+        name: Which data set; other names give other lines.
+
+    Returns:
+        Lines by split.
+    """
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    generator = torch.Generator().manual_seed(named_key(0, "twin", name))
+    found: dict[str, list[str]] = {}
+    for split, count in _TWIN.items():
+        found[split] = []
+        for _ in range(count):
+            language, length, at, *draws = torch.randint(0, 2**31, (19,), generator=generator).tolist()
+            line = "+-"[language % 2]
+            for draw in draws[: 6 + length % 11]:
+                at = draw // 10 if draw % 10 == 0 else at + (7, 12)[language % 2]
+                line += letters[at % 26]
+            found[split].append(line)
+    return found

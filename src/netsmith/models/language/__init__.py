@@ -1,0 +1,1 @@
+"""Language models: networks and counts that say which token comes next."""
