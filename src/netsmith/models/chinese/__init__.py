@@ -1,0 +1,29 @@
+"""Chinese text by a dictionary: words, parts of speech, and where the dictionary comes from. No torch."""
+
+from netsmith.models.chinese._blocks import pieces
+from netsmith.models.chinese._jieba_files import jieba_folder, jieba_place_table, jieba_tag_table
+from netsmith.models.chinese._place_hmm import PlaceHmm
+from netsmith.models.chinese._prefix_dictionary import PrefixDictionary, decoded
+from netsmith.models.chinese._segmenter import Mode, Segmenter, Token
+from netsmith.models.chinese._tables import IMPOSSIBLE, HmmTable
+from netsmith.models.chinese._tag_hmm import TaggedWord, TagHmm
+from netsmith.models.chinese._word_dag import best_route, word_dag
+
+__all__ = [
+    "IMPOSSIBLE",
+    "HmmTable",
+    "Mode",
+    "PlaceHmm",
+    "PrefixDictionary",
+    "Segmenter",
+    "TagHmm",
+    "TaggedWord",
+    "Token",
+    "best_route",
+    "decoded",
+    "jieba_folder",
+    "jieba_place_table",
+    "jieba_tag_table",
+    "pieces",
+    "word_dag",
+]

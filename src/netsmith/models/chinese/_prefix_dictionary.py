@@ -1,0 +1,207 @@
+"""A dictionary of words with counts, and the tree of their beginnings."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Mapping
+from math import log
+from pathlib import Path
+from typing import TypeAlias
+
+from netsmith.core.errors import DataError, shorten
+from netsmith.models.chinese._blocks import BLOCK
+
+__all__ = ["Node", "PrefixDictionary", "decoded"]
+
+Node: TypeAlias = "tuple[float | None, dict[str, Node] | None]"
+"""The logarithm of a word's count (None: only the beginning of one), and the characters that may follow."""
+
+_NOTHING: dict[str, Node] = {}
+
+
+class PrefixDictionary:
+    """Words, how often each comes, its part of speech, and what every beginning of a word can go on with.
+
+    A word's probability is its count over the total of all counts. The tree answers which words begin at a place of a
+    text by one look-up a character, and stops where no word goes on.
+
+    Args:
+        counts: Each word with how often it comes; 0 for one that is known but never a word.
+        tags: Parts of speech of some of them.
+        total: The sum of all counts, where a word stood in the file more than once and the sum is larger.
+
+    Raises:
+        DataError: No word has a count above zero, or a count is negative.
+
+    Example:
+        >>> words = PrefixDictionary({"北京": 34488, "北京大学": 2053, "大学": 20025})
+        >>> words.total, len(words), sorted(words.prefixes())
+        (56566, 3, ['北', '北京', '北京大', '北京大学', '大', '大学'])
+    """
+
+    def __init__(
+        self, counts: Mapping[str, int], *, tags: Mapping[str, str] | None = None, total: int | None = None
+    ) -> None:
+        self.counts = dict(counts)
+        self.tags = dict(tags or {})
+        self.total = sum(self.counts.values()) if total is None else total
+        if self.total <= 0 or min(self.counts.values()) < 0:
+            raise DataError("a dictionary needs a word with a count above zero, and no negative count")
+        self.version = 0
+        """Counts the changes, for what is derived from the words."""
+        self.roots = _Roots()
+        """The first character of words of two and more -> the tree of what follows."""
+        self.single_weights = _SingleWeights(self)
+        """A character -> the log-probability of it as a word; a count of 1 where it is none."""
+        self._strange: set[str] = set()  # words that hold a character at which a text is always cut: never found
+        self._same: dict[str, str] = {}  # one object for each character: a third of the tree's memory less
+        self._plant()
+
+    def __len__(self) -> int:
+        return sum(map(bool, self.counts.values()))
+
+    @classmethod
+    def from_file(cls, path: str | Path) -> PrefixDictionary:
+        """Read a dictionary in jieba's form: ``word count tag`` on each line, the tag may be missing; UTF-8.
+
+        Raises:
+            DataError: The file is not UTF-8, or a line breaks the form; names the line.
+            OSError: There is no such file.
+        """
+        path = Path(path)
+        counts: dict[str, int] = {}
+        tags: dict[str, str] = {}
+        total = 0
+        for row, line in enumerate(decoded(path.read_bytes(), path).split("\n"), start=1):
+            try:
+                word, digits, tag = line.strip().split(" ")
+                count = int(digits)
+            except ValueError:
+                if not line.strip():
+                    continue
+                word, count, tag = _two_columns(line.strip(), path, row)
+            if count < 0:
+                raise DataError(f"{shorten(word, 30)} has the count {count}; expected 0 or more", path, row)
+            counts[word] = count  # a later line wins, but both count in the total, as in jieba
+            total += count
+            if tag:
+                tags[word] = tag
+        if not total:
+            raise DataError("has no word with a count above zero; expected lines of 'word count tag'", path)
+        return cls(counts, tags=tags, total=total)
+
+    def write(self, path: str | Path) -> None:
+        """Write the words in jieba's form, the most frequent first; jieba reads the file, too."""
+        from netsmith.core.files import write_atomic
+
+        rows = sorted(self.counts.items(), key=lambda item: (-item[1], item[0]))
+        lines = (f"{word} {count} {self.tags.get(word, 'x')}\n" for word, count in rows if count)
+        write_atomic(Path(path), "".join(lines).encode())
+
+    def prefixes(self) -> set[str]:
+        """Every beginning of a word, words themselves included."""
+        return {word[:end] for word in self.counts for end in range(1, len(word) + 1)}
+
+    def is_prefix(self, text: str) -> bool:
+        """Whether a word begins with ``text`` or is ``text``."""
+        if text in self.counts:
+            return True
+        tree = self.roots.get(text[:1])
+        for char in text[1:]:
+            node = tree.get(char) if tree else None
+            if node is None:
+                return any(word.startswith(text) for word in self._strange)
+            tree = node[1]
+        return bool(tree) or any(word.startswith(text) for word in self._strange)
+
+    def add(self, word: str, count: int, *, tag: str = "") -> None:
+        """Add a word or change its count; 0 makes it no word. The total grows by ``count``, as in jieba.
+
+        Raises:
+            DataError: The word is empty or the count negative.
+        """
+        if not word or count < 0:
+            raise DataError(f"expected a word and a count of 0 or more, got {shorten(repr(word), 40)} and {count}")
+        self.counts[word] = count
+        self.total += count
+        if tag:
+            self.tags[word] = tag
+        self._insert(word, (log(count) if count else None, None))
+        self.single_weights.clear()
+        self.version += 1
+
+    def _plant(self) -> None:
+        leaves: dict[int, Node] = {0: (None, None)}  # words of one count share theirs: less memory, and nearer
+        collects = gc.isenabled()
+        gc.disable()  # half a million small objects that stay: looking through them would double the time
+        try:
+            for word, count in self.counts.items():
+                leaf = leaves.get(count)
+                if leaf is None:
+                    leaf = leaves[count] = log(count), None
+                self._insert(word, leaf)
+        finally:
+            if collects:
+                gc.enable()
+
+    def _insert(self, word: str, leaf: Node) -> None:
+        if BLOCK.fullmatch(word) is None:
+            self._strange.add(word)
+            return
+        if len(word) == 1:
+            return
+        first, *middle, last = map(self._same.setdefault, word, word)
+        tree = self.roots.get(first)
+        if tree is None:
+            tree = self.roots[first] = {}
+        for char in middle:
+            node = tree.get(char)
+            if node is None or node[1] is None:
+                below: dict[str, Node] = {}
+                tree[char] = (None if node is None else node[0]), below
+                tree = below
+            else:
+                tree = node[1]
+        node = tree.get(last)
+        tree[last] = leaf if node is None or node[1] is None else (leaf[0], node[1])
+
+
+class _Roots(dict[str, "dict[str, Node]"]):
+    def __missing__(self, char: str) -> dict[str, Node]:
+        return _NOTHING
+
+
+class _SingleWeights(dict[str, float]):
+    """Filled as characters are met: a change of the total makes all of them wrong at once."""
+
+    def __init__(self, words: PrefixDictionary) -> None:
+        self._words = words
+
+    def __missing__(self, char: str) -> float:
+        weight = self[char] = log(self._words.counts.get(char) or 1) - log(self._words.total)
+        return weight
+
+
+def decoded(data: bytes, path: str | Path, encoding: str = "utf-8") -> str:
+    """Return the text of a file, without a mark at its beginning.
+
+    Raises:
+        DataError: It holds another encoding; names the line and the byte in it (both 1-based).
+    """
+    try:
+        text = data.decode(encoding)
+    except UnicodeDecodeError as error:
+        row = data.count(b"\n", 0, error.start) + 1
+        byte = error.start - (data.rfind(b"\n", 0, error.start) + 1) + 1
+        raise DataError(f"is not {encoding.upper()}: {error.reason} at byte {byte} of the line", path, row) from None
+    return text.removeprefix("\ufeff")
+
+
+def _two_columns(line: str, path: Path, row: int) -> tuple[str, int, str]:
+    word, _, digits = line.partition(" ")
+    try:
+        return word, int(digits), ""
+    except ValueError:
+        shown = shorten(repr(line), 60)
+        raise DataError(f"expected 'word count tag' with single blanks between, got {shown}", path, row) from None
+

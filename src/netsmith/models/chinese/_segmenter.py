@@ -1,0 +1,314 @@
+"""The dictionary segmenter: full, accurate and search mode, tags, places, words of the user's own."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from itertools import accumulate, repeat
+from pathlib import Path
+from typing import Literal, NamedTuple, get_args
+
+from netsmith.core.errors import DataError, UnknownNameError, UnsupportedError
+from netsmith.models.chinese._blocks import BLOCK, LATIN, TAG_BLOCK, pieces
+from netsmith.models.chinese._place_hmm import PlaceHmm
+from netsmith.models.chinese._prefix_dictionary import PrefixDictionary, decoded
+from netsmith.models.chinese._routes import every_word, route_ends
+from netsmith.models.chinese._tag_hmm import TaggedWord, TagHmm
+
+__all__ = ["Mode", "Segmenter", "Token"]
+
+Mode = Literal["accurate", "full", "search"]
+
+_USER_LINE = re.compile(r"(.+?)( [0-9]+)?( [a-z]+)?")
+_LETTERS_OR_ONE = re.compile("[a-zA-Z0-9]+|.", re.DOTALL)
+_BREAK = re.compile("(\r\n)")
+_NOT_TAGGED = str.maketrans("%-", "\0\0")
+
+
+class Token(NamedTuple):
+    """A word with the place of its first character and the place after its last one, in characters."""
+
+    word: str
+    start: int
+    end: int
+
+
+_token: Callable[[Iterable[object]], Token] = partial(tuple.__new__, Token)  # a third of the time of Token(...)
+_tagged: Callable[[Iterable[str]], TaggedWord] = partial(tuple.__new__, TaggedWord)
+
+
+class Segmenter:
+    """Cuts Chinese text into words by a dictionary, and by a hidden Markov model where the dictionary ends.
+
+    Given the same dictionary and table, every mode gives what jieba 0.42.1 gives, word for word.
+
+    Stretches of Chinese characters, Latin letters, digits and ``+#&._%-`` are segmented, each for itself; every other
+    character stands alone (``\\r\\n`` together). In a stretch:
+
+    - ``accurate``: the most probable row of words (:func:`best_route`). Neighbors that stay single characters are cut
+      again by the hidden Markov model, if there is one; without it, Latin letters and digits are gathered.
+    - ``search``: the same, and before each word of three and more characters the words of two and of three in it.
+    - ``full``: every word of the dictionary, and the characters that none covers.
+
+    Args:
+        dictionary: The words; changed by :meth:`add_word` and its like.
+        hmm: Finds words that are not in the dictionary.
+        tag_hmm: Finds them with their parts of speech, for :meth:`tag`.
+
+    Example:
+        >>> words = PrefixDictionary({"北京": 34488, "北京大学": 2053, "大学": 20025})
+        >>> segmenter = Segmenter(words)
+        >>> segmenter.segment("去北京大学玩。"), segmenter.segment("北京大学", mode="full")
+        (['去', '北京大学', '玩', '。'], ['北京', '北京大学', '大学'])
+    """
+
+    def __init__(
+        self, dictionary: PrefixDictionary, *, hmm: PlaceHmm | None = None, tag_hmm: TagHmm | None = None
+    ) -> None:
+        self.dictionary = dictionary
+        self.hmm = hmm
+        self.tag_hmm = tag_hmm
+        self.forced: set[str] = set()
+        """Words that were deleted: the hidden Markov model may not bring them back."""
+
+    def segment(self, text: str, *, mode: Mode = "accurate", hmm: bool | None = None) -> list[str]:
+        """Return the words of a text, in order; joined, they give the text again (but in full and search mode).
+
+        Args:
+            text: Any text.
+            mode: ``accurate``, ``search`` or ``full``; full mode knows no hidden Markov model.
+            hmm: Whether unknown words are found by it; None: if there is one.
+
+        Raises:
+            UnknownNameError: No such mode.
+            UnsupportedError: The hidden Markov model is asked for, and there is none, or none in this mode.
+        """
+        if mode == "full":
+            if hmm:
+                raise UnsupportedError("full mode gives the words of the dictionary alone; take hmm off or another mode")
+            return [word for piece in pieces(text) for word in every_word(piece, _spans(piece), self.dictionary)]
+        if mode not in get_args(Mode):
+            raise UnknownNameError("mode", mode, get_args(Mode))
+        model = self._model(hmm)
+        words: list[str] = []
+        for piece in pieces(text):
+            self._cut(piece, model, words)
+        return words if mode == "accurate" else self._grams(words)
+
+    def tokens(self, text: str, *, mode: Mode = "accurate", hmm: bool | None = None) -> list[Token]:
+        """Return the words with their places; in search mode, the shorter words in a word stand before it.
+
+        Raises:
+            UnsupportedError: In full mode, where Latin letters of several places may make one word.
+        """
+        if mode == "full":
+            raise UnsupportedError("full mode gives no places; take the mode accurate or search")
+        if mode not in get_args(Mode):
+            raise UnknownNameError("mode", mode, get_args(Mode))
+        words = self.segment(text, hmm=hmm)
+        ends = list(accumulate(map(len, words)))
+        whole = list(map(_token, zip(words, [0, *ends], ends, strict=False)))
+        if mode == "accurate":
+            return whole
+        found: list[Token] = []
+        for token in whole:
+            if len(token[0]) > 2:
+                found += self._parts(token)
+            found.append(token)
+        return found
+
+    def tag(self, text: str, *, hmm: bool | None = None) -> list[TaggedWord]:
+        """Return the words in accurate mode with their parts of speech.
+
+        A word of the dictionary has the tag it has there, else ``x``; unknown words have what the model of tags says.
+        With a model of places alone, they are cut by it, and numbers are ``m``, Latin words ``eng``, the rest ``x``.
+        In contrast to :meth:`segment`, ``%`` and ``-`` stand alone.
+
+        Raises:
+            UnsupportedError: A hidden Markov model is asked for, and there is none.
+        """
+        use = hmm if hmm is not None else (self.tag_hmm or self.hmm) is not None
+        if use and self.tag_hmm is None:
+            self._model(True)
+        words: list[str] = []
+        tags: list[str] = []
+        for piece in pieces(text):
+            self._tag(piece, use, words, tags)
+        return list(map(_tagged, zip(words, tags, strict=True)))
+
+    def add_word(self, word: str, *, count: int | None = None, tag: str = "") -> None:
+        """Add a word, or change its count.
+
+        Args:
+            word: The word.
+            count: How often it comes; None: as often as it must to be taken whole (:meth:`suggest_count`).
+            tag: Its part of speech.
+
+        Raises:
+            DataError: The word is empty or the count negative.
+        """
+        self.dictionary.add(word, self.suggest_count(word) if count is None else count, tag=tag)
+        if count == 0:
+            self.forced.add(word)
+
+    def delete_word(self, word: str) -> None:
+        """Let a word be none: neither the dictionary nor the hidden Markov model gives it any more."""
+        self.add_word(word, count=0)
+
+    def suggest_count(self, segment: str | Sequence[str]) -> int:
+        r"""Return the count at which a word is taken whole, or, for a row of parts, at which it is taken apart.
+
+        With :math:`N` the total and :math:`c_i` the counts of the parts the word is cut into now,
+        :math:`\max(\lfloor N \prod_i c_i / N \rfloor + 1, c)`; for given parts :math:`\min(\lfloor N \prod_i c_i / N
+        \rfloor, c)`, where :math:`c` is the word's own count.
+        """
+        words, whole = self.dictionary, isinstance(segment, str)
+        parts = self.segment(segment, hmm=False) if isinstance(segment, str) else [*segment]
+        total = float(words.total)
+        share = 1.0
+        for part in parts:
+            share *= self._count(part, 1) / total
+        word = "".join(parts)
+        if whole:
+            return max(int(share * words.total) + 1, self._count(word, 1))
+        return min(int(share * words.total), self._count(word, 0))
+
+    def load_user_words(self, path: str | Path) -> int:
+        """Add the words of a file, a line each: ``word``, ``word count``, ``word tag`` or ``word count tag``; UTF-8.
+
+        A word may hold blanks. Without a count it gets the one of :meth:`suggest_count`; 0 deletes it. Returns how
+        many lines were taken.
+
+        Raises:
+            DataError: The file is not UTF-8; names the line.
+            OSError: There is no such file.
+        """
+        path = Path(path)
+        taken = 0
+        for line in decoded(path.read_bytes(), path).split("\n"):
+            found = _USER_LINE.fullmatch(line.strip())
+            if found is not None:
+                word, count, tag = found.groups()
+                self.add_word(word, count=None if count is None else int(count), tag=(tag or "").strip())
+                taken += 1
+        return taken
+
+    def _count(self, word: str, missing: int) -> int:
+        found = self.dictionary.counts.get(word)
+        return found if found is not None else 0 if self.dictionary.is_prefix(word) else missing
+
+    def _model(self, wanted: bool | None) -> PlaceHmm | None:
+        if wanted and self.hmm is None:
+            raise UnsupportedError("there is no hidden Markov model; give a table of B, E, M, S, or take hmm off")
+        return None if wanted is False else self.hmm
+
+    def _cut(self, piece: str, model: PlaceHmm | None, found: list[str]) -> None:
+        spans = _spans(piece)
+        ends = route_ends(piece, spans, self.dictionary)
+        counts = self.dictionary.counts
+        add = found.append
+        begun = 0
+        for first, last in spans:
+            if begun < first:
+                found += _alone(piece[begun:first])
+            begun = last
+            start = first
+            while start < last:
+                end = ends[start]
+                if end:
+                    add(piece[start:end])
+                    start = end
+                    continue
+                end = start + 1
+                while end < last and not ends[end]:
+                    end += 1
+                if end - start == 1:
+                    add(piece[start])
+                else:
+                    run = piece[start:end]
+                    if model is None:
+                        found += _LETTERS_OR_ONE.findall(run) if LATIN.search(run) else run
+                    else:
+                        found += run if counts.get(run) else model.split(run, forced=self.forced)
+                start = end
+        if begun < len(piece):
+            found += _alone(piece[begun:])
+
+    def _tag(self, piece: str, use: bool, words: list[str], tags: list[str]) -> None:
+        spans = [match.span() for match in TAG_BLOCK.finditer(piece)]
+        ends = route_ends(piece.translate(_NOT_TAGGED), spans, self.dictionary)
+        counts, tag_of = self.dictionary.counts, self.dictionary.tags.get
+        begun = 0
+        for first, last in [*spans, (len(piece), len(piece))]:
+            if begun < first:
+                words += _alone(piece[begun:first])
+                tags += ["x"] * (len(words) - len(tags))
+            begun = last
+            start = first
+            while start < last:
+                end = ends[start]
+                if end:
+                    word = piece[start:end]
+                    words.append(word)
+                    tags.append(tag_of(word, "x"))
+                    start = end
+                    continue
+                end = start + 1
+                while end < last and not ends[end]:
+                    end += 1
+                run = piece[start:end]
+                if use and end - start > 1 and not counts.get(run):
+                    for word, tag in self._unknown(run):
+                        words.append(word)
+                        tags.append(tag)
+                elif use or not LATIN.search(run):
+                    words += run
+                    tags += map(tag_of, run, repeat("x"))
+                else:
+                    for word in _LETTERS_OR_ONE.findall(run):
+                        words.append(word)
+                        tags.append("eng" if LATIN.match(word) else tag_of(word, "x"))
+                start = end
+
+    def _unknown(self, run: str) -> Iterable[TaggedWord]:
+        if self.tag_hmm is not None:
+            return self.tag_hmm.split(run)
+        assert self.hmm is not None
+        tag_of = self.dictionary.tags.get
+        return [
+            TaggedWord(word, tag_of(word) or ("m" if word[0].isdecimal() else "eng" if word[0].isascii() else "x"))
+            for word in self.hmm.split(run, forced=self.forced)
+        ]
+
+    def _grams(self, words: list[str]) -> list[str]:
+        counts = self.dictionary.counts.get
+        found: list[str] = []
+        for word in words:
+            length = len(word)
+            if length > 2:
+                found += [part for at in range(length - 1) if counts(part := word[at : at + 2])]
+                if length > 3:
+                    found += [part for at in range(length - 2) if counts(part := word[at : at + 3])]
+            found.append(word)
+        return found
+
+    def _parts(self, token: Token) -> list[Token]:
+        counts, (word, start, _) = self.dictionary.counts.get, token
+        return [
+            Token(word[at : at + size], start + at, start + at + size)
+            for size in (2, 3)
+            if size < len(word)
+            for at in range(len(word) - size + 1)
+            if counts(word[at : at + size])
+        ]
+
+
+def _spans(piece: str) -> list[tuple[int, int]]:
+    return [match.span() for match in BLOCK.finditer(piece)]
+
+
+def _alone(gap: str) -> Iterable[str]:
+    if "\r\n" not in gap:
+        return gap
+    return (sign for number, part in enumerate(_BREAK.split(gap)) for sign in ((part,) if number % 2 else part))
