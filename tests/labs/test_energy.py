@@ -1,6 +1,7 @@
 """Labs on energy-based networks: what they find is what is known, and what they say follows from it."""
 
 import math
+from itertools import pairwise
 
 import pytest
 import torch
@@ -8,8 +9,10 @@ from scipy import special
 
 from netsmith.core.errors import ConfigError
 from netsmith.core.findings import Lines, Pictures, Points
+from netsmith.data.digits import Digits
 from netsmith.engine.random import example_keys as keys
 from netsmith.labs.foundations import restricted_boltzmann as boltzmann
+from netsmith.labs.foundations.boltzmann_digits import BoltzmannDigits
 from netsmith.labs.foundations.hopfield_capacity import HopfieldCapacity, critical_load
 from netsmith.labs.foundations.hopfield_recall import HopfieldRecall
 from netsmith.labs.foundations.layerwise_pretraining import FewLabels
@@ -140,3 +143,36 @@ def test_pretrained_layers_are_learned_without_labels_and_kept():
     assert set(found.numbers) == {f"error/{name}/20" for name in ("no pre-training", "RBMs", "autoencoders")}
     assert all(0 < value[0] < 1 for value in found.numbers.values())
     assert found.remarks[0].startswith("20 labels, from the lowest error: ")
+
+
+def test_a_boltzmann_machine_of_coarse_digits_surpasses_independent_pixels_and_matches_their_pairs():
+    found = BoltzmannDigits.Config(side=3, hidden=(0, 3), steps=300, sweeps=30).build().run()
+    numbers = found.numbers
+    images = Digits.Config(normalize=False).build()
+    seen = {
+        name: images.load(name, torch.arange(images.spec.split(name).size)).inputs.double()
+        for name in ("train", "test")
+    }
+    small = {name: torch.nn.functional.adaptive_avg_pool2d(some, 3).flatten(1) for name, some in seen.items()}
+    bits = {name: (some > small["train"].mean()).double() for name, some in small.items()}
+    on = (bits["train"].sum(0) + 1) / (len(bits["train"]) + 2)
+    alone = torch.distributions.Bernoulli(on).log_prob(bits["test"]).sum(1).mean()
+    assert numbers["test/independent"] == pytest.approx(float(alone), rel=1e-12)
+    assert numbers["test/no hidden units"][0] == pytest.approx(float(alone), abs=0.02)  # where the machine begins
+    _, counts = bits["train"].unique(dim=0, return_counts=True)
+    share = counts / counts.sum()
+    bound = float((share * share.log()).sum())
+    pairs, more = numbers["train/no hidden units"], numbers["train/3 hidden units"]
+    assert all(a < b for a, b in pairwise(pairs))  # exact gradients climb
+    assert numbers["train/independent"] + 0.15 < pairs[-1] < bound
+    assert pairs[-1] <= more[-1] < bound
+    assert numbers["gap/no hidden units"] < 0.01
+    assert f"{numbers['test/no hidden units'][-1]:.3f} nats" in found.remarks[1]
+    assert "more than independent pixels" in found.remarks[1]
+    short = BoltzmannDigits.Config(side=2, hidden=(0,), steps=1, sweeps=1, rate=30.0).build().run()
+    assert "less than independent pixels" in short.remarks[1]
+    samples = found.figures[2]
+    assert isinstance(samples, Pictures)
+    assert {value for one in samples.pictures for row in one.values for value in row} == {0.0, 1.0}
+    with pytest.raises(ConfigError, match="rise from 0 or more to at most 4"):
+        BoltzmannDigits.Config(hidden=(0, 5))
