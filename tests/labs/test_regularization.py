@@ -16,6 +16,7 @@ from netsmith.labs.regularization._diabetes import read_diabetes
 from netsmith.labs.regularization.dropout_ensemble import DropoutEnsemble, all_masks
 from netsmith.labs.regularization.dropout_is_l2 import DropoutIsL2, logistic_fit
 from netsmith.labs.regularization.early_stopping_is_l2 import EarlyStoppingIsL2
+from netsmith.labs.regularization.noise_in_deep_networks import NoiseInDeepNetworks
 from netsmith.labs.regularization.noise_is_a_penalty import NoiseIsAPenalty
 from netsmith.labs.regularization.noisy_labels import NoisyLabels
 from netsmith.labs.regularization.penalties import Penalties
@@ -197,3 +198,27 @@ def test_wrong_labels_cost_accuracy_and_are_told_apart():
         key=lambda way: found.numbers[f"test_accuracy/{way}/0.4"],
     )
     assert found.remarks[1].startswith(f"With 40 % of the labels wrong, test accuracy is: {best} ")
+
+
+def test_gradient_noise_wakes_a_deep_network_whose_signal_has_died_out():
+    found = NoiseInDeepNetworks.Config(epochs=20, seeds=1).build().run()
+    accuracy = {name: value for name, value in found.numbers.items() if name.startswith("accuracy/")}
+    (plain,), (noisy,) = accuracy["accuracy/poor/no noise"], accuracy["accuracy/poor/gradient noise"]
+    assert noisy > 0.5 > 0.35 > plain
+    assert (
+        f"{100 * noisy:.1f} % with gradient noise ({100 * (noisy - plain):+.1f} points, one seed)" in found.remarks[0]
+    )
+    for number, name in ((1, "poor"), (2, "He")):
+        drawn = [len(series.xs) for series in found.figures[number].series]
+        ways = ("no noise", "gradient noise", "weight noise")
+        assert drawn == [20 * len(found.numbers[f"accuracy/{name}/{way}"]) for way in ways]
+
+
+def test_a_network_that_noise_makes_diverge_is_said_to():
+    config = NoiseInDeepNetworks.Config(depth=3, units=8, epochs=2, seeds=2, scale=1e12, decay=0.0)
+    found = config.derive(**{"data.twin": True}).build().run()
+    for name, remark in zip(("poor", "He"), found.remarks, strict=True):
+        assert found.numbers[f"diverged/{name}/gradient noise"] == 2
+        assert found.numbers[f"diverged/{name}/no noise"] == 0
+        assert "every seed diverges with gradient noise" in remark
+    assert found.tables[0].rows[1][2:] == (None, 2)
