@@ -22,9 +22,10 @@ CARD = {
         },
     ],
     "deviations": [
-        "half of the 1,797 digits of 8 x 8 pixels train, two layers of 150 units; the paper: MNIST, 800 units",
+        "half of the 1,797 digits of 8 x 8 pixels train, two layers of 100 units; the paper: MNIST, 800 units",
         "in use the mean of the activations is computed, not drawn",
-        "500 steps of Adam with a cosine schedule; one network, no vote of five",
+        "1,500 steps of Adam with a cosine schedule; one network, no vote of five; a choice "
+        "on dev among three rates, widths and lengths, at none of which it was ahead there",
     ],
     "seeds": (0, 1, 2),
     "learns": {"metric": "dev/accuracy", "value": 0.8, "steps": 300},
@@ -40,8 +41,8 @@ VARIANTS = {
 }
 
 experiment = Experiment.Config(
-    method=Supervised.Config(model=MLP.Config(hidden=(150, 150), drop_connect=0.5), task=Classify.Config()),
+    method=Supervised.Config(model=MLP.Config(hidden=(100, 100), drop_connect=0.5), task=Classify.Config()),
     data=Digits.Config(batch=50, test=0.4),
-    optimizers={"model": Adam.Config(lr=2e-3, schedule=Cosine.Config())},
-    steps=500,
+    optimizers={"model": Adam.Config(lr=5e-3, schedule=Cosine.Config())},
+    steps=1500,
 )
