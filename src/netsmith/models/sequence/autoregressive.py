@@ -28,8 +28,8 @@ class Autoregressive(nn.Module):
     .. math:: \hat y_{t+1} = b + \sum_{k=1}^{p} a_k\, y_{t+1-k}
 
     by ordinary least squares over all one-step forecasts of training (conditional on the first p values), the same
-    coefficients as ``statsmodels.tsa.ar_model.AutoReg``. Several steps ahead are forecast one after the other, each from
-    those before it. Learned by the method ``closed_form``, in float64.
+    coefficients as ``statsmodels.tsa.ar_model.AutoReg``. Several steps ahead are forecast one after the other, each
+    from those before it. Learned by the method ``closed_form``, in float64.
 
     Shapes:
         ``(B, L, 1)`` with L at least ``order``, the oldest first, to ``(B, num_outputs)`` float64.

@@ -22,9 +22,9 @@ class RecurrentClassifier(nn.Module):
 
     .. math:: h_t = \mathrm{cell}(e(w_t), h_{t-1}), \qquad y = V\, \mathrm{pool}(h_1, \dots, h_L) + c
 
-    ``last`` pools as Sutskever et al. (2014) do: the forward direction's state at the last token, the backward one's at
-    the first. The answer does not depend on padding; an empty sequence is read as zeros. A ``jordan`` cell feeds its own
-    answer back, as many numbers as there are classes.
+    ``last`` takes the forward direction's state at the last token and the backward one's at the first. The answer does
+    not depend on padding; an empty sequence is read as zeros. A ``jordan`` cell feeds its own answer back, as many
+    numbers as there are classes.
 
     Word vectors are drawn from U(-0.25, 0.25), the cells as torch draws them.
 
