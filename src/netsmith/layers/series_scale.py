@@ -16,10 +16,10 @@ class SeriesScale(nn.Module):
 
     .. math:: z = \frac{\ell(x) - a}{s}, \qquad \hat x = \ell^{-1}(s \hat z + a)
 
-    with :math:`\ell` the logarithm or nothing, and a the ``location``, or with ``relative`` the window's last value: the
-    network then answers how far the series goes from where it is, which a trend asks for. Other channels stay as they
-    are. With a logarithm ``relative`` is growth; below 1, in the series' unit, its tangent :math:`x - 1` stands for it,
-    so that every number has one.
+    with :math:`\ell` the logarithm or nothing, and a the ``location``, or with ``relative`` the window's last value:
+    the network then answers how far the series goes from where it is, which a trend asks for. Other channels stay as
+    they are. With a logarithm ``relative`` is growth; below 1, in the series' unit, its tangent :math:`x - 1` stands
+    for it, so that every number has one.
 
     Shapes:
         ``(B, L, C)`` to ``(B, L, C)`` and a ``(B, 1)``; back from ``(B, H)``.

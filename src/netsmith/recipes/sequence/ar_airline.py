@@ -15,7 +15,7 @@ CARD = {
             "value": 226.890,
             "tolerance": 0.001,
             "direction": "equal",
-            "source": "statsmodels 0.15 AutoReg(lags=13) of the logarithm, fitted to 1949 to 1956, forecasting 1959 and 1960",
+            "source": "statsmodels 0.15 AutoReg(lags=13) of the logarithm of 1949 to 1956, on 1959 and 1960",
         },
     ],
     "deviations": ["no moving average: of Box & Jenkins's airline model it has the lags and the logarithm alone"],

@@ -1,0 +1,1 @@
+"""Recurrent networks: what reaches back through time, and what is kept."""
