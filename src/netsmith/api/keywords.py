@@ -14,8 +14,8 @@ __all__ = ["keywords", "summarize"]
 Segmenter = Callable[[str], Sequence[str]]
 
 
-def _segmented(text: str, segment: Segmenter | None) -> list[str]:
-    return [token.lower() for token in segment(text)] if segment else words(text)
+def _segmented(text: str, segment: Segmenter | None, *, marks: bool = False) -> list[str]:
+    return [token.lower() for token in segment(text)] if segment else words(text, marks=marks)
 
 
 def keywords(
@@ -50,7 +50,7 @@ def keywords(
     chinese = is_chinese("".join(texts)[:100_000])
     skip = STOP_WORDS["zh" if chinese else "en"]
     if method == "text_rank":
-        cut = [_segmented(sentence, segment) for text in texts for sentence in sentences(text)]
+        cut = [_segmented(sentence, segment, marks=True) for text in texts for sentence in sentences(text)]
         found = [text_rank_keywords(cut, count=count, window=window, skip=skip, join="" if chinese else " ")]
     else:
         tokens = [_segmented(text, segment) for text in texts]

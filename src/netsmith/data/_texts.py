@@ -49,7 +49,7 @@ class TokenFields(BatchFields):
                 f"that begin with {words[:3]}"
             )
         for name in ("vocabulary_size", "min_count"):
-            if words and getattr(self, name) != TokenFields.model_fields[name].default:
+            if words and getattr(self, name) != type(self).model_fields[name].default:
                 raise ValueError(f"{name}={getattr(self, name)}: the vocabulary is given; leave {name} out")
         return self
 

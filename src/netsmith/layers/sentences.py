@@ -13,6 +13,7 @@ _ABBREVIATION = re.compile(
     r"(?:^|[\s(])(?:[A-Za-z]|Mr|Mrs|Ms|Dr|Prof|St|vs|etc|e\.g|i\.e|cf|al|Fig|No|Inc|Ltd|Jr|Sr)\.$"
 )
 _WORDS = re.compile(r"[A-Za-zÀ-ɏ0-9]+(?:['’-][A-Za-zÀ-ɏ0-9]+)*|[\u3400-\u9fff]|[^\W\d_]+")
+_WORDS_AND_MARKS = re.compile(_WORDS.pattern + r"|[^\w\s]")
 _CHINESE = re.compile(r"[\u3400-\u9fff]")
 
 _ENGLISH = """
@@ -67,11 +68,18 @@ def sentences(text: str) -> list[str]:
     return [sentence for sentence in found if any(sign.isalnum() for sign in sentence)]
 
 
-def words(text: str) -> list[str]:
-    """Return the words of a text in lower case: between spaces and signs, of Chinese each sign.
+def words(text: str, *, marks: bool = False) -> list[str]:
+    """Return the words of a text in lower case: between spaces and marks, of Chinese each sign.
+
+    Args:
+        text: The text.
+        marks: Return each punctuation mark, too.
 
     Example:
         >>> words("It's a state-of-the-art 测试")
         ["it's", 'a', 'state-of-the-art', '测', '试']
+        >>> words("yes, it is", marks=True)
+        ['yes', ',', 'it', 'is']
     """
-    return [match.group().lower().replace("’", "'") for match in _WORDS.finditer(text)]
+    pattern = _WORDS_AND_MARKS if marks else _WORDS
+    return [match.group().lower().replace("’", "'") for match in pattern.finditer(text)]

@@ -82,7 +82,7 @@ class LinearBag(Fitted):
         entries = bag_entries(tokens, self.pairs, vocab_size=self.vocab_size)
         size = (len(tokens), self.vocab_size - 2 + len(self.pairs))
         if self.config.features == "tf_idf":
-            self.hold(rarity=((1 + size[0]) / (1 + entries[1].bincount(minlength=size[1]))).log() + 1)
+            self.hold(rarity=((1 + size[0]) / (1 + entries[1].bincount(minlength=size[1]).double())).log() + 1)
         bags = torch.sparse_coo_tensor(
             torch.stack(entries[:2]), self._valued(*entries), size, is_coalesced=True, check_invariants=False
         )

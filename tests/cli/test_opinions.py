@@ -1,0 +1,100 @@
+"""The verbs of texts without a run, and a run's predictions for a text and for a column."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from netsmith.cli import opinions
+from netsmith.core.errors import ConfigError, DataError
+
+
+def run(verb, *arguments, stdin=b""):
+    import typer
+
+    app = typer.Typer()
+    app.command()(getattr(opinions, verb))
+    result = CliRunner().invoke(app, list(arguments), input=stdin)
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+@pytest.fixture(autouse=True)
+def lexicon(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("mine.csv").write_text("word,polarity,subjectivity\ngood,0.7,0.6\nbad,-0.7,0.7\n")
+    Path("reviews.csv").write_text('id,review\n1,"very good, I say"\n2,not good\n3,so so\n')
+
+
+def test_sentiment_of_a_text_a_file_a_column_and_a_pipe():
+    assert run("sentiment", "very good", "--lexicon", "mine.csv") == "text\tpositive\t+0.9100\t0.7800\n"
+    Path("lines.txt").write_bytes("good\n\n  \nbad caf\u00e9\n".encode("cp1252"))
+    wanted = "line 1\tpositive\t+0.7000\t0.6000\nline 4\tnegative\t-0.7000\t0.7000\n"
+    assert run("sentiment", "lines.txt", "--lexicon", "mine.csv", "--encoding", "cp1252") == wanted
+    assert run("sentiment", "-", "--lexicon", "mine.csv", stdin=b"good\n\n\nbad\n") == wanted
+    rows = json.loads(run("sentiment", "reviews.csv", "--column", "review", "--lexicon", "mine.csv", "--json"))
+    assert [(row["input"], row["label"]) for row in rows] == [
+        ("row 2", "positive"), ("row 3", "negative"), ("row 4", "neutral"),
+    ]  # fmt: skip
+    assert rows[0]["opinions"][0]["words"] == ["very", "good"]
+    about = run("sentiment", "The lens is good. A bad lens!", "--about", "lens", "--lexicon", "mine.csv")
+    assert about.splitlines()[0] == "lens: 1 for, 1 against, 0 neutral; mean polarity -0.088"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "says"),
+    [
+        (("lines.txt",), DataError, r"lines\.txt, row 2: is not utf-8 text \(byte 13\); save it as UTF-8, or say --enc"),
+        (("lines.txt", "--encoding", "klingon"), ConfigError, "no encoding is named 'klingon'"),
+        (("blank.txt",), DataError, r"blank\.txt: is empty; expected a text per line"),
+        (("missing.txt",), DataError, r"missing\.txt: does not exist"),
+        (
+            ("reviews.csv",),
+            DataError,
+            r"reviews\.csv, row 1: has the columns 'id', 'review'; say which one with --column",
+        ),
+        (("reviews.csv", "--column", "revue"), DataError, "has no column 'revue'; did you mean 'review'"),
+        (("a text", "--column", "review"), ConfigError, "names a column of a table, and this is a text"),
+        (("good", "--language", "fr"), ConfigError, "expected 'en' or 'zh'"),
+    ],
+)
+def test_what_is_refused(arguments, error, says):
+    Path("lines.txt").write_bytes(b"good\nbad caf\xe9\n")
+    Path("blank.txt").write_text("\n \n")
+    with pytest.raises(error, match=says):
+        run("sentiment", *arguments, "--lexicon", "mine.csv")
+
+
+def test_a_lexicon_from_a_corpus_then_sentiment():
+    Path("corpus.txt").write_text("good sharp lens\nbad dull lens\n" * 5)
+    assert run("lexicon", "corpus.txt", "-o", "made.csv", "--positive", "good", "--negative", "bad") == (
+        "4 words in made.csv\n"
+    )
+    assert run("sentiment", "dull", "--lexicon", "made.csv").startswith("text\tnegative")
+
+
+def test_keywords_and_summaries():
+    text = "Cats chase mice. Mice fear cats. The weather is fine."
+    assert run("keywords", text, "--count", "2").splitlines()[1].split() == ["cats", "0.2500"]
+    found = json.loads(run("keywords", "reviews.csv", "--column", "review", "--json"))
+    assert [row["input"] for row in found] == ["row 2", "row 3", "row 4"]
+    assert run("summarize", text, "--count", "1") == "Cats chase mice.\n"
+    assert json.loads(run("summarize", text, "--count", "1", "--json"))[0]["place"] == 1
+
+
+def test_a_run_predicts_a_text_and_a_column(netsmith, runs):
+    one = netsmith(f"predict {runs}/text", "sun warm", "--json")
+    assert one.code == 0, one.err
+    Path("new.csv").write_text("id,said\n7,sun warm\n8,snow\n")
+    rows = json.loads(netsmith(f"predict {runs}/text new.csv --column said --json").out)
+    assert [row["input"] for row in rows] == ["row 2", "row 3"]
+    assert rows[0]["probabilities"] == pytest.approx(json.loads(one.out)[0]["probabilities"])
+    wrong = netsmith(f"predict {runs}/text new.csv --column sad")
+    assert (wrong.code, "did you mean 'said'" in wrong.line) == (2, True)
+    assert "--column is for texts" in netsmith(f"predict {runs}/table new.csv --column said").line
+    assert "does not exist" in netsmith(f"predict {runs}/text nothing.txt").line
+    long = netsmith(f"predict {runs}/text", "sun " * 25_000)
+    assert long.code == 0, long.err
