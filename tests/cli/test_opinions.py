@@ -47,7 +47,11 @@ def test_sentiment_of_a_text_a_file_a_column_and_a_pipe():
 @pytest.mark.parametrize(
     ("arguments", "error", "says"),
     [
-        (("lines.txt",), DataError, r"lines\.txt, row 2: is not utf-8 text \(byte 13\); save it as UTF-8, or say --enc"),
+        (
+            ("lines.txt",),
+            DataError,
+            r"lines\.txt, row 2: is not utf-8 text \(byte 13\); save it as UTF-8, or say --enc",
+        ),
         (("lines.txt", "--encoding", "klingon"), ConfigError, "no encoding is named 'klingon'"),
         (("blank.txt",), DataError, r"blank\.txt: is empty; expected a text per line"),
         (("missing.txt",), DataError, r"missing\.txt: does not exist"),

@@ -115,10 +115,9 @@ def parse_tree(line: str, *, path: str = "", row: int | None = None) -> list[Phr
     words: list[str] = []
     place = 0
     for match in iter(_PARTS.scanner(line).match, None):
-        place = match.end()
+        if spans and not open_ones and not match["space"]:
+            break  # the tree is closed
         if match["label"]:
-            if spans and not open_ones:
-                break
             open_ones.append(len(spans))
             spans.append((len(words), 0, int(match["label"])))
         elif match["leaf"]:
@@ -128,6 +127,7 @@ def parse_tree(line: str, *, path: str = "", row: int | None = None) -> list[Phr
                 break
             start, _, label = spans[at := open_ones.pop()]
             spans[at] = (start, len(words), label)
+        place = match.end()
     if place < len(line) or open_ones or not spans or any(start == end for start, end, _ in spans):
         raise DataError("is no tree of '(label part part)' and '(label word)' with labels 0 to 4", path or None, row)
     for written, meant in _ESCAPES:
