@@ -123,9 +123,7 @@ def compare(*, rounds: int, steps: int) -> dict[str, Any]:
     apart = max(abs(a - b) / b for a, b in hook.losses[:WARM])  # at this rate, roundings grow from step to step
     assert apart < 1e-5, f"the losses differ by {apart:.1e}: this is not the same training"
     cut = [hook.times[WARM + number * steps :][:steps] for number in range(rounds)]
-    ours, theirs = (
-        [[sum(pair[who][clock] for pair in pairs) for pairs in cut] for clock in (0, 1)] for who in (0, 1)
-    )
+    ours, theirs = ([[sum(pair[who][clock] for pair in pairs) for pairs in cut] for clock in (0, 1)] for who in (0, 1))
     ratios, busy = ([b / a for a, b in zip(ours[clock], theirs[clock], strict=True)] for clock in (0, 1))
     tokens = ROWS * WINDOW * steps
     return {

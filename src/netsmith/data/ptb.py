@@ -13,9 +13,7 @@ from netsmith.data._streams import StreamFields, StreamSource, twin_lines, words
 __all__ = ["Ptb"]
 
 _FILES = {
-    "train": OfficialFile(
-        "ptb.train.txt", 5101618, "fcea919f6cf83f35d4d00c6cbf08040d13d4155226340912e2fef9c9c4102cbf"
-    ),
+    "train": OfficialFile("ptb.train.txt", 5101618, "fcea919f6cf83f35d4d00c6cbf08040d13d4155226340912e2fef9c9c4102cbf"),
     "dev": OfficialFile("ptb.valid.txt", 399782, "c9fe6985fe0d4ccb578183407d7668fc6066c20700cb4cf87d8ff1cc34df1bf2"),
     "test": OfficialFile("ptb.test.txt", 449945, "dd65dff31e70846b2a6030a87482edcd5d199130cdcfa1f3dccbb033728deee0"),
 }

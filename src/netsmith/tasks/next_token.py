@@ -109,9 +109,7 @@ class Perplexity(Ratio):
 
 
 def _nats(output: Tensor, target: Tensor, *, reduction: str) -> Tensor:
-    return F.cross_entropy(
-        full(output).flatten(0, 1), target.flatten(), ignore_index=UNLABELED, reduction=reduction
-    )
+    return F.cross_entropy(full(output).flatten(0, 1), target.flatten(), ignore_index=UNLABELED, reduction=reduction)
 
 
 def _measured(output: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:

@@ -34,8 +34,8 @@ class Ngram(Fitted):
     At the orders below n the counts are those of Kneser and Ney (1995, doi:10.1109/ICASSP.1995.479394): in how many
     contexts an n-gram was seen, :math:`c(g) = |\{v : vg\}|`; an n-gram that begins a line, before which nothing
     stands, keeps its count. The plain discount of each order is :math:`D = n_1 / (n_1 + 2 n_2)` of the number of
-    n-grams that were counted once and twice; ``modified`` has three, for counts of 1, 2, and 3 or more (Chen &
-    Goodman 1998, TR-10-98, Eq. 26):
+    n-grams that were counted once and twice (1/2 where none was counted once); ``modified`` has three, for counts of 1,
+    2, and 3 or more (Chen & Goodman 1998, TR-10-98, Eq. 26), where the text has n-grams of every count up to 4:
 
     .. math:: D_k = k - (k + 1) \frac{n_1}{n_1 + 2 n_2} \cdot \frac{n_{k+1}}{n_k}, \quad k = 1, 2, 3
 
@@ -226,9 +226,7 @@ def _reach(contexts: Tensor, *, end: int) -> Tensor:
 def _discounts(counts: np.ndarray, smoothing: str) -> np.ndarray:
     """Return the discounts of counts of 1, 2, and 3 or more, ``(3,)``, each between 0 and its count."""
     n = np.bincount(np.minimum(counts, 5), minlength=6).astype(np.float64)
-    if not n[1]:  # nothing was seen once: nothing is held back
-        return np.zeros(3)
-    share = n[1] / (n[1] + 2 * n[2])
+    share = n[1] / (n[1] + 2 * n[2]) if n[1] else 0.5  # where all came often, what never came stays possible
     if smoothing == "plain" or not n[1:5].all():  # too little text for three
         return np.full(3, share)
     return np.array([min(max(k - (k + 1) * share * n[k + 1] / n[k], 0.0), k) for k in (1, 2, 3)])

@@ -32,7 +32,9 @@ experiment = Experiment.Config(
     data=Ptb.Config(batch=20, bptt=20),
     optimizers={
         # a rate of 1 in the first four of 13 epochs, half as large in each after
-        "model": SGD.Config(lr=1.0, schedule=Step.Config(milestones=tuple(epoch / 13 for epoch in range(4, 13)), gamma=0.5)),
+        "model": SGD.Config(
+            lr=1.0, schedule=Step.Config(milestones=tuple(epoch / 13 for epoch in range(4, 13)), gamma=0.5)
+        ),
     },
     epochs=13,
     clip_norm=5.0,
