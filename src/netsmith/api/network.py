@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -20,11 +21,14 @@ from netsmith.engine.random import example_keys, keyed_normal
 from netsmith.engine.task import Task
 from netsmith.layers.graphs import pad_graphs
 from netsmith.layers.preprocess import Preprocess
+from netsmith.layers.reading import Reading
 from netsmith.measure.example import tensors
 
 __all__ = ["Network", "Shipped"]
 
 _PICTURES = 256
+_LINES = 64
+_MOST_NATS = 700.0  # e to it is nearly the largest number there is
 _ROUNDED = 0.05  # relative error that roundings of an int8 network may add up to
 
 
@@ -147,7 +151,29 @@ class Network:
         if self.spec.inputs.kind == "graph" and isinstance(values, (list, tuple)):  # each alone: padding is no node
             graphs = [pad_graphs([graph]) for graph in parse_graphs(values, self.spec.inputs)]
             return [prediction for graph in graphs for prediction in self.decode(self(graph))]
-        return self.decode(self(self.encode(values)))
+        if isinstance(self.module, Reading) and isinstance(values, (list, tuple)):  # short and long lines apart
+            parts = [values[at : at + _LINES] for at in range(0, len(values), _LINES)] or [values]
+            return [prediction for part in parts for prediction in self.answers(self.encode(part))]
+        return self.answers(self.encode(values))
+
+    def answers(self, raw: Raw, *, batch: int = 256) -> list[dict[str, Any]]:
+        """Return one readable prediction per example of a raw batch; of a language model how likely each text is, too.
+
+        Raises:
+            DataError: The batch is empty.
+            NetsmithError: The network fails; its error is the cause.
+        """
+        if not isinstance(self.module, Reading):
+            return self.decode(self(raw, batch=batch))
+        found: list[dict[str, Any]] = []
+        for piece in as_batches(raw, _LINES):
+            with torch.no_grad():
+                read = self.module.read(piece)
+            means = (read.nats / read.tokens).tolist()
+            for mean, tokens, then in zip(means, read.tokens.tolist(), self.decode(read.following[:, None]), strict=True):
+                perplexity = math.exp(mean) if mean < _MOST_NATS else None
+                found.append({"perplexity": perplexity, "tokens": tokens, **then})
+        return found
 
     def sample(self, count: int = 1, *, seed: int = 0) -> list[dict[str, Any]]:
         """Return samples of a generator; the same seed gives the same ones.

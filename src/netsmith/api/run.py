@@ -12,6 +12,7 @@ from netsmith.api import training
 from netsmith.api.commands import on_run
 from netsmith.api.encode import missing_policy
 from netsmith.api.experiments import Found, find, wanted_code
+from netsmith.api.generate import generate
 from netsmith.api.network import Network
 from netsmith.api.own_data import reads_own_data, with_data
 from netsmith.api.transfer import Start, fine_tuned, read_alike, weights_into
@@ -114,6 +115,15 @@ class Run:
     def predict(self, values: Any) -> list[dict[str, Any]]:
         """Return one readable prediction per example; see :meth:`netsmith.api.network.Network.predict`."""
         return self.network.predict(values)
+
+    def generate(self, prompt: str = "", **settings: Any) -> list[dict[str, Any]]:
+        """Return texts that go on from a prompt, where the run is of a language model.
+
+        Args:
+            prompt: What they go on from.
+            **settings: Of :func:`netsmith.api.generate.generate`: ``length``, ``temperature``, ``top_k``, ``beam``, ...
+        """
+        return generate(self.network, prompt, **settings)
 
     def explain(self, source: Any = None, *, method: str = "", count: int = 8, segments: str = "grid") -> Any:
         """Write pictures and a page that show why the product decides as it does.

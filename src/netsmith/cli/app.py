@@ -158,6 +158,31 @@ def predict(
 
 
 @app.command()
+def generate(
+    run: str = _RUN,
+    prompt: str = typer.Option("", "--prompt", help="What it goes on from; nothing: the beginning of a line."),
+    length: int = typer.Option(100, "--length", help="Tokens (words or characters) to write.", min=1),
+    count: int = typer.Option(1, "--count", help="How many texts.", min=1, max=1000),
+    temperature: float = typer.Option(
+        1.0, "--temperature", help="Below 1 sharper, above 1 flatter; 0 takes the likeliest.", min=0
+    ),
+    top_k: int = typer.Option(0, "--top-k", help="Draw from so many of the likeliest tokens; 0 for all.", min=0),
+    top_p: float = typer.Option(1.0, "--top-p", help="Draw from the likeliest tokens with this share together."),
+    beam: int = typer.Option(0, "--beam", help="Search with so many texts in place of drawing.", min=0, max=1000),
+    penalty: float = typer.Option(0.6, "--length-penalty", help="Of a beam: how much longer texts win.", min=0),
+    seed: int = typer.Option(0, "--seed", help="The seed of the draws.", min=0),
+    code: str = _CODE,
+    json: bool = _JSON,
+) -> None:
+    """Let a language model go on from a prompt."""
+    from netsmith.cli import generation
+
+    choices = {"length": length, "count": count, "temperature": temperature, "top_k": top_k, "top_p": top_p}
+    choices |= {"beam": beam, "penalty": penalty, "seed": seed}
+    generation.generate(run, prompt=prompt, choices=choices, code=code, as_json=json)
+
+
+@app.command()
 def explain(
     run: str = _RUN,
     source: str = typer.Option("", "--input", help="A file to explain; examples of the test split by default."),

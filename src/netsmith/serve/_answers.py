@@ -7,8 +7,6 @@ import json
 import time
 from typing import Any
 
-from torch import Tensor
-
 from netsmith.api.network import Network
 from netsmith.api.raw import Raw
 from netsmith.core.errors import MissingExtraError, NetsmithError, UserError, shorten
@@ -43,7 +41,7 @@ class Answers:
         begin = time.perf_counter()
         try:
             raw = self.requests.encode(value)
-            predictions = self.network.decode(self._output(raw))
+            predictions = self._predictions(raw)
         except Refused:
             raise
         except MissingExtraError as error:
@@ -69,9 +67,9 @@ class Answers:
         with contextlib.suppress(Refused):
             self(json.dumps(self.requests.example).encode())
 
-    def _output(self, raw: Raw) -> Tensor:
+    def _predictions(self, raw: Raw) -> list[dict[str, Any]]:
         try:
-            return self.network(raw)
+            return self.network.answers(raw)
         except (UserError, MissingExtraError):
             raise
         except NetsmithError as error:
