@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, NamedTuple, overload
+from typing import Any, Literal, NamedTuple, Protocol, overload, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-__all__ = ["END_NUMBER", "Read", "Reading"]
+__all__ = ["END_NUMBER", "Factored", "Read", "Reading"]
 
 END_NUMBER = 2
 """The number of the mark that ends a line in every stream's vocabulary; a text begins after one."""
 
 _LOGITS = 2**22  # numbers that one window of a reading may hold: 16 MB in single precision
+
+
+@runtime_checkable
+class Factored(Protocol):
+    """A model that says what some tokens cost without computing the logits of all."""
+
+    def nats(self, tokens: Tensor, targets: Tensor, state: Any = None) -> tuple[Tensor, Any]:
+        """Return the negative log-likelihood of each target, ``(B, L)``, and the state at the end.
+
+        Args:
+            tokens: ``(B, L)`` int64.
+            targets: ``(B, L)`` int64, what came next; a negative one may cost anything.
+            state: The state before.
+        """
+        ...
 
 
 class Read(NamedTuple):
@@ -52,8 +67,17 @@ class Reading(nn.Module):
     def forward(self, tokens: Tensor, state: Any = None, *, carry: Literal[False] = False) -> Tensor: ...
     @overload
     def forward(self, tokens: Tensor, state: Any = None, *, carry: Literal[True]) -> tuple[Tensor, Any]: ...
-    def forward(self, tokens: Tensor, state: Any = None, *, carry: bool = False) -> Any:
-        """Return the logits; with ``carry`` those and the state at the end."""
+    @overload
+    def forward(self, tokens: Tensor, state: Any = None, *, targets: Tensor) -> tuple[Tensor, Any]: ...
+    def forward(
+        self, tokens: Tensor, state: Any = None, *, carry: bool = False, targets: Tensor | None = None
+    ) -> Any:
+        """Return the logits; with ``carry`` those and the state at the end; with ``targets`` what those cost in nats,
+        ``(B, L)``, and the state, where the model is :class:`Factored`.
+        """
+        if targets is not None:
+            assert isinstance(self.network, Factored)
+            return self.network.nats(tokens, targets, state)
         logits, state = self.network(tokens, state)
         return (logits, state) if carry else logits
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -13,9 +13,19 @@ from netsmith.core.spec import Spec
 from netsmith.engine.batch import Batch, map_tensors
 from netsmith.engine.method import Feed, Logs, Update
 from netsmith.engine.task import Loss
+from netsmith.layers.reading import Factored
 from netsmith.methods._streams import StreamMethod
 
-__all__ = ["TruncatedBptt"]
+__all__ = ["TakesNats", "TruncatedBptt"]
+
+
+@runtime_checkable
+class TakesNats(Protocol):
+    """A task whose loss needs of a model's answer only what each target cost."""
+
+    def of_nats(self, nats: Tensor, target: Tensor, weights: Tensor | None = None) -> Loss:
+        """Return the loss for the nats ``(B, T)`` of each target."""
+        ...
 
 
 class TruncatedBptt(StreamMethod):
@@ -29,7 +39,8 @@ class TruncatedBptt(StreamMethod):
     The state is part of a checkpoint, so that a run that was cut goes on exactly. Of several processes each carries the
     state of its own rows; a checkpoint keeps the first one's, so after a resume the others begin anew once.
 
-    Its one player is ``model``. The evaluation of dev and test carries the state through each of their rows.
+    A model that says itself what a target costs (:class:`~netsmith.layers.reading.Factored`) is not asked for the logits
+    of all tokens. Its one player is ``model``. The evaluation of dev and test carries the state through each of their rows.
     """
 
     class Config(MethodConfig):
@@ -55,10 +66,16 @@ class TruncatedBptt(StreamMethod):
 
         def loss(piece: Batch) -> Loss:
             assert piece.indices is not None
-            logits, after = self.model(*piece.inputs, carry=True)
+            tokens, before = piece.inputs
+            if isinstance(self.task, TakesNats) and isinstance(self.model.network, Factored):
+                nats, after = self.model(tokens, before, targets=piece.targets)
+                lost = self.task.of_nats(nats, piece.targets, piece.weights)
+            else:
+                logits, after = self.model(tokens, before, carry=True)
+                lost = self.task.loss(logits, piece.targets, piece.weights)
             # A closure computes a loss twice: what goes on is the state before the weights were moved.
             found.setdefault(int(piece.indices[0]), map_tensors(after, Tensor.detach))
-            return self.task.loss(logits, piece.targets, piece.weights)
+            return lost
 
         logs = update("model", loss, dataclasses.replace(batch, inputs=(batch.inputs, self.carried.before(batch))))
         self.carried.after(batch, _joined(list(found.values())))

@@ -60,8 +60,12 @@ class NextToken(Task):
         if weights is None:
             weight = labels(target) if self.config.per == "token" else float(len(target))
             return Loss(_nats(output, target, reduction="sum"), weight)
-        nats = _nats(output, target, reduction="none").view(target.shape).sum(1)  # (B,)
-        return Loss((nats * weights).sum(), self.weights(target, weights).sum())
+        return self.of_nats(_nats(output, target, reduction="none").view(target.shape), target, weights)
+
+    def of_nats(self, nats: Tensor, target: Tensor, weights: Tensor | None = None) -> Loss:
+        """Return the loss where a model says itself what each target costs, ``(B, T)``."""
+        each = nats.where(target != UNLABELED, 0).sum(1)  # (B,)
+        return Loss((each if weights is None else each * weights).sum(), self.weights(target, weights).sum())
 
     def weights(self, target: Tensor, weights: Tensor | None = None) -> Tensor:
         """Return what each window weighs: its tokens or 1, times its weight."""
