@@ -20,7 +20,7 @@ LATIN = re.compile("[a-zA-Z0-9]")
 BLANK = re.compile(r"(\r\n|\s)")
 
 _END = re.compile(f"(?<=[{LETTERS}])[^{LETTERS}]")
-_PIECE = 8192
+_PIECE = 1024
 
 
 def pieces(text: str, size: int = _PIECE) -> Iterator[str]:
