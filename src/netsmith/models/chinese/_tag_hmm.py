@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from math import inf
 from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from netsmith.core.errors import DataError, shorten
 from netsmith.models.chinese._blocks import HAN
@@ -14,7 +16,6 @@ __all__ = ["TagHmm", "TaggedWord"]
 
 _HAN = re.compile(f"([{HAN}]+)")
 _NUMBER = re.compile(r"([.0-9]+|[a-zA-Z0-9]+)")
-_FEW = 4
 
 
 class TaggedWord(NamedTuple):
@@ -24,10 +25,11 @@ class TaggedWord(NamedTuple):
     tag: str
 
 
-class _Option(NamedTuple):
-    state: int
-    emission: float
-    before: dict[int, float]  # states it may follow, with the logarithm of the transition
+class _Options(NamedTuple):
+    """The states a character may have, last ones first: of equals, argmax takes the one that sorts last."""
+
+    states: NDArray[np.int64]  # (K,)
+    emissions: NDArray[np.float64]  # (K,)
 
 
 class TagHmm:
@@ -50,16 +52,19 @@ class TagHmm:
             if not re.fullmatch("[BEMS]-.+", state):
                 raise DataError(f"a table of tags has states like B-n (place, tag); got {shorten(repr(state), 30)}")
         numbers = {state: number for number, state in enumerate(self.states)}
-        self._start = [table.start[state] for state in self.states]
-        self._before: list[dict[int, float]] = [{} for _ in self.states]
-        for state in self.states:  # sorted, so that of equals the last wins
-            for after, weight in table.transitions.get(state, {}).items():
-                self._before[numbers[after]][numbers[state]] = weight
+        size = len(self.states)
+        self._start = np.array([table.start[state] for state in self.states])
+        self._ways = np.full((size, size), -np.inf)  # from, to
+        for state, row in table.transitions.items():
+            for after, weight in row.items():
+                self._ways[numbers[state], numbers[after]] = weight
         self._emissions = [table.emissions.get(state, {}) for state in self.states]
         self._allowed = {
-            char: sorted(numbers[state] for state in states) for char, states in table.allowed.items() if states
+            char: sorted({numbers[state] for state in states}, reverse=True)
+            for char, states in table.allowed.items()
+            if states
         }
-        self._options: dict[str, list[_Option]] = {}  # of the characters met so far
+        self._options: dict[str, _Options] = {}  # of the characters met so far
 
     def split(self, run: str) -> list[TaggedWord]:
         """Return the words of a run with their tags: numbers get ``m``, Latin words ``eng``, other signs ``x``."""
@@ -88,61 +93,45 @@ class TagHmm:
 
     def path(self, text: str) -> list[int]:
         """Return the numbers of the states on the most probable path (Viterbi)."""
-        options = self._options_of(text[0])
-        scores = {option.state: self._start[option.state] + option.emission for option in options}
-        came: list[dict[int, int]] = []
+        states, emissions = self._options_of(text[0])
+        scores = self._start[states] + emissions  # (K,)
+        came: list[tuple[NDArray[np.int64], NDArray[np.int64]]] = [(states, states)]
         for char in text[1:]:
-            scores, back = self._step(scores, self._options_of(char)) or self._escape(scores, char)
-            came.append(back)
-        state = max((score, state) for state, score in scores.items())[1]
-        path = [state]
-        for back in reversed(came):
-            state = back[state]
-            path.append(state)
+            options = self._options_of(char)
+            best, source = self._step(scores, states, options)
+            reached = best > -np.inf
+            if not reached.any():  # no state it was seen in may follow: every state that may
+                options = self._every(char)
+                best, source = self._step(scores, states, options)
+                reached = best > -np.inf
+            if not reached.any():  # none at all: as at the beginning of a run
+                source = np.full(len(options.states), np.flatnonzero(scores == scores.max())[0])
+                best = scores.max() + self._start[options.states] + options.emissions
+                reached = np.ones(len(best), dtype=bool)
+            came.append((options.states[reached], source[reached]))
+            states, scores = options.states[reached], best[reached]
+        at = int(scores.argmax())
+        path = []
+        for of, source in reversed(came):
+            path.append(int(of[at]))
+            at = int(source[at])
         path.reverse()
         return path
 
-    def _step(self, scores: dict[int, float], options: list[_Option]) -> tuple[dict[int, float], dict[int, int]] | None:
-        reached: dict[int, float] = {}
-        back: dict[int, int] = {}
-        live = list(scores.items())
-        for state, emission, before in options:
-            best, source = -inf, -1
-            if len(before) <= _FEW:
-                for old, weight in before.items():
-                    if old in scores:
-                        score = scores[old] + weight + emission
-                        if score >= best:
-                            best, source = score, old
-            else:
-                for old, given in live:
-                    weight = before.get(old)
-                    if weight is not None:
-                        score = given + weight + emission
-                        if score >= best:
-                            best, source = score, old
-            if source >= 0:
-                reached[state] = best
-                back[state] = source
-        return (reached, back) if reached else None
+    def _step(
+        self, scores: NDArray[np.float64], states: NDArray[np.int64], options: _Options
+    ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        every = scores[:, None] + self._ways[states[:, None], options.states] + options.emissions  # (before, after)
+        source = every.argmax(0)
+        return every[source, np.arange(len(source))], source
 
-    def _escape(self, scores: dict[int, float], char: str) -> tuple[dict[int, float], dict[int, int]]:
-        """Go on where the character has no state that may follow: with every state that may, else from the start."""
-        every = [
-            _Option(state, row.get(char, IMPOSSIBLE), self._before[state]) for state, row in enumerate(self._emissions)
-        ]
-        found = self._step(scores, every)
-        if found is not None:
-            return found
-        best, source = max((score, state) for state, score in scores.items())
-        reached = {option.state: best + self._start[option.state] + option.emission for option in every}
-        return reached, dict.fromkeys(reached, source)
-
-    def _options_of(self, char: str) -> list[_Option]:
+    def _options_of(self, char: str) -> _Options:
         found = self._options.get(char)
         if found is None:
-            states = self._allowed.get(char, range(len(self.states)))
-            found = self._options[char] = [
-                _Option(state, self._emissions[state].get(char, IMPOSSIBLE), self._before[state]) for state in states
-            ]
+            found = self._options[char] = self._every(char, self._allowed.get(char))
         return found
+
+    def _every(self, char: str, states: list[int] | None = None) -> _Options:
+        states = list(reversed(range(len(self.states)))) if states is None else states
+        emissions = [self._emissions[state].get(char, IMPOSSIBLE) for state in states]
+        return _Options(np.array(states), np.array(emissions))
