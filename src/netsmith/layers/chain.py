@@ -20,10 +20,12 @@ __all__ = [
     "Best",
     "best_paths",
     "chain_potentials",
+    "cropped",
     "inside_chain",
     "log_partition",
     "marginals",
     "path_scores",
+    "step_probabilities",
     "surprisal",
 ]
 
@@ -46,14 +48,15 @@ class Best(NamedTuple):
 def chain_potentials(
     emissions: Tensor, transitions: Tensor, inside: Tensor, *, start: Tensor | None = None, end: Tensor | None = None
 ) -> Tensor:
-    """Return the potentials of a chain whose steps are the same everywhere: ``emissions[t, j] + transitions[i, j]``.
+    """Return the potentials ``emissions[t, j] + transitions[i, j]`` of a chain, or those of steps that differ by place.
 
     Args:
         emissions: ``(B, l, K)``, the score of each tag at each place; l is at most L, and reaches the longest one.
-        transitions: ``(K, K)``, from the tag of the row to that of the column.
+        transitions: ``(K, K)``, from the tag of the row to that of the column; or ``(B, L, K, K)``, those to each
+            place; the first ones are not read.
         inside: ``(B, L)`` bool, where the sequences are: each fills a beginning of its row.
         start: ``(K,)``, added at the first place; None for zeros.
-        end: ``(K,)``, added at the last place of each sequence; None for zeros.
+        end: ``(K,)``, added at the last place of each sequence, or ``(B, L, K)``; None for zeros.
 
     Returns:
         ``(B, L, K, K)``.
@@ -64,10 +67,21 @@ def chain_potentials(
     if end is not None:
         last = inside & ~F.pad(inside[:, 1:], (0, 1))
         emissions = emissions + last[..., None] * end
-    if torch.jit.is_tracing() or torch.compiler.is_compiling():
-        steps = torch.cat([transitions[None] * 0, transitions.expand(inside.shape[1] - 1, -1, -1)])
+    if transitions.dim() == 4 or torch.jit.is_tracing() or torch.compiler.is_compiling():
+        later = torch.arange(inside.shape[1], device=inside.device)[:, None, None] > 0
+        steps = torch.where(later, transitions, 0.0)  # (L, K, K), or (B, L, K, K)
         return torch.where(inside[..., None, None], emissions[:, :, None] + steps, _identity(transitions))
     return _Potentials.apply(emissions, transitions, inside)
+
+
+def cropped(tokens: Tensor) -> Tensor:
+    """Return tokens ``(B, L)`` without the places that are padding (0) in every row: what stands there costs no time.
+
+    A graph that is traced or compiled keeps them all.
+    """
+    if torch.jit.is_tracing() or torch.compiler.is_compiling():
+        return tokens
+    return tokens[:, : max(1, int((tokens != 0).any(0).sum()))]
 
 
 def inside_chain(potentials: Tensor) -> Tensor:
@@ -132,12 +146,17 @@ def surprisal(potentials: Tensor, tags: Tensor) -> Tensor:
     return _Sum.apply(potentials, tags)
 
 
-def marginals(potentials: Tensor) -> Tensor:
-    """Return the probability of each tag at each place, ``(B, L, K)``; at padding that of the last tag goes on."""
+def step_probabilities(potentials: Tensor) -> Tensor:
+    """Return the probability of each step, ``(B, L, K, K)``; at the first place all of it lies in the first row."""
     with torch.no_grad():
         _, steps = _forward_backward(potentials, wanted=True)
         assert steps is not None
-        return steps.sum(2)
+        return steps
+
+
+def marginals(potentials: Tensor) -> Tensor:
+    """Return the probability of each tag at each place, ``(B, L, K)``; at padding that of the last tag goes on."""
+    return step_probabilities(potentials).sum(2)
 
 
 def best_paths(potentials: Tensor) -> Best:
