@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 from torch import Tensor
@@ -42,6 +42,8 @@ class LinearSvm(LinearBag):
             tolerance: The violation of the optimum's conditions at which the fit ends.
             max_steps: Passes over the examples after which it gives up.
         """
+
+        scores: ClassVar[str] = "margins"
 
         strength: float = Field(default=1.0, gt=0)
         loss: Literal["hinge", "squared_hinge"] = "squared_hinge"
