@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 import torch
 
+from netsmith.core.errors import ConfigError
 from netsmith.core.findings import Pictures, Points
 from netsmith.labs.foundations._attention_errors import heads_of, scaled_attention
 from netsmith.labs.foundations._separation import Impossible, Unit, separate
 from netsmith.labs.foundations.course_errors import CourseErrors, clipped, logistic_loss
 from netsmith.labs.foundations.hebbian_components import HebbianComponents
 from netsmith.labs.foundations.least_mean_squares import LeastMeanSquares
+from netsmith.labs.foundations.maximum_margin import MaximumMargin, machine
 from netsmith.labs.foundations.perceptron_bound import PerceptronBound, widest_margin
 from netsmith.labs.foundations.threshold_gates import ThresholdGates
 
@@ -192,3 +194,58 @@ def test_a_seed_changes_what_is_drawn_and_leaves_the_default_generator_alone() -
     assert torch.equal(torch.get_rng_state(), before)
     assert one.remarks[0] != other.remarks[0]
     assert one.remarks[1] == other.remarks[1]
+
+
+# -- the widest margin ------------------------------------------------------------------------------------------------
+
+
+def test_the_hard_margin_is_the_distance_of_the_hulls_and_support_vectors_lie_on_it() -> None:
+    pytest.importorskip("sklearn")
+    found = MaximumMargin.Config(points=40, sweep=5).build().run()
+    numbers = found.numbers
+    assert numbers["margin/hard"] == pytest.approx(numbers["hull_distance"], rel=2e-3)
+    assert numbers["on_margin/hard"] == numbers["support_vectors/hard"] <= 4
+    assert (numbers["inside/hard"], numbers["wrong/hard"], numbers["at_bound/hard"]) == (0, 0, 0)
+    gaps = [value for name, value in numbers.items() if name.startswith("duality_gap/")]
+    assert len(gaps) == 4
+    assert all(-1e-9 < gap < 2e-3 for gap in gaps)
+    widths, counts = numbers["sweep/margin"], numbers["sweep/support_vectors"]
+    assert list(widths) == sorted(widths, reverse=True)
+    assert counts[0] > counts[-1]
+    assert widths[0] == numbers["margin/C = 0.01"]
+    assert f"the margin goes from {widths[0]:.3g} to {widths[-1]:.3g}" in found.remarks[2]
+    boundary, edges, rings = found.figures[0].lines
+    (a, b), (c, d) = (torch.tensor([line.xs[:2], line.ys[:2]]).T for line in (boundary, edges))
+    way = (b - a) / (b - a).norm()
+    normal = torch.stack([-way[1], way[0]])
+    assert abs(float((c - a) @ normal)) == pytest.approx(numbers["margin/hard"] / 2, rel=1e-4)
+    assert abs(float((d - c) @ normal)) < 1e-4  # parallel
+    assert sum(map(math.isnan, rings.xs)) == numbers["support_vectors/hard"]
+    with pytest.raises(ConfigError, match="apart=1: no line lies between the classes"):
+        MaximumMargin.Config(apart=1.0).build().run()
+    with pytest.raises(ConfigError, match="ascending, each once"):
+        MaximumMargin.Config(strengths=(1.0, 0.1)).build()
+
+
+@pytest.mark.parametrize("strength", [0.05, 2.0])
+def test_the_soft_margin_is_the_minimum_that_another_solver_finds(strength) -> None:
+    optimize = pytest.importorskip("scipy.optimize")
+    generator = torch.Generator().manual_seed(3)
+    x = torch.randn(20, 2, generator=generator, dtype=torch.float64)
+    y = torch.arange(20) % 2
+    x[y == 1] += 1.5
+    signs = (1 - 2 * y).double().numpy()
+    rows = signs[:, None] * np.c_[x.numpy(), np.ones(20)]
+    # over (w, b, slacks): a quadratic program with linear constraints
+    solved = optimize.minimize(
+        lambda v: v[:2] @ v[:2] / 2 + strength * v[3:].sum(),
+        np.r_[np.zeros(3), np.ones(20)],
+        constraints=[{"type": "ineq", "fun": lambda v: rows @ v[:3] - 1 + v[3:]}],
+        bounds=[(None, None)] * 3 + [(0, None)] * 20,
+        method="SLSQP",
+        options={"maxiter": 500, "ftol": 1e-12},
+    )
+    ours = machine(x, y, strength=strength)
+    assert ours.normal.tolist() == pytest.approx(solved.x[:2].tolist(), abs=5e-3)
+    assert ours.dual - 1e-9 <= solved.fun <= ours.primal + 1e-9
+    assert ours.primal == pytest.approx(solved.fun, rel=1e-3)
