@@ -7,7 +7,6 @@ from typing import ClassVar
 import torch
 from pydantic import Field
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from netsmith.core.config import AUTO, Auto
 from netsmith.core.roles import ModelConfig
@@ -25,7 +24,7 @@ class RnnLm(nn.Module):
 
     .. math:: s(t) = \sigma(U w(t) + W s(t - 1)), \qquad y(t) = \mathrm{softmax}(V s(t))
 
-    With ``classes`` above 1 the softmax is factored (:class:`~netsmith.layers.class_softmax.ClassSoftmax`); tokens are
+    With more than one class the softmax is factored (:class:`~netsmith.layers.class_softmax.ClassSoftmax`); tokens are
     numbered by frequency, and the classes hold equal shares of it. First weights are normal with a deviation of 0.1 (of
     2010). Our logits are log-probabilities. Biases, which the paper has none of, only in the outputs.
 
@@ -39,7 +38,7 @@ class RnnLm(nn.Module):
 
         Attributes:
             hidden_size: Hidden units.
-            classes: Classes of the outputs; 1 is the plain softmax.
+            classes: Classes of the outputs; 1 is the plain softmax, 0 takes the square root of the number of tokens.
             vocab_size: Tokens known, padding and unknown included.
         """
 
@@ -47,15 +46,15 @@ class RnnLm(nn.Module):
         widths: ClassVar[tuple[str, ...]] = ("hidden_size",)
 
         hidden_size: int = Field(default=200, ge=1)
-        classes: int = Field(default=1, ge=1)
+        classes: int = Field(default=0, ge=0)
         vocab_size: int | Auto = AUTO
 
     def __init__(self, config: RnnLm.Config) -> None:
         super().__init__()
-        size = config.hidden_size
+        size, tokens = config.hidden_size, int(config.vocab_size)
         self.embedding = nn.Embedding(config.vocab_size, size)  # U
         self.recurrent = nn.Linear(size, size, bias=False)  # W
-        self.head = ClassSoftmax(size, equal_shares(int(config.vocab_size), config.classes))  # V
+        self.head = ClassSoftmax(size, equal_shares(tokens, config.classes or round(tokens**0.5)))  # V
         with torch.no_grad():
             for name, parameter in self.named_parameters():
                 parameter.zero_() if name.endswith("bias") else parameter.normal_(0, 0.1)
@@ -71,13 +70,18 @@ class RnnLm(nn.Module):
         return self.head.nats(states.flatten(0, 1), targets.flatten().clamp(min=0)).view(targets.shape), last
 
     def _states(self, tokens: Tensor, state: Tensor | None) -> tuple[Tensor, Tensor]:
-        x = self.embedding(tokens)  # (B, T, H)
-        s = x.new_full((x.shape[0], x.shape[2]), 0.1) if state is None else state
-        found = []
-        for t in range(x.shape[1]):
-            s = torch.sigmoid(x[:, t] + F.linear(s, self.recurrent.weight))  # Eq. 2
-            found.append(s)
-        return torch.stack(found, dim=1), s
+        """Return the states ``(B, T, H)`` and the last one.
+
+        As sigmoid(a) = (1 + tanh(a / 2)) / 2, torch's fused kernel for tanh computes h = 2 s - 1:
+        h(t) = tanh(U w(t) / 2 + W h(t-1) / 4 + W 1 / 4).
+        """
+        x = self.embedding(tokens.t())  # (T, B, H)
+        start = torch.full_like(x[0], 0.1) if state is None else state
+        weight = self.recurrent.weight
+        one, constant = torch.eye(len(weight), dtype=x.dtype, device=x.device), weight.sum(1) / 4
+        weights = (one, weight / 4, constant, torch.zeros_like(constant))
+        states, last = torch.rnn_tanh(x / 2, (2 * start - 1)[None], weights, True, 1, 0.0, False, False, False)
+        return (1 + states.transpose(0, 1)) / 2, (1 + last[0]) / 2
 
     def landmarks(self) -> dict[str, str]:
         """Return where the token vectors and the outputs are."""

@@ -29,7 +29,7 @@ CARD = {
 }
 
 experiment = Experiment.Config(
-    method=TruncatedBptt.Config(model=RnnLm.Config(hidden_size=200, classes=100), task=NextToken.Config(per="window")),
+    method=TruncatedBptt.Config(model=RnnLm.Config(hidden_size=200), task=NextToken.Config(per="window")),
     data=Ptb.Config(batch=20, bptt=20),
     optimizers={
         "model": SGD.Config(lr=0.5, schedule=Step.Config(milestones=tuple(n / 10 for n in range(5, 10)), gamma=0.5)),
