@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from netsmith import __version__
+from netsmith.cli.text import text_app
 
 __all__ = ["app"]
 
@@ -19,6 +20,7 @@ app = typer.Typer(
 )
 data_app = typer.Typer(help="Look at data before training on it.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(data_app, name="data")
+app.add_typer(text_app, name="text")
 
 _RUN = typer.Argument(..., help="A run folder, for example runs/lenet5_mnist.", metavar="RUN")
 _JSON = typer.Option(False, "--json", help="Print JSON for programs.")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-__all__ = ["BLANK", "BLOCK", "HAN", "LATIN", "LETTERS", "TAG_BLOCK", "pieces"]
+__all__ = ["BLANK", "BLOCK", "HAN", "LATIN", "LETTERS", "TAG_BLOCK", "last_end", "pieces"]
 
 HAN = "\u4e00-\u9fd5"
 LETTERS = f"{HAN}a-zA-Z0-9+#&._%\\-"
@@ -37,3 +37,15 @@ def pieces(text: str, size: int = _PIECE) -> Iterator[str]:
         yield text[start : found.start()]
         start = found.start()
     yield text[start:] if start else text
+
+
+def last_end(text: str) -> int:
+    """Return a place far behind in a text at which it can be cut as by :func:`pieces`; 0 where there is none."""
+    reach = 256
+    while True:
+        found = _END.search(text, max(len(text) - reach, 0))
+        if found is not None:
+            return found.start()
+        if reach >= len(text):
+            return 0
+        reach *= 8

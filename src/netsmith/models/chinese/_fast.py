@@ -71,9 +71,7 @@ class FastSegmenter:
         scores, ends = np.empty(size + 1), np.empty(size, dtype=np.int32)
         came = np.empty(size, dtype=np.uint8)
         starts, stops = np.empty((2, size), dtype=np.int64)
-        self._loops.route(
-            codes, self._kinds, tree.roots, tree.first, tree.codes, tree.weights, total, scores, ends
-        )
+        self._loops.route(codes, self._kinds, tree.roots, tree.first, tree.codes, tree.weights, total, scores, ends)
         count = self._loops.accurate(codes, self._kinds, tree, self._model, ends, came, hmm, starts, stops)
         if not search:
             return starts[:count], stops[:count]
@@ -81,9 +79,7 @@ class FastSegmenter:
         count = self._loops.search(codes, tree, starts, stops, count, more, further)
         return more[:count], further[:count]
 
-    def _full(
-        self, codes: NDArray[np.int32], tree: TreeArrays
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64]] | None:
+    def _full(self, codes: NDArray[np.int32], tree: TreeArrays) -> tuple[NDArray[np.int64], NDArray[np.int64]] | None:
         room = 3 * len(codes) + 8
         while True:
             starts, stops = np.empty((2, room), dtype=np.int64)

@@ -47,8 +47,10 @@ class PlaceHmm:
         for before, row in table.transitions.items():
             for after in row:
                 if after not in _AFTER[before]:
-                    raise DataError(f"a table of places has no way from {before} to {after}: after {before} come "
-                                    f"{' and '.join(_AFTER[before])}")
+                    raise DataError(
+                        f"a table of places has no way from {before} to {after}: after {before} come "
+                        f"{' and '.join(_AFTER[before])}"
+                    )
         self.table = table
         self.start: Scores = _scores(table.start)
         self.transitions = {
@@ -58,8 +60,7 @@ class PlaceHmm:
         }
         chars = {char for row in table.emissions.values() for char in row}
         self.emissions: dict[str, Scores] = {
-            char: _scores({place: row[char] for place, row in table.emissions.items() if char in row})
-            for char in chars
+            char: _scores({place: row[char] for place, row in table.emissions.items() if char in row}) for char in chars
         }
 
     def split(self, run: str, *, forced: Collection[str] = ()) -> list[str]:

@@ -206,4 +206,3 @@ def _two_columns(line: str, path: Path, row: int) -> tuple[str, int, str]:
     except ValueError:
         shown = shorten(repr(line), 60)
         raise DataError(f"expected 'word count tag' with single blanks between, got {shown}", path, row) from None
-

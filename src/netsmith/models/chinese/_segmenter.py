@@ -9,12 +9,13 @@ from itertools import accumulate, repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
-from netsmith.core.errors import DataError, UnknownNameError, UnsupportedError
+from netsmith.core.errors import UnknownNameError, UnsupportedError
 from netsmith.models.chinese._blocks import BLOCK, LATIN, TAG_BLOCK, pieces
 from netsmith.models.chinese._place_hmm import PlaceHmm
 from netsmith.models.chinese._prefix_dictionary import PrefixDictionary, decoded
 from netsmith.models.chinese._routes import every_word, route_ends
 from netsmith.models.chinese._tag_hmm import TaggedWord, TagHmm
+
 if TYPE_CHECKING:
     from netsmith.models.chinese._fast import FastSegmenter
 
@@ -41,12 +42,12 @@ _tagged: Callable[[Iterable[str]], TaggedWord] = partial(tuple.__new__, TaggedWo
 
 
 class Segmenter:
-    """Cuts Chinese text into words by a dictionary, and by a hidden Markov model where the dictionary ends.
+    r"""Cuts Chinese text into words by a dictionary, and by a hidden Markov model where the dictionary ends.
 
     Given the same dictionary and table, every mode gives what jieba 0.42.1 gives, word for word.
 
     Stretches of Chinese characters, Latin letters, digits and ``+#&._%-`` are segmented, each for itself; every other
-    character stands alone (``\\r\\n`` together). In a stretch:
+    character stands alone (``\r\n`` together). In a stretch:
 
     - ``accurate``: the most probable row of words (:func:`best_route`). Neighbors that stay single characters are cut
       again by the hidden Markov model, if there is one; without it, Latin letters and digits are gathered.
@@ -96,9 +97,8 @@ class Segmenter:
         """
         if mode not in get_args(Mode):
             raise UnknownNameError("mode", mode, get_args(Mode))
-        if mode == "full":
-            if hmm:
-                raise UnsupportedError("full mode gives the words of the dictionary alone; take hmm off or another mode")
+        if mode == "full" and hmm:
+            raise UnsupportedError("full mode gives the words of the dictionary alone; take hmm off or another mode")
         model = None if mode == "full" else self._model(hmm)
         if self._fast is not None:
             return self._fast.segment(text, self.dictionary, mode=mode, hmm=model, forced=self.forced)

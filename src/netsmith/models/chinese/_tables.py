@@ -36,7 +36,13 @@ class HmmTable:
     def states(self) -> set[str]:
         """Every state that is named."""
         after = {state for row in self.transitions.values() for state in row}
-        return {*self.start, *self.transitions, *after, *self.emissions, *(s for row in self.allowed.values() for s in row)}
+        return {
+            *self.start,
+            *self.transitions,
+            *after,
+            *self.emissions,
+            *(s for row in self.allowed.values() for s in row),
+        }
 
     @classmethod
     def from_file(cls, path: str | Path) -> HmmTable:
@@ -79,7 +85,12 @@ class HmmTable:
 
     def write(self, path: str | Path) -> None:
         """Write the table as JSON."""
-        parts = {"start": self.start, "transitions": self.transitions, "emissions": self.emissions, "allowed": self.allowed}
+        parts = {
+            "start": self.start,
+            "transitions": self.transitions,
+            "emissions": self.emissions,
+            "allowed": self.allowed,
+        }
         write_atomic(Path(path), json.dumps(parts, ensure_ascii=False, allow_nan=False).encode())
 
 

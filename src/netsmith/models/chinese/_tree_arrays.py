@@ -70,4 +70,6 @@ def tree_arrays(dictionary: PrefixDictionary, forced: Collection[str] = ()) -> T
     roots = np.full(65536, -1, dtype=np.int32)
     top = np.concatenate(codes)[: int((parent < 0).sum())]
     roots[top] = np.arange(len(top))
-    return TreeArrays(roots, first.astype(np.int32), np.concatenate(codes).astype(np.int32), weights, gone if forced else gone[:0])
+    return TreeArrays(
+        roots, first.astype(np.int32), np.concatenate(codes).astype(np.int32), weights, gone if forced else gone[:0]
+    )
