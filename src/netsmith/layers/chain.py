@@ -61,13 +61,16 @@ def chain_potentials(
     Returns:
         ``(B, L, K, K)``.
     """
-    emissions = F.pad(emissions.to(transitions.dtype), (0, 0, 0, inside.shape[1] - emissions.shape[1]))
+    graph = torch.jit.is_tracing() or torch.compiler.is_compiling()
+    emissions = emissions.to(transitions.dtype)
+    if not graph:  # whose emissions are as long
+        emissions = F.pad(emissions, (0, 0, 0, inside.shape[1] - emissions.shape[1]))
     if start is not None:
         emissions = torch.cat([emissions[:, :1] + start, emissions[:, 1:]], 1)
     if end is not None:
         last = inside & ~F.pad(inside[:, 1:], (0, 1))
         emissions = emissions + last[..., None] * end
-    if transitions.dim() == 4 or torch.jit.is_tracing() or torch.compiler.is_compiling():
+    if graph or transitions.dim() == 4:
         later = torch.arange(inside.shape[1], device=inside.device)[:, None, None] > 0
         steps = torch.where(later, transitions, 0.0)  # (L, K, K), or (B, L, K, K)
         return torch.where(inside[..., None, None], emissions[:, :, None] + steps, _identity(transitions))

@@ -75,7 +75,8 @@ class CRFTagger(nn.Module):
     def numbers(self, tokens: Tensor) -> Tensor:
         """Return the rows of the features that are 1 at each place, ``(B, L, F)``; beyond the ends lies padding."""
         window, size = self.config.window, int(self.config.vocab_size)
-        seen = F.pad(tokens, (window // 2, window // 2)).unfold(1, window, 1)  # (B, L, W)
+        length, wide = tokens.shape[1], F.pad(tokens, (window // 2, window // 2))
+        seen = torch.stack([wide[:, place : place + length] for place in range(window)], 2)  # (B, L, W)
         places = torch.arange(window, device=tokens.device)
         if not self.config.buckets:
             return seen + places * size
