@@ -12,6 +12,7 @@ from netsmith.core.roles import SourceConfig
 from netsmith.data import _sniff
 from netsmith.data._columns import TableFields
 from netsmith.data._tables import TABLE_SUFFIXES
+from netsmith.data.conll import Conll
 from netsmith.data.image_folder import ImageFolder
 from netsmith.data.text_table import TextTable
 from netsmith.engine.experiment import Experiment
@@ -24,12 +25,13 @@ _GENERIC = {
     "image_folder": ("pictures", "image_classifier"),
     "text_table": ("texts", "text_classifier"),
     "table": ("a table", "table_classifier"),
+    "conll": ("tagged sentences", "tagger"),
 }
 
 
 def reads_own_data(config: SourceConfig) -> bool:
     """Say whether a source reads the user's files: then the recipe is a generic one."""
-    return isinstance(config, (ImageFolder.Config, TableFields))
+    return isinstance(config, (ImageFolder.Config, TableFields, Conll.Config))
 
 
 def with_data(found: Found, data: str | Path) -> Found:
@@ -48,6 +50,8 @@ def with_data(found: Found, data: str | Path) -> Found:
         new = new.derive(**{name: getattr(old, name) for name in shared})
         return replace(found, config=found.config.derive(data=new))
     wanted = old.kind_name()
+    if isinstance(old, Conll.Config):  # files of any ending may hold columns
+        return replace(found, config=found.config.derive(data=old.derive(path=str(data))))
     try:
         got = _sniff.sniff(place, target=old.target if isinstance(old, TableFields) else AUTO).kind_name()
     except DataError:

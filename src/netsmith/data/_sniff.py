@@ -11,6 +11,7 @@ from netsmith.data._columns import find_target, read_grids
 from netsmith.data._files import open_tree
 from netsmith.data._listing import METADATA, SPLIT_NAMES, is_picture
 from netsmith.data._tables import TABLE_SUFFIXES, Grid
+from netsmith.data.conll import CONLL_SUFFIXES, Conll
 from netsmith.data.image_folder import ImageFolder
 from netsmith.data.table import Table, column_kind
 from netsmith.data.text_table import TextTable, looks_like_text
@@ -18,14 +19,15 @@ from netsmith.engine.source import Source
 
 __all__ = ["describe", "sniff"]
 
-_SHAPES = "class/*.png, train/class/*.png, metadata.csv, or a .csv, .tsv, .jsonl or .parquet file"
+_SHAPES = "class/*.png, train/class/*.png, metadata.csv, a .csv, .tsv, .jsonl or .parquet file, or a .conll file"
 
 
 def sniff(path: str | Path, *, target: str = "auto") -> SourceConfig:
     """Return the config of the source that reads what lies at a path.
 
     Args:
-        path: An image folder, a table, a folder of ``train`` and ``test`` tables, or an archive of these.
+        path: An image folder, a table, tagged sentences in columns, a folder of ``train`` and ``test`` tables, or an
+            archive of these.
         target: The column to predict, for a table.
 
     Raises:
@@ -34,6 +36,8 @@ def sniff(path: str | Path, *, target: str = "auto") -> SourceConfig:
     place = Path(path)
     if place.suffix.lower() in TABLE_SUFFIXES and not place.is_dir():
         return _sniff_table(place, target)
+    if place.suffix.lower() in CONLL_SUFFIXES and not place.is_dir():
+        return Conll.Config(path=str(path))
     if place.is_file() and is_picture(place.name):
         raise DataError("is one picture; expected the folder that holds the classes", place)
     tree = open_tree(place)
@@ -42,6 +46,8 @@ def sniff(path: str | Path, *, target: str = "auto") -> SourceConfig:
     tables = [name for name in tree.files if name.lower().endswith(TABLE_SUFFIXES)]
     if any(name.rpartition(".")[0].lower() in SPLIT_NAMES for name in tables):
         return _sniff_table(place, target)
+    if any(name.lower().endswith(CONLL_SUFFIXES) for name in tree.files):
+        return Conll.Config(path=str(path))
     raise DataError(f"holds nothing that is known; expected {_SHAPES}", place)
 
 
@@ -81,6 +87,8 @@ def describe(source: Source) -> str:
     facts = [f"{total} {nouns.get(spec.inputs.kind, 'examples')}"]
     if spec.outputs.kind == "classes":
         facts.insert(0, f"{spec.outputs.size} classes")
+    elif spec.outputs.kind == "tags":
+        facts.insert(0, f"{spec.outputs.size} tags")
     elif spec.outputs.names:
         facts.insert(0, f"target {shorten(spec.outputs.names[0], 40)!r} (a value)")
     if spec.inputs.kind == "table":

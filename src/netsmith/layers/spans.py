@@ -20,7 +20,7 @@ from typing import Literal, NamedTuple, get_args
 
 from netsmith.core.errors import DataError, shorten
 
-__all__ = ["SCHEMES", "Scheme", "Span", "convert", "fault", "is_tag", "repaired", "spans_of", "tags_of"]
+__all__ = ["SCHEMES", "Scheme", "Span", "convert", "every_tag", "fault", "is_tag", "repaired", "spans_of", "tags_of"]
 
 Scheme = Literal["iob1", "iob2", "bioes", "bmes", "words"]
 SCHEMES: tuple[Scheme, ...] = get_args(Scheme)
@@ -124,6 +124,16 @@ def fault(tags: Sequence[str], scheme: Scheme) -> tuple[int, str] | None:
             return (place - 1 if last else place), problem
         before = tag
     return None
+
+
+def every_tag(kind: str, scheme: Scheme) -> tuple[str, ...]:
+    """Return the tags of a scheme that mark names of a kind.
+
+    Example:
+        >>> every_tag("PER", "iob2")
+        ('B-PER', 'I-PER')
+    """
+    return tuple(f"{letter}-{kind}" if kind else letter for letter in _LETTERS[scheme])
 
 
 def is_tag(tag: str, scheme: Scheme) -> bool:

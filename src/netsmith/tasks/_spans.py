@@ -102,6 +102,9 @@ def span_metric(tags: Callable[[Tensor], Tensor], config: SchemeFields) -> dict[
     wrong = [name for name in config.tags if not is_tag(name, config.scheme)]
     if wrong:
         shown = shorten(", ".join(map(repr, wrong)), 60)
-        schemes = ", ".join(SCHEMES)
-        raise ConfigError(f"scheme={config.scheme!r}: {shown} of the data is not of it; expected one of {schemes}")
+        other = next((one for one in SCHEMES if all(is_tag(name, one) for name in config.tags)), "")
+        raise ConfigError(
+            f"scheme={config.scheme!r}: {shown} of the data is not of it; set the task's scheme to {other!r}"
+            + ("" if other else ", and select by accuracy: they mark no names")
+        )
     return {"f1": SpanF1(tags, config.tags)}

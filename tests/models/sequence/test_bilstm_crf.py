@@ -1,6 +1,5 @@
 """The BiLSTM-CRF: emissions of a packed LSTM with biases, whatever the padding; that tags in a row matter."""
 
-import pytest
 import torch
 from torch import nn
 
@@ -20,9 +19,8 @@ def build(**fields):
     return BiLSTMCRF.Config(**sizes | fields).build().double().eval()
 
 
-@pytest.mark.parametrize("buckets", [0, 7])
-def test_it_equals_a_packed_lstm_with_biases_and_a_chain(buckets):
-    model = build(buckets=buckets)
+def test_it_equals_a_packed_lstm_with_biases_and_a_chain():
+    model = build()
     with torch.no_grad():
         for weight in [model.transitions, model.start, model.end, *model.lstm.parameters()]:
             weight.normal_()
@@ -39,9 +37,6 @@ def test_it_equals_a_packed_lstm_with_biases_and_a_chain(buckets):
         found = model(tokens)
         for row, text in enumerate(TEXTS):
             vectors = model.embedding(torch.tensor([text]))
-            if buckets:
-                pairs = [(a * 2_654_435_761 + b * 40_503) % 7 for a, b in zip(text, [*text[1:], 0], strict=True)]
-                vectors = torch.cat([vectors, model.pairs(torch.tensor([pairs]))], 2)
             emissions = model.head(own(vectors)[0])
             inside = torch.ones(1, len(text), dtype=torch.bool)
             wanted = chain_potentials(emissions, model.transitions, inside, start=model.start, end=model.end)
@@ -49,7 +44,7 @@ def test_it_equals_a_packed_lstm_with_biases_and_a_chain(buckets):
 
 
 def test_every_part_learns_and_padding_does_not():
-    model = build(buckets=7)
+    model = build()
     tags = torch.zeros(3, 6, dtype=torch.int64)
     surprisal(model(padded(TEXTS, 6)), tags).sum().backward()
     for name, parameter in model.named_parameters():

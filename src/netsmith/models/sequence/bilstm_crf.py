@@ -7,7 +7,6 @@ from typing import ClassVar
 import torch
 from pydantic import Field
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from netsmith.core.config import AUTO, Auto
 from netsmith.core.roles import ModelConfig
@@ -16,8 +15,6 @@ from netsmith.layers.chain import chain_potentials, cropped
 
 __all__ = ["BiLSTMCRF"]
 
-_FACTORS = (2_654_435_761, 40_503)
-
 
 class BiLSTMCRF(nn.Module):
     r"""Read a sequence from both ends, and score all sequences of tags together.
@@ -25,10 +22,8 @@ class BiLSTMCRF(nn.Module):
     .. math:: p(y \mid x) \propto \exp \sum_t \big( (W h_t + b)_{y_t} + u_{y_{t-1} y_t} \big), \qquad
               h = \mathrm{BiLSTM}(e(x))
 
-    where e is a learned vector of each token, and with ``buckets`` that of it and the next one beside it (pairs share
-    rows by a hash: Weinberger et al. 2009; vectors of two characters: Pei, Ge & Chang 2014, doi:10.3115/v1/P14-1028).
-    Huang et al. put features beside the LSTM; here are none. Lample et al. 2016 (arXiv:1603.01360) drop inputs of the
-    LSTM as here.
+    where e is a learned vector of each token. Huang et al. put features beside the LSTM; here are none. Lample et al.
+    2016 (arXiv:1603.01360) drop inputs of the LSTM as here.
 
     The answer does not depend on padding: the input is one number wider than the vectors, 1 at tokens and 0 at
     padding, its weights are the biases, and so the backward direction reaches the last token with a state of zeros.
@@ -42,9 +37,8 @@ class BiLSTMCRF(nn.Module):
         """The network's form.
 
         Attributes:
-            embedding_size: Numbers per token, and per pair.
+            embedding_size: Numbers per token.
             hidden_size: Hidden units per direction.
-            buckets: Rows for pairs of tokens, best a prime number; 0: no pairs.
             embedding_dropout: Share of the input's numbers dropped in training.
             dropout: Share of the states' numbers dropped in training.
             vocab_size: Tokens known, padding and unknown included.
@@ -56,7 +50,6 @@ class BiLSTMCRF(nn.Module):
 
         embedding_size: int = Field(default=64, ge=1)
         hidden_size: int = Field(default=128, ge=1)
-        buckets: int = Field(default=0, ge=0, le=2**28)
         embedding_dropout: float = Field(default=0.5, ge=0, lt=1)
         dropout: float = Field(default=0.5, ge=0, lt=1)
         vocab_size: int | Auto = AUTO
@@ -64,22 +57,17 @@ class BiLSTMCRF(nn.Module):
 
     def __init__(self, config: BiLSTMCRF.Config) -> None:
         super().__init__()
-        self.config = config
         tags, size, hidden = int(config.num_classes), config.embedding_size, config.hidden_size
         self.embedding = nn.Embedding(int(config.vocab_size), size, padding_idx=0)
-        self.pairs = nn.Embedding(config.buckets, size) if config.buckets else None
         self.embedding_dropout = nn.Dropout(config.embedding_dropout)
-        width = size * (2 if config.buckets else 1)
-        self.lstm = nn.LSTM(width + 1, hidden, bias=False, batch_first=True, bidirectional=True)
+        self.lstm = nn.LSTM(size + 1, hidden, bias=False, batch_first=True, bidirectional=True)
         self.dropout = nn.Dropout(config.dropout)
         self.head = nn.Linear(2 * hidden, tags)
         self.transitions = nn.Parameter(torch.zeros(tags, tags))
         self.start = nn.Parameter(torch.zeros(tags))
         self.end = nn.Parameter(torch.zeros(tags))
         with torch.no_grad():
-            for embedding in (self.embedding, self.pairs):
-                if embedding is not None:
-                    embedding.weight.uniform_(-((3 / size) ** 0.5), (3 / size) ** 0.5)  # of length 1 each, about
+            self.embedding.weight.uniform_(-((3 / size) ** 0.5), (3 / size) ** 0.5)  # of length 1 each, about
             self.embedding.weight[0] = 0
             for weight in (self.lstm.weight_ih_l0, self.lstm.weight_ih_l0_reverse):
                 biases = weight[:, -1].view(4, hidden)  # of i, f, g, o, in torch's order
@@ -90,12 +78,7 @@ class BiLSTMCRF(nn.Module):
         """Return the potentials."""
         seen = cropped(tokens)
         valid = (seen != 0)[..., None].to(self.head.weight.dtype)  # (B, l, 1)
-        vectors = self.embedding(seen)
-        if self.pairs is not None:
-            following = F.pad(seen[:, 1:], (0, 1))
-            hashed = (seen * _FACTORS[0] + following * _FACTORS[1]) % self.config.buckets
-            vectors = torch.cat([vectors, self.pairs(hashed) * valid], 2)
-        vectors = self.embedding_dropout(vectors)
+        vectors = self.embedding_dropout(self.embedding(seen))
         states, _ = self.lstm(torch.cat([vectors, valid], 2))  # (B, l, 2H): forward, backward
         emissions = self.head(self.dropout(states))
         return chain_potentials(emissions, self.transitions, tokens != 0, start=self.start, end=self.end)

@@ -1,0 +1,247 @@
+"""One's own tagged sentences, in columns as CoNLL's: a token and its tag on a line, empty lines between sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Literal, NamedTuple, cast
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from netsmith.core.errors import ConfigError, DataError, shorten
+from netsmith.core.keys import key as named_key
+from netsmith.core.spec import Outputs
+from netsmith.data._files import open_tree, read_capped
+from netsmith.data._listing import SPLIT_NAMES, divide
+from netsmith.data._texts import TextFields, TextSource, tokenizer
+from netsmith.engine.task import UNLABELED
+from netsmith.layers.spans import SCHEMES, Scheme, Span, convert, every_tag, fault, is_tag, repaired, tags_of
+from netsmith.layers.tokenize import tokenize
+
+__all__ = ["CONLL_SUFFIXES", "Conll"]
+
+CONLL_SUFFIXES = (".conll", ".conll2003", ".conll03", ".bio", ".iob", ".iob2", ".bioes", ".iobes", ".bmes")
+_LIMIT = 512 * 2**20
+_RENAMED = {"L": "E", "U": "S"}  # BILOU's
+
+
+class _Sentence(NamedTuple):
+    tokens: tuple[str, ...]
+    tags: tuple[str, ...]
+    file: str
+    row: int
+
+
+class Conll(TextSource):
+    """Tagged sentences: one file that is divided, or a folder or archive of ``train``, ``dev`` and ``test`` files.
+
+    The first column holds tokens, the last one tags; blanks or tabs are between. Every line has as many columns as the
+    first. Lines ``-DOCSTART-`` are left out. Where every token of training is one character, a text is cut into
+    characters; else where blanks are.
+
+    Tags may mark names in any scheme of :mod:`netsmith.layers.spans`, BILOU's letters included; they come out in
+    ``written``, so that one recipe serves all. Tags of no scheme (parts of speech) are ``plain``, and words
+    (``B M E S`` alone) stay as they are.
+
+    Raises:
+        ConfigError: No ``path`` and no ``twin``.
+        DataError: A damaged file, a line with too few columns, a tag that breaks the scheme or that training lacks;
+            names file and line.
+    """
+
+    class Config(TextFields):
+        """The files and how to read them.
+
+        Attributes:
+            path: A file, or a folder or archive whose files are named for the splits (``train.conll``, ``dev.txt``).
+            test: Share held out as ``test`` where there is no such file; ``dev`` alike.
+            scheme: The scheme of the tags; ``auto`` tells it from those of training.
+            written: The scheme they come out in, where they name kinds.
+            broken: Tags that break the scheme are refused, or repaired: their names by CoNLL's rule, written anew.
+            encoding: Of the files.
+            max_length: Longest sentence in tokens; what is longer is cut.
+            pattern: Regular expression of one token; ``auto``: a character, or what stands between blanks.
+            lowercase: Lower the case first.
+        """
+
+        path: str = ""
+        test: Annotated[float, Field(ge=0, lt=0.5)] = 0.1
+        scheme: Scheme | Literal["auto", "plain"] = "auto"
+        written: Scheme = "bioes"
+        broken: Literal["refuse", "repair"] = "refuse"
+        encoding: Literal["utf-8", "gb18030", "big5", "latin-1", "utf-16"] = "utf-8"
+        max_length: Annotated[int, Field(gt=0, le=100_000)] = 256
+        pattern: str = "auto"
+        lowercase: bool = False
+
+    def __init__(self, config: Config) -> None:
+        found = {"train": _twin()} if config.twin else _read(config)
+        scheme = _told(found["train"]) if config.scheme == "auto" else config.scheme
+        found = _rewritten(found, scheme, config)
+        single = all(len(token) == 1 for sentence in found["train"] for token in sentence.tokens)
+        pattern = config.pattern if config.pattern != "auto" else r"\S" if single else r"\S+"
+        names = _names({tag for sentence in found["train"] for tag in sentence.tags}, scheme, config.written)
+        read = config.derive(pattern=pattern)
+        every = {split: torch.zeros(len(sentences), dtype=torch.int64) for split, sentences in found.items()}
+        at, made = divide(every, dev=config.dev, test=config.test, seed=config.split_seed)
+        parts = {split: [found[source][row] for row in where.tolist()] for split, (source, where) in at.items()}
+        small = next((split for split, sentences in parts.items() if not sentences), "")
+        if small:
+            raise DataError(f"{len(found['train'])} sentences are too few to draw a {small} split", config.path)
+        joint = "" if single else " "
+        super().__init__(
+            read,
+            dataset=Path(config.path).name or "conll",
+            texts={split: [joint.join(sentence.tokens) for sentence in of] for split, of in parts.items()},
+            targets={split: _targets(of, names, read, joint=joint) for split, of in parts.items()},
+            outputs=Outputs(kind="tags", names=names, size=len(names)),
+            made=made,
+            seeds={split: config.split_seed if made[split] != "given" else 0 for split in parts},
+        )
+
+
+def _read(config: Conll.Config) -> dict[str, list[_Sentence]]:
+    """Return the sentences by the splits that are given, ``train`` first."""
+    if not config.path:
+        raise ConfigError("Conll.Config.path is empty; expected a file or a folder of train, dev, test (--data PATH)")
+    place = Path(config.path)
+    if place.is_file() and place.suffix.lower() not in (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz"):
+        return {"train": _parsed(read_capped(place, limit=_LIMIT), place.name, config.encoding)}
+    tree = open_tree(place)
+    found: dict[str, list[_Sentence]] = {}
+    files: dict[str, str] = {}
+    for name in tree.files:
+        split = SPLIT_NAMES.get(name.rpartition("/")[2].partition(".")[0].lower(), "")
+        if not split:
+            continue
+        if split in files:
+            raise DataError(f"{name} and {files[split]} are both the split {split!r}; keep one", place)
+        files[split] = name
+        found[split] = _parsed(tree.read(name, limit=_LIMIT), name, config.encoding)
+    if "train" not in found:
+        raise DataError("holds no file of that name: expected train.conll (or .txt, .bio), and dev and test", place)
+    return {split: found[split] for split in ("train", "dev", "test") if split in found}
+
+
+def _parsed(data: bytes, name: str, encoding: str) -> list[_Sentence]:
+    try:
+        text = data.decode("utf-8-sig" if encoding == "utf-8" else encoding)
+    except UnicodeDecodeError as error:
+        row = data[: error.start].count(b"\n") + 1
+        raise DataError(
+            f"is not {encoding} (byte {error.start + 1}); save it as UTF-8, or name what it is: --set "
+            "data.encoding=gb18030",
+            name,
+            row,
+        ) from None
+    found: list[_Sentence] = []
+    lines: list[list[str]] = []
+    wanted = 0
+    for row, line in enumerate([*text.split("\n"), ""], start=1):
+        columns = line.split()
+        if columns and columns[0] != "-DOCSTART-":
+            wanted = wanted or len(columns)
+            if len(columns) != wanted or wanted < 2:
+                expected = f"{wanted}, as in the first line" if wanted > 1 else "a token and its tag"
+                shown = shorten(repr(line), 40)
+                raise DataError(f"has {len(columns)} column(s), {shown}; expected {expected}", name, row)
+            lines.append(columns)
+        elif lines:
+            tokens, tags = tuple(line[0] for line in lines), tuple(_renamed(line[-1]) for line in lines)
+            found.append(_Sentence(tokens, tags, name, row - len(lines)))
+            lines = []
+    if not found:
+        raise DataError("has no sentence; expected a token and its tag on each line", name)
+    return found
+
+
+def _rewritten(
+    found: dict[str, list[_Sentence]], scheme: Scheme | Literal["plain"], config: Conll.Config
+) -> dict[str, list[_Sentence]]:
+    """Check the tags against their scheme, and write them in the one that is wanted."""
+    if scheme == "plain":
+        return found
+    whole: dict[str, list[_Sentence]] = {}
+    for split, sentences in found.items():
+        whole[split] = []
+        for sentence in sentences:
+            wrong = fault(sentence.tags, scheme)
+            if wrong and (config.broken == "refuse" or not all(is_tag(tag, scheme) for tag in sentence.tags)):
+                raise DataError(
+                    f"{wrong[1]}; --set data.broken=repair mends what follows wrongly, and data.scheme says what the "
+                    f"tags are ({', '.join(SCHEMES)}, plain)",
+                    sentence.file,
+                    sentence.row + wrong[0],
+                )
+            tags = repaired(sentence.tags, scheme)
+            whole[split].append(sentence._replace(tags=tags if scheme == "words" else convert(tags, config.written)))
+    return whole
+
+
+def _names(tags: set[str], scheme: str, written: Scheme) -> tuple[str, ...]:
+    """Return the names of the tags; where they name kinds, of every tag that such a name may need."""
+    if scheme == "plain":
+        return tuple(sorted(tags))
+    if scheme == "words":
+        return ("B", "E", "M", "S")
+    kinds = {tag.partition("-")[2] for tag in tags} - {""}
+    return tuple(sorted({"O"} | {tag for kind in kinds for tag in every_tag(kind, written)}))
+
+
+def _renamed(tag: str) -> str:
+    letter, hyphen, kind = tag.partition("-")
+    return f"{_RENAMED[letter]}-{kind}" if hyphen and kind and letter in _RENAMED else tag
+
+
+def _told(sentences: Sequence[_Sentence]) -> Scheme | Literal["plain"]:
+    """Return the first scheme that the tags keep to, or of which they all are with fewest sentences that break it."""
+    tags = {tag for sentence in sentences for tag in sentence.tags}
+    possible = [scheme for scheme in ("iob2", "iob1", "bioes", "bmes", "words") if all(is_tag(t, scheme) for t in tags)]
+    if not possible or tags == {"O"}:
+        return "plain"
+    breaks = {scheme: sum(fault(s.tags, cast("Scheme", scheme)) is not None for s in sentences) for scheme in possible}
+    return cast("Scheme", min(possible, key=lambda scheme: breaks[scheme]))
+
+
+def _targets(sentences: Sequence[_Sentence], names: tuple[str, ...], config: Conll.Config, *, joint: str) -> Tensor:
+    """Return the number of each token's tag, ``(N, max_length)`` int64."""
+    numbers, step = {name: number for number, name in enumerate(names)}, tokenizer(config)
+    targets = torch.full((len(sentences), config.max_length), UNLABELED)
+    for row, sentence in enumerate(sentences):
+        if len(tokenize(joint.join(sentence.tokens), step)) != len(sentence.tokens):
+            raise DataError(
+                f"the pattern {config.pattern!r} does not cut this sentence into its {len(sentence.tokens)} tokens; "
+                "leave data.pattern at auto",
+                sentence.file,
+                sentence.row,
+            )
+        for place, tag in enumerate(sentence.tags):
+            if tag not in numbers:
+                shown = shorten(", ".join(names), 80)
+                raise DataError(f"{tag!r} is no tag of training: {shown}", sentence.file, sentence.row + place)
+        known = [numbers[tag] for tag in sentence.tags[: config.max_length]]
+        targets[row, : len(known)] = torch.tensor(known)
+    return targets
+
+
+def _twin() -> list[_Sentence]:
+    """Make sentences in which a title announces a name of one to three words, which stand elsewhere, too."""
+    words = [f"word{number}" for number in range(30)]
+    generator = torch.Generator().manual_seed(named_key(0, "twin", "conll"))
+    found: list[_Sentence] = []
+    for _ in range(400):
+        draw = torch.randint(0, 2**31, (40,), generator=generator).tolist()
+        tokens: list[str] = []
+        spans: list[Span] = []
+        for at in range(1 + draw[0] % 4):
+            kind, count, *inside = draw[1 + 9 * at : 10 + 9 * at]
+            tokens += [words[one % 30] for one in inside[: 1 + kind % 3]]
+            tokens.append(("Mr", "of")[kind % 2])
+            start = len(tokens)
+            tokens += [words[one % 30] for one in inside[3 : 4 + count % 3]]
+            spans.append(Span(("PER", "LOC")[kind % 2], start, len(tokens)))
+            tokens.append("said")
+        found.append(_Sentence(tuple(tokens), tags_of(spans, len(tokens), "iob2"), "twin", 1))
+    return found

@@ -1,0 +1,151 @@
+"""One's own tagged sentences: every scheme and layout, and what is refused with file and line."""
+
+import zipfile
+
+import pytest
+import torch
+
+from netsmith.core.errors import ConfigError, DataError
+from netsmith.data._sniff import describe, sniff
+from netsmith.data.conll import Conll
+from netsmith.engine.task import UNLABELED
+
+SENTENCES = (
+    "EU B-ORG\nrejects O\nGerman B-MISC\ncall O\n",
+    "Peter B-PER\nBlackburn I-PER\nof O\nNew B-LOC\nYork I-LOC\nCity I-LOC\n",
+    "he O\nspoke O\n",
+)
+TEXT = "\n".join(SENTENCES)
+
+
+def read(path, **fields):
+    return Conll.Config(path=str(path), **{"max_length": 8, "dev": 0, "test": 0} | fields).build()
+
+
+def tags_of(source, split="train"):
+    names = source.spec.outputs.names
+    size = source.spec.split(split).size
+    rows = source.load(split, torch.arange(size)).targets.tolist()
+    return [" ".join(names[tag] for tag in row if tag != UNLABELED) for row in rows]
+
+
+def put(tmp_path, text, name="my.conll"):
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return path
+
+
+WANTED = ["S-ORG O S-MISC O", "B-PER E-PER O B-LOC I-LOC E-LOC", "O O"]
+
+
+BIOES = (("B-ORG", "S-ORG"), ("B-MISC", "S-MISC"), ("n I-PER", "n E-PER"), ("y I-LOC", "y E-LOC"))
+BILOU = (("B-ORG", "U-ORG"), ("B-MISC", "U-MISC"), ("n I-PER", "n L-PER"), ("y I-LOC", "y L-LOC"))
+
+
+def with_all(text, changes):
+    for old, new in changes:
+        text = text.replace(old, new)
+    return text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        TEXT,
+        TEXT.replace("B-", "I-"),
+        with_all(TEXT, BIOES),
+        with_all(TEXT, BILOU),
+        with_all(TEXT, (*BIOES, ("I-", "M-"))),
+        "-DOCSTART- O\n\n\n" + TEXT.replace("\n", "\r\n") + "\n\n",
+        "\ufeff" + TEXT.replace(" ", "\tNNP\t"),
+    ],
+    ids=["iob2", "iob1", "bioes", "bilou", "bmes", "windows", "columns"],
+)
+def test_every_scheme_comes_out_as_one(tmp_path, text):
+    source = read(put(tmp_path, text))
+    assert tags_of(source) == WANTED
+    assert source.texts("train", torch.tensor([1])) == ["Peter Blackburn of New York City"]
+    names = source.spec.outputs.names
+    assert names == tuple(sorted(["O", *(f"{a}-{b}" for a in "BIES" for b in ("ORG", "MISC", "PER", "LOC"))]))
+    assert tags_of(read(put(tmp_path, text), written="iob2"))[1] == "B-PER I-PER O B-LOC I-LOC I-LOC"
+
+
+def test_characters_words_and_parts_of_speech(tmp_path):
+    words = read(put(tmp_path, "我 S\n爱 S\n北 B\n京 E\n\n天 B\n安 M\n门 E\n"))
+    assert words.spec.outputs.names == ("B", "E", "M", "S")
+    assert tags_of(words) == ["S S B E", "B M E"]
+    assert words.texts("train", torch.tensor([1])) == ["天安门"]
+    assert words.load("train", torch.tensor([1])).inputs.count_nonzero() == 3
+    plain = read(put(tmp_path, "he PRP\nspoke VBD\n"))
+    assert tags_of(plain) == ["PRP VBD"]
+    assert describe(plain) == "read as conll: 2 tags, 1 texts, split train 1 (given)"
+
+
+def test_splits_are_files_of_a_folder_or_an_archive_or_are_drawn(tmp_path):
+    for split, text in zip(("train", "dev", "test"), (TEXT, SENTENCES[1], SENTENCES[0]), strict=True):
+        put(tmp_path, text, f"data/{split}.char.txt")
+    with zipfile.ZipFile(tmp_path / "data.zip", "w") as archive:
+        for file in (tmp_path / "data").iterdir():
+            archive.write(file, f"inside/{file.name}")
+    for place in (tmp_path / "data", tmp_path / "data.zip"):
+        source = read(place)
+        assert [split.size for split in source.spec.splits] == [3, 1, 1]
+        assert tags_of(source, "dev") == [WANTED[1]]
+        assert tags_of(source, "test") == [WANTED[0]]
+    drawn = read(put(tmp_path, "\n".join([TEXT] * 10)), dev=0.1, test=0.2)
+    assert {split.name: split.size for split in drawn.spec.splits} == {"train": 21, "dev": 3, "test": 6}
+    assert sniff(tmp_path / "my.conll").kind_name() == "conll"
+    put(tmp_path, TEXT, "other/train.bio")
+    assert sniff(tmp_path / "other").kind_name() == "conll"
+
+
+def test_what_is_longer_is_cut_and_a_very_long_sentence_is_read(tmp_path):
+    long = "".join(f"w{n % 50} O\n" for n in range(100_000))
+    source = read(put(tmp_path, TEXT + "\n" + long), max_length=100_000)
+    assert int((source.load("train", torch.tensor([3])).targets != UNLABELED).sum()) == 100_000
+    assert tags_of(read(put(tmp_path, TEXT), max_length=3)) == ["S-ORG O S-MISC", "B-PER E-PER O", "O O"]
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("a O\nb\nc O\n", r"my.conll, row 2: has 1 column\(s\), 'b'; expected 2, as in the first line"),
+        ("a O\n\n\nb X O\n", r"row 4: has 3 column\(s\)"),
+        ("a\nb\n", r"row 1: has 1 column\(s\), 'a'; expected a token and its tag"),
+        ("\n \n", "has no sentence"),
+        ("a O\nb B-X\n\nc I-Y\nd B-X\ne I-X\nf I-X\ng B-X\n\nx B-Y\nx I-Y\nx B-X\n", "row 4: 'I-Y' follows 'O'"),
+        ("a B-X\nb M-X\nc E-X\n\nd B-X\n", "row 5: 'B-X' is not ended: the sentence ends; --set data.broken=repair"),
+        ("a O\nb \xe9\n".encode("latin-1"), "row 2: is not utf-8 .byte 7.; save it as UTF-8, or name what it is"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_told_with_its_line(tmp_path, text, problem):
+    with pytest.raises(DataError, match=problem):
+        read(put(tmp_path, text))
+
+
+def test_broken_tags_are_repaired_where_asked(tmp_path):
+    source = read(put(tmp_path, "a B-X\nb M-X\nc E-X\n\nd B-X\ne O\nf M-X\n"), broken="repair")
+    assert tags_of(source) == ["B-X I-X E-X", "S-X O S-X"]
+    with pytest.raises(DataError, match="row 2: 'I-X' is no tag of bmes"):
+        read(put(tmp_path, "a B-X\nb I-X\n"), scheme="bmes", broken="repair")
+
+
+def test_encodings_and_tags_of_other_splits(tmp_path):
+    text = "北 B-LOC\n京 I-LOC\n"
+    assert tags_of(read(put(tmp_path, text.encode("gb18030")), encoding="gb18030")) == ["B-LOC E-LOC"]
+    put(tmp_path, text, "data/train.txt")
+    put(tmp_path, "张 B-PER\n", "data/test.txt")
+    with pytest.raises(DataError, match=r"test.txt, row 1: 'S-PER' is no tag of training: B-LOC, E-LOC"):
+        read(tmp_path / "data")
+    put(tmp_path, text, "data/training.txt")
+    with pytest.raises(DataError, match="are both the split 'train'"):
+        read(tmp_path / "data")
+    with pytest.raises(DataError, match=r"expected train.conll"):
+        read(put(tmp_path, "a O\n", "empty/one.txt").parent)
+    with pytest.raises(DataError, match="does not cut this sentence into its 4 tokens"):
+        read(put(tmp_path, TEXT), pattern=r"\w")
+    with pytest.raises(ConfigError, match="path is empty"):
+        Conll.Config().build()
+    with pytest.raises(DataError, match="too few to draw a dev split"):
+        read(put(tmp_path, "a O\n"), dev=0.1)
