@@ -294,7 +294,7 @@ class Segmenter:
         assert self.hmm is not None
         tag_of = self.dictionary.tags.get
         return [
-            TaggedWord(word, tag_of(word) or ("m" if word[0].isdecimal() else "eng" if word[0].isascii() else "x"))
+            TaggedWord(word, tag_of(word) or ("m" if word[0].isdecimal() else "eng" if LATIN.match(word) else "x"))
             for word in self.hmm.split(run, forced=self.forced)
         ]
 
