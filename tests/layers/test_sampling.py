@@ -30,7 +30,8 @@ def by_definition(logits, temperature, top_k, top_p):
 
 
 @pytest.mark.parametrize(
-    ("temperature", "top_k", "top_p"), [(1, 0, 1.0), (0.5, 0, 1.0), (3, 4, 1.0), (1, 0, 0.6), (0.7, 5, 0.9), (1, 1, 0.1)]
+    ("temperature", "top_k", "top_p"),
+    [(1, 0, 1.0), (0.5, 0, 1.0), (3, 4, 1.0), (1, 0, 0.6), (0.7, 5, 0.9), (1, 1, 0.1)],
 )
 def test_what_stays_is_the_definition(temperature, top_k, top_p):
     logits = torch.randn(20, 9, generator=torch.Generator().manual_seed(0), dtype=torch.float64) * 2
@@ -60,7 +61,12 @@ def test_draws_have_the_distribution_and_no_token_of_probability_zero():
 
 @pytest.mark.parametrize(
     ("settings", "words"),
-    [({"temperature": 0.0}, "temperature=0"), ({"top_k": -1}, "top_k=-1"), ({"top_p": 0.0}, "top_p=0"), ({"top_p": 1.1}, "1.1")],
+    [
+        ({"temperature": 0.0}, "temperature=0"),
+        ({"top_k": -1}, "top_k=-1"),
+        ({"top_p": 0.0}, "top_p=0"),
+        ({"top_p": 1.1}, "1.1"),
+    ],
 )
 def test_settings_out_of_range_are_refused(settings, words):
     with pytest.raises(ConfigError, match=words):

@@ -73,7 +73,10 @@ def randomization_check(
         UserError: ``stages`` below 1.
 
     Example:
-        >>> randomization_check(net, lambda m: saliency(m, images, labels), generator=torch.Generator().manual_seed(0))
+        >>> network = nn.Linear(4, 2)
+        >>> draw = torch.Generator().manual_seed(0)
+        >>> [name for name, _ in randomization_check(network, lambda net: net.weight[:1], generator=draw)]
+        ['']
     """
     intact = attribute(module).detach()
     broken = copy.deepcopy(module)

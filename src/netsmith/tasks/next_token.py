@@ -99,7 +99,7 @@ class Perplexity(Ratio):
     Example:
         >>> perplexity = Perplexity()
         >>> perplexity.update(torch.zeros(1, 3, 8), torch.tensor([[0, 5, -100]]))
-        >>> round(perplexity.compute(), 9)
+        >>> round(perplexity.compute(), 6)
         8.0
     """
 

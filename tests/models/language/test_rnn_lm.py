@@ -44,7 +44,9 @@ def test_an_update_by_classes_is_that_of_the_full_outputs(per):
     batch = run.source.load("train", run.source.order("train", seed=0, epoch=0)[0])
     before = [parameter.detach().clone() for parameter in network.parameters()]
     logits, _ = network(batch.inputs)
-    loss = F.cross_entropy(logits.flatten(0, 1), batch.targets.flatten(), reduction="sum") / (4 if per == "window" else 24)
+    loss = F.cross_entropy(logits.flatten(0, 1), batch.targets.flatten(), reduction="sum") / (
+        4 if per == "window" else 24
+    )
     gradients = torch.autograd.grad(loss, list(network.parameters()))
     run.updater.begin(0)
     logs = run.method.step(run.feed, run.updater)

@@ -23,7 +23,7 @@ class Exponential(Schedule):
     ``k`` is ``decay`` and ``u`` is ``unit``. A negative ``k`` makes the rate rise, as a range test wants it.
 
     Example:
-        >>> exponential = Exponential.Config(decay=0.5).build()
+        >>> exponential = Exponential.Config(decay=0.5, unit=1).build()
         >>> [round(exponential.factor(t, 8), 6) for t in range(3)]
         [1.0, 0.606531, 0.367879]
     """
