@@ -82,7 +82,8 @@ def test_the_forget_gate_starts_at_its_bias():
 def test_the_gru_of_the_paper_resets_before_the_product():
     torch.manual_seed(0)
     cell = GRUCell(4, 5, reset="before").double()
-    w, u, b = arrays(cell)
+    w, b = (np.split(p.detach().numpy(), 3) for p in (cell.inputs.weight, cell.inputs.bias))
+    u = [*np.split(cell.recurrent.weight.detach().numpy(), 2), cell.candidate.weight.detach().numpy()]
     h = np.zeros((3, 5))
     outputs, _ = unroll(cell, X)
     for t in range(6):

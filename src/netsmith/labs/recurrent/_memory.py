@@ -121,7 +121,7 @@ def findings_of(
         title,
         "training steps",
         loss,
-        (*lines, Series("remembers nothing", ends, (blind, blind))),
+        (Series("remembers nothing", ends, (blind, blind)), *lines),
         log_y=True,
         caption=f"On {config.judged} examples that are never trained on. {config.hidden_size} units, batches of "
         f"{config.batch}, Adam with rate {config.lr:g} for all, gradients clipped to norm {config.clip_norm:g}; one "

@@ -26,14 +26,13 @@ class Cell(nn.Module, abc.ABC):
     The input's part of a step does not wait for the state, so that it is one product for a whole sequence
     (:meth:`project`); :meth:`step` does the rest. Calling the cell does both, for one step.
 
-    Each gate has one bias, where torch's modules add two.
+    Each gate has one bias, where torch's modules add two. All sizes are those of the weights, so that they stay true of
+    a network that was cut.
 
     Args:
         input_size: Numbers per step that come in.
         hidden_size: Hidden units.
         gates: Blocks of ``hidden_size`` rows that the input's weights have.
-        output_size: Numbers per step that go out; 0 for the hidden units themselves.
-        state_sizes: Sizes of the tensors of the state; empty for one of the output's size.
 
     Shapes:
         ``(B, input_size)`` and a state of ``(B, S)`` to ``(B, output_size)`` and a state.
@@ -42,20 +41,35 @@ class Cell(nn.Module, abc.ABC):
         ConfigError: A size below 1.
     """
 
-    def __init__(
-        self, input_size: int, hidden_size: int, *, gates: int, output_size: int = 0, state_sizes: tuple[int, ...] = ()
-    ) -> None:
+    def __init__(self, input_size: int, hidden_size: int, *, gates: int) -> None:
         super().__init__()
-        if input_size < 1 or hidden_size < 1 or output_size < 0:
+        if input_size < 1 or hidden_size < 1:
             raise ConfigError(
                 f"{type(self).__name__} needs sizes of at least 1, got input_size={input_size}, "
-                f"hidden_size={hidden_size}, output_size={output_size}"
+                f"hidden_size={hidden_size}"
             )
-        self.input_size = input_size
-        self.hidden_size = hidden_size
-        self.output_size = output_size or hidden_size
-        self.state_sizes = state_sizes or (self.output_size,)
+        self.gates = gates
         self.inputs = nn.Linear(input_size, gates * hidden_size)  # W and b
+
+    @property
+    def input_size(self) -> int:
+        """Numbers per step that come in."""
+        return self.inputs.in_features
+
+    @property
+    def hidden_size(self) -> int:
+        """Hidden units."""
+        return self.inputs.out_features // self.gates
+
+    @property
+    def output_size(self) -> int:
+        """Numbers per step that go out: the hidden units by default."""
+        return self.hidden_size
+
+    @property
+    def state_sizes(self) -> tuple[int, ...]:
+        """Sizes of the tensors of the state: one, as large as the output, by default."""
+        return (self.output_size,)
 
     def start(self, batch: int) -> State:
         """Return the state before the first step: zeros."""

@@ -44,21 +44,24 @@ class GRUCell(Cell):
             raise ConfigError(f"reset={reset!r}: expected before or after")
         super().__init__(input_size, hidden_size, gates=3)
         self.reset = reset
-        self.recurrent = nn.Linear(hidden_size, 3 * hidden_size, bias=False)  # U
-        self.candidate_bias = nn.Parameter(torch.zeros(hidden_size)) if reset == "after" else None  # d
+        after = reset == "after"  # one product for all gates, before it two
+        self.recurrent = nn.Linear(hidden_size, (3 if after else 2) * hidden_size, bias=False)  # U
+        self.candidate = None if after else nn.Linear(hidden_size, hidden_size, bias=False)  # U_n
+        self.candidate_bias = nn.Parameter(torch.zeros(hidden_size)) if after else None  # d
         draw_uniform(self)
 
     def step(self, projected: Tensor, state: State) -> tuple[Tensor, State]:
         (hidden,) = state
-        size = self.hidden_size
-        gated, candidate = projected.split([2 * size, size], dim=-1)
-        if self.candidate_bias is None:
-            weights, candidate_weights = self.recurrent.weight.split([2 * size, size])
-            reset, keep = torch.sigmoid(gated + hidden @ weights.T).chunk(2, dim=-1)
-            new = torch.tanh(candidate + (reset * hidden) @ candidate_weights.T)  # Eq. 8
+        for_reset, for_keep, for_new = projected.chunk(3, dim=-1)
+        if self.candidate is not None:
+            back = self.recurrent(hidden).chunk(2, dim=-1)
         else:
-            both, product = self.recurrent(hidden).split([2 * size, size], dim=-1)
-            reset, keep = torch.sigmoid(gated + both).chunk(2, dim=-1)
-            new = torch.tanh(candidate + reset * (product + self.candidate_bias))
+            *back, product = self.recurrent(hidden).chunk(3, dim=-1)
+        reset = torch.sigmoid(for_reset + back[0])
+        keep = torch.sigmoid(for_keep + back[1])
+        if self.candidate is not None:
+            new = torch.tanh(for_new + self.candidate(reset * hidden))  # Eq. 8
+        else:
+            new = torch.tanh(for_new + reset * (product + self.candidate_bias))
         hidden = (1 - keep) * new + keep * hidden  # Eq. 7
         return hidden, (hidden,)

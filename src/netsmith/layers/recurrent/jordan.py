@@ -32,7 +32,7 @@ class JordanCell(Cell):
         decay: alpha, how much a state unit keeps of itself, in [0, 1).
 
     Raises:
-        ConfigError: A decay outside of [0, 1).
+        ConfigError: A size below 1, or a decay outside of [0, 1).
 
     Example:
         >>> sum(p.numel() for p in JordanCell(10, 20, output_size=5).parameters())  # 20 * (10 + 5 + 1) + 5 * 21
@@ -49,15 +49,20 @@ class JordanCell(Cell):
         feedback: Activation = "softmax",
         decay: float = 0.0,
     ) -> None:
-        super().__init__(input_size, hidden_size, gates=1, output_size=output_size)
-        if not 0 <= decay < 1:
-            raise ConfigError(f"decay={decay:g}: expected a share in [0, 1)")
-        self.recurrent = nn.Linear(self.output_size, hidden_size, bias=False)  # U
-        self.answer = nn.Linear(hidden_size, self.output_size)  # V, c
+        super().__init__(input_size, hidden_size, gates=1)
+        if output_size < 1 or not 0 <= decay < 1:
+            raise ConfigError(f"expected output_size >= 1 and decay in [0, 1), got {output_size} and decay={decay:g}")
+        self.recurrent = nn.Linear(output_size, hidden_size, bias=False)  # U
+        self.answer = nn.Linear(hidden_size, output_size)  # V, c
         self.activation = activation_function(activation)
         self.feedback = activation_function(feedback)
         self.decay = decay
         draw_uniform(self)
+
+    @property
+    def output_size(self) -> int:
+        """Numbers per step that go out."""
+        return self.answer.out_features
 
     def step(self, projected: Tensor, state: State) -> tuple[Tensor, State]:
         hidden = self.activation(projected + self.recurrent(state[0]))

@@ -59,9 +59,8 @@ class LSTMCell(Cell):
             raise ConfigError(f"forget={forget!r}: expected gate, none or coupled")
         if forget != "gate" and forget_bias is not None:
             raise ConfigError(f"forget_bias={forget_bias:g}: a cell with forget={forget!r} has no such bias")
-        self_gated = forget == "gate"
-        gates = 4 if self_gated else 3
-        super().__init__(input_size, hidden_size, gates=gates, state_sizes=(hidden_size, hidden_size))
+        gates = 4 if forget == "gate" else 3
+        super().__init__(input_size, hidden_size, gates=gates)
         self.forget = forget
         self.recurrent = nn.Linear(hidden_size, gates * hidden_size, bias=False)  # U
         draw_uniform(self)
@@ -69,6 +68,11 @@ class LSTMCell(Cell):
         if forget_bias is not None:
             with torch.no_grad():
                 self.inputs.bias[hidden_size : 2 * hidden_size] = forget_bias
+
+    @property
+    def state_sizes(self) -> tuple[int, ...]:
+        """Sizes of h and c."""
+        return (self.hidden_size, self.hidden_size)
 
     def step(self, projected: Tensor, state: State) -> tuple[Tensor, State]:
         hidden, memory = state

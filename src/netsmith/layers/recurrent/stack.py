@@ -70,7 +70,6 @@ class Recurrent(nn.Module):
             raise ConfigError(f"expected num_layers >= 1 and dropout in [0, 1), got {num_layers} and {dropout:g}")
         self.directions = 2 if bidirectional else 1
         self.width = self.directions * (output_size or hidden_size)
-        self.input_size = input_size
         self.dropout = nn.Dropout(dropout)
         self.passes = nn.ModuleList()
         for layer in range(num_layers):
@@ -136,8 +135,9 @@ class Recurrent(nn.Module):
         return x if layer == len(self.passes) // self.directions - 1 else self.dropout(x)
 
     def _check(self, x: Tensor) -> None:
-        if x.dim() != 3 or x.shape[2] != self.input_size or not x.shape[1]:
-            raise DataError(f"expected sequences of shape (batch, steps, {self.input_size}), got {tuple(x.shape)}")
+        size = self.passes[0].input_size
+        if x.dim() != 3 or x.shape[2] != size or not x.shape[1]:
+            raise DataError(f"expected sequences of shape (batch, steps, {size}), got {tuple(x.shape)}")
 
 
 def _run(
