@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from netsmith.api.encode import Missing, encode
 from netsmith.api.raw import Raw, as_batches, count, free_axes, parse_graphs, random_graphs
+from netsmith.api.tagged_texts import joined, pieces_of, texts_of
 from netsmith.core.errors import DataError, NetsmithError, ProofError, UnsupportedError, first_line
 from netsmith.core.roles import ModelConfig
 from netsmith.core.spec import Inputs, Spec
@@ -151,6 +152,11 @@ class Network:
         if self.spec.inputs.kind == "graph" and isinstance(values, (list, tuple)):  # each alone: padding is no node
             graphs = [pad_graphs([graph]) for graph in parse_graphs(values, self.spec.inputs)]
             return [prediction for graph in graphs for prediction in self.decode(self(graph))]
+        texts = texts_of(values) if self.spec.outputs.kind == "tags" and self.spec.inputs.kind == "text" else []
+        if texts:
+            whole = [pieces_of(text, self.spec.inputs, number=number) for number, text in enumerate(texts, start=1)]
+            found = iter(self.decode(self(self.encode([piece.text for pieces in whole for piece in pieces]))))
+            return [joined(pieces, [next(found) for _ in pieces]) for pieces in whole]
         if isinstance(self.module, Reading) and isinstance(values, (list, tuple)):  # short and long lines apart
             parts = [values[at : at + _LINES] for at in range(0, len(values), _LINES)] or [values]
             return [prediction for part in parts for prediction in self.answers(self.encode(part))]

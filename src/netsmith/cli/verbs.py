@@ -81,6 +81,10 @@ def _cells(row: dict[str, Any]) -> list[str]:
 
     name, label = plain(row["input"]), row.get("label", row.get("action"))
     values = row.get("values")
+    if "words" in row:
+        return [name, plain(" ".join(row["words"]))]
+    if "spans" in row:
+        return [name, plain(", ".join(f"{span['kind']}: {span.get('text', '')}" for span in row["spans"]) or "no name")]
     if label is None and isinstance(values, dict):
         return [name, *(f"{plain(key)}={value:.6g}" for key, value in values.items())]
     if label is None:

@@ -1,0 +1,84 @@
+"""What is predicted for texts by a tagger: words and names as they stand there, however long the text."""
+
+import pytest
+import torch
+
+from netsmith.api.network import Network
+from netsmith.core.errors import DataError
+from netsmith.core.spec import Inputs, Outputs, Spec, Step
+from netsmith.engine.task import UNLABELED
+from netsmith.models.sequence.hmm_tagger import HMMTagger
+from netsmith.tasks.chain import Chain
+from netsmith.tasks.tag import Tag
+
+
+def network(*, vocabulary, names, pattern, scheme, taught, length=6):
+    """An HMM that was shown some texts (numbers of tokens and tags) over and over."""
+    inputs = Inputs(
+        kind="text", shape=(length,), dtype="int64", preprocessing=(Step(name="tokenize", pattern=pattern),),
+        vocabulary=("<pad>", "<unk>", *vocabulary), max_length=length,
+    )  # fmt: skip
+    outputs = Outputs(kind="tags", names=names, size=len(names))
+    config = {"step_alpha": 1e-3, "token_alpha": 1e-3, "vocab_size": len(vocabulary) + 2, "num_classes": len(names)}
+    model = HMMTagger.Config(**config).build()
+    tokens = [[vocabulary.index(token) + 2 for token, _ in text] for text in taught]
+    tags = [[names.index(tag) for _, tag in text] for text in taught]
+    rows = [
+        torch.tensor([row + [fill] * (length - len(row)) for row in part])
+        for part, fill in ((tokens, 0), (tags, UNLABELED))
+    ]
+    model.fit(*rows)
+    task = Chain.Config(scheme=scheme, tags=names).build()
+    return Network(model, Spec(dataset="made up", inputs=inputs, outputs=outputs), task=task)
+
+
+@pytest.fixture
+def segmenter():
+    taught = ["我S", "爱S", "北B京E", "天B安M门E", "。S"]
+    pairs = [[(word[at], word[at + 1]) for at in range(0, len(word), 2)] for word in taught]
+    return network(
+        vocabulary=tuple("我爱北京天安门。"), names=("B", "E", "M", "S"), pattern=r"\S", scheme="words",
+        taught=[pairs[0] + pairs[1] + pairs[2], pairs[3] + pairs[4], pairs[0] + pairs[1] + pairs[3]],
+    )  # fmt: skip
+
+
+def test_a_segmenter_answers_with_words(segmenter):
+    (found,) = segmenter.predict("我爱 北京")
+    assert found["words"] == ["我", "爱", "北京"]
+    assert found["labels"] == ["S", "S", "B", "E"]
+    assert "spans" not in found
+    both = segmenter.predict(["我爱天安门", "天安门。"])
+    assert [one["words"] for one in both] == [["我", "爱", "天安门"], ["天安门", "。"]]
+
+
+def test_a_text_that_is_longer_than_the_network_takes_is_read_in_pieces(segmenter):
+    (found,) = segmenter.predict("我爱天安门。" * 5000)
+    assert found["words"] == ["我", "爱", "天安门", "。"] * 5000
+    assert len(found["labels"]) == len(found["probabilities"]) == len(found["tokens"]) == 30_000
+    with pytest.raises(DataError, match="text 2 has no token"):
+        segmenter.predict(["我", "  "])
+
+
+def test_names_come_with_their_texts_and_places():
+    names = ("B-LOC", "E-LOC", "O", "S-PER")
+    tagger = network(
+        vocabulary=("Ann", "saw", "New", "York", "."), names=names, pattern=r"\S+", scheme="bioes",
+        taught=[[("Ann", "S-PER"), ("saw", "O"), ("New", "B-LOC"), ("York", "E-LOC"), (".", "O")]],
+    )  # fmt: skip
+    (found,) = tagger.predict("Ann saw New York . Ann saw New York")
+    assert found["spans"] == [
+        {"kind": "PER", "start": 0, "end": 1, "text": "Ann"},
+        {"kind": "LOC", "start": 2, "end": 4, "text": "New York"},
+        {"kind": "PER", "start": 5, "end": 6, "text": "Ann"},
+        {"kind": "LOC", "start": 7, "end": 9, "text": "New York"},
+    ]
+
+
+def test_tags_on_their_own_are_without_those_of_padding(segmenter):
+    class Alone(torch.nn.Module):
+        def forward(self, tokens):
+            return torch.nn.functional.one_hot(tokens % 4, 4).double()
+
+    found = Network(Alone(), segmenter.spec, task=Tag.Config().build()).predict("我爱北")
+    assert [len(found[0][name]) for name in ("tokens", "labels", "probabilities")] == [3, 3, 3]
+    assert "words" not in found[0]
