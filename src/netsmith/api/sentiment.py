@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib.util
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, cast
 
-from netsmith.core.errors import ConfigError, DataError, MissingExtraError
+from netsmith.core.errors import ConfigError, DataError
 from netsmith.data._lexicons import OFFICIAL_LEXICONS, official_lexicon, read_lexicon, write_lexicon
 from netsmith.layers.lexicon import Language, Lexicon, with_modifiers
 from netsmith.layers.sentences import is_chinese, sentences, words
@@ -17,8 +16,6 @@ from netsmith.models.text.opinions import summarize_opinions
 from netsmith.models.text.so_pmi import SEEDS, orientation_entries, so_pmi
 
 __all__ = ["judge", "learn_lexicon", "load_lexicon", "opinions"]
-
-_TEXTBLOB = ("en", "en-sentiment.xml")
 
 
 def load_lexicon(names: Sequence[str] = (), *, language: str = "", sample: str = "") -> Lexicon:
@@ -45,12 +42,7 @@ def load_lexicon(names: Sequence[str] = (), *, language: str = "", sample: str =
         raise ConfigError(f"{public[0]} stands alone: several lexicons that become one are files")
     if not public:
         return read_lexicon(*map(Path, chosen), language=spoken)
-    if public[0] in OFFICIAL_LEXICONS:
-        return official_lexicon(public[0])
-    spec = importlib.util.find_spec("textblob")
-    if spec is None or not spec.submodule_search_locations:
-        raise MissingExtraError("textblob", "test")
-    return read_lexicon(Path(spec.submodule_search_locations[0]).joinpath(*_TEXTBLOB))
+    return official_lexicon(public[0])
 
 
 def judge(texts: Iterable[tuple[str, str]], lexicon: Lexicon) -> list[dict[str, Any]]:

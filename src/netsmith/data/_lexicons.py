@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import re
 from collections import defaultdict
@@ -11,7 +12,7 @@ from types import MappingProxyType
 from typing import Any
 from xml.etree import ElementTree
 
-from netsmith.core.errors import DataError, UnknownNameError, shorten
+from netsmith.core.errors import DataError, MissingExtraError, UnknownNameError, shorten
 from netsmith.data._download import OfficialFile, official_contents
 from netsmith.data._files import read_capped
 from netsmith.data._tables import parse_table
@@ -21,6 +22,7 @@ __all__ = ["OFFICIAL_LEXICONS", "official_lexicon", "read_lexicon", "write_lexic
 
 _CAP = 2**26
 _PATTERN_NEGATIONS = frozenset(("no", "not", "n't", "never"))
+_TEXTBLOB = ("en", "en-sentiment.xml")
 _VADER, _AFINN = 4.0, 5.0  # their largest scores
 _COLUMNS = ("word", "polarity", "subjectivity", "intensity")
 _SIGNS = ((re.compile(r"(?i)(^|[^a-z])neg|消极|负面"), -1.0), (re.compile(r"(?i)(^|[^a-z])pos|积极|正面"), 1.0))
@@ -81,12 +83,20 @@ OFFICIAL_LEXICONS: Mapping[str, tuple[Language, str, tuple[OfficialFile, ...]]] 
 def official_lexicon(name: str) -> Lexicon:
     """Return a public lexicon, from ``$NETSMITH_DATA/sentiment-lexicons/NAME``, the cache, or the network.
 
+    ``textblob`` is the one within the installed package of that name, which is read and never run.
+
     Raises:
         UnknownNameError: None of that name.
         DataError: Its files are neither at hand nor to be downloaded, or are damaged.
+        MissingExtraError: TextBlob is not installed.
     """
+    if name == "textblob":
+        spec = importlib.util.find_spec("textblob")
+        if spec is None or not spec.submodule_search_locations:
+            raise MissingExtraError("textblob", "test")
+        return read_lexicon(Path(spec.submodule_search_locations[0]).joinpath(*_TEXTBLOB))
     if name not in OFFICIAL_LEXICONS:
-        raise UnknownNameError("lexicon", name, OFFICIAL_LEXICONS)
+        raise UnknownNameError("lexicon", name, (*OFFICIAL_LEXICONS, "textblob"))
     language, mirror, files = OFFICIAL_LEXICONS[name]
     contents = official_contents(f"sentiment-lexicons/{name}", files, mirrors=(mirror,) if mirror else ())
     return _merged(name, contents.items(), language=language)

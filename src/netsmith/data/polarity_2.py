@@ -41,6 +41,9 @@ class Polarity2(TextSource):
     is ``test``; ``dev`` is drawn from the other nine, class by class. Figures of papers are means over all ten folds
     (200 reviews each); a single fold's may lie some points off.
 
+    Attributes:
+        folds: The fold of each review, by split.
+
     Raises:
         DataError: The official archive is neither at hand nor to be downloaded, or is damaged.
     """
@@ -66,6 +69,7 @@ class Polarity2(TextSource):
         drawn = draw_splits(labels[rest], {"dev": config.dev}, seed=config.split_seed)
         at = {split: rest[where] for split, where in drawn.items()}
         at["test"] = torch.nonzero(folds == config.fold)[:, 0]
+        self.folds = {split: folds[where] for split, where in at.items()}
         made = {"train": "official folds but test", "dev": f"seeded {100 * config.dev:.3g} % of the folds but test"}
         super().__init__(
             config,
