@@ -89,6 +89,17 @@ def test_keywords_and_summaries():
     assert json.loads(run("summarize", text, "--count", "1", "--json"))[0]["place"] == 1
 
 
+def test_the_verbs_are_those_of_text_and_take_a_dictionary(netsmith):
+    Path("words.txt").write_text("机器翻译 9 n\n很难 3 a\n有用 3 a\n", encoding="utf-8")
+    found = netsmith("text keywords 机器翻译很难。机器翻译有用。 --dictionary words.txt --count 1 --json")
+    assert found.code == 0, found.err
+    assert json.loads(found.out)[0]["keywords"][0]["word"] == "机器翻译"
+    assert netsmith("text sentiment 'very good' --lexicon mine.csv").out == "text\tpositive\t+0.9100\t0.7800\n"
+    wrong = netsmith("text summarize missing.txt")
+    assert (wrong.code, wrong.line) == (2, "missing.txt: does not exist")
+    assert netsmith("text lexicon reviews.csv --column review -o out.csv --positive superb").code == 2
+
+
 def test_a_run_predicts_a_text_and_a_column(netsmith, runs):
     one = netsmith(f"predict {runs}/text", "sun warm", "--json")
     assert one.code == 0, one.err

@@ -52,7 +52,7 @@ def test_the_most_frequent_pairs_are_kept_in_order():
 
 
 @pytest.mark.parametrize("size", range(1, 20))
-def test_places_of_pairs_by_binary_search(size):
+def test_places_of_pairs_by_binary_search(size, monkeypatch):
     pairs = torch.randperm(VOCABULARY**2, generator=torch.Generator().manual_seed(size))[:size].sort().values
     tokens = some_tokens()
     known = {key: place for place, key in enumerate(pairs.tolist())}
@@ -60,6 +60,8 @@ def test_places_of_pairs_by_binary_search(size):
         [known.get(a * VOCABULARY + b, -1) if min(a, b) > 1 else -1 for a, b in itertools.pairwise(row)]
         for row in tokens.tolist()
     ]
+    assert pair_places(tokens, pairs, vocab_size=VOCABULARY).tolist() == wanted
+    monkeypatch.setattr(torch.compiler, "is_compiling", lambda: True)  # as an exported file searches
     assert pair_places(tokens, pairs, vocab_size=VOCABULARY).tolist() == wanted
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import typer
@@ -19,6 +20,9 @@ _LEXICON = typer.Option(
 _COLUMN = typer.Option("", "--column", help="The column of a table that holds the texts.", metavar="NAME")
 _ENCODING = typer.Option("utf-8", "--encoding", help="Of plain text, for example cp1252 or gb18030.")
 _LANGUAGE = typer.Option("", "--language", help="en or zh; by default what the texts look like.")
+_DICTIONARY = typer.Option(
+    "", "--dictionary", help="Cut Chinese into words by it, as text segment does; or jieba.", metavar="FILE"
+)
 _JSON = typer.Option(False, "--json", help="Print JSON for programs.")
 
 
@@ -91,6 +95,7 @@ def keywords(
     method: str = typer.Option("tf_idf", "--method", help="tf_idf (for each text) or text_rank (of all)."),
     count: int = typer.Option(10, "--count", help="How many keywords.", min=1),
     column: str = _COLUMN,
+    dictionary: str = _DICTIONARY,
     encoding: str = _ENCODING,
     json: bool = _JSON,
 ) -> None:
@@ -99,7 +104,7 @@ def keywords(
     from netsmith.api.texts import read_texts
 
     texts = read_texts(source, column=column, encoding=encoding)
-    found = find([text for _, text in texts], method=method, count=count)
+    found = find([text for _, text in texts], method=method, count=count, segment=_segmenter(dictionary))
     names = [name for name, _ in texts] if method == "tf_idf" else ["all"]
     if json:
         print_json(
@@ -119,6 +124,7 @@ def keywords(
 def summarize(
     source: str = _SOURCE,
     count: int = typer.Option(3, "--count", help="How many sentences.", min=1),
+    dictionary: str = _DICTIONARY,
     encoding: str = _ENCODING,
     json: bool = _JSON,
 ) -> None:
@@ -126,9 +132,18 @@ def summarize(
     from netsmith.api.keywords import summarize as take
     from netsmith.api.texts import read_document
 
-    found = take(read_document(source, encoding=encoding)[1], count=count)
+    found = take(read_document(source, encoding=encoding)[1], count=count, segment=_segmenter(dictionary))
     if json:
         print_json([{"place": place, "sentence": sentence, "rank": rank} for place, sentence, rank in found])
         return
     for _, sentence, _ in found:
         print(plain(sentence))
+
+
+def _segmenter(dictionary: str) -> Callable[[str], Sequence[str]] | None:
+    """Return what cuts a text into words by a dictionary, None without one."""
+    if not dictionary:
+        return None
+    from netsmith.api.segment import open_segmenter
+
+    return open_segmenter(dictionary).segment

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from netsmith.cli import opinions
+
 if TYPE_CHECKING:
     from netsmith.api.segment import Part
     from netsmith.models.chinese import Segmenter
@@ -19,6 +21,10 @@ if TYPE_CHECKING:
 __all__ = ["text_app"]
 
 text_app = typer.Typer(help="Tools for texts; no run is needed.", no_args_is_help=True, rich_markup_mode=None)
+text_app.command()(opinions.sentiment)
+text_app.command()(opinions.lexicon)
+text_app.command()(opinions.keywords)
+text_app.command()(opinions.summarize)
 
 _LONGEST_NAME = 255
 

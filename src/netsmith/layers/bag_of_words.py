@@ -43,13 +43,22 @@ def pair_places(tokens: Tensor, pairs: Tensor, *, vocab_size: int) -> Tensor:
         vocab_size: How many tokens there are.
     """
     keys = _keys(tokens, vocab_size)
+    if torch.jit.is_tracing() or torch.compiler.is_compiling():
+        places = _search(pairs, keys)
+    else:
+        places = torch.searchsorted(pairs, keys).clamp(max=len(pairs) - 1)
+    return torch.where(pairs[places] == keys, places, -1)
+
+
+def _search(pairs: Tensor, keys: Tensor) -> Tensor:
+    """Return the place of the last pair that is not above each key, by operations that every exporter knows."""
     places = torch.zeros_like(keys)
     step = 1 << len(pairs).bit_length()
-    while step := step // 2:  # a binary search of all at once, of operations that every exporter knows
+    while step := step // 2:
         further = places + step
         fits = (further < len(pairs)) & (pairs[further.clamp(max=len(pairs) - 1)] <= keys)
         places = torch.where(fits, further, places)
-    return torch.where(pairs[places] == keys, places, -1)
+    return places
 
 
 def bag_of_words(tokens: Tensor, pairs: Tensor, *, vocab_size: int) -> Tensor:
