@@ -10,6 +10,7 @@ import torch
 from netsmith.core.errors import ConfigError, DataError
 from netsmith.core.spec import Step
 from netsmith.data import ptb
+from netsmith.data._arrays import digest
 from netsmith.data._download import OfficialFile
 from netsmith.data._streams import StreamSource, words_of
 from netsmith.data.ptb import Ptb
@@ -126,3 +127,8 @@ def test_official_counts(kind, folder, sizes, known):
     spec = kind.Config().build().spec
     assert [split.size for split in spec.splits] == sizes
     assert len(spec.inputs.vocabulary) == known + 1  # padding
+
+
+def test_the_digest_is_that_of_whole_numbers_in_64_bits():
+    split = source_of(30).spec.split("train")
+    assert split.sha256 == digest(torch.arange(3, 33))

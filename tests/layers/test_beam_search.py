@@ -80,7 +80,9 @@ def test_a_narrow_beam_is_the_search_written_out_and_stopping_early_loses_nothin
     found = beam_search(following, first, state, beams=beams, length=7, end=END, penalty=alpha)
     for row in range(rows):
         wanted = on_lists(log_p, row, beams=beams, length=7, end=END, alpha=alpha)
-        assert [s for s in found.scores[row].tolist() if s > -math.inf] == pytest.approx([s for s, _ in wanted], rel=1e-12)
+        assert [s for s in found.scores[row].tolist() if s > -math.inf] == pytest.approx(
+            [s for s, _ in wanted], rel=1e-12
+        )
         sizes = found.lengths[row].tolist()
         for place, (score, _) in enumerate(wanted):  # texts of the same steps in another order score alike
             text = tuple(found.tokens[row, place, : sizes[place]].tolist())

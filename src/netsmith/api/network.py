@@ -176,7 +176,9 @@ class Network:
             with torch.no_grad():
                 read = self.module.read(piece)
             means = (read.nats / read.tokens).tolist()
-            for mean, tokens, then in zip(means, read.tokens.tolist(), self.decode(read.following[:, None]), strict=True):
+            for mean, tokens, then in zip(
+                means, read.tokens.tolist(), self.decode(read.following[:, None]), strict=True
+            ):
                 perplexity = math.exp(mean) if mean < _MOST_NATS else None
                 found.append({"perplexity": perplexity, "tokens": tokens, **then})
         return found

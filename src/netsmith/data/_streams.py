@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import array
+import hashlib
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Annotated, ClassVar
 
+import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor
@@ -15,7 +17,6 @@ from netsmith.core.errors import DataError, UnknownNameError
 from netsmith.core.keys import key as named_key
 from netsmith.core.roles import Batches, SourceConfig
 from netsmith.core.spec import Inputs, Outputs, Spec, Split, Step
-from netsmith.data._arrays import digest
 from netsmith.engine.batch import Batch
 from netsmith.engine.random import example_keys
 from netsmith.engine.source import Source
@@ -98,7 +99,8 @@ class StreamSource(Source):
             ),
             outputs=Outputs(kind="tokens", names=vocabulary, size=len(vocabulary)),
             splits=tuple(
-                Split(name=name, size=len(stream), made=made, sha256=digest(stream)) for name, stream in streams.items()
+                Split(name=name, size=len(stream), made=made, sha256=_sha256(stream))
+                for name, stream in streams.items()
             ),
         )
         self._streams = streams
@@ -119,8 +121,8 @@ class StreamSource(Source):
         length = min(longest, row - int((indices % row).max()))
         at = indices[:, None] + torch.arange(length)  # (B, T)
         inside = at < len(stream)
-        targets = stream[at.clamp(max=len(stream) - 1)]
-        before = stream[(at - 1).clamp(min=0, max=len(stream) - 1)]
+        targets = stream[at.clamp(max=len(stream) - 1)].long()
+        before = stream[(at - 1).clamp(min=0, max=len(stream) - 1)].long()
         inputs = torch.where(at == 0, _END, before)
         if not bool(inside.all()):
             inputs, targets = inputs.where(inside, 0), targets.where(inside, UNLABELED)
@@ -141,23 +143,36 @@ _END = 2  # the number of the mark that ends a line
 
 
 def _numbered(tokens: Mapping[str, Iterable[str]], end: str) -> tuple[dict[str, Tensor], tuple[str, ...]]:
-    """Return the streams, ``(N,)`` int64 each, and the vocabulary, which is that of the first split."""
+    """Return the streams, ``(N,)`` int32 each, and the vocabulary, which is that of the first split."""
     splits = iter(tokens.items())
     first = {PADDING: 0, UNKNOWN: 1, end: 2}
     fixed = len(first)
     name, train = next(splits)
-    numbers = array.array("q", (first.setdefault(token, len(first)) for token in train))
-    seen = torch.frombuffer(numbers, dtype=torch.int64) if numbers else torch.zeros(0, dtype=torch.int64)
-    counts = torch.bincount(seen, minlength=len(first)).tolist()
+    seen = _array(first.setdefault(token, len(first)) for token in train)
+    counts = np.bincount(seen, minlength=len(first)).tolist()
     known = sorted(itertools.islice(first.items(), fixed, None), key=lambda item: (-counts[item[1]], item[0]))
-    renumbered = torch.arange(len(first))
-    renumbered[[old for _, old in known]] = torch.arange(fixed, len(first))
-    streams = {name: renumbered[seen]}
+    renumbered = np.arange(len(first), dtype=np.int32)
+    renumbered[[old for _, old in known]] = np.arange(fixed, len(first))
+    np.take(renumbered, seen, out=seen, mode="clip")  # in place, so that a long text is held once
+    streams = {name: torch.from_numpy(seen)}
     vocabulary = (PADDING, UNKNOWN, end, *(token for token, _ in known))
     final = {token: number for number, token in enumerate(vocabulary)}
     for name, others in splits:
-        streams[name] = torch.tensor([final.get(token, 1) for token in others], dtype=torch.int64)
+        streams[name] = torch.from_numpy(_array(final.get(token, 1) for token in others))
     return streams, vocabulary
+
+
+def _array(numbers: Iterator[int]) -> np.ndarray:
+    held = array.array("i", numbers)
+    return np.frombuffer(held, dtype=np.int32) if held else np.zeros(0, dtype=np.int32)
+
+
+def _sha256(stream: Tensor) -> str:
+    """Return the digest of the stream as int64, a million tokens at a time."""
+    total = hashlib.sha256(f"<i8{tuple(stream.shape)}".encode())
+    for piece in stream.split(2**20):
+        total.update(piece.numpy().astype("<i8").data)
+    return total.hexdigest()
 
 
 def words_of(content: bytes, path: str) -> Iterator[str]:

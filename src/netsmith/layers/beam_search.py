@@ -64,7 +64,9 @@ def beam_search(
         ConfigError: A setting out of its range.
     """
     if beams < 1 or length < 1 or penalty < 0:
-        raise ConfigError(f"beams={beams}, length={length}, penalty={penalty:g}: expected 1 or more, 1 or more, not < 0")
+        raise ConfigError(
+            f"beams={beams}, length={length}, penalty={penalty:g}: expected 1 or more, 1 or more, not < 0"
+        )
     rows, size = first.shape
     row = torch.arange(rows, device=first.device)[:, None]  # (B, 1)
     open_scores = first.new_full((rows, beams), -torch.inf, dtype=torch.float64)

@@ -7,8 +7,9 @@ from typing import Any, Literal, NamedTuple, Protocol, overload, runtime_checkab
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils import _pytree as pytree
 
-__all__ = ["END_NUMBER", "Factored", "Read", "Reading"]
+__all__ = ["END_NUMBER", "Factored", "Read", "Reading", "Stepping"]
 
 END_NUMBER = 2
 """The number of the mark that ends a line in every stream's vocabulary; a text begins after one."""
@@ -69,9 +70,7 @@ class Reading(nn.Module):
     def forward(self, tokens: Tensor, state: Any = None, *, carry: Literal[True]) -> tuple[Tensor, Any]: ...
     @overload
     def forward(self, tokens: Tensor, state: Any = None, *, targets: Tensor) -> tuple[Tensor, Any]: ...
-    def forward(
-        self, tokens: Tensor, state: Any = None, *, carry: bool = False, targets: Tensor | None = None
-    ) -> Any:
+    def forward(self, tokens: Tensor, state: Any = None, *, carry: bool = False, targets: Tensor | None = None) -> Any:
         """Return the logits; with ``carry`` those and the state at the end; with ``targets`` what those cost in nats,
         ``(B, L)``, and the state, where the model is :class:`Factored`.
         """
@@ -113,3 +112,31 @@ class Reading(nn.Module):
         """Return the model's landmarks by their names here."""
         declare = getattr(self.network, "landmarks", None)
         return {name: f"network.{place}" for name, place in declare().items()} if callable(declare) else {}
+
+
+class Stepping(nn.Module):
+    """A reading that goes on: its state comes in and goes out as plain tensors, for files that write text.
+
+    Args:
+        reading: The model.
+
+    Attributes:
+        start: The state after the mark that ends a line, where a text begins: tensors of one row.
+
+    Shapes:
+        Tokens ``(B, L)`` and the tensors of a state, to logits ``(B, L, V)`` and the tensors of the state at the end.
+    """
+
+    def __init__(self, reading: Reading) -> None:
+        super().__init__()
+        self.reading = reading
+        first = next((tensor.device for tensor in (*reading.parameters(), *reading.buffers())), None)
+        with torch.no_grad():
+            _, state = reading(torch.full((1, 1), END_NUMBER, device=first), carry=True)
+        leaves, self.form = pytree.tree_flatten(state)
+        self.start: tuple[Tensor, ...] = tuple(leaves)
+
+    def forward(self, tokens: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
+        """Return the logits, and the state's tensors."""
+        logits, after = self.reading(tokens, pytree.tree_unflatten(list(state), self.form), carry=True)
+        return logits, *pytree.tree_leaves(after)

@@ -39,8 +39,9 @@ class TruncatedBptt(StreamMethod):
     The state is part of a checkpoint, so that a run that was cut goes on exactly. Of several processes each carries the
     state of its own rows; a checkpoint keeps the first one's, so after a resume the others begin anew once.
 
-    A model that says itself what a target costs (:class:`~netsmith.layers.reading.Factored`) is not asked for the logits
-    of all tokens. Its one player is ``model``. The evaluation of dev and test carries the state through each of their rows.
+    A model that says itself what a target costs (:class:`~netsmith.layers.reading.Factored`) is not asked for the
+    logits of all tokens. Its one player is ``model``. The evaluation of dev and test carries the state through each of
+    their rows.
     """
 
     class Config(MethodConfig):

@@ -13,9 +13,11 @@ import torch
 from netsmith.api.raw import as_batches
 from netsmith.core.errors import ConfigError, UnknownNameError, UnsupportedError
 from netsmith.core.files import write_json
+from netsmith.layers.reading import Reading
 from netsmith.measure.latency import Comparison, paired_latency
 from netsmith.measure.session import feeds_for, open_session, run_session
 from netsmith.workflows.int8 import Calibration, as_fed, calibration, quantized
+from netsmith.workflows.stepping import export_step
 
 if TYPE_CHECKING:
     from netsmith.api.network import Network
@@ -194,6 +196,8 @@ def export_run(
     found = {"path": str(path), "export": report.to_json()}
     labels = {"inputs": network.spec.inputs.dump(), "outputs": network.spec.outputs.dump()}
     write_json(path.with_suffix(".onnx.json"), labels, sync=False)  # never the name of a file of somebody else's
+    if isinstance(network.module, Reading):
+        found |= {"step": export_step(network.module, path.with_suffix(".step.onnx"))}
     if batches:
         target = path.with_suffix(".int8.onnx")
         result = quantized(network, path, target, batches, method=method, judge=judge, max_drop=max_drop)

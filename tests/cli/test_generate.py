@@ -1,0 +1,81 @@
+"""The verbs on a language model: it writes, says what a line costs, and refuses what it is not."""
+
+import json
+import math
+
+import pytest
+
+import netsmith as package
+
+
+@pytest.fixture(scope="module")
+def spoken(tmp_path_factory):
+    root = tmp_path_factory.mktemp("spoken")
+    sets = {"data.twin": True, "epochs": 0, "steps": 40, "method.model.hidden_size": 32, "data.bptt": 16}
+    package.train("char_lstm_shakespeare", name="letters", sets=sets, root=root, notice=lambda _: None)
+    return root / "letters"
+
+
+def test_it_writes_what_the_seed_and_the_settings_say(netsmith, spoken):
+    one = netsmith(f"generate {spoken} --prompt +ab --length 30 --seed 4")
+    assert one.code == 0, one.err
+    assert one.out.startswith("+ab")
+    assert len(one.out) == len("+ab") + 30 + 1
+    assert netsmith(f"generate {spoken} --prompt +ab --length 30 --seed 4").out == one.out
+    assert netsmith(f"generate {spoken} --prompt +ab --length 30 --seed 5").out != one.out
+    found = json.loads(netsmith(f"generate {spoken} --prompt +ab --length 30 --seed 4 --count 2 --json").out)
+    assert [len(text["tokens"]) for text in found] == [30, 30]
+    assert one.out == "+ab" + found[0]["text"] + "\n"
+    greedy = netsmith(f"generate {spoken} --prompt - --length 12 --temperature 0").out
+    assert greedy == netsmith(f"generate {spoken} --prompt - --length 12 --top-k 1 --seed 9").out
+    assert greedy == netsmith(f"generate {spoken} --prompt - --length 12 --top-p 0.0001 --seed 9").out
+    (line,) = json.loads(netsmith(f"generate {spoken} --prompt - --length 12 --beam 3 --json").out)
+    assert line["nats"] > 0
+    assert line["tokens"][-1] == "\n" or len(line["tokens"]) == 12
+
+
+def test_the_run_says_the_same_in_python(netsmith, spoken):
+    written = package.load(spoken, notice=lambda _: None).generate("+", length=5, seed=2)
+    assert json.loads(netsmith(f"generate {spoken} --prompt + --length 5 --seed 2 --json").out) == [
+        {"prompt": "+", **written[0]}
+    ]
+
+
+def test_a_file_of_lines_is_judged_line_by_line(netsmith, spoken):
+    found = json.loads(netsmith(f"predict {spoken} --json", stdin=b"+abc\n\n-m\n").out)
+    assert [(row["input"], row["tokens"]) for row in found] == [("row 1", 4), ("row 3", 2)]
+    for row in found:
+        assert 1 < row["perplexity"] < math.inf
+        assert len(row["next"]) == 5
+    printed = netsmith(f"predict {spoken}", stdin=b"+abc\n").out
+    assert printed.startswith('row 1\t{"perplexity": ')
+
+
+def test_evaluate_says_what_training_said(netsmith, spoken):
+    found = json.loads(netsmith(f"evaluate {spoken} --json").out)
+    assert found == pytest.approx({name: figure for name, figure in _figures(spoken).items() if name in found})
+    assert set(found) == {"test/perplexity", "test/bits"}
+
+
+def _figures(run):
+    return json.loads((run / "evaluation.json").read_text())["figures"]
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        ("--top-p 0", "top_p=0: expected a share in (0, 1]"),
+        ("--beam 3 --temperature 2", "beam search takes the likeliest texts"),
+        ("--beam 3 --count 4", "beam=3 finds so many texts at most; count=4 asks for more"),
+    ],
+)
+def test_settings_that_cannot_be_are_refused(netsmith, spoken, words, line):
+    result = netsmith(f"generate {spoken} {words}")
+    assert result.code == 2
+    assert line in result.line
+
+
+def test_a_classifier_does_not_write(netsmith, runs):
+    result = netsmith(f"generate {runs}/text --prompt good")
+    assert result.code == 2
+    assert result.line == "text is no language model; it takes text inputs"
