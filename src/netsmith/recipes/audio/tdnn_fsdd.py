@@ -21,7 +21,8 @@ CARD = {
         "the mean of the class units over time in place of the sum of their squares",
         "half a second: 822 of 3,000 recordings are longer; in training any stretch of them, in tests the first",
     ],
-    "learns": {"metric": "dev/accuracy", "value": 0.9, "steps": 150},
+    # The twin's digits are steady tones: what normalizing over the sound takes away, it has to tell from their ends.
+    "learns": {"metric": "dev/accuracy", "value": 0.5, "steps": 400},
 }
 
 experiment = Experiment.Config(
