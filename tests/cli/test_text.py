@@ -114,6 +114,12 @@ def test_what_is_refused(netsmith, command, message):
     assert message in found.line
 
 
+def test_the_compiled_way_names_its_extra(netsmith, monkeypatch):
+    monkeypatch.setitem(sys.modules, "numba", None)
+    found = segment(netsmith, "玩 --fast")
+    assert (found.code, found.line) == (3, "numba is not installed; mend it with: pip install 'netsmith[fast]'")
+
+
 def test_mixed_encodings_name_line_and_byte(netsmith):
     mixed = "去北京\n\n玩".encode() + "北京".encode("gbk") + "\n玩\n".encode()
     found = segment(netsmith, "-", stdin=mixed)

@@ -41,7 +41,7 @@ def test_a_dictionary_as_a_file(tmp_path):
         (b"a 1 n more\n", "row 1: expected 'word count tag'"),
         (b"a\n", "row 1: expected 'word count tag'"),
         (b"a  1 n\n", "row 1: expected 'word count tag'"),
-        (b"a -1 n\n", "row 1: a has the count -1; expected 0 or more"),
+        (b"a -1 n\n", "row 1: a has the count -1; expected 0 to"),
         (b"a 1 n\nb\xb1 1 n\n", "row 2: is not UTF-8: invalid start byte at byte 2 of the line"),
         (b"\n\n", "has no word with a count above zero"),
     ],
@@ -56,7 +56,11 @@ def test_broken_words_of_ones_own(tmp_path, small):
     (tmp_path / "user.txt").write_bytes("甲乙\n".encode() + b"\xff")
     with pytest.raises(DataError, match=r"user.txt, row 2: is not UTF-8: invalid start byte at byte 1 of the line"):
         Segmenter(small).load_user_words(tmp_path / "user.txt")
-    with pytest.raises(DataError, match="expected a word and a count of 0 or more, got '' and 1"):
+    for count, message in (("9" * 30, "expected a word and a count of 0 to"), ("9" * 5000, "Exceeds the limit")):
+        (tmp_path / "user.txt").write_text(f"甲乙\n\n甲 {count}\n", encoding="utf-8")
+        with pytest.raises(DataError, match=f"user.txt, row 3: {message}"):
+            Segmenter(small).load_user_words(tmp_path / "user.txt")
+    with pytest.raises(DataError, match=r"expected a word and a count of 0 to .*, got '' and 1"):
         small.add("", 1)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from netsmith.core.errors import DataError, shorten
+from netsmith.core.files import write_atomic
 from netsmith.models.chinese._blocks import BLOCK
 
 __all__ = ["Node", "PrefixDictionary", "decoded"]
@@ -18,6 +19,7 @@ Node: TypeAlias = "tuple[float | None, dict[str, Node] | None]"
 """The logarithm of a word's count (None: only the beginning of one), and the characters that may follow."""
 
 _NOTHING: dict[str, Node] = {}
+_MOST = 2**62
 
 
 class PrefixDictionary:
@@ -81,8 +83,9 @@ class PrefixDictionary:
                 if not line.strip():
                     continue
                 word, count, tag = _two_columns(line.strip(), path, row)
-            if count < 0:
-                raise DataError(f"{shorten(word, 30)} has the count {count}; expected 0 or more", path, row)
+            if not 0 <= count < _MOST:
+                shown = shorten(str(count), 30)
+                raise DataError(f"{shorten(word, 30)} has the count {shown}; expected 0 to 2**62", path, row)
             counts[word] = count  # a later line wins, but both count in the total, as in jieba
             total += count
             if tag:
@@ -93,8 +96,6 @@ class PrefixDictionary:
 
     def write(self, path: str | Path) -> None:
         """Write the words in jieba's form, the most frequent first; jieba reads the file, too."""
-        from netsmith.core.files import write_atomic
-
         rows = sorted(self.counts.items(), key=lambda item: (-item[1], item[0]))
         lines = (f"{word} {count} {self.tags.get(word, 'x')}\n" for word, count in rows if count)
         write_atomic(Path(path), "".join(lines).encode())
@@ -119,10 +120,11 @@ class PrefixDictionary:
         """Add a word or change its count; 0 makes it no word. The total grows by ``count``, as in jieba.
 
         Raises:
-            DataError: The word is empty or the count negative.
+            DataError: The word is empty, or the count negative or beyond 2**62.
         """
-        if not word or count < 0:
-            raise DataError(f"expected a word and a count of 0 or more, got {shorten(repr(word), 40)} and {count}")
+        if not word or not 0 <= count < _MOST:
+            shown = f"{shorten(repr(word), 40)} and {shorten(str(count), 30)}"
+            raise DataError(f"expected a word and a count of 0 to 2**62, got {shown}")
         self.counts[word] = count
         self.total += count
         if tag:

@@ -9,7 +9,7 @@ from itertools import accumulate, repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
-from netsmith.core.errors import UnknownNameError, UnsupportedError
+from netsmith.core.errors import DataError, UnknownNameError, UnsupportedError
 from netsmith.models.chinese._blocks import BLOCK, LATIN, TAG_BLOCK, pieces
 from netsmith.models.chinese._place_hmm import PlaceHmm
 from netsmith.models.chinese._prefix_dictionary import PrefixDictionary, decoded
@@ -157,7 +157,7 @@ class Segmenter:
             tag: Its part of speech.
 
         Raises:
-            DataError: The word is empty or the count negative.
+            DataError: The word is empty, or the count negative or beyond 2**62.
         """
         self.dictionary.add(word, self.suggest_count(word) if count is None else count, tag=tag)
         if count == 0:
@@ -192,16 +192,19 @@ class Segmenter:
         many lines were taken.
 
         Raises:
-            DataError: The file is not UTF-8; names the line.
+            DataError: The file is not UTF-8, or a count beyond 2**62; names the line.
             OSError: There is no such file.
         """
         path = Path(path)
         taken = 0
-        for line in decoded(path.read_bytes(), path).split("\n"):
+        for row, line in enumerate(decoded(path.read_bytes(), path).split("\n"), start=1):
             found = _USER_LINE.fullmatch(line.strip())
             if found is not None:
                 word, count, tag = found.groups()
-                self.add_word(word, count=None if count is None else int(count), tag=(tag or "").strip())
+                try:
+                    self.add_word(word, count=None if count is None else int(count), tag=(tag or "").strip())
+                except ValueError as error:
+                    raise DataError(str(error), path, row) from None
                 taken += 1
         return taken
 
