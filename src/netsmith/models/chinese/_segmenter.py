@@ -62,7 +62,7 @@ class Segmenter:
             times as fast, with the same words.
 
     Example:
-        >>> words = PrefixDictionary({"北京": 100, "北京大学": 900, "大学": 100})
+        >>> words = PrefixDictionary({"北京": 34488, "北京大学": 20530, "大学": 20025})
         >>> segmenter = Segmenter(words)
         >>> segmenter.segment("去北京大学玩。"), segmenter.segment("北京大学", mode="full")
         (['去', '北京大学', '玩', '。'], ['北京', '北京大学', '大学'])

@@ -55,10 +55,10 @@ def best_route(sentence: str, words: PrefixDictionary) -> tuple[float, list[str]
         words: The dictionary.
 
     Example:
-        >>> words = PrefixDictionary({"北京": 100, "北京大学": 900, "大学": 100})
+        >>> words = PrefixDictionary({"北京": 34488, "北京大学": 20530, "大学": 20025})
         >>> score, row = best_route("去北京大学", words)
         >>> round(score, 4), row
-        (-7.2037, ['去', '北京大学'])
+        (-12.522, ['去', '北京大学'])
     """
     dag = word_dag(sentence, words)
     total = log(words.total)
