@@ -32,6 +32,8 @@ __all__ = [
 SEALED = -1e9
 """The score of a step that cannot be taken: its exponential is 0, and it is finite, so that no difference is NaN."""
 
+_AT_ONCE = 2**18  # numbers that are taken through several operations while they lie in the processor's cache
+
 
 class Best(NamedTuple):
     """The best sequences.
@@ -266,32 +268,39 @@ def _in_products(potentials: Tensor, high: Tensor, *, every: int, wanted: bool) 
     Each sum is at least the greatest one before it, times the least exponential of the step. So neither the sums of
     ``every`` steps nor the products of those from both ends leave the range of the type.
     """
-    steps = _exp_(potentials - high[..., None, None])
-    places = steps.unbind(1)  # L times (B, K, K)
-    sums = places[0][:, :1]  # (B, 1, K)
-    forward, shifts = [sums], [sums.new_ones(len(sums), 1, 1)]
-    for place, step in enumerate(places[1:], start=1):
-        sums = torch.bmm(sums, step)
-        shifts.append(shifts[0] if place % every else sums.amax(2, keepdim=True))
-        sums = sums if place % every else sums / shifts[-1]
-        forward.append(sums)
-    shift = torch.stack(shifts)[:, :, 0, 0].T  # (B, L)
-    total = high.sum(1) + shift.log().sum(1) + sums[:, 0].sum(1).log()
+    length = potentials.shape[1]
+    size = max(1, _AT_ONCE // potentials[:, 0].numel())
+    blocks = [range(at, min(at + size, length)) for at in range(0, length, size)]
+    steps = torch.empty_like(potentials, memory_format=torch.contiguous_format)
+    one = potentials.new_ones(len(potentials), 1, 1)
+    sums, forward, shifts = torch.zeros_like(steps[:, 0, :1]), list[Tensor](), list[Tensor]()  # sums (B, 1, K)
+    sums[..., 0] = 1.0
+    before = [sums]  # at the first place the first row is taken
+    for block in blocks:
+        part = steps[:, block.start : block.stop]
+        shift = high[:, block.start : block.stop, None, None]
+        _exp_(torch.sub(potentials[:, block.start : block.stop], shift, out=part))
+        for place in block:
+            sums = torch.bmm(sums, steps[:, place])
+            shifts.append(one if place % every else sums.amax(2, keepdim=True))
+            sums = sums if place % every else sums / shifts[-1]
+            forward.append(sums)
+    taken = torch.stack(shifts)[:, :, 0, 0].T  # (B, L)
+    total = high.sum(1) + taken.log().sum(1) + sums[:, 0].sum(1).log()
     if not wanted:
         return total, None
+    before += forward[:-1]
     sums = torch.ones_like(sums)
-    backward = [sums]
-    for place, step in enumerate(places[:0:-1], start=1):
-        sums = torch.bmm(sums, step.mT)
-        sums = sums if place % every else sums / sums.amax(2, keepdim=True)
-        backward.append(sums)
-    before, after = torch.stack(forward)[:, :, 0], torch.stack(backward[::-1])[:, :, 0]  # (L, B, K)
-    whole = (before * after).sum(2).T * shift
-    before = before.transpose(0, 1) / F.pad(whole[:, 1:], (0, 1), value=1.0)[..., None]
-    steps[:, 1:] *= before[:, :-1, :, None]
-    steps[:, 0, 0] /= whole[:, :1]
-    steps[:, 0, 1:] = 0.0
-    steps *= after.transpose(0, 1)[:, :, None]
+    for block in reversed(blocks):
+        backward: list[Tensor] = []
+        for place in reversed(block):
+            backward.append(sums)
+            sums = torch.bmm(sums, steps[:, place].mT)
+            sums = sums if place % every else sums / sums.amax(2, keepdim=True)
+        here, ahead = slice(block.start, block.stop), torch.cat(backward[::-1], 1)  # (B, b, K)
+        whole = (torch.cat(forward[here], 1) * ahead).sum(2) * taken[:, here]
+        begin = torch.cat(before[here], 1) / whole[..., None]
+        steps[:, here].mul_(begin[..., None]).mul_(ahead[:, :, None])
     return total, steps
 
 
