@@ -47,7 +47,7 @@ class PolarityFolds:
     these 2,000 in ten folds Pang & Lee 2004 report 82.8 % for naive Bayes and 87.15 % for the linear machine. As in
     their first paper, words come four times or more and negated ones are marked, and the machine's texts have unit
     length; the list of words is made without the first fold, that of pairs of each fold's training reviews. The
-    settings are the learners' defaults: nothing was tuned here. About 60 s on one core.
+    settings are the learners' defaults: nothing was tuned here. About 90 s on one core, most of it for pairs of words.
     """
 
     class Config(LabConfig):

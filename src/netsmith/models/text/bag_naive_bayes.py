@@ -28,12 +28,13 @@ class BagNaiveBayes(LinearBag):
     .. math:: \log p(c, x) = \log \pi_c + \sum_w [x_w \log \theta_{cw} + (1 - x_w) \log (1 - \theta_{cw})],
               \quad \theta_{cw} = \frac{N_{cw} + \alpha}{N_c + 2 \alpha}
 
-    Both are linear in x, and kept so. The same answers as scikit-learn's ``MultinomialNB`` and ``BernoulliNB`` of the
-    same features. Words that training did not know count nowhere.
+    Both are linear in x, and kept so, less their mean over the classes: what is left of a word's weight is what the
+    word says about the class, and the softmax is the same. The same posterior as scikit-learn's ``MultinomialNB`` and
+    ``BernoulliNB`` of the same features. Words that training did not know count nowhere.
 
     Shapes:
-        ``(B, L)`` int64, padded on the right with 0, to ``(B, num_classes)`` float64, the joint log-likelihood: its
-        softmax is the posterior.
+        ``(B, L)`` int64, padded on the right with 0, to ``(B, num_classes)`` float64, whose softmax is the
+        posterior.
 
     Raises:
         ConfigError: Features other than presence for the Bernoulli model.
@@ -70,7 +71,9 @@ class BagNaiveBayes(LinearBag):
         prior = (examples / examples.sum()).log()
         there = counts + self.alpha
         if self.event_model == "multinomial":
-            return (there / there.sum(0)).log(), prior
-        total = examples + 2 * self.alpha
-        absent = ((total - there) / total).log()
-        return (there / total).log() - absent, prior + absent.sum(0)
+            weight, offset = (there / there.sum(0)).log(), prior
+        else:
+            total = examples + 2 * self.alpha
+            absent = ((total - there) / total).log()
+            weight, offset = (there / total).log() - absent, prior + absent.sum(0)
+        return weight - weight.mean(1, keepdim=True), offset - offset.mean()
