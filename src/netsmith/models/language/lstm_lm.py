@@ -86,7 +86,7 @@ class LstmLm(nn.Module):
         else:
             before = (state[0].transpose(0, 1).contiguous(), state[1].transpose(0, 1).contiguous())
             states, (h, c) = self.lstm(x, before)
-        states = self.dropout(states).transpose(0, 1)  # (B, T, H)
+        states = self.dropout(states).transpose(0, 1).contiguous()  # (B, T, H), small beside the logits
         return self.head(states), (h.transpose(0, 1), c.transpose(0, 1))
 
     def landmarks(self) -> dict[str, str]:
