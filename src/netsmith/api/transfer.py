@@ -101,7 +101,7 @@ def read_alike(found: Found, start: Start, *, sets: Mapping[str, Any], notice: C
     for name in ("vocabulary_size", "min_count"):
         if f"data.{name}" in sets:
             raise ConfigError(f"data.{name}: texts are read with the vocabulary of {start.found.name}; leave it out")
-    cut = {name: getattr(steps[0], name) for name in ("pattern", "lowercase", "negations")}
+    cut = {name: getattr(steps[0], name) for name in ("pattern", "lowercase", "negations", "digits")}
     theirs = {**cut, "max_length": inputs.max_length}
     changes: dict[str, Any] = {name: value for name, value in theirs.items() if f"data.{name}" not in sets}
     changes |= {name: TokenFields.model_fields[name].default for name in ("vocabulary_size", "min_count")}
@@ -170,7 +170,7 @@ def _same_inputs(ours: Inputs, theirs: Inputs, name: str) -> None:
     if mine != its:
         refuse(
             f"{name} cuts texts in another way ({its}) than these data ({mine})",
-            "set data.pattern, lowercase, negations",
+            "set data.pattern, lowercase, negations, digits",
         )
     if ours.vocabulary != theirs.vocabulary:
         known = set(theirs.vocabulary)
@@ -198,7 +198,8 @@ def _tokens(inputs: Inputs) -> str:
     steps = [step for step in inputs.preprocessing if step.name == "tokenize"]
     cuts = [f"pattern {step.pattern!r}, lowercase={step.lowercase}" for step in steps]
     marked = [f", negations={step.negations}" if step.negations else "" for step in steps]
-    return "; ".join(map("".join, zip(cuts, marked, strict=True))) or "no tokens"
+    folded = [f", digits={step.digits!r}" if step.digits else "" for step in steps]
+    return "; ".join(map("".join, zip(cuts, marked, folded, strict=True))) or "no tokens"
 
 
 def _scaling(inputs: Inputs) -> str:

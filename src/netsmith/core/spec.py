@@ -36,6 +36,7 @@ class Step(Config):
         lowercase: Whether text is lower-cased first.
         negations: Words after which each token up to the next punctuation gets the mark ``NOT_``; a contraction is one
             by its ending (``n't`` stands for ``isn't`` too).
+        digits: What each digit of a token becomes; empty leaves them.
     """
 
     name: Literal["scale", "normalize", "resize", "gray", "unit_sum", "tokenize", "standard_normal"]
@@ -48,6 +49,7 @@ class Step(Config):
     pattern: str = ""
     lowercase: bool = False
     negations: tuple[str, ...] = later(())
+    digits: str = later("")
 
     @model_validator(mode="after")
     def _check(self) -> Step:
@@ -55,8 +57,9 @@ class Step(Config):
             raise ValueError("normalize needs as many means as standard deviations, all deviations positive")
         if self.shorter and (self.name != "resize" or len(self.size) != 2 or self.shorter < max(self.size)):
             raise ValueError("shorter is for resize, and at least the height and the width that are cut out")
-        if self.negations and self.name != "tokenize":
-            raise ValueError("negations are for tokenize")
+        for what in ("negations", "digits"):
+            if getattr(self, what) and self.name != "tokenize":
+                raise ValueError(f"{what} are for tokenize")
         if self.name == "scale" and self.high <= self.low:
             raise ValueError("scale needs low < high")
         return self

@@ -30,6 +30,7 @@ class TokenFields(BatchFields):
         vocabulary: What is known, padding and unknown first, in place of the training part's tokens: that of a run
             whose network is to read these texts.
         negations: Words after which tokens are marked ``NOT_`` up to the next punctuation; none by default.
+        digits: What each digit of a token becomes (``DIGIT``: 1115 and 1230 are one token); empty leaves them.
     """
 
     max_length: Annotated[int, Field(gt=0, le=100_000)] = 64
@@ -39,6 +40,7 @@ class TokenFields(BatchFields):
     lowercase: bool = True
     vocabulary: tuple[str, ...] = later(())
     negations: tuple[str, ...] = later(())
+    digits: str = later("")
 
     @model_validator(mode="after")
     def _check_vocabulary(self) -> Self:
@@ -64,7 +66,13 @@ def tokenizer(config: TokenFields) -> Step:
     Raises:
         ConfigError: The pattern is not a regular expression.
     """
-    step = Step(name="tokenize", pattern=config.pattern, lowercase=config.lowercase, negations=config.negations)
+    step = Step(
+        name="tokenize",
+        pattern=config.pattern,
+        lowercase=config.lowercase,
+        negations=config.negations,
+        digits=config.digits,
+    )
     tokenize("", step)  # a wrong pattern is refused here, before any file is read
     return step
 

@@ -17,12 +17,15 @@ PADDING = "<pad>"
 UNKNOWN = "<unk>"
 END = "<eos>"
 
+_DIGIT = re.compile("[0-9]")
+
 
 def tokenize(text: str, step: Step) -> list[str]:
     r"""Cut a text into tokens: every match of ``step.pattern``, lower-cased first where the step says so.
 
     Where the step has negations, what they negate is marked (Das & Chen 2001; Pang et al. 2002): each token after one
-    of them, up to the first that has no letter or digit, begins with ``NOT_``.
+    of them, up to the first that has no letter or digit, begins with ``NOT_``. Where it has ``digits``, they stand for
+    each digit from 0 to 9 of a token.
 
     Args:
         text: Any text.
@@ -36,6 +39,8 @@ def tokenize(text: str, step: Step) -> list[str]:
         ['it', "isn't", '.']
         >>> tokenize("not a good one, or", Step(name="tokenize", pattern=r"\w+|,", negations=("not",)))
         ['not', 'NOT_a', 'NOT_good', 'NOT_one', ',', 'or']
+        >>> tokenize("flight 417", Step(name="tokenize", pattern=r"\w+", digits="DIGIT"))
+        ['flight', 'DIGITDIGITDIGIT']
     """
     if step.name != "tokenize" or not step.pattern:
         raise ConfigError(f"tokenizing needs a step 'tokenize' with a pattern, got {step!r}")
@@ -44,6 +49,8 @@ def tokenize(text: str, step: Step) -> list[str]:
         tokens = [match.group() for match in matches if match.group()]
     except re.error as error:
         raise ConfigError(f"the token pattern {step.pattern!r} is not a regular expression: {error}") from None
+    if step.digits:
+        tokens = [_DIGIT.sub(lambda _: step.digits, token) for token in tokens]
     return _marked(tokens, step.negations) if step.negations else tokens
 
 

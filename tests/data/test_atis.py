@@ -1,0 +1,118 @@
+"""ATIS: the words, slots and intents of files of our own making and the real ones, the twin, what is refused."""
+
+import hashlib
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+from netsmith.core.errors import DataError
+from netsmith.core.spec import Step
+from netsmith.data import atis
+from netsmith.data._download import OfficialFile
+from netsmith.data.atis import Atis, requests
+from netsmith.engine.task import UNLABELED
+
+REAL = Path(os.environ.get("NETSMITH_DATA") or "nowhere") / "atis"
+FILES = {
+    "train": b"BOS to new york EOS\tO O B-to I-to flight\nBOS flight 417 EOS\tO O B-no meal\n",
+    "dev": b"BOS to boston EOS\tO O B-to flight\n",
+    "test": b"BOS 995 fares EOS\tO B-no O flight#fare\n",
+}
+
+
+@pytest.fixture
+def given(tmp_path, monkeypatch):
+    monkeypatch.setenv("NETSMITH_DATA", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("NETSMITH_OFFLINE", "1")
+    known = {split: OfficialFile(split, len(data), hashlib.sha256(data).hexdigest()) for split, data in FILES.items()}
+    monkeypatch.setattr(atis, "_FILES", known)
+    (tmp_path / "atis").mkdir()
+    for name, data in FILES.items():
+        (tmp_path / "atis" / name).write_bytes(data)
+
+
+def test_each_word_has_its_slot_and_numbers_of_as_many_digits_are_one(given):
+    source = Atis.Config(max_length=4).build()
+    names, words = source.spec.outputs.names, source.spec.inputs.vocabulary
+    assert names == ("B-no", "B-to", "I-to", "O")
+    train = source.load("train", torch.arange(2))
+    assert [[words[token] for token in row if token] for row in train.inputs.tolist()] == [
+        ["to", "new", "york"],
+        ["flight", "DIGITDIGITDIGIT"],
+    ]
+    assert train.targets.tolist() == [[3, 1, 2, UNLABELED], [3, 0, UNLABELED, UNLABELED]]
+    test = source.load("test", torch.arange(1))
+    assert words[test.inputs[0, 0]] == "DIGITDIGITDIGIT"  # 995, never seen
+    assert test.inputs[0, 1] == 1  # a word never seen
+    assert source.texts("test", torch.tensor([0])) == ["995 fares"]
+
+
+def test_the_intent_is_the_answer_or_stands_before_the_slots(given):
+    source = Atis.Config(answer="intent").build()
+    assert source.spec.outputs.kind == "classes"
+    assert source.spec.outputs.names == ("flight", "flight#fare", "meal")
+    assert source.load("train", torch.arange(2)).targets.tolist() == [0, 2]
+    assert source.load("test", torch.arange(1)).targets.tolist() == [1]
+    frame = Atis.Config(answer="frame", max_length=3).build()
+    assert frame.spec.outputs.names == ("B-no", "B-to", "I-to", "O", "flight", "flight#fare", "meal")
+    assert frame.load("train", torch.arange(2)).targets.tolist() == [[4, 3, 1, 2], [6, 3, 0, UNLABELED]]
+
+
+@pytest.mark.parametrize(
+    ("line", "text"),
+    [
+        (b"BOS hello EOS", "expected BOS, words, EOS, a tab"),
+        (b"BOS EOS\tO flight", "expected BOS"),
+        (b"hello EOS\tO flight", "expected BOS"),
+        (b"BOS hello you EOS\tO O flight", "has 4 words and 3 tags"),
+        (b"BOS hello EOS\tO I-to flight", "word 1: 'I-to' follows"),
+        (b"BOS hello EOS\tO X flight", "word 1: 'X' is no tag"),
+        (b"BOS \xff EOS\tO O flight", "is not UTF-8"),
+    ],
+)
+def test_a_line_of_another_form_is_refused_with_its_number(line, text):
+    with pytest.raises(DataError, match=text) as error:
+        requests(FILES["dev"] + line + b"\n", "x.iob")
+    assert "x.iob" in str(error.value)
+    assert "2" in str(error.value).replace(text, "")
+
+
+def test_a_file_without_a_request_is_refused():
+    with pytest.raises(DataError, match="has no request"):
+        requests(b"\n\n", "x.iob")
+
+
+def test_only_tokens_have_digits():
+    with pytest.raises(ValueError, match="digits are for tokenize"):
+        Step(name="gray", digits="DIGIT")
+
+
+@pytest.mark.skipif(not REAL.is_dir(), reason="no official files")
+def test_the_official_parts_are_those_of_the_papers():
+    source = Atis.Config(answer="frame").build()
+    assert [len(source.texts(split, torch.arange(size))) for split, size in _SIZES.items()] == [4478, 500, 893]
+    names = source.spec.outputs.names
+    assert sum(name == "O" or name[:2] in ("B-", "I-") for name in names) == 127
+    assert len(names) == 127 + 26
+    targets = {split: source.load(split, torch.arange(size)).targets for split, size in _SIZES.items()}
+    in_training = set(targets["train"].flatten().tolist())
+    assert [len(set(targets[split].flatten().tolist()) - in_training) for split in ("dev", "test")] == [2, 10]
+    assert int((targets["test"][:, 1:] != UNLABELED).sum()) == 9164
+    assert source.texts("train", torch.tensor([0])) == ["i want to fly from baltimore to dallas round trip"]
+
+
+_SIZES = {"train": 4478, "dev": 500, "test": 893}
+
+
+def test_the_twin_needs_the_word_before():
+    source = Atis.Config(twin=True).build()
+    train = source.load("train", torch.arange(320))
+    words, names = source.spec.inputs.vocabulary, source.spec.outputs.names
+    tags = {
+        names[tag] for row, of in zip(train.inputs, train.targets, strict=True)
+        for word, tag in zip(row.tolist(), of.tolist(), strict=True) if words[word] == "boston"
+    }  # fmt: skip
+    assert tags == {"B-fromloc.city_name", "B-toloc.city_name"}
