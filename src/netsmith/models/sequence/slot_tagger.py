@@ -1,0 +1,177 @@
+"""A recurrent network that finds the slots of a request (Yao et al. 2013; Mesnil et al. 2013)."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+import torch
+from pydantic import Field, model_validator
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from netsmith.core.config import AUTO, Auto
+from netsmith.core.roles import ModelConfig
+from netsmith.core.spec import InputKind
+from netsmith.layers.chain import chain_potentials, cropped
+from netsmith.layers.recurrent.kinds import CellKind, check_kind
+from netsmith.layers.recurrent.stack import Recurrent
+
+__all__ = ["SlotTagger"]
+
+
+class SlotTagger(nn.Module):
+    r"""Windows of word vectors, a recurrent layer of any cell, and an auxiliary layer of features beside both.
+
+    .. math::
+        s_t &= f(U x_t + W s_{t-1} + F f_t) \\
+        y_t &= g(V s_t + G f_t)
+
+    (Yao, Zweig, Hwang, Shi & Yu, "Recurrent neural networks for language understanding", Interspeech 2013; the layer of
+    features is Mikolov & Zweig's, 2012.) :math:`x_t` is the n-hot vector of the word and those that follow,
+    :math:`\{w_t, \dots, w_{t+n}\}` in which each word counts once (``lookahead``), in its learned embedding; or a
+    window of such embeddings side by side, :math:`w_{t-k}, \dots, w_{t+k}` (``window``; Mesnil, He, Deng & Bengio,
+    "Investigation of recurrent-neural-network architectures and learning methods for spoken language understanding",
+    Interspeech 2013). :math:`f_t` says which words come in the request, or around the place: a bag of words. It enters
+    every gate of any cell.
+
+    A ``jordan`` cell answers itself: :math:`y_t` is its output, which it feeds back as probabilities (without
+    :math:`G f_t`); of two directions the mean. With ``crf`` the scores of tags that follow each other are learned, and
+    the answer is potentials for the task ``chain``.
+
+    Answers do not depend on padding: outside of the request are zeros. Word vectors are drawn from U(-0.2, 0.2), as
+    Mesnil et al. draw theirs, G is zero at first.
+
+    Shapes:
+        ``(B, L)`` int64, padded on the right with 0, to logits ``(B, L, K)``; with ``crf`` to potentials
+        ``(B, L, K, K)``.
+    """
+
+    class Config(ModelConfig):
+        """The network's form.
+
+        Attributes:
+            cell: Kind of cell.
+            bidirectional: Whether it is read from both ends.
+            embedding_size: Numbers per word.
+            hidden_size: Hidden units per direction.
+            window: Words whose embeddings stand side by side: an odd number, 1 for the word alone.
+            lookahead: How many words ahead the n-hot input reaches; 0 for the word alone.
+            features: The bag of words beside it: of the ``request``, of a ``window``, or ``none``.
+            feature_window: How far a window's bag reaches to either side, in words.
+            crf: Whether tags are scored as a chain.
+            embedding_dropout: Share of the input's numbers dropped in training.
+            dropout: Share of the states' numbers dropped in training; a ``jordan`` cell's states are inside of it.
+            vocab_size: Tokens known, padding and unknown included.
+            num_classes: Number of tags.
+        """
+
+        takes: ClassVar[tuple[InputKind, ...]] = ("text", "tokens")
+        widths: ClassVar[tuple[str, ...]] = ("embedding_size", "hidden_size")
+
+        cell: CellKind = "elman"
+        bidirectional: bool = False
+        embedding_size: int = Field(default=100, ge=1)
+        hidden_size: int = Field(default=100, ge=1)
+        window: int = Field(default=1, ge=1)
+        lookahead: int = Field(default=0, ge=0)
+        features: Literal["none", "request", "window"] = "none"
+        feature_window: int = Field(default=0, ge=0)
+        crf: bool = False
+        embedding_dropout: float = Field(default=0.0, ge=0, lt=1)
+        dropout: float = Field(default=0.0, ge=0, lt=1)
+        vocab_size: int | Auto = AUTO
+        num_classes: int | Auto = AUTO
+
+        @model_validator(mode="after")
+        def _check(self) -> SlotTagger.Config:
+            check_kind(self.cell, output_size=int(self.cell == "jordan"))
+            if self.window % 2 == 0:
+                raise ValueError(f"window={self.window}: expected an odd number, as many words before as after")
+            if (self.features == "window") != (self.feature_window > 0):
+                raise ValueError(
+                    f"feature_window={self.feature_window}: features='window' needs one above 0, and no other has one "
+                    f"(here: {self.features!r})"
+                )
+            if self.cell == "jordan" and self.dropout:
+                raise ValueError(f"dropout={self.dropout:g}: a jordan cell answers itself; use embedding_dropout")
+            return self
+
+    def __init__(self, config: SlotTagger.Config) -> None:
+        super().__init__()
+        self.config = config
+        words, tags, size = int(config.vocab_size), int(config.num_classes), config.embedding_size
+        self.bag_size = words if config.features != "none" else 0
+        self.embedding = nn.Embedding(words, size, padding_idx=0)
+        self.embedding_dropout = nn.Dropout(config.embedding_dropout)
+        self.recurrent = Recurrent(
+            config.window * size + self.bag_size,
+            config.hidden_size,
+            cell=config.cell,
+            bidirectional=config.bidirectional,
+            output_size=tags if config.cell == "jordan" else 0,
+        )
+        self.dropout = nn.Dropout(config.dropout)
+        self.head = None if config.cell == "jordan" else nn.Linear(self.recurrent.width, tags)  # V
+        self.features = nn.Linear(self.bag_size, tags, bias=False) if self.bag_size else None  # G
+        self.transitions = nn.Parameter(torch.zeros(tags, tags)) if config.crf else None
+        self.ends = nn.Parameter(torch.zeros(2, tags)) if config.crf else None  # of the first tag, of the last
+        with torch.no_grad():
+            self.embedding.weight.uniform_(-0.2, 0.2)
+            self.embedding.weight[0] = 0
+            if self.features is not None:
+                self.features.weight.zero_()
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Return the logits of every place, or the potentials."""
+        seen = cropped(tokens)
+        bag = self._bag(seen)  # (B, l, words)
+        vectors = self.embedding_dropout(self._inputs(seen))
+        states = self.recurrent(vectors if bag is None else torch.cat([vectors, bag], 2), (seen != 0).sum(1))
+        states = self.dropout(states)  # (B, l, W)
+        if self.head is not None:
+            scores = self.head(states)
+        else:
+            scores = states.unflatten(2, (self.recurrent.directions, -1)).mean(2)
+        if self.features is not None:
+            scores = scores + self.features(bag)
+        if self.transitions is not None:
+            assert self.ends is not None
+            start, end = self.ends
+            return chain_potentials(scores, self.transitions, tokens != 0, start=start, end=end)
+        return F.pad(scores, (0, 0, 0, tokens.shape[1] - seen.shape[1]))
+
+    def _inputs(self, tokens: Tensor) -> Tensor:
+        """Return x: n-hot vectors of the words ahead in their embedding, in windows; ``(B, l, window * size)``."""
+        ahead = [_shifted(tokens, by) for by in range(self.config.lookahead + 1)]
+        vectors = self.embedding(tokens)
+        for by, word in enumerate(ahead[1:], start=1):
+            again = torch.stack([word == other for other in ahead[:by]]).any(0)  # a set holds each word once
+            vectors = vectors + self.embedding(word.masked_fill(again, 0))
+        vectors = vectors * (tokens != 0)[..., None]
+        half = self.config.window // 2
+        return torch.cat([_shifted(vectors, by) for by in range(-half, half + 1)], 2) if half else vectors
+
+    def _bag(self, tokens: Tensor) -> Tensor | None:
+        """Return f: 1 for each word that comes in the request or in the window, ``(B, l, words)``."""
+        if not self.bag_size:
+            return None
+        hot = F.one_hot(tokens, self.bag_size).to(self.embedding.weight.dtype)
+        hot = hot * (tokens != 0)[..., None]
+        if self.config.features == "request":
+            return hot.amax(1, keepdim=True).expand_as(hot)
+        reach = self.config.feature_window
+        return torch.stack([_shifted(hot, by) for by in range(-reach, reach + 1)]).amax(0)
+
+    def landmarks(self) -> dict[str, str]:
+        """Return where the word vectors, the states and what scores the tags are."""
+        if self.head is None:
+            return {"stem": "embedding", "features": "embedding_dropout", "head": "recurrent.passes.0.answer"}
+        return {"stem": "embedding", "features": "dropout", "head": "head"}
+
+
+def _shifted(x: Tensor, by: int) -> Tensor:
+    """Return what stands ``by`` places later at each place of ``(B, L, ...)``, 0 where there is none."""
+    rest = (0, 0) * (x.dim() - 2)
+    if by >= 0:
+        return F.pad(x, (*rest, 0, by))[:, by:]
+    return F.pad(x, (*rest, -by, 0))[:, : x.shape[1]]

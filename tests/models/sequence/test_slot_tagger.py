@@ -1,0 +1,126 @@
+"""The slot tagger: its equations step by step, sets of words ahead, windows, bags, Jordan, padding, the chain."""
+
+import pytest
+import torch
+
+from netsmith.core.errors import ConfigError
+from netsmith.layers.chain import chain_potentials, surprisal
+from netsmith.models.sequence.slot_tagger import SlotTagger
+
+TEXTS = [[5, 2, 2, 3, 7], [4, 4], [6]]
+KINDS = [
+    {},
+    {"window": 3, "bidirectional": True},
+    {"lookahead": 2, "features": "request"},
+    {"cell": "jordan", "features": "window", "feature_window": 1},
+    {"cell": "jordan", "bidirectional": True, "window": 5},
+    {"cell": "lstm", "lookahead": 1, "window": 3, "features": "window", "feature_window": 2},
+    {"cell": "gru", "bidirectional": True, "crf": True, "features": "request"},
+]
+
+
+def padded(rows, length):
+    return torch.tensor([row + [0] * (length - len(row)) for row in rows])
+
+
+def build(**fields):
+    torch.manual_seed(0)
+    sizes = {"embedding_size": 4, "hidden_size": 3, "vocab_size": 9, "num_classes": 5}
+    model = SlotTagger.Config(**sizes | fields).build().double().eval()
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight.normal_(std=0.5)
+        model.embedding.weight[0] = 0
+    return model
+
+
+def test_an_elman_network_is_the_papers_equations():
+    """s = f(U x + W s' + F f), y = V s + G f with n-hot x, n-hot f: products of matrices and vectors of words."""
+    model = build(lookahead=1, features="window", feature_window=1)
+    cell = model.recurrent.passes[0]
+    given = cell.weight_ih_l0
+    embed, inner = model.embedding.weight, cell.weight_hh_l0
+    u, f = given[:, :4] @ embed.T, given[:, 4:]  # (H, V) each
+    bias = cell.bias_ih_l0 + cell.bias_hh_l0
+    for text in TEXTS:
+        found = model(torch.tensor([text]))[0]
+        state = torch.zeros(3).double()
+        for at in range(len(text)):
+            x, bag = torch.zeros(9).double(), torch.zeros(9).double()
+            x[text[at : at + 2]] = 1.0
+            bag[text[max(0, at - 1) : at + 2]] = 1.0
+            state = torch.tanh(u @ x + inner @ state + f @ bag + bias)
+            wanted = model.head(state) + model.features.weight @ bag
+            torch.testing.assert_close(found[at], wanted, rtol=0, atol=1e-12)
+
+
+def test_a_jordan_network_feeds_its_own_answer_back():
+    model = build(cell="jordan", window=3)
+    cell = model.recurrent.passes[0]
+    text = TEXTS[0]
+    zero = torch.zeros(4).double()
+    vectors = [zero, *model.embedding(torch.tensor(text)), zero]
+    answer = torch.zeros(5).double()
+    for at, logits in enumerate(model(torch.tensor([text]))[0]):
+        x = torch.cat(vectors[at : at + 3])
+        hidden = torch.sigmoid(cell.inputs(x) + cell.recurrent(answer))
+        torch.testing.assert_close(logits, cell.answer(hidden), rtol=0, atol=1e-12)
+        answer = logits.softmax(0)
+
+
+def test_the_requests_bag_is_the_same_at_every_place_and_only_its_own():
+    model = build(features="request")
+    bag = model._bag(padded(TEXTS, 6))
+    assert bag.shape == (3, 6, 9)
+    for row, text in enumerate(TEXTS):
+        wanted = torch.zeros(9).double()
+        wanted[text] = 1.0
+        assert (bag[row] == wanted).all()
+
+
+@pytest.mark.parametrize("fields", KINDS)
+def test_answers_do_not_depend_on_padding(fields):
+    model = build(**fields)
+    for length in (5, 8):
+        found = model(padded(TEXTS, length))
+        assert found.shape[:2] == (3, length)
+        for row, text in enumerate(TEXTS):
+            alone = model(torch.tensor([text]))[0]
+            torch.testing.assert_close(found[row, : len(text)], alone, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("fields", KINDS)
+def test_every_part_learns_and_padding_does_not(fields):
+    model = build(**fields).train()
+    output = model(padded(TEXTS, 6))
+    loss = surprisal(output, torch.ones(3, 6, dtype=torch.int64)) if output.dim() == 4 else output.logsumexp(-1)
+    loss.sum().backward()
+    for name, parameter in model.named_parameters():
+        assert parameter.grad is not None, name
+        assert parameter.grad.isfinite().all(), name
+        assert parameter.grad.any(), name
+    assert not model.embedding.weight.grad[0].any()
+
+
+def test_the_chain_stands_on_the_same_scores():
+    chain, plain = build(crf=True), build()
+    missing = plain.load_state_dict(chain.state_dict(), strict=False)
+    assert set(missing.unexpected_keys) == {"transitions", "ends"}
+    tokens = padded(TEXTS, 6)
+    start, end = chain.ends
+    wanted = chain_potentials(plain(tokens), chain.transitions, tokens != 0, start=start, end=end)
+    torch.testing.assert_close(chain(tokens), wanted, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("fields", "text"),
+    [
+        ({"window": 4}, "window=4: expected an odd number"),
+        ({"features": "window"}, "feature_window=0"),
+        ({"feature_window": 2}, "feature_window=2"),
+        ({"cell": "jordan", "dropout": 0.5}, "a jordan cell answers itself"),
+    ],
+)
+def test_settings_that_do_not_fit_are_refused(fields, text):
+    with pytest.raises(ConfigError, match=text):
+        SlotTagger.Config(**fields)
