@@ -16,6 +16,7 @@ KINDS = [
     {"cell": "jordan", "bidirectional": True, "window": 5},
     {"cell": "lstm", "lookahead": 1, "window": 3, "features": "window", "feature_window": 2},
     {"cell": "gru", "bidirectional": True, "crf": True, "features": "request"},
+    {"cell": "lstm", "bidirectional": True, "frame": True},
 ]
 
 
@@ -83,10 +84,11 @@ def test_answers_do_not_depend_on_padding(fields):
     model = build(**fields)
     for length in (5, 8):
         found = model(padded(TEXTS, length))
-        assert found.shape[:2] == (3, length)
+        first = int(model.config.frame)  # what answers for the whole request
+        assert found.shape[:2] == (3, first + length)
         for row, text in enumerate(TEXTS):
             alone = model(torch.tensor([text]))[0]
-            torch.testing.assert_close(found[row, : len(text)], alone, rtol=0, atol=1e-12)
+            torch.testing.assert_close(found[row, : first + len(text)], alone, rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("fields", KINDS)
@@ -119,8 +121,19 @@ def test_the_chain_stands_on_the_same_scores():
         ({"features": "window"}, "feature_window=0"),
         ({"feature_window": 2}, "feature_window=2"),
         ({"cell": "jordan", "dropout": 0.5}, "a jordan cell answers itself"),
+        ({"cell": "jordan", "frame": True}, "a jordan cell shows no states"),
+        ({"crf": True, "frame": True}, "no chain of an intent"),
     ],
 )
 def test_settings_that_do_not_fit_are_refused(fields, text):
     with pytest.raises(ConfigError, match=text):
         SlotTagger.Config(**fields)
+
+
+def test_the_intent_is_told_from_the_largest_states():
+    model = build(frame=True)
+    for text in TEXTS:
+        tokens = torch.tensor([text])
+        states = model.recurrent(model.embedding(tokens))
+        torch.testing.assert_close(model(tokens)[0, 0], model.intent(states[0].amax(0)), rtol=0, atol=1e-12)
+        torch.testing.assert_close(model(tokens)[0, 1:], model.head(states[0]), rtol=0, atol=1e-12)

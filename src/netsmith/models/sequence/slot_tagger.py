@@ -38,12 +38,16 @@ class SlotTagger(nn.Module):
     :math:`G f_t`); of two directions the mean. With ``crf`` the scores of tags that follow each other are learned, and
     the answer is potentials for the task ``chain``.
 
+    With ``frame`` an answer for the whole request stands before those of the words, for the task ``frame``: a linear
+    layer on each state's maximum over the words (Zhang & Wang 2016, "A joint model of intent determination and slot
+    filling", IJCAI).
+
     Answers do not depend on padding: outside of the request are zeros. Word vectors are drawn from U(-0.2, 0.2), as
     Mesnil et al. draw theirs, G is zero at first.
 
     Shapes:
         ``(B, L)`` int64, padded on the right with 0, to logits ``(B, L, K)``; with ``crf`` to potentials
-        ``(B, L, K, K)``.
+        ``(B, L, K, K)``; with ``frame`` to logits ``(B, 1 + L, K)``.
     """
 
     class Config(ModelConfig):
@@ -59,6 +63,7 @@ class SlotTagger(nn.Module):
             features: The bag of words beside it: of the ``request``, of a ``window``, or ``none``.
             feature_window: How far a window's bag reaches to either side, in words.
             crf: Whether tags are scored as a chain.
+            frame: Whether it answers for the whole request, too.
             embedding_dropout: Share of the input's numbers dropped in training.
             dropout: Share of the states' numbers dropped in training; a ``jordan`` cell's states are inside of it.
             vocab_size: Tokens known, padding and unknown included.
@@ -77,6 +82,7 @@ class SlotTagger(nn.Module):
         features: Literal["none", "request", "window"] = "none"
         feature_window: int = Field(default=0, ge=0)
         crf: bool = False
+        frame: bool = False
         embedding_dropout: float = Field(default=0.0, ge=0, lt=1)
         dropout: float = Field(default=0.0, ge=0, lt=1)
         vocab_size: int | Auto = AUTO
@@ -94,6 +100,8 @@ class SlotTagger(nn.Module):
                 )
             if self.cell == "jordan" and self.dropout:
                 raise ValueError(f"dropout={self.dropout:g}: a jordan cell answers itself; use embedding_dropout")
+            if self.frame and (self.crf or self.cell == "jordan"):
+                raise ValueError("frame: there is no chain of an intent and slots, and a jordan cell shows no states")
             return self
 
     def __init__(self, config: SlotTagger.Config) -> None:
@@ -113,6 +121,7 @@ class SlotTagger(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
         self.head = None if config.cell == "jordan" else nn.Linear(self.recurrent.width, tags)  # V
         self.features = nn.Linear(self.bag_size, tags, bias=False) if self.bag_size else None  # G
+        self.intent = nn.Linear(self.recurrent.width, tags) if config.frame else None
         self.transitions = nn.Parameter(torch.zeros(tags, tags)) if config.crf else None
         self.ends = nn.Parameter(torch.zeros(2, tags)) if config.crf else None  # of the first tag, of the last
         with torch.no_grad():
@@ -138,7 +147,12 @@ class SlotTagger(nn.Module):
             assert self.ends is not None
             start, end = self.ends
             return chain_potentials(scores, self.transitions, tokens != 0, start=start, end=end)
-        return F.pad(scores, (0, 0, 0, tokens.shape[1] - seen.shape[1]))
+        scores = F.pad(scores, (0, 0, 0, tokens.shape[1] - seen.shape[1]))
+        if self.intent is None:
+            return scores
+        outside = (seen == 0) & (seen != 0).any(1, keepdim=True)  # an empty request is read as zeros
+        whole = states.masked_fill(outside[..., None], -torch.inf).amax(1)  # (B, W)
+        return torch.cat([self.intent(whole)[:, None], scores], 1)
 
     def _inputs(self, tokens: Tensor) -> Tensor:
         """Return x: n-hot vectors of the words ahead in their embedding, in windows; ``(B, l, window * size)``."""
