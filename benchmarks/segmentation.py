@@ -1,66 +1,212 @@
-"""The bakeoff's scores of a trained segmenter on the test texts of 2005 (icwb2: PKU or MSR).
+"""Chinese segmentation against jieba: the same dictionary, the same table, the same text, in turns in one process.
 
-The gold words are those of the official file, wide Latin letters and digits read as plain ones, as in training. Words
-not in the known list are new: the official list of the bakeoff's training words, so that OOV means what it does in its
-tables. A run that was trained on other text (PFR is an earlier release of PKU's month) is not in the closed track.
+First every mode's output is compared on the whole text, more than a megabyte of news, reviews, poems and test sets of
+$NETSMITH_DATA with odd strings between, and once more with words of the user's own. Then each round runs one right
+after the other, in an order that alternates; the median of the paired ratios of time (jieba's / ours) is printed:
+2 means twice jieba's throughput. Both are warm: dictionaries, tables and compiled loops are loaded before, and what
+loading takes is told apart. CPU time is counted, as other programs may run on the machine.
 
-Run: python benchmarks/segmentation.py RUN [--test pku] [--lines 0] (needs NETSMITH_DATA/icwb2)
+Run: NETSMITH_DATA=... python benchmarks/segmentation.py [--rounds 9] [--out benchmarks/segmentation.evidence.json]
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import os
+import random
+import statistics
+import tempfile
+import time
+import warnings
+import zipfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-from netsmith.api.run import load
-from netsmith.core.errors import DataError
-from netsmith.data._download import OfficialFile, official_contents
-from netsmith.data._words import narrow
-from netsmith.layers.bakeoff import score_words
+from netsmith.models.chinese import (
+    PlaceHmm,
+    PrefixDictionary,
+    Segmenter,
+    TagHmm,
+    jieba_folder,
+    jieba_place_table,
+    jieba_tag_table,
+)
 
-FILES = {
-    "pku": (
-        OfficialFile(
-            "gold/pku_test_gold.utf8", 716386, "fe329f11e7b080d35060f1b743bd7680dbfa1463fb6fc179a2b6b3baccf9a434"
-        ),
-        OfficialFile(
-            "gold/pku_training_words.utf8", 490217, "68fdbcef065d315e5dc3dc4c0e1b68997b1849141ba93b8fa2325fb088b5b0f3"
-        ),
-    ),
-    "msr": (
-        OfficialFile(
-            "gold/msr_test_gold.utf8", 762801, "41f883846d26a96cb7462a6664b202b930936658d2a7904e8d7a06bf57da876d"
-        ),
-        OfficialFile(
-            "gold/msr_training_words.utf8", 1065391, "d5328d5cc8576c8e008e70ad33882aae4ce2cbbbf6cd1130c59a66a248961b8c"
-        ),
-    ),
+WAYS: dict[str, dict[str, Any]] = {
+    "accurate": {},
+    "accurate, no hmm": {"hmm": False},
+    "search": {"mode": "search"},
+    "search, no hmm": {"mode": "search", "hmm": False},
+    "full": {"mode": "full"},
 }
+ODD = "\r\n \u3000AT&T和3AT&T-5G c#与C++、.NET 3.5%涨12.34%...5.%%\t𠮷家😀👍🏽\ud83d龘\x00\uffff鿕鿖ＡＢひ한\n"
+USER = "云计算 5\n李小福 2 nr\nEdu Trust认证 2000\n台中\nb 3\nbc 7\n的 0\n小区 0\n今天天气 n\n中国人民 0\n"
+
+
+def whole_text() -> str:
+    """Return more than a megabyte from five sources, mixed by paragraph, with odd strings and very long lines."""
+    data = Path(os.environ["NETSMITH_DATA"])
+    news = zipfile.ZipFile(data / "pfr-199801/199801.zip").read("199801.txt").decode("gb18030")
+    parts = ["".join(token.rpartition("/")[0].lstrip("[") for token in line.split()[1:]) for line in news.splitlines()][
+        :1000
+    ]
+    for name in ("pku", "msr"):
+        parts += (data / f"icwb2/testing/{name}_test.utf8").read_text("utf-8").splitlines()[:700]
+    reviews = zipfile.ZipFile(data / "chnsenticorp/chnsenticorp.zip").read("test.tsv").decode("utf-8")
+    parts += reviews.splitlines()[:700]
+    for poem in json.loads((data / "chinese-poetry/全唐诗/poet.tang.0.json").read_text("utf-8"))[:300]:
+        parts += [poem["title"] + poem["author"], *poem["paragraphs"]]
+    draw = random.Random(0)
+    draw.shuffle(parts)
+    parts[::50] = [part + ODD for part in parts[::50]]
+    long = "".join("".join(parts).split())[:100_000]
+    return "\n".join([long, *parts, ""])
+
+
+def theirs(peer: Any, text: str, mode: str = "accurate", hmm: bool = True) -> list[str]:
+    """Run jieba."""
+    if mode == "full":
+        return peer.lcut(text, cut_all=True)
+    return peer.lcut_for_search(text, HMM=hmm) if mode == "search" else peer.lcut(text, HMM=hmm)
+
+
+def same(name: str, ours: list[Any], other: list[Any]) -> int:
+    """Stop where two lists of words differ; return how many there are."""
+    for at, (own, peer) in enumerate(zip(ours, other, strict=False)):
+        assert own == peer, f"{name}: differs at {at}: {ours[at - 3 : at + 3]} and {other[at - 3 : at + 3]}"
+    assert len(ours) == len(other), name
+    return len(ours)
+
+
+def compare(name: str, ours: Callable[[], Any], other: Callable[[], Any], size: int, rounds: int) -> dict[str, Any]:
+    """Run both in turns; return the paired ratios."""
+    ratios, seconds = [], []
+    for number in range(rounds):
+        spent = {}
+        for which in (ours, other) if number % 2 else (other, ours):
+            begin = time.process_time()
+            which()
+            spent[which] = time.process_time() - begin
+        ratios.append(spent[other] / spent[ours])
+        seconds.append(spent[ours])
+    median = statistics.median(ratios)
+    rate = size / statistics.median(seconds) / 2**20
+    print(f"{name:34}{median:8.2f}   {min(ratios):.2f} to {max(ratios):.2f}   ours {rate:.2f} MiB/s", flush=True)
+    return {"ratio": round(median, 3), "ratios": [round(ratio, 3) for ratio in ratios], "mib_per_s": round(rate, 2)}
 
 
 def main() -> None:
-    """Segment, score and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("run", type=Path)
-    parser.add_argument("--test", choices=sorted(FILES), default="pku")
-    parser.add_argument("--lines", type=int, default=0, help="only so many lines, evenly spread; 0 for all")
-    given = parser.parse_args()
-    if not os.environ.get("NETSMITH_DATA"):
-        raise DataError("NETSMITH_DATA is not set; expected the folder that holds icwb2 (its terms forbid a download)")
-    gold, words = official_contents("icwb2", FILES[given.test], mirrors=()).values()
-    true = [narrow(line).split() for line in gold.decode("utf-8-sig").split("\n")]
-    true = [line for line in true if line]
-    if given.lines:
-        true = true[:: max(1, len(true) // given.lines)][: given.lines]
-    known = {narrow(word) for word in words.decode("utf-8-sig").split()}
-    run = load(given.run)
-    found: list[list[str]] = []
-    for at in range(0, len(true), 50):
-        found += [answer["words"] for answer in run.predict(["".join(line) for line in true[at : at + 50]])]
-    scores = score_words(true, found, known=known)
-    print(json.dumps({"run": given.run.name, "test": given.test, "lines": len(true), **scores._asdict()}, indent=1))
+    """Run what is asked for."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--rounds", type=int, default=9, help="paired rounds, at least 7")
+    parser.add_argument("--megabytes", type=float, default=1.0, help="of the text that is timed; all is compared")
+    parser.add_argument("--no-tags", action="store_true", help="leave jieba's slowest mode out")
+    parser.add_argument("--out", type=Path, help="write the figures as JSON")
+    asked = parser.parse_args()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # jieba's own
+        jieba = importlib.import_module("jieba")
+        tagger = importlib.import_module("jieba.posseg")
+    jieba.setLogLevel(60)
+    jieba.initialize()
+    text = whole_text()
+    size = len(text.encode("utf-8", "surrogatepass"))
+    folder = jieba_folder()
+    assert folder is not None
+    loads: dict[str, float] = {}
+
+    def load(name: str, make: Callable[[], Any]) -> Any:
+        begin = time.process_time()
+        made = make()
+        loads[name] = round(time.process_time() - begin, 2)
+        return made
+
+    words = load("dictionary", lambda: PrefixDictionary.from_file(folder / "dict.txt"))
+    hmm = load("table of places", lambda: PlaceHmm(jieba_place_table(folder)))
+    tags = load("table of tags", lambda: TagHmm(jieba_tag_table(folder)))
+    plain = Segmenter(words, hmm=hmm, tag_hmm=tags)
+    ways = {"pure Python": plain}
+    try:
+        ways["numba"] = Segmenter(words, hmm=hmm, fast=True)
+    except ImportError as error:
+        print(error)
+    else:
+        load("compiling, arrays", lambda: [ways["numba"].segment("去北京", **way) for way in WAYS.values()])
+    print(f"{size:,} bytes, {len(text):,} characters; CPU seconds to load: {loads}")
+
+    compared: dict[str, int] = {}
+    for name, way in WAYS.items():
+        expected = theirs(jieba, text, **way)
+        for kind, segmenter in ways.items():
+            compared[name] = same(f"{name}, {kind}", segmenter.segment(text, **way), expected)
+    for mode, named in (("accurate", "default"), ("search", "search")):
+        expected = list(jieba.tokenize(text, mode=named))
+        compared[f"places, {mode}"] = same(f"places, {mode}", plain.tokens(text, mode=mode), expected)
+    tag_text = text[: len(text) // 4] if asked.no_tags else text
+    for name, use in (("tags", True), ("tags, no hmm", False)):
+        expected = [tuple(pair) for pair in tagger.lcut(tag_text, HMM=use)]
+        compared[name] = same(name, plain.tag(tag_text, hmm=use), expected)
+    with tempfile.NamedTemporaryFile("w", suffix=".txt", encoding="utf-8") as user:
+        user.write(USER)
+        user.flush()
+        peer = jieba.Tokenizer()
+        peer.load_userdict(user.name)
+        own = PrefixDictionary.from_file(folder / "dict.txt")
+        mine = {"pure Python": Segmenter(own, hmm=hmm)}
+        mine["pure Python"].load_user_words(user.name)
+        if "numba" in ways:
+            mine["numba"] = ways["numba"]
+            ways["numba"].dictionary, ways["numba"].forced = own, mine["pure Python"].forced
+    for name, way in WAYS.items():
+        expected = theirs(peer, text, **way)
+        for kind, segmenter in mine.items():
+            compared[f"user words, {name}"] = same(
+                f"user words, {name}, {kind}", segmenter.segment(text, **way), expected
+            )
+    print("the same words: " + ", ".join(f"{name} {count:,}" for name, count in compared.items()))
+    jieba.finalseg.Force_Split_Words.clear()
+    if "numba" in ways:
+        ways["numba"] = Segmenter(words, hmm=hmm, fast=True)
+        for way in WAYS.values():
+            ways["numba"].segment("去北京", **way)
+
+    timed = text[100_000:][: int(asked.megabytes * 2**20 / 3)]
+    bulk = len(timed.encode("utf-8", "surrogatepass"))
+    figures: dict[str, Any] = {}
+    print(f"{'':34}{'median':>8}   ratios jieba's time / ours")
+    for kind, segmenter in ways.items():
+        for name, way in WAYS.items():
+            figures[f"{name}, {kind}"] = compare(
+                f"{name}, {kind}",
+                lambda segmenter=segmenter, way=way: segmenter.segment(timed, **way),
+                lambda way=way: theirs(jieba, timed, **way),
+                bulk,
+                max(7, asked.rounds),
+            )
+    for name, use in (("tags", True), ("tags, no hmm", False)):
+        few = timed[: len(timed) // (20 if use else 4)]
+        if not asked.no_tags or not use:
+            figures[f"{name}, pure Python"] = compare(
+                f"{name}, pure Python",
+                lambda few=few, use=use: plain.tag(few, hmm=use),
+                lambda few=few, use=use: tagger.lcut(few, HMM=use),
+                len(few.encode("utf-8", "surrogatepass")),
+                max(7, asked.rounds),
+            )
+    if asked.out is not None:
+        told = {
+            "jieba": jieba.__version__,
+            "python": ".".join(map(str, __import__("sys").version_info[:3])),
+            "bytes_compared": size,
+            "words_compared": compared,
+            "bytes_timed": bulk,
+            "load_cpu_s": loads,
+            "modes": figures,
+        }
+        asked.out.write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
