@@ -36,7 +36,7 @@ def unroll(cell: Cell, x: Tensor, *, lengths: Tensor | None = None, state: State
     """
     if x.dim() != 3 or x.shape[2] != cell.input_size or not x.shape[1]:
         raise DataError(f"expected sequences of shape (batch, steps, {cell.input_size}), got {tuple(x.shape)}")
-    state = cell.start(len(x)) if state is None else state
+    state = cell.start(x.shape[0]) if state is None else state  # of a graph, any number
     outputs = []
     for time, projected in enumerate(cell.project(x).unbind(1)):
         output, after = cell.step(projected, state)
