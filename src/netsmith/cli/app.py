@@ -185,6 +185,24 @@ def generate(
 
 
 @app.command()
+def search(
+    folder: str = typer.Argument(..., help="A folder of text files.", metavar="FOLDER"),
+    query: str = typer.Argument(..., help="Some words."),
+    method: str = typer.Option("bm25", "--method", help="bm25, or tfidf (cosine)."),
+    top: int = typer.Option(10, "--top", help="How many texts at most.", min=1),
+    encoding: str = typer.Option("", "--encoding", help="Of the files; by default each file's own is found."),
+    json: bool = _JSON,
+) -> None:
+    """Find the texts of a folder that fit some words.
+
+    Nothing is stored: the folder is read each time.
+    """
+    from netsmith.cli import search as verb
+
+    verb.search(folder, query, method=method, top=top, encoding=encoding, as_json=json)
+
+
+@app.command()
 def explain(
     run: str = _RUN,
     source: str = typer.Option("", "--input", help="A file to explain; examples of the test split by default."),
