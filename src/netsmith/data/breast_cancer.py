@@ -25,9 +25,6 @@ _COUNT = 569
 class BreastCancer(BundledTable):
     """Ten measurements of the nuclei in one picture: their mean, its standard error, and the mean of the three largest.
 
-    There is no official split: it is drawn, class by class, from ``split_seed``. Columns are normalized with the mean
-    and deviation of the training part.
-
     Raises:
         MissingExtraError: scikit-learn is not installed and ``twin`` is not set.
     """

@@ -23,8 +23,7 @@ _COUNT = 150
 class Iris(BundledTable):
     """The table on which classifiers have been shown since Fisher: a plane parts setosa from the others, which overlap.
 
-    There is no official split: it is drawn, class by class, from ``split_seed``. Columns are normalized with the mean
-    and deviation of the training part. Scikit-learn's copy is Fisher's, but for two flowers of the well-known file.
+    Scikit-learn's copy is Fisher's, but for two flowers of the well-known file.
 
     Raises:
         MissingExtraError: scikit-learn is not installed and ``twin`` is not set.

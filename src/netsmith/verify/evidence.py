@@ -178,7 +178,8 @@ def _is_of(path: Path, config: Experiment.Config) -> bool:
         resolved = ("steps", "evaluate_every", "checkpoint_every")
         same = config.derive(**{field: getattr(saved, field) for field in resolved})
         if isinstance(saved.method, FineTuning.Config) and isinstance(config.method, FineTuning.Config):
-            same = same.derive(**{"method.layers": saved.method.layers})  # all that fit, where the recipe does not say
+            layers = config.method.layers or saved.method.layers  # all that fit, where the recipe does not say
+            same = same.derive(**{"method.layers": layers})
         return same.derive(epochs=0).resolve(spec, batches=None).derive(epochs=config.epochs) == saved
     except NetsmithError:
         return False

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from netsmith.core.findings import Findings, Grid, Lines, Number, Picture, Pictures, Series
+from netsmith.core.keys import key
 from netsmith.core.roles import LabConfig, SourceConfig
 from netsmith.data.digits import Digits
 from netsmith.engine.batch import Batch
@@ -134,8 +135,9 @@ class BoltzmannDigits:
     def _learn(self, seen: dict[str, Tensor], hidden: int) -> _Learned:
         """Climb the likelihood of the training images; equal ones are taken once, with their number as weight."""
         config = self.config
-        torch.manual_seed(config.seed)
-        model = BoltzmannMachine.Config(hidden=hidden, std=0.01, in_features=config.side**2).build()
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(key(config.seed, "weights"))
+            model = BoltzmannMachine.Config(hidden=hidden, std=0.01, in_features=config.side**2).build()
         model.bias[: model.visible] = _shares(seen["train"]).logit()
         forms, counts = seen["train"].unique(dim=0, return_counts=True)
         batch = Batch(forms, weights=counts.double())
@@ -152,7 +154,7 @@ class BoltzmannDigits:
 
     def _pictures(self, train: Tensor, model: BoltzmannMachine) -> tuple[Pictures, Pictures]:
         """Return training images, and as many that the machine draws."""
-        generator = torch.Generator().manual_seed(self.config.seed)
+        generator = torch.Generator().manual_seed(key(self.config.seed, "pictures"))
         chosen = train[torch.randperm(len(train), generator=generator)[:_SHOWN]]
         start = (torch.rand(_SHOWN, len(model.bias), generator=generator) < 0.5).double()
         drawn = model.gibbs(start, sweeps=self.config.sweeps, generator=generator)[:, : train.shape[1]]

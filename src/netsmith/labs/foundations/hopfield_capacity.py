@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from itertools import pairwise
 
@@ -33,7 +34,10 @@ def _load(y: float) -> float:
     return 0.5 * (math.erf(y) / y - 2 / math.sqrt(math.pi) * math.exp(-y * y)) ** 2
 
 
-_CRITICAL = max((step / 10_000 for step in range(5_000, 30_000)), key=_load)  # y of the largest load
+@functools.cache
+def _critical() -> float:
+    """Return the y of the largest load."""
+    return max((step / 10_000 for step in range(5_000, 30_000)), key=_load)
 
 
 def critical_load() -> tuple[float, float]:
@@ -43,7 +47,7 @@ def critical_load() -> tuple[float, float]:
         >>> [round(value, 4) for value in critical_load()]
         [0.1379, 0.0163]
     """
-    return _load(_CRITICAL), math.erfc(_CRITICAL) / 2
+    return _load(_critical()), math.erfc(_critical()) / 2
 
 
 def expected_error(load: float) -> float | None:
@@ -55,7 +59,7 @@ def expected_error(load: float) -> float | None:
     """
     if load > critical_load()[0]:
         return None
-    low, high = _CRITICAL, 20.0  # between them the load falls as y rises
+    low, high = _critical(), 20.0  # between them the load falls as y rises
     for _ in range(60):
         middle = (low + high) / 2
         low, high = (middle, high) if _load(middle) > load else (low, middle)

@@ -92,9 +92,9 @@ class LogisticRegression(Fitted):
                 ) from None
         found = torch.from_numpy(learner.classes_)
         rows_of_weights, offsets = torch.from_numpy(learner.coef_), torch.from_numpy(learner.intercept_)
-        if len(found) == 2:  # one function z of the second class against the first
-            rows_of_weights = torch.cat([torch.zeros_like(rows_of_weights), rows_of_weights])
-            offsets = torch.cat([torch.zeros_like(offsets), offsets])
+        if len(found) == 2:  # one function z of the second class against the first, which each gets half of
+            rows_of_weights = torch.cat([-rows_of_weights / 2, rows_of_weights / 2])
+            offsets = torch.cat([-offsets / 2, offsets / 2])
         weight, bias = torch.zeros_like(self.weight).cpu(), torch.full_like(self.bias, _NEVER).cpu()
         weight[found], bias[found] = rows_of_weights, offsets
         self.hold(weight=weight, bias=bias)

@@ -39,7 +39,7 @@ class Perceptron(nn.Module):
 
     Shapes:
         ``(B, ...)`` with ``in_features`` numbers per example to ``(B, num_classes)`` float64 scores; of two classes,
-        the first one's is 0.
+        the first one's is less the second's.
 
     Raises:
         DataError: In ``learn``: targets that are not one class of ``0..num_classes - 1`` per example.
@@ -76,7 +76,7 @@ class Perceptron(nn.Module):
     def forward(self, inputs: Tensor) -> Tensor:
         """Return a score for each class."""
         scores = inputs.flatten(1).to(self.weight.dtype) @ self.weight.T + self.bias  # (B, U)
-        return torch.cat([torch.zeros_like(scores), scores], 1) if self.config.num_classes == 2 else scores
+        return torch.cat([-scores, scores], 1) if self.config.num_classes == 2 else scores
 
     def learn(self, batch: Batch, *, rate: float) -> dict[str, float]:
         """Show the batch's examples one after the other.

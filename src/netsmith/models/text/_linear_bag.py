@@ -132,7 +132,8 @@ def fit_by(
 ) -> tuple[Tensor, Tensor]:
     """Fit a linear classifier of scikit-learn and return its weight ``(F, C)`` and offset ``(C,)``.
 
-    Of two classes scikit-learn keeps one row of weights, positive for the second: the first class's are zeros.
+    Of two classes scikit-learn keeps one row of weights, positive for the second: each class gets half of it, so that
+    their difference is what was fitted, and either can be asked what speaks for it.
 
     Raises:
         ConfigError: It did not converge.
@@ -150,6 +151,6 @@ def fit_by(
             ) from None
     coefficients, intercept = torch.from_numpy(learner.coef_), torch.as_tensor(learner.intercept_).double()
     if classes == 2:
-        coefficients = torch.cat([torch.zeros_like(coefficients), coefficients])
-        intercept = torch.cat([torch.zeros_like(intercept), intercept])
+        coefficients = torch.cat([-coefficients / 2, coefficients / 2])
+        intercept = torch.cat([-intercept / 2, intercept / 2])
     return coefficients.T.contiguous(), intercept

@@ -28,7 +28,7 @@ CARD = {
 }
 
 experiment = Experiment.Config(
-    method=ClosedForm.Config(model=Svm.Config(), task=Classify.Config()),
+    method=ClosedForm.Config(model=Svm.Config(break_ties=True), task=Classify.Config()),
     data=BreastCancer.Config(batch=569),
     epochs=1,
 )
