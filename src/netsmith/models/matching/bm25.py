@@ -24,7 +24,7 @@ Idf = Literal["positive", "robertson"]
 def bm25_idf(frequency: int, *, size: int, idf: Idf = "positive") -> float:
     r"""Return the weight of a word that comes in ``frequency`` of ``size`` documents.
 
-    ``robertson`` is :math:`\ln \frac{N - n + 1/2}{n + 1/2}` (equation 3.3 without relevance feedback), below 0 for a
+    ``robertson`` is :math:`\ln \frac{N - n + 1/2}{n + 1/2}`, below 0 for a
     word of more than half of the documents; ``positive`` adds 1 within the logarithm, as Lucene does.
 
     Raises:
@@ -80,5 +80,5 @@ def bm25_scores(
         documents, counts = index.postings(word)
         if len(documents):
             weight = times * bm25_idf(len(documents), size=len(index), idf=idf)
-            scores[documents] += weight * (k1 + 1) * counts / (counts + saturation[documents])  # Eq. 3.15
+            scores[documents] += weight * (k1 + 1) * counts / (counts + saturation[documents])
     return scores
