@@ -129,7 +129,7 @@ def index_folder(folder: str | Path, *, encoding: str = "") -> FolderIndex:
     files: dict[str, str] = {}
     skipped: dict[str, str] = {}
     for name, problem in text_files(folder):
-        path = folder / name
+        path, kind = folder / name, ""
         try:
             kind = "" if problem else guessed_encoding(path)
             kind = given if not kind and given.startswith(("utf-16", "utf-32")) else kind

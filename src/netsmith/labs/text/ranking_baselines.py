@@ -83,6 +83,7 @@ class RankingBaselines:
             for document in collection.documents.values():
                 index.add(self._tokens(document.text))
             queries = [query for query in collection.queries if query.answered]
+            scores: dict[str, float] = {}
             for method, label in _METHODS.items():
                 orders = _orders(collection, queries, self._scorer(method, index), self._tokens)
                 if key == "cranfield" and method == "bm25":
@@ -97,9 +98,9 @@ class RankingBaselines:
                     (_graded(query, order, without=without) for query, order in zip(queries, orders, strict=True)),
                     depth=_DEPTH,
                 )
+                scores[method] = found["map"]
                 numbers |= {f"{key}/{method}/{measure}": found[measure] for measure in measures}
                 rows.append((name, label, len(queries), *(found[measure] for measure in measures)))
-            scores = {method: numbers[f"{key}/{method}/map"] for method in _METHODS}
             first = max(scores, key=lambda method: scores[method])
             remarks.append(f"{name}: {_METHODS[first]} has the highest MAP, {scores[first]:.4f}.")
         middle = numbers["cranfield/median_rank_of_grade_0"]
