@@ -24,7 +24,17 @@ CARD = {
 
 VARIANTS = {
     "jordan": {
-        "set": {"method.model.cell": "jordan", "method.model.dropout": 0.0},
+        "set": {
+            "method.model.cell": "jordan",
+            "method.model.window": 7,
+            "method.model.hidden_size": 200,
+            "method.model.embedding_dropout": 0.5,
+            "method.model.dropout": 0.0,
+            "optimizers": {
+                "model": {"kind": "adamw", "lr": 0.01, "weight_decay": 0.01, "schedule": {"kind": "one_cycle"}}
+            },
+            "epochs": 14,
+        },
         "title": "Jordan network on ATIS slots",
     },
     "bidirectional": {
@@ -47,10 +57,20 @@ VARIANTS = {
             "method.model.cell": "lstm",
             "method.model.bidirectional": True,
             "method.model.crf": True,
+            "method.model.embedding_dropout": 0.5,
+            "method.model.dropout": 0.5,
             "method.task": {"kind": "chain", "scheme": "iob2"},
+            "data.max_length": 35,
+            "data.batch": 8,
+            "epochs": 7,
         },
         "title": "LSTM with a conditional random field on ATIS slots",
         "paper": "arXiv:1508.01991",
+        "deviations": [
+            "words only, no features; 500 of the 4,978 requests of training are dev, and are not learned",
+            "AdamW with a one-cycle rate and dropout in place of plain gradient descent; a window of five words",
+            "requests of training are cut after 35 words, the longest of dev; none of test is longer",
+        ],
         "claims": [
             {"metric": "test/f1", "value": 0.95, "tolerance": 0.0, "source": "netsmith: a target of our own"},
         ],
