@@ -38,10 +38,14 @@ def test_list_json_is_the_contract(netsmith):
 
 
 # learners whose work their fit decides, or that multiply nothing: each says why it is not counted
-UNCOUNTED_RECIPES = {"knn_mnist", "structured_perceptron_resume", "svm_digits", "tree_digits"}
+UNCOUNTED_RECIPES = {
+    "crf_resume", "crf_segmenter_pfr", "hmm_resume", "hmm_segmenter_pfr", "kneser_ney_ptb", "knn_mnist",
+    "maxent_polarity", "naive_bayes_mr", "structured_perceptron_resume", "svm_breast_cancer", "svm_digits",
+    "svm_polarity", "tree_digits",
+}  # fmt: skip
 UNCOUNTED_MODELS = {
-    "boltzmann_machine", "decision_tree", "hopfield", "hopfield_tsp", "k_nearest_neighbors", "mcculloch_pitts",
-    "structured_perceptron", "svm",
+    "bag_naive_bayes", "boltzmann_machine", "crf_tagger", "decision_tree", "hmm_tagger", "hopfield", "hopfield_tsp",
+    "k_nearest_neighbors", "linear_svm", "maximum_entropy", "mcculloch_pitts", "ngram", "structured_perceptron", "svm",
 }  # fmt: skip
 
 
@@ -51,12 +55,12 @@ def test_show_a_recipe(netsmith, name):
     found = json.loads(out)
     assert (code, err) == (0, "")
     assert (found["name"], found["kind"]) == (name, "recipe")
-    assert found["parameters"] == sum(row["parameters"] for row in found["layers"])
     assert found["experiment"]["data"]["twin"] is False
     if name in UNCOUNTED_RECIPES:
         assert found["macs"] is None
         assert found["uncounted"] in netsmith(f"show {name}").out
         return
+    assert found["parameters"] == sum(row["parameters"] for row in found["layers"])
     assert found["macs"] == sum(row["macs"] for row in found["layers"]) > 0
 
 
@@ -66,11 +70,11 @@ def test_show_a_model(netsmith, name):
     found = json.loads(out)
     assert code == 0
     assert (found["name"], found["kind"]) == (name, "model")
-    assert found["parameters"] == sum(row["parameters"] for row in found["layers"])
     if name in UNCOUNTED_MODELS:
-        assert (found["parameters"], found["macs"]) == (0, None)
+        assert (found["parameters"] > 0, found["macs"]) == (name == "crf_tagger", None)
         assert found["uncounted"] in netsmith(f"show {name}").out
         return
+    assert found["parameters"] == sum(row["parameters"] for row in found["layers"])
     assert found["macs"] > 0
 
 
@@ -176,8 +180,8 @@ def test_help_fits_the_screen(netsmith):
     assert max(map(len, out.splitlines())) <= 80
     verbs = [line.split()[0] for line in out.partition("Commands:\n")[2].splitlines()]
     wanted = (
-        "list show import train resume evaluate predict explain compress export serve compare similarity "
-        "lab report verify demo data"
+        "list show import train resume evaluate predict generate search explain compress export serve compare "
+        "similarity lab report verify demo data text"
     )
     assert " ".join(verbs) == wanted
 

@@ -14,14 +14,23 @@ WORDS = torch.tensor([[3, 1, 4, 1, 5, 9, 2], [6, 5, 3, 0, 0, 0, 0]])
 
 
 _NONE = "no channel of this network can be cut"
+_PARTS = "an assignment to a part of a tensor"
 UNCUT = {
     # counts, weights or examples per pixel and class: inputs and outputs only
     **dict.fromkeys(("naive_bayes_digits", "adaline_digits", "perceptron_digits", "logistic_digits"), _NONE),
     **dict.fromkeys(("linear_diabetes", "knn_mnist", "svm_digits", "tree_digits"), _NONE),
+    **dict.fromkeys(("adaline_iris", "perceptron_iris", "logistic_breast_cancer", "svm_breast_cancer"), _NONE),
+    **dict.fromkeys(("ar_airline", "ar_sunspots", "kneser_ney_ptb", "hmm_resume", "hmm_segmenter_pfr"), _NONE),
+    **dict.fromkeys(("maxent_polarity", "naive_bayes_mr", "svm_polarity"), _NONE),
     "neocognitron_digits": _NONE,  # its planes are averaged over (its v_S)
     "dbn_mnist": _NONE,  # the sigmoid of a channel that is zero is not
     # one matrix read in both directions, or tables looked up in: computed with, not layers
     "rbm_digits": "a weight or bias that is computed, not a parameter, in RBM",
+    "drop_connect_digits": "a weight or bias that is computed, not a parameter, in hidden.0.drop_connect",
+    # potentials are written place by place, and padding into them
+    **dict.fromkeys(("bilstm_crf_resume", "bilstm_crf_segmenter_pfr", "crf_resume", "crf_segmenter_pfr"), _PARTS),
+    **dict.fromkeys(("tagger",), _PARTS),
+    "rnn_ptb": "the operation torch.rnn_tanh",
     "structured_perceptron_resume": "a weight that is computed, not a parameter, in StructuredPerceptron",
 }
 

@@ -164,7 +164,10 @@ def _show_recipe(name: str) -> dict[str, Any]:
     entry, variant = find_recipe(name)
     row = _row(name, entry, variant)
     found = find(name, sets={"data.twin": True})
-    experiment = Experiment(found.config)
+    config, whole = found.config, found.config.data.whole_run
+    if whole:  # the twin's run may be shorter than stages counted in steps
+        config = config.derive(method=config.method.within(2 * whole))
+    experiment = Experiment(config)
     method = experiment.method
     network = Network(method.product(), method.product_spec(experiment.spec), task=method.task, name=name)
     real = find(name).config
@@ -199,7 +202,10 @@ def _show_model(name: str) -> dict[str, Any]:
     example = None if config.uncounted else _example(config)
     if example is None:
         return found | _uncounted(network, config.uncounted or "its form does not say what it takes")
-    return found | _counted(network, example)
+    try:
+        return found | _counted(network, example)
+    except RuntimeError:  # an operation that needs values, so that shapes alone do not do
+        return found | _counted(config.build().eval(), example)
 
 
 def _example(config: ModelConfig) -> Tensor | Graphs | None:
@@ -217,6 +223,9 @@ def _example(config: ModelConfig) -> Tensor | Graphs | None:
         return {"nodes": torch.zeros(1, 1, width), "edges": torch.zeros(1, 0, 2, dtype=torch.int64)}
     if width is None and "audio" in config.takes:
         return torch.zeros(1, 1, config.published.get("samples", 16_000))
+    if width is None and "series" in config.takes:
+        steps = max(fields.get(name, 1) for name in ("lags", "exogenous_lags", "order"))
+        return torch.ones(1, steps, fields.get("channels", 1 + fields.get("exogenous", 0)))
     return None if width is None else torch.zeros(1, width)
 
 

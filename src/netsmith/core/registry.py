@@ -128,8 +128,13 @@ def find_lab(name: str) -> Entry:
 
 
 def models() -> dict[str, Entry]:
-    """Every model file of the catalogue by name, read without importing one."""
-    return _catalogue("models")
+    """Every model file of the catalogue by name, read without importing one: those with a ``Config`` to build from."""
+    return {name: entry for name, entry in _catalogue("models").items() if _builds(entry.path)}
+
+
+def _builds(path: Path) -> bool:
+    classes = (node for node in ast.parse(path.read_text(encoding="utf-8")).body if isinstance(node, ast.ClassDef))
+    return any(isinstance(inner, ast.ClassDef) and inner.name == "Config" for node in classes for inner in node.body)
 
 
 def sizes() -> dict[str, tuple[Entry, dict[str, Any]]]:

@@ -29,7 +29,7 @@ def equal_shares(tokens: int, classes: int) -> list[int]:
     """
     if not 1 <= classes <= tokens:
         raise ConfigError(f"classes={classes}: expected 1 to {tokens}, the number of tokens")
-    share = (1 / torch.arange(1, tokens + 1, dtype=torch.float64)).cumsum(0)
+    share = (1 / torch.arange(1, tokens + 1, dtype=torch.float64, device="cpu")).cumsum(0)
     bounds = [0]
     for number in range(1, classes):
         wanted = float(share[-1]) * number / classes
@@ -66,7 +66,7 @@ class ClassSoftmax(nn.Module):
         self.sizes = list(sizes)
         self.of_class = nn.Linear(size, len(sizes))
         self.of_token = nn.Linear(size, sum(sizes))
-        numbers = torch.arange(len(sizes)).repeat_interleave(torch.tensor(sizes))
+        numbers = torch.arange(len(sizes)).repeat_interleave(torch.tensor(sizes), output_size=sum(sizes))
         self.register_buffer("classes_of", numbers, persistent=False)
         self.register_buffer("starts", torch.tensor([0, *sizes[:-1]]).cumsum(0), persistent=False)
 

@@ -45,6 +45,7 @@ class CRFTagger(nn.Module):
         """
 
         takes: ClassVar[tuple[InputKind, ...]] = ("text", "tokens")
+        uncounted: ClassVar[str] = "it looks up and adds, and multiplies nothing"
 
         window: int = Field(default=5, ge=1)
         buckets: int = Field(default=131_071, ge=0, le=2**28)
