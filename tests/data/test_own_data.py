@@ -201,6 +201,19 @@ def test_tables_of_every_format_are_equal(tmp_path, suffix):
     assert order(torch.cat(read)) == order(both)
 
 
+def test_columns_may_be_scaled_to_their_bounds(tmp_path):
+    path = str(save_rows(tmp_path / "people.csv"))
+    source = Table.Config(path=path, target="label", drop=("id",), scaling="min_max").build()
+    numbers = everything(source, "train").inputs[:, [0, 3]]
+    assert (numbers.amin(0).tolist(), numbers.amax(0).tolist()) == ([0.0, 0.0], [1.0, 1.0])
+    plain = Table.Config(path=path, target="label", drop=("id",)).build()
+    other = everything(plain, "train").inputs[:, [0, 3]]
+    by = other - other.amin(0)  # the same numbers, by another line
+    assert torch.allclose(numbers, by / by.amax(0), atol=1e-6)
+    with pytest.raises(ConfigError, match="keeps no mean to take for a missing number"):
+        Table.Config(path=path, scaling="min_max", missing="mean")
+
+
 def test_the_target_decides_the_problem(tmp_path):
     def outputs(values, **fields):
         rows = [{"x": i, "y": value} for i, value in enumerate(values)]

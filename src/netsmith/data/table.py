@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor
 
+from netsmith.core.config import later
 from netsmith.core.errors import ConfigError, DataError, did_you_mean, shorten
 from netsmith.core.keys import key as named_key
 from netsmith.core.spec import Inputs, Spec, Step
@@ -29,7 +30,8 @@ class Table(FixedSource):
     categories: the texts of the training part in order of the alphabet, an empty cell being one of its own. A row
     becomes one number per column (:func:`netsmith.layers.rows.encode_rows`), and
     :class:`~netsmith.layers.preprocess.Preprocess` makes the categories one-hot and normalizes the numbers with the
-    mean and deviation of the training part. Categories that only dev or test have become all zeros.
+    mean and deviation of the training part, or with its least and largest number. Categories that only dev or test
+    have become all zeros.
 
     The target is a class where it is text or at most 20 different whole numbers, else a value: ``(B, 1)`` float32 in
     its own unit.
@@ -47,12 +49,21 @@ class Table(FixedSource):
             drop: Columns that are not used (identifiers, free text).
             missing: An empty number: ``refuse`` it, or take the training ``mean``.
             max_categories: The most different texts a column may have.
+            scaling: ``z_score`` takes columns of numbers to mean 0 and deviation 1, ``min_max`` to 0..1, both by the
+                training part. Without outliers the second keeps what is bounded within its bounds.
         """
 
         problem: Literal["auto", "classes", "values"] = "auto"
         drop: tuple[str, ...] = ()
         missing: Literal["refuse", "mean"] = "refuse"
         max_categories: Annotated[int, Field(ge=2)] = 64
+        scaling: Literal["z_score", "min_max"] = later("z_score")
+
+        @model_validator(mode="after")
+        def _check_scaling(self) -> Self:
+            if self.scaling == "min_max" and self.missing == "mean":
+                raise ValueError("scaling='min_max' keeps no mean to take for a missing number; set missing='refuse'")
+            return self
 
     def __init__(self, config: Config) -> None:
         grids = {"train": _twin_grid(config)} if config.twin else read_grids(config.path, kind="Table")
@@ -86,7 +97,7 @@ class Table(FixedSource):
             )
             for split, (source, where) in at.items()
         }
-        inputs = _fit(columns, categories, raw["train"][at["train"][1]])
+        inputs = _fit(columns, categories, raw["train"][at["train"][1]], scaling=config.scaling)
         super().__init__(
             config,
             spec=Spec(dataset=Path(config.path).name or "table", inputs=inputs, outputs=target.outputs),
@@ -136,8 +147,14 @@ def _encode(
     return result
 
 
-def _fit(columns: list[str], categories: tuple[tuple[str, ...], ...], train: Tensor) -> Inputs:
-    """Return the schema of the inputs, with mean and deviation of the numbers in the training part."""
+def _fit(
+    columns: list[str],
+    categories: tuple[tuple[str, ...], ...],
+    train: Tensor,
+    *,
+    scaling: Literal["z_score", "min_max"],
+) -> Inputs:
+    """Return the schema of the inputs, with what is taken off the numbers and what they are then divided by."""
     mean: list[float] = []
     std: list[float] = []
     for position, texts in enumerate(categories):
@@ -147,8 +164,12 @@ def _fit(columns: list[str], categories: tuple[tuple[str, ...], ...], train: Ten
             continue
         values = train[:, position].double()
         values = values[~torch.isnan(values)]
-        center = float(values.mean()) if len(values) else 0.0
-        spread = math.sqrt(float(((values - center) ** 2).mean())) if len(values) else 0.0
+        center = spread = 0.0
+        if len(values) and scaling == "min_max":
+            center, spread = float(values.min()), float(values.max() - values.min())
+        elif len(values):
+            center = float(values.mean())
+            spread = math.sqrt(float(((values - center) ** 2).mean()))
         mean.append(center)
         std.append(spread if spread > 1e-12 * max(1.0, abs(center)) else 1.0)  # a constant column becomes 0
     step = Step(name="normalize", mean=tuple(mean), std=tuple(std))
