@@ -55,7 +55,11 @@ def test_unknown_recipes_and_variants_suggest(package):
 
 
 def test_sizes_name_their_file(package):
-    package("models/vision/resnet.py", 'SIZES = {"resnet18": {"depth": 18}, "resnet50": {"depth": 50}}\n')
+    builds = "class ResNet:\n    class Config:\n        pass\n"
+    package(
+        "models/vision/resnet.py", f'SIZES = {{"resnet18": {{"depth": 18}}, "resnet50": {{"depth": 50}}}}\n{builds}'
+    )
+    package("models/vision/blocks.py", "class Block:\n    pass\n")  # a helper is no model
     found = registry.sizes()
     assert list(found) == ["resnet", "resnet18", "resnet50"]
     assert (found["resnet50"][0].name, found["resnet50"][1]) == ("resnet", {"depth": 50})

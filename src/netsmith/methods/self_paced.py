@@ -104,8 +104,8 @@ class SelfPaced(Supervised):
         self.steps_taken += 1
         update.sum_ranks([self.counts])
         chosen, labeled = self.counts.tolist()
-        logs = logs | {"chosen": chosen / labeled}
-        return logs if math.isinf(limit) else logs | {"lambda": limit}
+        pace = {"chosen": chosen / labeled} | ({} if math.isinf(limit) else {"lambda": limit})
+        return pace | dict(logs)  # the loss stands last, as everywhere
 
     def losses(self, output: Any, batch: Batch) -> Tensor:
         """Return the loss of each example, ``(B,)``: the slope of the batch's loss in the examples' weights."""
