@@ -1,7 +1,7 @@
 """What the chain of a CRF costs beside pytorch-crf: the loss with its gradients, and the best sequences.
 
 Both get the same emissions (B, L, K), tags and mask, single precision, sentences of different lengths up to L, and the
-same weights. Ours makes the potentials, sums and differentiates them; theirs is ``CRF.forward`` with
+same weights. Ours packs the chain, sums and differentiates them; theirs is ``CRF.forward`` with
 ``reduction='sum'`` and its gradients, and ``CRF.decode``. Each round times some calls of both right after each other,
 in an order that alternates; the ratio is their time over ours. Gradients and sequences are compared first.
 
@@ -24,7 +24,8 @@ import torch
 from torchcrf import CRF
 
 from netsmith.engine.run_folder import environment
-from netsmith.layers.chain import best_paths, chain_potentials, surprisal
+from netsmith.layers.chain import best_paths, surprisal
+from netsmith.layers.linear_chain import pack
 
 SIZES = {"resume_ner": (16, 178, 28), "segmenter": (32, 128, 4), "slots": (32, 46, 127)}
 """Sentences, places, tags."""
@@ -71,20 +72,18 @@ def sizes(count: int, places: int, tags: int, *, rounds: int, calls: int) -> dic
     crf = CRF(tags, batch_first=True)
     weights = (emissions, crf.transitions, crf.start_transitions, crf.end_transitions)
 
-    def potentials() -> torch.Tensor:
-        return chain_potentials(
-            emissions, crf.transitions, inside, start=crf.start_transitions, end=crf.end_transitions
-        )
+    def chain_of() -> torch.Tensor:
+        return pack(emissions, crf.transitions, inside, start=crf.start_transitions, end=crf.end_transitions)
 
     def our_loss() -> tuple[torch.Tensor, ...]:
-        return torch.autograd.grad(surprisal(potentials(), chain).sum(), weights)
+        return torch.autograd.grad(surprisal(chain_of(), chain).sum(), weights)
 
     def their_loss() -> tuple[torch.Tensor, ...]:
         return torch.autograd.grad(-crf(emissions, chosen, mask=inside, reduction="sum"), weights)
 
     def our_best() -> list[list[int]]:
         with torch.no_grad():
-            tags_of = best_paths(potentials()).tags.tolist()
+            tags_of = best_paths(chain_of()).tags.tolist()
         return [row[:length] for row, length in zip(tags_of, lengths.tolist(), strict=True)]
 
     def their_best() -> list[list[int]]:

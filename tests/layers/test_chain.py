@@ -8,7 +8,6 @@ import torch
 
 from netsmith.layers import chain
 from netsmith.layers.chain import (
-    SEALED,
     best_paths,
     chain_potentials,
     inside_chain,
@@ -17,6 +16,7 @@ from netsmith.layers.chain import (
     path_scores,
     surprisal,
 )
+from netsmith.layers.linear_chain import SEALED
 
 LENGTHS = (5, 1, 3, 4)
 

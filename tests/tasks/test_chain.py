@@ -10,7 +10,8 @@ from netsmith.core.config import AUTO
 from netsmith.core.errors import ConfigError, DataError
 from netsmith.core.spec import Outputs
 from netsmith.engine.task import UNLABELED
-from netsmith.layers.chain import SEALED, best_paths, log_partition
+from netsmith.layers.chain import best_paths, chain_potentials, log_partition
+from netsmith.layers.linear_chain import SEALED, pack
 from netsmith.layers.spans import spans_of
 from netsmith.tasks.chain import Chain
 from netsmith.tasks.tag import Tag
@@ -142,3 +143,21 @@ def test_what_does_not_fit_is_refused(answers):
         with pytest.raises(ConfigError, match="tags is left to the data"):
             config.build()
     assert Tag.Config().dump() == {"kind": "tag", "label_smoothing": 0.0}
+
+
+def test_a_packed_chain_is_judged_and_answered_as_its_potentials():
+    generator = torch.Generator().manual_seed(4)
+    emissions = torch.randn(3, 5, 3, dtype=torch.float64, generator=generator)
+    transitions = torch.randn(3, 3, dtype=torch.float64, generator=generator)
+    inside = torch.arange(5) < torch.tensor([5, 2, 4])[:, None]
+    target = torch.randint(3, (3, 5), generator=generator).where(inside, UNLABELED)
+    task = Chain.Config(scheme="bmes", tags=NAMES).build()
+    outputs = Outputs(kind="tags", names=NAMES, size=3)
+    forms = [make(emissions, transitions, inside) for make in (pack, chain_potentials)]
+    for some in (target, target.index_fill(1, torch.tensor([0, 3]), UNLABELED)):  # all labels, and some of them
+        totals = [task.loss(form, some).total for form in forms]
+        torch.testing.assert_close(*totals, rtol=1e-12, atol=1e-12)
+    shown = [task.decode(form, outputs) for form in forms]
+    for one, other in zip(*shown, strict=True):
+        assert one.pop("probabilities") == pytest.approx(other.pop("probabilities"), abs=1e-12)
+        assert one == other

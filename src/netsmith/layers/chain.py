@@ -3,6 +3,9 @@
 A chain over K tags is given by *potentials* ``(B, L, K, K)``: entry ``[b, t, i, j]`` is the score (a logarithm) of tag
 j at place t after tag i. At the first place every row holds the scores of its tags. Padding holds the log-identity, 0
 on the diagonal and :data:`SEALED` off it, through which sums, maxima and paths pass unchanged.
+
+Where every step has the same transitions, a chain is better *packed*, ``(B, L + K, K)``
+(:mod:`netsmith.layers.linear_chain`): each function that takes potentials takes that form, too, told by its three axes.
 """
 
 from __future__ import annotations
@@ -15,8 +18,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from netsmith.layers.linear_chain import SEALED, best_rows, linear_marginals, linear_sum, row_scores, unpack
+
 __all__ = [
-    "SEALED",
     "Best",
     "best_paths",
     "chain_potentials",
@@ -28,9 +32,6 @@ __all__ = [
     "step_probabilities",
     "surprisal",
 ]
-
-SEALED = -1e9
-"""The score of a step that cannot be taken: its exponential is 0, and it is finite, so that no difference is NaN."""
 
 _AT_ONCE = 2**18  # numbers that are taken through several operations while they lie in the processor's cache
 
@@ -94,6 +95,8 @@ def inside_chain(potentials: Tensor) -> Tensor:
 
     Of a single tag every place is inside.
     """
+    if potentials.dim() == 3:
+        return unpack(potentials).inside
     if potentials.shape[-1] == 1:
         return torch.ones(potentials.shape[:2], dtype=torch.bool, device=potentials.device)
     identity = _identity(potentials)[0]
@@ -110,6 +113,8 @@ def path_scores(potentials: Tensor, tags: Tensor) -> Tensor:
     Returns:
         ``(B,)``.
     """
+    if potentials.dim() == 3:
+        return row_scores(potentials, tags)
     return potentials.flatten(2).gather(2, _steps(tags, potentials.shape[-1])).sum((1, 2))
 
 
@@ -132,7 +137,7 @@ def log_partition(potentials: Tensor) -> Tensor:
         >>> log_partition(torch.zeros(1, 3, 2, 2)).exp()  # eight sequences of three tags
         tensor([8.])
     """
-    return _Sum.apply(potentials, None)
+    return linear_sum(potentials) if potentials.dim() == 3 else _Sum.apply(potentials, None)
 
 
 def surprisal(potentials: Tensor, tags: Tensor) -> Tensor:
@@ -148,7 +153,7 @@ def surprisal(potentials: Tensor, tags: Tensor) -> Tensor:
     Returns:
         ``(B,)`` nats.
     """
-    return _Sum.apply(potentials, tags)
+    return linear_sum(potentials, tags) if potentials.dim() == 3 else _Sum.apply(potentials, tags)
 
 
 def step_probabilities(potentials: Tensor) -> Tensor:
@@ -161,7 +166,7 @@ def step_probabilities(potentials: Tensor) -> Tensor:
 
 def marginals(potentials: Tensor) -> Tensor:
     """Return the probability of each tag at each place, ``(B, L, K)``; at padding that of the last tag goes on."""
-    return step_probabilities(potentials).sum(2)
+    return linear_marginals(potentials) if potentials.dim() == 3 else step_probabilities(potentials).sum(2)
 
 
 def best_paths(potentials: Tensor) -> Best:
@@ -172,6 +177,8 @@ def best_paths(potentials: Tensor) -> Best:
     Args:
         potentials: ``(B, L, K, K)``, L at least 1.
     """
+    if potentials.dim() == 3:
+        return Best(*best_rows(potentials))
     full = potentials.detach().to(torch.promote_types(potentials.dtype, torch.float32)).cpu().numpy()
     count, length, states = full.shape[:3]
     steps = full.transpose(1, 2, 0, 3)  # (L, K, B, K): maxima over the outermost axis are taken side by side

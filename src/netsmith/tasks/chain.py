@@ -6,11 +6,13 @@ from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from netsmith.core.errors import DataError
 from netsmith.core.spec import OutputKind, Outputs
 from netsmith.engine.task import UNLABELED, Loss, Metric, Ratio, Task
-from netsmith.layers.chain import SEALED, best_paths, inside_chain, log_partition, marginals, surprisal
+from netsmith.layers.chain import best_paths, inside_chain, log_partition, marginals, surprisal
+from netsmith.layers.linear_chain import SEALED
 from netsmith.layers.spans import spans_of
 from netsmith.tasks._decoding import class_names
 from netsmith.tasks._metrics import full
@@ -33,7 +35,8 @@ class Chain(Task):
     per label.
 
     Shapes:
-        Output ``(B, L, K, K)``, potentials as :mod:`netsmith.layers.chain` has them; target ``(B, L)`` int64.
+        Output ``(B, L, K, K)``, potentials as :mod:`netsmith.layers.chain` has them, or a packed chain
+        ``(B, L + K, K)`` (:mod:`netsmith.layers.linear_chain`); target ``(B, L)`` int64.
 
     Raises:
         DataError: Output or targets are not of that shape, or a label stands at padding.
@@ -117,20 +120,26 @@ def _right(tags: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
 
 def _losses(potentials: Tensor, target: Tensor) -> Tensor:
     """Return the loss of each sequence, ``(B,)``."""
-    shape = potentials.shape
-    if potentials.dim() != 4 or shape[2] != shape[3] or shape[:2] != target.shape or target.is_floating_point():
+    shape, tags = potentials.shape, potentials.shape[-1]
+    packed = potentials.dim() == 3 and shape[1] > tags
+    places = shape[1] - tags if packed else shape[1]
+    fits = packed or (potentials.dim() == 4 and shape[2] == tags)
+    if not fits or (shape[0], places) != target.shape or target.is_floating_point():
         raise DataError(
-            f"expected potentials (examples, places, tags, tags) and one tag (int64) per place: the network answers "
-            f"{tuple(shape)}, the targets are {target.dtype} {tuple(target.shape)}"
+            "expected potentials (examples, places, tags, tags) or a packed chain (examples, places + tags, tags), "
+            f"and one tag (int64) per place: the network answers {tuple(shape)}, the targets are {target.dtype} "
+            f"{tuple(target.shape)}"
         )
     labeled, inside = target != UNLABELED, inside_chain(potentials)
     if bool((labeled & ~inside).any()):
         row, place = (labeled & ~inside).nonzero()[0].tolist()
         raise DataError(f"sequence {row + 1} of the batch has a label at place {place + 1}, where it is padding")
     if not bool((inside & ~labeled).any()):
-        places = torch.arange(shape[1], device=target.device)
-        last = torch.where(labeled, places, 0).cummax(1).values  # at padding the last tag goes on
+        last = (
+            torch.where(labeled, torch.arange(places, device=target.device), 0).cummax(1).values
+        )  # at padding the last tag goes on
         return surprisal(potentials, target.gather(1, last).clamp(min=0))
-    other = labeled[..., None] & (torch.arange(shape[3], device=target.device) != target[..., None])
-    allowed = potentials + (SEALED * other)[:, :, None]
+    other = labeled[..., None] & (torch.arange(tags, device=target.device) != target[..., None])  # (B, L, K)
+    barred = SEALED * other
+    allowed = potentials + (F.pad(barred, (0, 0, 0, tags)) if packed else barred[:, :, None])
     return log_partition(potentials) - log_partition(allowed)

@@ -3,7 +3,8 @@
 import torch
 from torch import nn
 
-from netsmith.layers.chain import best_paths, chain_potentials, surprisal
+from netsmith.layers.chain import best_paths, surprisal
+from netsmith.layers.linear_chain import pack, unpack
 from netsmith.models.sequence.bilstm_crf import BiLSTMCRF
 
 TEXTS = [[5, 2, 7, 2, 3], [4, 4], [6]]
@@ -34,13 +35,15 @@ def test_it_equals_a_packed_lstm_with_biases_and_a_chain():
     own.load_state_dict(state)
     for length in (5, 9):
         tokens = padded(TEXTS, length)
-        found = model(tokens)
+        found = unpack(model(tokens))
+        assert torch.equal(found.inside, tokens != 0)
+        assert torch.equal(found.transitions, model.transitions.expand(3, -1, -1))
         for row, text in enumerate(TEXTS):
             vectors = model.embedding(torch.tensor([text]))
             emissions = model.head(own(vectors)[0])
             inside = torch.ones(1, len(text), dtype=torch.bool)
-            wanted = chain_potentials(emissions, model.transitions, inside, start=model.start, end=model.end)
-            torch.testing.assert_close(found[row, : len(text)], wanted[0], rtol=0, atol=1e-12)
+            wanted = unpack(pack(emissions, model.transitions, inside, start=model.start, end=model.end))
+            torch.testing.assert_close(found.emissions[row, : len(text)], wanted.emissions[0], rtol=0, atol=1e-12)
 
 
 def test_every_part_learns_and_padding_does_not():

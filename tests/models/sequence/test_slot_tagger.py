@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from netsmith.core.errors import ConfigError
-from netsmith.layers.chain import chain_potentials, surprisal
+from netsmith.layers.chain import surprisal
+from netsmith.layers.linear_chain import pack
 from netsmith.models.sequence.slot_tagger import SlotTagger
 
 TEXTS = [[5, 2, 2, 3, 7], [4, 4], [6]]
@@ -84,18 +85,19 @@ def test_answers_do_not_depend_on_padding(fields):
     model = build(**fields)
     for length in (5, 8):
         found = model(padded(TEXTS, length))
-        first = int(model.config.frame)  # what answers for the whole request
-        assert found.shape[:2] == (3, first + length)
+        first, last = int(model.config.frame), 5 * int(model.config.crf)  # for the whole request; transitions
+        assert found.shape[:2] == (3, first + length + last)
         for row, text in enumerate(TEXTS):
             alone = model(torch.tensor([text]))[0]
-            torch.testing.assert_close(found[row, : first + len(text)], alone, rtol=0, atol=1e-12)
+            own = torch.cat([found[row, : first + len(text)], found[row, first + length :]])
+            torch.testing.assert_close(own, alone, rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("fields", KINDS)
 def test_every_part_learns_and_padding_does_not(fields):
     model = build(**fields).train()
     output = model(padded(TEXTS, 6))
-    loss = surprisal(output, torch.ones(3, 6, dtype=torch.int64)) if output.dim() == 4 else output.logsumexp(-1)
+    loss = surprisal(output, torch.ones(3, 6, dtype=torch.int64)) if fields.get("crf") else output.logsumexp(-1)
     loss.sum().backward()
     for name, parameter in model.named_parameters():
         assert parameter.grad is not None, name
@@ -110,7 +112,7 @@ def test_the_chain_stands_on_the_same_scores():
     assert set(missing.unexpected_keys) == {"transitions", "ends"}
     tokens = padded(TEXTS, 6)
     start, end = chain.ends
-    wanted = chain_potentials(plain(tokens), chain.transitions, tokens != 0, start=start, end=end)
+    wanted = pack(plain(tokens), chain.transitions, tokens != 0, start=start, end=end)
     torch.testing.assert_close(chain(tokens), wanted, rtol=0, atol=1e-12)
 
 

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from netsmith.core.config import AUTO, Auto
 from netsmith.core.roles import ModelConfig
 from netsmith.core.spec import InputKind
-from netsmith.layers.chain import chain_potentials, cropped
+from netsmith.layers.chain import cropped
+from netsmith.layers.linear_chain import pack
 
 __all__ = ["BiLSTMCRF"]
 
@@ -30,7 +31,7 @@ class BiLSTMCRF(nn.Module):
     Forget gates begin open, at a bias of 1.
 
     Shapes:
-        ``(B, L)`` int64, padded on the right with 0, to potentials ``(B, L, K, K)``.
+        ``(B, L)`` int64, padded on the right with 0, to a packed chain ``(B, L + K, K)``.
     """
 
     class Config(ModelConfig):
@@ -75,13 +76,13 @@ class BiLSTMCRF(nn.Module):
                 biases[1] = 1.0
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """Return the potentials."""
+        """Return the packed chain."""
         seen = cropped(tokens)
         valid = (seen != 0)[..., None].to(self.head.weight.dtype)  # (B, l, 1)
         vectors = self.embedding_dropout(self.embedding(seen))
         states, _ = self.lstm(torch.cat([vectors, valid], 2))  # (B, l, 2H): forward, backward
         emissions = self.head(self.dropout(states))
-        return chain_potentials(emissions, self.transitions, tokens != 0, start=self.start, end=self.end)
+        return pack(emissions, self.transitions, tokens != 0, start=self.start, end=self.end)
 
     def landmarks(self) -> dict[str, str]:
         """Return where the vectors, the states and the emissions are."""

@@ -12,7 +12,8 @@ from torch.nn import functional as F
 from netsmith.core.config import AUTO, Auto
 from netsmith.core.roles import ModelConfig
 from netsmith.core.spec import InputKind
-from netsmith.layers.chain import chain_potentials, cropped
+from netsmith.layers.chain import cropped
+from netsmith.layers.linear_chain import pack
 
 __all__ = ["CRFTagger"]
 
@@ -31,7 +32,7 @@ class CRFTagger(nn.Module):
     begin at 0, where every sequence is as likely. L2 regularization is the optimizer's ``weight_decay``.
 
     Shapes:
-        ``(B, L)`` int64, padded on the right with 0, to potentials ``(B, L, K, K)``.
+        ``(B, L)`` int64, padded on the right with 0, to a packed chain ``(B, L + K, K)``.
     """
 
     class Config(ModelConfig):
@@ -69,9 +70,9 @@ class CRFTagger(nn.Module):
         self.end = nn.Parameter(torch.zeros(tags))
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """Return the potentials."""
+        """Return the packed chain."""
         emissions = self.features(self.numbers(cropped(tokens))).sum(2)  # (B, l, F, K) to (B, l, K)
-        return chain_potentials(emissions, self.transitions, tokens != 0, start=self.start, end=self.end)
+        return pack(emissions, self.transitions, tokens != 0, start=self.start, end=self.end)
 
     def numbers(self, tokens: Tensor) -> Tensor:
         """Return the rows of the features that are 1 at each place, ``(B, L, F)``; beyond the ends lies padding."""

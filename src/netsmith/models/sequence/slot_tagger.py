@@ -12,7 +12,8 @@ from torch.nn import functional as F
 from netsmith.core.config import AUTO, Auto
 from netsmith.core.roles import ModelConfig
 from netsmith.core.spec import InputKind
-from netsmith.layers.chain import chain_potentials, cropped
+from netsmith.layers.chain import cropped
+from netsmith.layers.linear_chain import pack
 from netsmith.layers.recurrent.kinds import CellKind, check_kind
 from netsmith.layers.recurrent.stack import Recurrent
 
@@ -36,7 +37,7 @@ class SlotTagger(nn.Module):
 
     A ``jordan`` cell answers itself: :math:`y_t` is its output, which it feeds back as probabilities (without
     :math:`G f_t`); of two directions the mean. With ``crf`` the scores of tags that follow each other are learned, and
-    the answer is potentials for the task ``chain``.
+    the answer is a packed chain for the task ``chain``.
 
     With ``frame`` an answer for the whole request stands before those of the words, for the task ``frame``: a linear
     layer on each state's maximum over the words (Zhang & Wang 2016, "A joint model of intent determination and slot
@@ -46,8 +47,8 @@ class SlotTagger(nn.Module):
     Mesnil et al. draw theirs, G is zero at first.
 
     Shapes:
-        ``(B, L)`` int64, padded on the right with 0, to logits ``(B, L, K)``; with ``crf`` to potentials
-        ``(B, L, K, K)``; with ``frame`` to logits ``(B, 1 + L, K)``.
+        ``(B, L)`` int64, padded on the right with 0, to logits ``(B, L, K)``; with ``crf`` to a packed
+        chain ``(B, L + K, K)``; with ``frame`` to logits ``(B, 1 + L, K)``.
     """
 
     class Config(ModelConfig):
@@ -131,7 +132,7 @@ class SlotTagger(nn.Module):
                 self.features.weight.zero_()
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """Return the logits of every place, or the potentials."""
+        """Return the logits of every place, or the packed chain."""
         seen = cropped(tokens)
         bag = self._bag(seen)  # (B, l, words)
         vectors = self.embedding_dropout(self._inputs(seen))
@@ -146,7 +147,7 @@ class SlotTagger(nn.Module):
         if self.transitions is not None:
             assert self.ends is not None
             start, end = self.ends
-            return chain_potentials(scores, self.transitions, tokens != 0, start=start, end=end)
+            return pack(scores, self.transitions, tokens != 0, start=start, end=end)
         scores = F.pad(scores, (0, 0, 0, tokens.shape[1] - seen.shape[1]))
         if self.intent is None:
             return scores
