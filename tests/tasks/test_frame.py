@@ -68,6 +68,25 @@ def test_figures_are_of_whole_intents_whole_slots_and_whole_frames():
     assert whole["loss"].compute() == pytest.approx(own_loss(output, TARGET) / 3, abs=1e-12)
 
 
+def test_of_two_intents_at_once_one_may_be_enough():
+    """Names: flight, fare, both, neither's; answered is always flight, then both."""
+    names = ("O", "B-to", "flight", "fare", "flight#fare", "meal")
+    target = torch.tensor([[intent, 0] for intent in (2, 3, 4, 5)])
+    for answered, one, whole in ((2, 2 / 4, 1 / 4), (4, 3 / 4, 1 / 4)):
+        output = torch.zeros(4, 2, 6)
+        output[:, 0, answered] = output[:, 1, 0] = 5.0
+        figures = {}
+        for separator in ("#", ""):
+            metrics = Frame.Config(tags=names, separator=separator).build().metrics()
+            for metric in metrics.values():
+                metric.update(output, target)
+            figures[separator] = {name: metric.compute() for name, metric in metrics.items()}
+        assert figures["#"]["one_intent"] == pytest.approx(one)
+        assert figures["#"]["intent_accuracy"] == figures[""]["intent_accuracy"] == pytest.approx(whole)
+        assert "one_intent" not in figures[""]
+    assert "one_intent" not in task().metrics()
+
+
 def test_a_person_reads_the_intent_and_the_slots(logits):
     logits[0] = 0.0
     for place, name in enumerate((4, 2, 0, 1)):

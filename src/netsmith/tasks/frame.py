@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from netsmith.core.config import AUTO, Auto
+from netsmith.core.config import AUTO, Auto, later
 from netsmith.core.errors import ConfigError, DataError
 from netsmith.core.roles import TaskConfig
 from netsmith.core.spec import OutputKind, Outputs
@@ -33,7 +33,9 @@ class Frame(Task):
     them; Liu & Lane 2016, arXiv:1609.01454). The first place can only have names that are intents, the others only tags
     of the scheme: the softmax of each is over those. Figures: ``f1`` of the slots by CoNLL's rule
     (:class:`~netsmith.tasks._spans.SpanF1`); ``intent_accuracy``, the share of requests whose whole intent is right;
-    ``frame_accuracy``, of those with every word's tag right, too; ``loss`` in nats per request.
+    ``frame_accuracy``, of those with every word's tag right, too; ``loss`` in nats per request. Where names of intents
+    hold a ``separator``, also ``one_intent``: the share of requests of whose intents at least one is answered, however
+    many others are, which is laxer.
 
     Shapes:
         Output ``(B, 1 + L, K)``, target ``(B, 1 + L)`` int64: the intent first.
@@ -49,6 +51,7 @@ class Frame(Task):
         Attributes:
             scheme: How tags mark slots; what is no tag of it is an intent.
             intent_weight: What the intent counts in the loss, where a word counts 1.
+            separator: What stands between several intents in the name of one; empty for nothing.
             tags: The names of tags and intents; left to the data.
         """
 
@@ -56,6 +59,7 @@ class Frame(Task):
 
         scheme: Literal["iob1", "iob2", "bioes", "bmes"] = "iob2"
         intent_weight: float = 1.0
+        separator: str = later("#")
         tags: tuple[str, ...] | Auto = AUTO
 
     def __init__(self, config: Frame.Config) -> None:
@@ -71,6 +75,9 @@ class Frame(Task):
             )
         self.register_buffer("slots", torch.tensor(slots), persistent=False)
         self.slots: Tensor
+        parts = [set(name.split(config.separator) if config.separator else [name]) for name in self.names]
+        several = any(len(of) > 1 for of, slot in zip(parts, slots, strict=True) if not slot)
+        self.common = torch.tensor([[bool(of & other) for other in parts] for of in parts]) if several else None
 
     def loss(self, output: Tensor, target: Tensor, weights: Tensor | None = None) -> Loss:
         scores = self._possible(full(output))
@@ -81,9 +88,11 @@ class Frame(Task):
         return Loss((each * share).sum(), share.sum())
 
     def metrics(self) -> dict[str, Metric]:
+        several = {"one_intent": Ratio(self._one_right)} if self.common is not None else {}
         return {
             "f1": _SlotF1(lambda output: self._found(output)[:, 1:], self.names),
             "intent_accuracy": Ratio(lambda output, target: self._right(output, target, words=False)),
+            **several,
             "frame_accuracy": Ratio(lambda output, target: self._right(output, target, words=True)),
             "loss": Ratio(self.loss, higher_is_better=False, unit="nat"),
         }
@@ -127,6 +136,10 @@ class Frame(Task):
     def _right(self, output: Tensor, target: Tensor, *, words: bool) -> tuple[Tensor, int]:
         right = (self._found(output) == target) | (target == UNLABELED)  # (B, 1 + L)
         return (right.all(1) if words else right[:, 0]).sum(), len(target)
+
+    def _one_right(self, output: Tensor, target: Tensor) -> tuple[Tensor, int]:
+        assert self.common is not None
+        return self.common.to(output.device)[self._found(output)[:, 0], target[:, 0]].sum(), len(target)
 
     def _check(self, output: Tensor, target: Tensor) -> None:
         if output.shape[:-1] != target.shape or target.is_floating_point():
