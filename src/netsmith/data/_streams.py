@@ -17,13 +17,14 @@ from netsmith.core.errors import DataError, UnknownNameError
 from netsmith.core.keys import key as named_key
 from netsmith.core.roles import Batches, SourceConfig
 from netsmith.core.spec import Inputs, Outputs, Spec, Split, Step
+from netsmith.data._download import OfficialFile, official_contents
 from netsmith.engine.batch import Batch
 from netsmith.engine.random import example_keys
 from netsmith.engine.source import Source
 from netsmith.engine.task import UNLABELED
 from netsmith.layers.tokenize import END, PADDING, UNKNOWN
 
-__all__ = ["StreamFields", "StreamSource", "twin_lines", "words_of"]
+__all__ = ["StreamFields", "StreamSource", "split_words", "twin_lines", "words_of"]
 
 _LONGEST = 100_000  # tokens of one text that is handed in for a prediction
 _TWIN = {"train": 1600, "dev": 160, "test": 160}
@@ -188,6 +189,29 @@ def words_of(content: bytes, path: str) -> Iterator[str]:
             raise DataError(f"is not UTF-8 text (byte {error.start + 1} of the line)", path, row) from None
         yield from words
         yield END
+
+
+def split_words(
+    dataset: str, files: Mapping[str, OfficialFile], *, mirrors: Sequence[str], twin: str = ""
+) -> dict[str, Iterator[str]]:
+    """Return the words of each split, lines ended as :func:`words_of` does.
+
+    Args:
+        dataset: Folder of the official files.
+        files: The official file of each split.
+        mirrors: Where they are to be had.
+        twin: Name of the lines of :func:`twin_lines` to take in their place.
+
+    Raises:
+        DataError: The files are neither at hand nor to be downloaded, or are damaged.
+    """
+    if twin:
+        lines = twin_lines(twin)
+        contents = {split: "\n".join(" ".join(line) for line in of).encode() for split, of in lines.items()}
+    else:
+        found = official_contents(dataset, tuple(files.values()), mirrors=mirrors)
+        contents = {split: found[file.name] for split, file in files.items()}
+    return {split: words_of(content, files[split].name) for split, content in contents.items()}
 
 
 def twin_lines(name: str) -> dict[str, list[str]]:

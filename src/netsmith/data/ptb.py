@@ -7,8 +7,8 @@ whose preparation the text is passed on; Marcus, Santorini, Marcinkiewicz 1993 f
 from __future__ import annotations
 
 from netsmith.core.spec import Step
-from netsmith.data._download import OfficialFile, official_contents
-from netsmith.data._streams import StreamFields, StreamSource, twin_lines, words_of
+from netsmith.data._download import OfficialFile
+from netsmith.data._streams import StreamFields, StreamSource, split_words
 
 __all__ = ["Ptb"]
 
@@ -35,15 +35,5 @@ class Ptb(StreamSource):
         """The official files, from ``$NETSMITH_DATA/ptb``, the cache, or the network."""
 
     def __init__(self, config: Config) -> None:
-        if config.twin:
-            lines = twin_lines("ptb")
-            contents = {split: "\n".join(" ".join(line) for line in of).encode() for split, of in lines.items()}
-        else:
-            found = official_contents("ptb", tuple(_FILES.values()), mirrors=_MIRRORS)
-            contents = {split: found[file.name] for split, file in _FILES.items()}
-        super().__init__(
-            config,
-            dataset="ptb",
-            tokens={split: words_of(content, _FILES[split].name) for split, content in contents.items()},
-            step=Step(name="tokenize", pattern=r"\S+"),
-        )
+        words = split_words("ptb", _FILES, mirrors=_MIRRORS, twin="ptb" if config.twin else "")
+        super().__init__(config, dataset="ptb", tokens=words, step=Step(name="tokenize", pattern=r"\S+"))

@@ -6,8 +6,8 @@ Merity, Xiong, Bradbury, Socher, "Pointer Sentinel Mixture Models", ICLR 2017 (a
 from __future__ import annotations
 
 from netsmith.core.spec import Step
-from netsmith.data._download import OfficialFile, official_contents
-from netsmith.data._streams import StreamFields, StreamSource, twin_lines, words_of
+from netsmith.data._download import OfficialFile
+from netsmith.data._streams import StreamFields, StreamSource, split_words
 
 __all__ = ["Wikitext2"]
 
@@ -48,15 +48,5 @@ class Wikitext2(StreamSource):
         """The official files, from ``$NETSMITH_DATA/wikitext-2``, the cache, or the network."""
 
     def __init__(self, config: Config) -> None:
-        if config.twin:
-            lines = twin_lines("wikitext2")
-            contents = {split: "\n".join(" ".join(line) for line in of).encode() for split, of in lines.items()}
-        else:
-            found = official_contents("wikitext-2", tuple(_FILES.values()), mirrors=_MIRRORS)
-            contents = {split: found[file.name] for split, file in _FILES.items()}
-        super().__init__(
-            config,
-            dataset="wikitext-2",
-            tokens={split: words_of(content, _FILES[split].name) for split, content in contents.items()},
-            step=Step(name="tokenize", pattern=r"\S+"),
-        )
+        words = split_words("wikitext-2", _FILES, mirrors=_MIRRORS, twin="wikitext2" if config.twin else "")
+        super().__init__(config, dataset="wikitext-2", tokens=words, step=Step(name="tokenize", pattern=r"\S+"))
