@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
-from netsmith.core.errors import ConfigError, UnsupportedError
+from netsmith.core.errors import ConfigError
 from netsmith.core.roles import MethodConfig, ModelConfig, RunSettings, TaskConfig
 from netsmith.core.spec import Spec
-from netsmith.engine.method import Feed, Logs, Method, Update
+from netsmith.engine.method import Feed, Logs, Update
+from netsmith.methods._gradient_free import Keeping, idle_setting, refuse_gradients
 
 __all__ = ["ClosedForm", "Learner", "Solver"]
 
@@ -54,7 +55,7 @@ class Solver(Protocol):
         ...
 
 
-class ClosedForm(Method):
+class ClosedForm(Keeping):
     """Let a model learn from each batch once; there are no players and no optimizers.
 
     A :class:`Learner` absorbs each batch as it comes. For a :class:`Solver` the batches are kept until the last step,
@@ -78,15 +79,7 @@ class ClosedForm(Method):
 
         def problem(self, run: RunSettings) -> str:
             """Return which setting means nothing to a learner without gradients."""
-            if run.epochs > 1:
-                return f"epochs={run.epochs}: one pass is all a closed-form learner counts; set epochs=1"
-            if run.clip_norm:
-                return f"clip_norm={run.clip_norm:g}: a closed-form learner has no gradient to clip; leave it out"
-            if run.micro_batches > 1:
-                return f"micro_batches={run.micro_batches}: a closed-form learner takes batches whole; leave it out"
-            if run.precision == "bf16":
-                return "precision='bf16': a closed-form learner counts in float64; leave it out"
-            return ""
+            return idle_setting(run, "a closed-form learner", computes="counts in float64", once="counts")
 
     def __init__(self, config: ClosedForm.Config, *, spec: Spec) -> None:  # noqa: ARG002
         super().__init__()
@@ -98,36 +91,18 @@ class ClosedForm(Method):
                 f"{config.model!r} has no absorb(inputs, targets) and no fit(inputs, targets); learn it with the "
                 "method supervised"
             )
-        if any(parameter.requires_grad for parameter in self.parameters()):
-            raise ConfigError(f"{config.model!r} or its task needs gradients; learn it with the method supervised")
+        refuse_gradients(self, config.model, instead="supervised")
         self.kept: list[dict[str, Tensor]] = []
-
-    def players(self) -> dict[str, dict[str, Any]]:
-        """Return no players: nothing is learned by gradients."""
-        return {}
 
     def step(self, feed: Feed, update: Update) -> Logs:
         batch = next(feed)
         if isinstance(self.model, Learner):
             self.model.absorb(batch.inputs, batch.targets, weights=batch.weights, sum_ranks=update.sum_ranks)
             return {}
-        ranks = torch.ones(1, device=batch.targets.device)
-        update.sum_ranks([ranks])
-        if ranks != 1:
-            raise UnsupportedError(f"{self.config.model!r} is fitted to all examples at once: run it in one process")
         weights = {} if batch.weights is None else {"weights": batch.weights}
-        self.kept.append({"inputs": batch.inputs, "targets": batch.targets, **weights})
-        if len(self.kept) == update.steps:
-            whole = {name: torch.cat([part[name] for part in self.kept]) for name in self.kept[0]}
+        part = {"inputs": batch.inputs, "targets": batch.targets, **weights}
+        if self.keep(part, update, whole=f"{self.config.model!r} is fitted to all examples at once"):
+            whole = {name: torch.cat([each[name] for each in self.kept]) for name in self.kept[0]}
             self.kept = []
             self.model.fit(whole["inputs"], whole["targets"], weights=whole.get("weights"))
         return {}
-
-    def state(self) -> dict[str, Any]:
-        """Return the buffers, and the batches that are kept for the fit."""
-        return super().state() | ({"kept": self.kept} if self.kept else {})
-
-    def restore(self, state: Mapping[str, Any]) -> None:
-        """Take back what :meth:`state` returned."""
-        super().restore(state)
-        self.kept = [dict(part) for part in state.get("kept", [])]

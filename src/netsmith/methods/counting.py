@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import ClassVar, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
-from netsmith.core.errors import ConfigError, UnsupportedError
+from netsmith.core.errors import ConfigError
 from netsmith.core.roles import Batches, MethodConfig, ModelConfig, RunSettings, TaskConfig
 from netsmith.core.spec import Spec
 from netsmith.engine.method import Feed, Logs, Update
+from netsmith.methods._gradient_free import Keeping, idle_setting, refuse_gradients
 from netsmith.methods._streams import StreamMethod
 
 __all__ = ["Counter", "Counting"]
@@ -26,7 +27,7 @@ class Counter(Protocol):
         ...
 
 
-class Counting(StreamMethod):
+class Counting(Keeping, StreamMethod):
     """Keep the windows of one epoch, put the text together again, and let the model count it at the last step.
 
     However the text was cut into rows and windows, the model sees it as it stands: windows that follow each other in
@@ -52,52 +53,26 @@ class Counting(StreamMethod):
 
         def problem(self, run: RunSettings) -> str:
             """Return which setting means nothing to a learner without gradients."""
-            if run.epochs > 1:
-                return f"epochs={run.epochs}: one pass is all a counter needs; set epochs=1"
-            if run.clip_norm:
-                return f"clip_norm={run.clip_norm:g}: a counter has no gradient to clip; leave it out"
-            if run.micro_batches > 1:
-                return f"micro_batches={run.micro_batches}: a counter takes batches whole; leave it out"
-            if run.precision == "bf16":
-                return "precision='bf16': a counter computes in float64; leave it out"
-            return ""
+            return idle_setting(run, "a counter", computes="computes in float64", once="needs")
 
     def __init__(self, config: Counting.Config, *, spec: Spec) -> None:
         super().__init__(model=config.model, task=config.task, spec=spec)
         self.config = config
         if not isinstance(self.model.network, Counter):
             raise ConfigError(f"{config.model!r} has no fit(pieces); learn it with the method truncated_bptt")
-        if any(parameter.requires_grad for parameter in self.parameters()):
-            raise ConfigError(f"{config.model!r} or its task needs gradients; learn it with the method truncated_bptt")
+        refuse_gradients(self, config.model, instead="truncated_bptt")
         self.kept: list[dict[str, Tensor]] = []
-
-    def players(self) -> dict[str, dict[str, Any]]:
-        """Return no players: nothing is learned by gradients."""
-        return {}
 
     def step(self, feed: Feed, update: Update) -> Logs:
         batch = next(feed)
-        ranks = torch.ones(1)
-        update.sum_ranks([ranks])
-        if ranks != 1:
-            raise UnsupportedError(f"{self.config.model!r} counts the whole text: run it in one process")
         assert batch.indices is not None
-        self.kept.append({"first": batch.inputs[:, 0], "targets": batch.targets, "places": batch.indices})
-        if len(self.kept) == update.steps:
+        part = {"first": batch.inputs[:, 0], "targets": batch.targets, "places": batch.indices}
+        if self.keep(part, update, whole=f"{self.config.model!r} counts the whole text"):
             model = self.model.network
             assert isinstance(model, Counter)
             model.fit(_pieces(self.kept))
             self.kept = []
         return {}
-
-    def state(self) -> dict[str, Any]:
-        """Return the buffers, and the windows that are kept for the fit."""
-        return super().state() | ({"kept": self.kept} if self.kept else {})
-
-    def restore(self, state: Mapping[str, Any]) -> None:
-        """Take back what :meth:`state` returned."""
-        super().restore(state)
-        self.kept = [dict(part) for part in state.get("kept", [])]
 
 
 def _pieces(kept: Sequence[Mapping[str, Tensor]]) -> list[Tensor]:

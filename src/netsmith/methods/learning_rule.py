@@ -14,6 +14,7 @@ from netsmith.core.roles import MethodConfig, ModelConfig, RunSettings, Schedule
 from netsmith.core.spec import Spec
 from netsmith.engine.batch import Batch
 from netsmith.engine.method import Feed, Logs, Method, Update
+from netsmith.methods._gradient_free import idle_setting, refuse_gradients
 
 __all__ = ["LearningRule", "RuledLearner"]
 
@@ -68,13 +69,7 @@ class LearningRule(Method):
 
         def problem(self, run: RunSettings) -> str:
             """Return which setting means nothing to a learner without gradients."""
-            if run.clip_norm:
-                return f"clip_norm={run.clip_norm:g}: a learning rule has no gradient to clip; leave it out"
-            if run.micro_batches > 1:
-                return f"micro_batches={run.micro_batches}: a learning rule takes batches whole; leave it out"
-            if run.precision == "bf16":
-                return "precision='bf16': a learning rule computes in the precision of its model; leave it out"
-            return ""
+            return idle_setting(run, "a learning rule", computes="computes in the precision of its model")
 
     def __init__(self, config: LearningRule.Config, *, spec: Spec) -> None:  # noqa: ARG002
         super().__init__()
@@ -84,8 +79,7 @@ class LearningRule(Method):
         self.schedule: Any = config.schedule.build() if config.schedule else None
         if not isinstance(self.model, RuledLearner):
             raise ConfigError(f"{config.model!r} has no learn(batch, rate=...); learn it with the method supervised")
-        if any(parameter.requires_grad for parameter in self.parameters()):
-            raise ConfigError(f"{config.model!r} or its task needs gradients; learn it with the method supervised")
+        refuse_gradients(self, config.model, instead="supervised")
         self.register_buffer("taken", torch.zeros((), dtype=torch.int64))
         self._alone = False  # not known yet: a run may be resumed by other processes than began it
 
