@@ -26,6 +26,7 @@ WRONG = (
     ("virtual_adversarial", {"data": TABLE}, r"data=Diabetes.*expected data with classes, got values"),
     ("self_paced", {"data": NO_DEV}, r"data=.*expected a dev split.*data\.dev above 0"),
     ("self_paced", {"data": TABLE}, "label_noise"),
+    ("fine_tuning_ways", {"data": TABLE}, r"data=Diabetes.*expected data with classes, got values"),
     ("transfer_layers", {"data": TABLE}, r"data=Diabetes.*expected data with classes, got values"),
     ("batch_and_group_norm", {"channels": [8, 6], "groups": 4}, r"groups=4 does not divide channels=\(8, 6\)"),
     ("batch_and_group_norm", {"batches": [2, 1]}, "a batch of 1 has a single value in each channel"),

@@ -6,7 +6,6 @@ import statistics
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-import torch
 from pydantic import Field
 from torch import Tensor
 
@@ -16,13 +15,11 @@ from netsmith.core.roles import LabConfig, SourceConfig
 from netsmith.data.class_subset import ClassSubset
 from netsmith.data.fashion_mnist import FashionMnist
 from netsmith.engine.engine import Engine
-from netsmith.engine.experiment import Experiment
 from netsmith.engine.source import Source
-from netsmith.methods.fine_tuning import FineTuning, begin_with
+from netsmith.labs.curricula._transfer import halves, trained
+from netsmith.methods.fine_tuning import FineTuning
 from netsmith.methods.supervised import Supervised
 from netsmith.models.vision.small_cnn import SmallCNN
-from netsmith.optim.adamw import AdamW
-from netsmith.optim.schedules.one_cycle import OneCycle
 from netsmith.tasks.classify import Classify
 
 __all__ = ["CARD", "FineTuningWays"]
@@ -104,7 +101,7 @@ class FineTuningWays:
         found: dict[str, list[float]] = {"fresh": [], **{way.key: [] for way in _WAYS}}
         for repeat in range(config.repeats):
             seed = config.seed + repeat
-            source, target = self._halves(seed)
+            source, target = self._sources(seed)
             supervised = Supervised.Config(model=self._model, task=Classify.Config())
             begun = self._train(source, supervised, seed, steps=config.source_steps).method.product().state_dict()
             again = key(seed, "again") % 2**31  # of all ways, so that they have the same first head and batches
@@ -146,13 +143,11 @@ class FineTuningWays:
     def _model(self) -> SmallCNN.Config:
         return SmallCNN.Config(channels=self.config.channels)
 
-    def _halves(self, seed: int) -> tuple[Source, Source]:
+    def _sources(self, seed: int) -> tuple[Source, Source]:
         config = self.config
-        classes = len(config.data.build().spec.outputs.names)
-        order = torch.randperm(classes, generator=torch.Generator().manual_seed(key(seed, "halves"))).tolist()
-        source, target = tuple(sorted(order[: classes // 2])), tuple(sorted(order[classes // 2 :]))
-        many = ClassSubset.Config(data=config.data, classes=source, per_class=config.source_per_class)
-        few = ClassSubset.Config(data=config.data, classes=target, per_class=config.per_class, seed=seed)
+        first, second = halves(config.data, seed=seed)
+        many = ClassSubset.Config(data=config.data, classes=first, per_class=config.source_per_class)
+        few = ClassSubset.Config(data=config.data, classes=second, per_class=config.per_class, seed=seed)
         return many.build(), few.build()
 
     def _train(
@@ -165,22 +160,8 @@ class FineTuningWays:
         weights: Mapping[str, Tensor] | None = None,
         decay: float = 1.0,
     ) -> Engine:
-        schedule = OneCycle.Config()
-        config = Experiment.Config(
-            method=method,
-            data=self.config.data,
-            optimizers={
-                "model": AdamW.Config(lr=self.config.rate, weight_decay=0.01, schedule=schedule, layer_decay=decay)
-            },
-            steps=steps,
-            seed=seed,
-        )
-        experiment = Experiment(config, source=source)
-        if weights is not None:
-            begin_with(experiment, weights, same_answers=False)
-        engine = Engine(experiment)
-        engine.fit()
-        return engine
+        data, rate = self.config.data, self.config.rate
+        return trained(method, source, data=data, rate=rate, seed=seed, steps=steps, weights=weights, decay=decay)
 
 
 def _remarks(found: Mapping[str, list[float]]) -> tuple[str, ...]:

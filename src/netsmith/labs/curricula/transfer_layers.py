@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import statistics
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-import torch
 from pydantic import Field
+from torch import Tensor
 
 from netsmith.core.findings import Findings, Grid, Lines, Series
 from netsmith.core.keys import key
@@ -14,14 +15,11 @@ from netsmith.core.roles import LabConfig, SourceConfig
 from netsmith.data.class_subset import ClassSubset
 from netsmith.data.fashion_mnist import FashionMnist
 from netsmith.engine.engine import Engine
-from netsmith.engine.experiment import Experiment
 from netsmith.engine.source import Source
-from netsmith.labs._data import need
-from netsmith.methods.fine_tuning import FineTuning, begin_with
+from netsmith.labs.curricula._transfer import halves, trained
+from netsmith.methods.fine_tuning import FineTuning
 from netsmith.methods.supervised import Supervised
 from netsmith.models.vision.small_cnn import SmallCNN
-from netsmith.optim.adamw import AdamW
-from netsmith.optim.schedules.one_cycle import OneCycle
 from netsmith.tasks.classify import Classify
 
 __all__ = ["CARD", "TransferLayers"]
@@ -87,11 +85,11 @@ class TransferLayers:
         config = self.config
         found: dict[str, list[list[float]]] = {way.key: [] for way in _WAYS}
         base: list[float] = []
-        halves = []
+        learned = []
         for repeat in range(config.repeats):
             seed = config.seed + repeat
-            sources = self._halves(seed)
-            halves.append(sources[1].spec.outputs.names)
+            sources = self._sources(seed)
+            learned.append(sources[1].spec.outputs.names)
             states = []
             for number, source in enumerate(sources):
                 engine = self._train(source, Supervised.Config(model=self._model, task=Classify.Config()), seed)
@@ -135,7 +133,7 @@ class TransferLayers:
             ("k", *(way.key for way in _WAYS)),
             tuple((int(k), *(100 * means[way.key][at] for way in _WAYS)) for at, k in enumerate(ks)),
             caption=f"Base B, nothing transferred: {100 * alone:.1f} %, by draw "
-            f"{', '.join(f'{100 * value:.1f}' for value in base)}. Classes of B: {'; '.join(map(', '.join, halves))}.",
+            f"{', '.join(f'{100 * value:.1f}' for value in base)}. Classes of B: {'; '.join(map(', '.join, learned))}.",
         )
         return Findings(numbers, (chart,), (table,), _remarks(means, alone, base))
 
@@ -143,34 +141,19 @@ class TransferLayers:
     def _model(self) -> SmallCNN.Config:
         return SmallCNN.Config(channels=self.config.channels)
 
-    def _halves(self, seed: int) -> list[Source]:
+    def _sources(self, seed: int) -> list[Source]:
         """Return the sources of A and B."""
-        spec = self.config.data.build().spec
-        need(self.config.data, spec, splits=("test",), images=True)
-        classes = len(spec.outputs.names)
-        order = torch.randperm(classes, generator=torch.Generator().manual_seed(key(seed, "halves"))).tolist()
-        halves = (tuple(sorted(order[: classes // 2])), tuple(sorted(order[classes // 2 :])))
-        configs = (
-            ClassSubset.Config(data=self.config.data, classes=half, per_class=self.config.per_class) for half in halves
-        )
-        return [config.build() for config in configs]
+        data, each = self.config.data, self.config.per_class
+        subsets = [ClassSubset.Config(data=data, classes=half, per_class=each) for half in halves(data, seed=seed)]
+        return [subset.build() for subset in subsets]
 
     def _train(
-        self, source: Source, method: Supervised.Config, seed: int, weights: dict[str, torch.Tensor] | None = None
+        self, source: Source, method: Supervised.Config, seed: int, weights: Mapping[str, Tensor] | None = None
     ) -> Engine:
-        config = Experiment.Config(
-            method=method,
-            data=self.config.data,
-            optimizers={"model": AdamW.Config(lr=self.config.rate, weight_decay=0.01, schedule=OneCycle.Config())},
-            epochs=self.config.epochs,
-            seed=seed,
+        config = self.config
+        return trained(
+            method, source, data=config.data, rate=config.rate, seed=seed, epochs=config.epochs, weights=weights
         )
-        experiment = Experiment(config, source=source)
-        if weights is not None:
-            begin_with(experiment, weights, same_answers=False)
-        engine = Engine(experiment)
-        engine.fit()
-        return engine
 
 
 def _remarks(means: dict[str, list[float]], alone: float, base: list[float]) -> tuple[str, ...]:
