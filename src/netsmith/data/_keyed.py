@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Sequence
+from typing import Any, ClassVar
 
 from pydantic import PositiveInt
 from torch import Tensor
@@ -15,24 +16,44 @@ from netsmith.engine.batch import Batch
 from netsmith.engine.random import example_keys
 from netsmith.engine.source import Source, cut_batches
 
-__all__ = ["KeyedFields", "KeyedSource"]
+__all__ = ["DrawnFields", "KeyedFields", "KeyedSource"]
 
 
-class KeyedFields(SourceConfig):
-    """The sizes of a source that is drawn.
+class DrawnFields(SourceConfig):
+    """Abstract: the sizes of a source that is drawn; a subclass says how many are for evaluation.
 
     Attributes:
         batch: Examples per batch.
         batches: Training batches that make up an epoch.
-        evaluation_size: Examples in the dev and in the test split.
         evaluation_batch: Examples per dev or test batch.
-        twin: The same examples, 8 batches an epoch and 200 for evaluation.
+        twin: The same examples, 8 batches an epoch and ``twin_size`` for evaluation.
     """
+
+    twin_size: ClassVar[int] = 200
 
     batch: PositiveInt = 64
     batches: PositiveInt = 100
-    evaluation_size: PositiveInt = 1_000
     evaluation_batch: PositiveInt = 500
+
+    @property
+    @abc.abstractmethod
+    def evaluated(self) -> int:
+        """Examples in the dev and in the test split."""
+
+
+class KeyedFields(DrawnFields):
+    """The sizes of a source whose examples are drawn one by one.
+
+    Attributes:
+        evaluation_size: Examples in the dev and in the test split.
+    """
+
+    evaluation_size: PositiveInt = 1_000
+
+    @property
+    def evaluated(self) -> int:
+        """Examples in the dev and in the test split."""
+        return self.evaluation_size
 
 
 class KeyedSource(Source):
@@ -45,18 +66,19 @@ class KeyedSource(Source):
         outputs: What comes out.
     """
 
-    def __init__(self, config: KeyedFields, *, dataset: str, inputs: Inputs, outputs: Outputs) -> None:
+    def __init__(self, config: DrawnFields, *, dataset: str, inputs: Inputs, outputs: Outputs) -> None:
         self.config = config
-        evaluation = 200 if config.twin else config.evaluation_size
+        evaluation = config.twin_size if config.twin else config.evaluated
         train = config.batch * (8 if config.twin else config.batches)
+        drawn, whose = ("tasks drawn", "their") if config.gives == "tasks" else ("drawn", "its")
         self.spec = Spec(
             dataset=dataset,
             inputs=inputs,
             outputs=outputs,
             splits=(
-                Split(name="train", size=train, made="drawn anew each epoch"),
-                Split(name="dev", size=evaluation, made="drawn from its own key"),
-                Split(name="test", size=evaluation, made="drawn from its own key"),
+                Split(name="train", size=train, made=f"{drawn} anew each epoch"),
+                Split(name="dev", size=evaluation, made=f"{drawn} from {whose} own key"),
+                Split(name="test", size=evaluation, made=f"{drawn} from {whose} own key"),
             ),
         )
 
@@ -70,9 +92,9 @@ class KeyedSource(Source):
     def load(self, split: str, indices: Tensor, *, key: int | None = None) -> Batch:
         base = named_key(0 if key is None or split != "train" else key, self.spec.dataset, split)
         keys = example_keys(base, indices)
-        inputs, targets = self._draw(keys)
+        inputs, targets = self._draw(keys, training=split == "train")
         return Batch(inputs=inputs, targets=targets, keys=keys, indices=indices)
 
     @abc.abstractmethod
-    def _draw(self, keys: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the inputs and targets of ``(B,)`` keys."""
+    def _draw(self, keys: Tensor, *, training: bool) -> tuple[Any, Tensor | None]:
+        """Return the inputs and targets of ``(B,)`` keys, for training or for an evaluation."""

@@ -40,7 +40,7 @@ class AddingProblem(KeyedSource):
             config, dataset="adding_problem", inputs=inputs, outputs=Outputs(kind="values", names=("sum",), size=1)
         )
 
-    def _draw(self, keys: Tensor) -> tuple[Tensor, Tensor]:
+    def _draw(self, keys: Tensor, *, training: bool) -> tuple[Tensor, Tensor]:  # noqa: ARG002
         numbers = keyed_uniform(keys, self.length, stream="numbers")  # (B, L)
         half = self.length // 2
         first = (keyed_uniform(keys, stream="first") * half).long()

@@ -63,7 +63,7 @@ class CopyMemory(KeyedSource):
         outputs = Outputs(kind="tags", names=names, size=config.symbols)
         super().__init__(config, dataset="copy_memory", inputs=inputs, outputs=outputs)
 
-    def _draw(self, keys: Tensor) -> tuple[Tensor, Tensor]:
+    def _draw(self, keys: Tensor, *, training: bool) -> tuple[Tensor, Tensor]:  # noqa: ARG002
         form = self.form
         drawn = (keyed_uniform(keys, form.count, stream="symbols") * form.symbols).long().clamp(max=form.symbols - 1)
         tokens = torch.full((len(keys), 2 * form.count + form.delay), _BLANK)
