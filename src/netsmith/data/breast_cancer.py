@@ -9,8 +9,8 @@ from __future__ import annotations
 import torch
 
 from netsmith.core.extras import require
-from netsmith.core.keys import key as named_key
-from netsmith.data._bundled import BundledFields, BundledTable
+from netsmith.core.spec import Outputs
+from netsmith.data._bundled import BundledFields, BundledTable, twin_table
 
 __all__ = ["BreastCancer"]
 
@@ -34,20 +34,11 @@ class BreastCancer(BundledTable):
 
     def __init__(self, config: Config) -> None:
         if config.twin:
-            generator = torch.Generator().manual_seed(named_key(0, "twin", "breast_cancer"))
-            rows = torch.randn(_COUNT, len(_COLUMNS), generator=generator)
-            # a linear model finds part of it; 212 are malignant, as in the table
-            order = (rows[:, 0] + rows[:, 1] * rows[:, 2]).argsort()
+            rows, values = twin_table("breast_cancer", _COUNT, len(_COLUMNS))
             labels = torch.ones(_COUNT, dtype=torch.int64)
-            labels[order[:212]] = 0
+            labels[values.argsort()[:212]] = 0  # malignant, as many as in the table
         else:
             data = require("sklearn.datasets", extra="classic").load_breast_cancer()
             rows, labels = torch.from_numpy(data.data).float(), torch.from_numpy(data.target).to(torch.int64)
-        super().__init__(
-            config,
-            dataset="breast-cancer",
-            rows=rows,
-            labels=labels,
-            columns=_COLUMNS,
-            names=("malignant", "benign"),
-        )
+        outputs = Outputs(kind="classes", names=("malignant", "benign"), size=2)
+        super().__init__(config, dataset="breast-cancer", rows=rows, targets=labels, columns=_COLUMNS, outputs=outputs)

@@ -10,8 +10,8 @@ from typing import Literal
 import torch
 
 from netsmith.core.extras import require
-from netsmith.core.keys import key as named_key
-from netsmith.data._bundled import BundledFields, BundledTable
+from netsmith.core.spec import Outputs
+from netsmith.data._bundled import BundledFields, BundledTable, twin_table
 
 __all__ = ["Iris"]
 
@@ -40,11 +40,9 @@ class Iris(BundledTable):
 
     def __init__(self, config: Config) -> None:
         if config.twin:
-            generator = torch.Generator().manual_seed(named_key(0, "twin", "iris"))
-            rows = torch.randn(_COUNT, len(_COLUMNS), generator=generator)
-            order = (rows[:, 0] + rows[:, 1] * rows[:, 2]).argsort()  # a linear model finds half of it
+            rows, values = twin_table("iris", _COUNT, len(_COLUMNS))
             labels = torch.empty(_COUNT, dtype=torch.int64)
-            labels[order] = torch.arange(_COUNT) * len(_SPECIES) // _COUNT
+            labels[values.argsort()] = torch.arange(_COUNT) * len(_SPECIES) // _COUNT
         else:
             data = require("sklearn.datasets", extra="classic").load_iris()
             rows, labels = torch.from_numpy(data.data).float(), torch.from_numpy(data.target).to(torch.int64)
@@ -52,4 +50,5 @@ class Iris(BundledTable):
         if config.against_rest:
             labels = (labels == _SPECIES.index(config.against_rest)).to(torch.int64)
             names = ("rest", config.against_rest)
-        super().__init__(config, dataset="iris", rows=rows, labels=labels, columns=_COLUMNS, names=names)
+        outputs = Outputs(kind="classes", names=names, size=len(names))
+        super().__init__(config, dataset="iris", rows=rows, targets=labels, columns=_COLUMNS, outputs=outputs)
