@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from netsmith.core.errors import DataError, shorten
+from netsmith.data._text_files import decoded
 
 __all__ = ["Sentence", "conll_sentences"]
 
@@ -31,14 +32,10 @@ def conll_sentences(data: bytes, name: str) -> list[Sentence]:
     Raises:
         DataError: Another encoding, a line without two columns, or no sentence; names the line (1-based).
     """
-    try:
-        lines = data.decode("utf-8-sig").split("\n")
-    except UnicodeDecodeError as error:
-        raise DataError(f"is not UTF-8: {error.reason} at byte {error.start}", name) from None
     found: list[Sentence] = []
     tokens: list[str] = []
     tags: list[str] = []
-    for row, line in enumerate([*lines, ""], start=1):
+    for row, line in enumerate([*decoded(data, name).split("\n"), ""], start=1):
         columns = line.split()
         if len(columns) == 1:
             raise DataError(f"has one column, {shorten(repr(line), 40)}; expected a token and its tag", name, row)

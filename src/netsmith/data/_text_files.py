@@ -12,7 +12,7 @@ from pathlib import Path
 
 from netsmith.core.errors import ConfigError, DataError, shorten
 
-__all__ = ["checked_encoding", "guessed_encoding", "text_files", "text_lines"]
+__all__ = ["checked_encoding", "decoded", "guessed_encoding", "text_files", "text_lines"]
 
 _HEAD = 2**16
 _LONGEST = 2**16  # characters of a line that are held at once
@@ -60,6 +60,23 @@ def checked_encoding(encoding: str) -> str:
         raise ConfigError(
             f"no encoding of texts is named {shorten(encoding, 40)!r}; expected utf-8, cp1252, gb18030, ..."
         ) from None
+
+
+def decoded(data: bytes, name: str, *, encoding: str = "UTF-8") -> str:
+    """Return the text of a file whose encoding its makers say; a mark at the beginning of UTF-8 is left out.
+
+    Args:
+        data: Its contents.
+        name: Stands in errors.
+        encoding: As it is written in errors.
+
+    Raises:
+        DataError: It is encoded otherwise.
+    """
+    try:
+        return data.decode("utf-8-sig" if encoding == "UTF-8" else encoding)
+    except UnicodeDecodeError as error:
+        raise DataError(f"is not {encoding}: {error.reason} at byte {error.start}", name) from None
 
 
 def guessed_encoding(path: Path) -> str:

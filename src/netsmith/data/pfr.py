@@ -14,6 +14,7 @@ from pydantic import Field
 
 from netsmith.core.errors import ConfigError, DataError, shorten
 from netsmith.data._download import OfficialFile, official_contents
+from netsmith.data._text_files import decoded
 from netsmith.data._words import WordFields, WordSource, narrow, twin_words
 
 __all__ = ["Pfr", "pfr_words"]
@@ -71,12 +72,8 @@ def pfr_words(data: bytes, name: str = _MEMBER) -> list[tuple[int, list[str]]]:
     Raises:
         DataError: Another encoding than GB18030, or a line of another form; names the row.
     """
-    try:
-        lines = data.decode("gb18030").split("\n")
-    except UnicodeDecodeError as error:
-        raise DataError(f"is not GB18030: {error.reason} at byte {error.start}", name) from None
     found: list[tuple[int, list[str]]] = []
-    for row, line in enumerate(lines, start=1):
+    for row, line in enumerate(decoded(data, name, encoding="GB18030").split("\n"), start=1):
         number, *tokens = line.split() or [""]
         if not number:
             continue

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from netsmith.core.errors import DataError, shorten
 from netsmith.data._download import OfficialFile, official_contents
+from netsmith.data._text_files import decoded
 from netsmith.data._words import WordFields, WordSource, twin_words
 
 __all__ = ["UdChinese", "conllu_words"]
@@ -59,13 +60,9 @@ def conllu_words(data: bytes, name: str) -> list[list[str]]:
     Raises:
         DataError: Another encoding, or a line without ten columns; names the row.
     """
-    try:
-        lines = data.decode("utf-8-sig").split("\n")
-    except UnicodeDecodeError as error:
-        raise DataError(f"is not UTF-8: {error.reason} at byte {error.start}", name) from None
     found: list[list[str]] = []
     words: list[str] = []
-    for row, line in enumerate([*lines, ""], start=1):
+    for row, line in enumerate([*decoded(data, name).split("\n"), ""], start=1):
         columns = line.rstrip("\r").split("\t")
         if columns == [""]:
             found += [words] if words else []
