@@ -30,7 +30,7 @@ class LogisticRegression(Fitted):
 
     The minimum is the only one, and scikit-learn's L-BFGS looks for it; the answer is a product of matrices here, equal
     to scikit-learn's. With the method ``supervised`` and an ``mlp`` without hidden layers the same is learned by steps.
-    Of two classes scikit-learn fits one function z; the logits are then 0 and z.
+    Of two classes scikit-learn fits one function z; the logits are then -z/2 and z/2.
 
     Attributes:
         weight: ``(C, F)`` float64, W.

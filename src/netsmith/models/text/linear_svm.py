@@ -21,8 +21,8 @@ class LinearSvm(LinearBag):
 
     One machine for two classes, else one for each class against the rest. Pang et al. 2002 give every text the same
     length, ``unit_length``. Fitted by scikit-learn's ``LinearSVC`` (coordinate descent in the dual; Hsieh et al. 2008)
-    and kept as arrays. Of two classes the first has the logit 0. Margins are no probabilities: their
-    softmax only ranks.
+    and kept as arrays. Of two classes each has half of the decision value for its logit, the first with the opposite
+    sign. Margins are no probabilities: their softmax only ranks.
 
     Shapes:
         ``(B, L)`` int64, padded on the right with 0, to ``(B, num_classes)`` float64, the decision values.

@@ -20,7 +20,7 @@ class MaximumEntropy(LinearBag):
     Unlike naive Bayes it takes no word for independent of another (Pang et al. 2002 with presence as features). Their
     Gaussian prior on the weights is the second term; improved iterative scaling is replaced by L-BFGS, which ends at
     the same, single optimum. Fitted by scikit-learn's ``LogisticRegression`` to convergence, and kept as arrays. Of two
-    classes the weights of the first are zeros, as there.
+    classes each has half of the weights that are fitted, the first with the opposite sign.
 
     Shapes:
         ``(B, L)`` int64, padded on the right with 0, to ``(B, num_classes)`` float64, logits.
