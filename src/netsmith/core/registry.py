@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import importlib
 import inspect
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -59,10 +59,17 @@ def literals(path: Path) -> tuple[str, dict[str, Any]]:
     Raises:
         ConfigError: The file does not parse, or ``CARD``, ``VARIANTS`` or ``SIZES`` is not a pure literal.
     """
+    return _read(_tree(path), path)
+
+
+def _tree(path: Path) -> ast.Module:
     try:
-        tree = ast.parse(path.read_text(encoding="utf-8"))
+        return ast.parse(path.read_text(encoding="utf-8"))
     except (SyntaxError, UnicodeDecodeError, ValueError) as error:
         raise ConfigError(f"{path.name} is not a Python file: {error}") from None
+
+
+def _read(tree: ast.Module, path: Path) -> tuple[str, dict[str, Any]]:
     found: dict[str, Any] = {}
     for node in tree.body:
         if isinstance(node, ast.Assign) and len(node.targets) == 1:
@@ -97,11 +104,14 @@ def _places(room: str) -> dict[str, tuple[Path, str]]:
     return places
 
 
-def _catalogue(room: str) -> dict[str, Entry]:
+def _catalogue(room: str, wanted: Callable[[ast.Module], bool] = lambda _: True) -> dict[str, Entry]:
+    """Return the files of a room whose syntax tree is wanted."""
     entries: dict[str, Entry] = {}
     for name, (path, module) in _places(room).items():
-        doc, found = literals(path)
-        entries[name] = Entry(name=name, path=path, module=module, doc=doc, literals=found)
+        tree = _tree(path)
+        doc, found = _read(tree, path)
+        if wanted(tree):
+            entries[name] = Entry(name=name, path=path, module=module, doc=doc, literals=found)
     return entries
 
 
@@ -129,11 +139,11 @@ def find_lab(name: str) -> Entry:
 
 def models() -> dict[str, Entry]:
     """Every model file of the catalogue by name, read without importing one: those with a ``Config`` to build from."""
-    return {name: entry for name, entry in _catalogue("models").items() if _builds(entry.path)}
+    return _catalogue("models", _builds)
 
 
-def _builds(path: Path) -> bool:
-    classes = (node for node in ast.parse(path.read_text(encoding="utf-8")).body if isinstance(node, ast.ClassDef))
+def _builds(tree: ast.Module) -> bool:
+    classes = (node for node in tree.body if isinstance(node, ast.ClassDef))
     return any(isinstance(inner, ast.ClassDef) and inner.name == "Config" for node in classes for inner in node.body)
 
 
