@@ -195,11 +195,14 @@ def _same_inputs(ours: Inputs, theirs: Inputs, name: str) -> None:
 
 
 def _tokens(inputs: Inputs) -> str:
-    steps = [step for step in inputs.preprocessing if step.name == "tokenize"]
-    cuts = [f"pattern {step.pattern!r}, lowercase={step.lowercase}" for step in steps]
-    marked = [f", negations={step.negations}" if step.negations else "" for step in steps]
-    folded = [f", digits={step.digits!r}" if step.digits else "" for step in steps]
-    return "; ".join(map("".join, zip(cuts, marked, folded, strict=True))) or "no tokens"
+    cuts = [
+        f"pattern {step.pattern!r}, lowercase={step.lowercase}"
+        + (f", negations={step.negations}" if step.negations else "")
+        + (f", digits={step.digits!r}" if step.digits else "")
+        for step in inputs.preprocessing
+        if step.name == "tokenize"
+    ]
+    return "; ".join(cuts) or "no tokens"
 
 
 def _scaling(inputs: Inputs) -> str:
