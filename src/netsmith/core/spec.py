@@ -37,6 +37,8 @@ class Step(Config):
         negations: Words after which each token up to the next punctuation gets the mark ``NOT_``; a contraction is one
             by its ending (``n't`` stands for ``isn't`` too).
         digits: What each digit of a token becomes; empty leaves them.
+        merges: Byte-pair merges in order, each two parts with a blank between: ``pattern`` then cuts the text, its
+            blanks marked, into pieces, and merges make tokens of their signs. None: what the pattern cuts is a token.
     """
 
     name: Literal["scale", "normalize", "resize", "gray", "unit_sum", "tokenize", "standard_normal"]
@@ -50,6 +52,7 @@ class Step(Config):
     lowercase: bool = False
     negations: tuple[str, ...] = later(())
     digits: str = later("")
+    merges: tuple[str, ...] = later(())
 
     @model_validator(mode="after")
     def _check(self) -> Step:
@@ -57,9 +60,11 @@ class Step(Config):
             raise ValueError("normalize needs as many means as standard deviations, all deviations positive")
         if self.shorter and (self.name != "resize" or len(self.size) != 2 or self.shorter < max(self.size)):
             raise ValueError("shorter is for resize, and at least the height and the width that are cut out")
-        for what in ("negations", "digits"):
+        for what in ("negations", "digits", "merges"):
             if getattr(self, what) and self.name != "tokenize":
                 raise ValueError(f"{what} are for tokenize")
+        if self.merges and (self.negations or self.digits):
+            raise ValueError("merges make parts of words; negations and digits are for whole ones")
         if self.name == "scale" and self.high <= self.low:
             raise ValueError("scale needs low < high")
         return self
@@ -106,12 +111,14 @@ class Outputs(Config):
         names: Labels, tags, actions or names of values, in order.
         size: Number of outputs; ``len(names)`` where there are names.
         units: Unit of each value, where there is one.
+        steps: How a written text becomes the tokens of the answer; see :func:`netsmith.layers.tokenize.detokenize`.
     """
 
     kind: OutputKind
     names: tuple[str, ...] = ()
     size: int = 0
     units: tuple[str, ...] = ()
+    steps: tuple[Step, ...] = later(())
 
     @model_validator(mode="after")
     def _check(self) -> Outputs:
@@ -119,6 +126,8 @@ class Outputs(Config):
             raise ValueError(f"size {self.size} contradicts {len(self.names)} names")
         if self.names and len(set(self.names)) != len(self.names):
             raise ValueError("names must differ from each other")
+        if self.steps and (self.kind != "tokens" or any(step.name != "tokenize" for step in self.steps)):
+            raise ValueError("steps are for answers of kind tokens, and each is named tokenize")
         return self
 
 
