@@ -115,9 +115,9 @@ def test_a_sentence_of_100_000_signs():
     merges = learn_merges({"".join(draw.choices("abcdefgh", k=9)): 1 for _ in range(400)}, 300)
     step = Step(name="tokenize", pattern=PIECES, merges=merges)
     text = "".join(draw.choices("abcdefgh", k=100_000))  # a single word
-    start = time.perf_counter()
+    start = time.process_time()
     tokens = cutter(step)(text)
-    assert time.perf_counter() - start < 10
+    assert time.process_time() - start < 10
     assert "".join(tokens) == marked(text)
     inputs = Inputs(
         kind="text",

@@ -5,7 +5,6 @@ Sennrich, Haddow, Birch, "Neural machine translation of rare words with subword 
 
 from __future__ import annotations
 
-import collections
 import functools
 import heapq
 import itertools
@@ -13,7 +12,7 @@ from collections.abc import Mapping, Sequence
 
 from netsmith.core.errors import ConfigError, shorten
 
-__all__ = ["BLANK", "PIECES", "Subwords", "learn_merges", "marked", "unmarked", "whole"]
+__all__ = ["BLANK", "PIECES", "Subwords", "learn_merges", "marked", "subwords", "unmarked", "whole"]
 
 BLANK = "▁"
 """U+2581, which stands for a blank in a piece."""
@@ -66,11 +65,11 @@ def learn_merges(pieces: Mapping[str, int], count: int, *, least: int = 2) -> tu
     if count < 0 or least < 1:
         raise ConfigError(f"count={count}, least={least}: expected 0 or more merges, and 1 or more")
     words = [(list(piece), often) for piece, often in sorted(pieces.items()) if 1 < len(piece) <= _TAUGHT]
-    counts: collections.Counter[_Pair] = collections.Counter()
+    counts: dict[_Pair, int] = {}
     where: dict[_Pair, set[int]] = {}
     for at, (parts, often) in enumerate(words):
         for pair in itertools.pairwise(parts):
-            counts[pair] += often
+            counts[pair] = counts.get(pair, 0) + often
             where.setdefault(pair, set()).add(at)
     heap = [(-often, pair) for pair, often in counts.items()]
     heapq.heapify(heap)
@@ -84,30 +83,32 @@ def learn_merges(pieces: Mapping[str, int], count: int, *, least: int = 2) -> tu
         if counts[pair] < least:
             break
         merges.append(f"{pair[0]} {pair[1]}")
-        grown: set[_Pair] = set()
+        made = pair[0] + pair[1]
+        changes: dict[_Pair, int] = {}
         for at in where.pop(pair):
             parts, often = words[at]
-            before = collections.Counter(itertools.pairwise(parts))
+            for other in itertools.pairwise(parts):
+                changes[other] = changes.get(other, 0) - often
             _merge(parts, pair)
-            after = collections.Counter(itertools.pairwise(parts))
-            for other in before.keys() | after.keys():
-                change = after[other] - before[other]
-                if change:
-                    counts[other] += change * often
-                if change > 0:
-                    grown.add(other)
+            for other in itertools.pairwise(parts):
+                changes[other] = changes.get(other, 0) + often
+                if made in other:
                     where.setdefault(other, set()).add(at)
-        for other in grown:
-            heapq.heappush(heap, (-counts[other], other))
+        for other, change in changes.items():
+            if change:
+                counts[other] = counts.get(other, 0) + change
+            if change > 0:
+                heapq.heappush(heap, (-counts[other], other))
     return tuple(merges)
 
 
 def _merge(parts: list[str], pair: _Pair) -> None:
     """Merge every such pair of neighbors in place, from the left."""
+    left, right = pair
     at = 0
     while at < len(parts) - 1:
-        if (parts[at], parts[at + 1]) == pair:
-            parts[at : at + 2] = [pair[0] + pair[1]]
+        if parts[at] == left and parts[at + 1] == right:
+            parts[at : at + 2] = [left + right]
         at += 1
 
 
@@ -174,3 +175,13 @@ class Subwords:
             look(before[at])
             look(at)
         return tuple(part for part in parts if part)
+
+
+@functools.lru_cache(8)
+def subwords(merges: tuple[str, ...]) -> Subwords:
+    """Return what cuts by some merges; asked again, the same, which remembers the pieces it has cut.
+
+    Raises:
+        ConfigError: As of :class:`Subwords`.
+    """
+    return Subwords(merges)

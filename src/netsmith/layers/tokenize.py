@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import functools
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import torch
 from torch import Tensor
 
 from netsmith.core.errors import ConfigError, DataError
 from netsmith.core.spec import Inputs, Step
-from netsmith.layers.subwords import Subwords, marked, unmarked
+from netsmith.layers.subwords import marked, subwords, unmarked
 
-__all__ = ["END", "PADDING", "UNKNOWN", "cutter", "detokenize", "encode", "tokenize"]
+__all__ = ["END", "PADDING", "UNKNOWN", "cutter", "detokenize", "encode", "numbered", "tokenize"]
 
 PADDING = "<pad>"
 UNKNOWN = "<unk>"
@@ -64,20 +63,19 @@ def cutter(step: Step) -> Callable[[str], list[str]]:
         pattern = re.compile(step.pattern)
     except re.error as error:
         raise ConfigError(f"the token pattern {step.pattern!r} is not a regular expression: {error}") from None
-    subwords = _subwords(step.merges) if step.merges else None
+    parts = subwords(step.merges) if step.merges else None
 
     def cut(text: str) -> list[str]:
         text = text.lower() if step.lowercase else text
-        pieces = [match.group() for match in pattern.finditer(marked(text) if subwords else text) if match.group()]
-        if subwords:
-            return [part for piece in pieces for part in subwords(piece)]
+        text = marked(text) if parts else text
+        found = [match.group() for match in pattern.finditer(text)] if pattern.groups else pattern.findall(text)
+        pieces = [piece for piece in found if piece]
+        if parts:
+            return [part for piece in pieces for part in parts(piece)]
         tokens = [_DIGIT.sub(lambda _: step.digits, token) for token in pieces] if step.digits else pieces
         return _marked(tokens, step.negations) if step.negations else tokens
 
     return cut
-
-
-_subwords = functools.lru_cache(8)(Subwords)  # what it remembers of one request serves the next
 
 
 def detokenize(tokens: Sequence[str], step: Step) -> str:
@@ -114,6 +112,28 @@ def _marked(tokens: Sequence[str], negations: tuple[str, ...]) -> list[str]:
     return marked
 
 
+def numbered(texts: Iterable[str], step: Step, vocabulary: Sequence[str]) -> Iterator[list[int]]:
+    """Yield the token numbers of each text: its tokens' places in the vocabulary, 1 for what is not there.
+
+    Args:
+        texts: Texts.
+        step: A step named ``tokenize``.
+        vocabulary: Tokens by number; the first two are padding and unknown.
+
+    Raises:
+        DataError: An element that is not a text or has no token; names its position (1-based).
+    """
+    cut = cutter(step)
+    numbers = {word: number for number, word in enumerate(vocabulary) if number > 1}
+    for row, text in enumerate(texts):
+        if not isinstance(text, str):
+            raise DataError(f"text {row + 1}: expected a text, got {type(text).__name__}")
+        tokens = cut(text)
+        if not tokens:
+            raise DataError(f"text {row + 1} has no token; expected at least one match of {step.pattern!r}")
+        yield [numbers.get(token, 1) for token in tokens]
+
+
 def encode(texts: Sequence[str], inputs: Inputs) -> Tensor:
     """Return the token numbers of some texts: cut after ``max_length`` tokens, padded with 0, unknown tokens 1.
 
@@ -133,16 +153,7 @@ def encode(texts: Sequence[str], inputs: Inputs) -> Tensor:
         raise ConfigError(
             f"inputs of kind {inputs.kind!r} have no tokenizer; expected a step 'tokenize' and max_length"
         )
-    cut = cutter(step)
-    numbers = {word: number for number, word in enumerate(inputs.vocabulary) if number > 1}
-    rows: list[list[int]] = []
-    for row, text in enumerate(texts):
-        if not isinstance(text, str):
-            raise DataError(f"text {row + 1}: expected a text, got {type(text).__name__}")
-        tokens = cut(text)[: inputs.max_length]
-        if not tokens:
-            raise DataError(f"text {row + 1} has no token; expected at least one match of {step.pattern!r}")
-        rows.append([numbers.get(token, 1) for token in tokens])
+    rows = [tokens[: inputs.max_length] for tokens in numbered(texts, step, inputs.vocabulary)]
     length = max(map(len, rows)) if inputs.shape == (-1,) else inputs.max_length
     result = torch.zeros(len(texts), length, dtype=torch.int64)  # (B, L)
     for row, known in enumerate(rows):
