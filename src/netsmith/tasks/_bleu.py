@@ -1,0 +1,74 @@
+"""BLEU of the texts that a model writes, whatever its tokens are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Protocol
+
+from torch import Tensor
+
+from netsmith.core.errors import ConfigError
+from netsmith.core.spec import Outputs
+from netsmith.engine.task import Metric
+from netsmith.layers.bleu import BleuCounts
+from netsmith.layers.reading import END_NUMBER
+from netsmith.layers.tokenize import detokenize
+
+__all__ = ["Bleu"]
+
+_STRANGE = ("\ufffc", "\ufffd")  # what an unknown token is, written and wanted: no token of both
+
+
+class _Judged(Protocol):
+    @property
+    def tokens(self) -> Tensor | None: ...
+    @property
+    def outputs(self) -> Outputs | None: ...
+
+
+class Bleu(Metric):
+    """BLEU of texts against one reference each, 0..100: sacrebleu's figure, see :mod:`netsmith.layers.bleu`.
+
+    Tokens become texts by the schema's step: of subwords the figure is that of the texts as they stand in the file; of
+    words, whose blanks and unknown ones are lost, that of the words. An unknown token matches nothing.
+
+    It takes what was written, ``tokens`` ``(B, S)`` with 2 at the end and 0 behind, and targets ``(B, T)`` likewise,
+    ``UNLABELED`` behind.
+
+    Raises:
+        ConfigError: The schema does not say how its tokens become texts.
+    """
+
+    unit = "BLEU"
+
+    def __init__(self) -> None:
+        self.counts = BleuCounts()
+
+    def update(self, output: _Judged, target: Tensor) -> None:
+        outputs = output.outputs
+        if output.tokens is None or outputs is None or not outputs.steps:
+            raise ConfigError(
+                "BLEU needs the texts that were written, and a schema whose outputs say how tokens are cut"
+            )
+        texts = [
+            [_text(row, outputs, strange) for row in rows.tolist()]
+            for rows, strange in zip((output.tokens, target), _STRANGE, strict=True)
+        ]
+        for written, wanted in zip(*texts, strict=True):
+            self.counts.add(written, wanted)
+
+    def merge(self, other: Bleu) -> None:
+        self.counts.merge(other.counts)
+
+    def compute(self) -> float:
+        return self.counts.score()
+
+
+def _text(row: Iterable[int], outputs: Outputs, strange: str) -> str:
+    tokens: list[str] = []
+    for number in row:
+        if number == END_NUMBER:
+            break
+        if number > 0:
+            tokens.append(strange if number == 1 else outputs.names[number])
+    return detokenize(tokens, outputs.steps[0])
