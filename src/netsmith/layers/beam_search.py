@@ -41,15 +41,20 @@ def beam_search(
     length: int,
     end: int | None,
     penalty: float = 0.6,
+    coverage: float = 0.0,
+    attention: Callable[[Any], Tensor | None] | None = None,
 ) -> Beams:
     r"""Return the ``beams`` continuations of the highest score that a search of that width finds, for a whole batch.
 
-    .. math:: s(y) = \frac{\log p(y)}{lp(y)}, \qquad lp(y) = \left(\frac{5 + |y|}{6}\right)^\alpha
+    .. math::
+        s(y) = \frac{\log p(y)}{lp(y)} + cp(x, y), \qquad lp(y) = \left(\frac{5 + |y|}{6}\right)^\alpha, \qquad
+        cp(x, y) = \beta \sum_i \log \min\Bigl(\sum_j a_{ij}, 1\Bigr)
 
-    (Wu et al. 2016, arXiv:1609.08144, Eq. 14; without their coverage). Texts that have ended leave the search and are
+    (Wu et al. 2016, arXiv:1609.08144, Eq. 14), where :math:`a_{ij}` is the attention of token j to place i of the
+    source; a place with exactly 0 throughout (padding) costs nothing. Texts that have ended leave the search and are
     kept by score; it goes on with the ``beams`` likeliest others, until nothing that is still open can become better
     than what is kept, or ``length`` is reached, where what is open counts as it stands. The penalty never prefers the
-    shorter text, so the bound is that of ``length``.
+    shorter text, and coverage only takes away, so the bound is that of ``length``.
 
     Args:
         following: What comes after a token.
@@ -59,31 +64,43 @@ def beam_search(
         length: T, the most tokens of a continuation.
         end: The token that ends a text; None for none.
         penalty: alpha; 0 prefers short texts, 1 is nearly the mean per token.
+        coverage: beta.
+        attention: ``(N, L)`` of a state: what the step that led to it looked at, for the coverage.
 
     Raises:
-        ConfigError: A setting out of its range.
+        ConfigError: A setting out of its range, or coverage where there is no attention.
     """
-    if beams < 1 or length < 1 or penalty < 0:
+    if beams < 1 or length < 1 or penalty < 0 or coverage < 0:
         raise ConfigError(
-            f"beams={beams}, length={length}, penalty={penalty:g}: expected 1 or more, 1 or more, not < 0"
+            f"beams={beams}, length={length}, penalty={penalty:g}, coverage={coverage:g}: expected 1 or more, 1 or "
+            "more, neither of them < 0"
         )
+    seen = None if attention is None or not coverage else attention(state)  # (B, L)
+    if coverage and seen is None:
+        raise ConfigError(f"coverage={coverage:g}: what is followed has no attention; leave it out")
     rows, size = first.shape
     row = torch.arange(rows, device=first.device)[:, None]  # (B, 1)
     open_scores = first.new_full((rows, beams), -torch.inf, dtype=torch.float64)
     open_scores[:, 0] = 0  # all beams begin alike: one is enough
     open_tokens = torch.zeros(rows, beams, length, dtype=torch.int64, device=first.device)
     kept = Beams(open_tokens.clone(), torch.full_like(open_scores, -torch.inf), open_tokens[..., 0].clone())
-    logs = first.double()[:, None].expand(rows, beams, size)
+    logs = first[:, None].expand(rows, beams, size)
     state = map_tensors(state, lambda part: part.repeat_interleave(beams, 0))
+    covered = None if seen is None else seen.double()[:, None].expand(rows, beams, -1)  # (B, K, L)
+    near = min(2 * beams, size)
     for step in range(length):
-        scores = (open_scores[..., None] + logs).view(rows, beams * size)  # (B, K V)
         # Of twice as many candidates at most K have ended, so that K stay to go on with.
-        best, place = scores.topk(min(2 * beams, beams * size), dim=1)
-        tokens = open_tokens.gather(1, (place // size)[..., None].expand(-1, -1, length)).clone()
-        tokens[:, :, step] = place % size
-        ended = place % size == end if end is not None else torch.zeros_like(place, dtype=torch.bool)
+        each, token = logs.topk(near, dim=2)  # (B, K, 2 K): of one beam no more than that can be among them
+        scores = (open_scores[..., None] + each.double()).flatten(1)
+        best, place = scores.topk(min(2 * beams, scores.shape[1]), dim=1)
+        beam, token = place // near, token.flatten(1).gather(1, place)
+        tokens = open_tokens.gather(1, beam[..., None].expand(-1, -1, length)).clone()
+        tokens[:, :, step] = token
+        ended = token == end if end is not None else torch.zeros_like(token, dtype=torch.bool)
         last = step == length - 1
         over = best.where(ended | last, -torch.inf) / _penalty(step + 1, penalty)
+        if covered is not None:
+            over = over + coverage * _coverage(covered).gather(1, beam)
         kept = _better(kept, Beams(tokens, over, torch.full_like(place, step + 1)), beams)
         if last:
             break
@@ -92,15 +109,25 @@ def beam_search(
         if bool((kept.scores[:, -1] >= open_scores[:, 0] / _penalty(length, penalty)).all()):
             break
         open_tokens = tokens.gather(1, chosen[..., None].expand(-1, -1, length))
-        parents = (place // size).gather(1, chosen) + row * beams  # (B, K), rows of the state
-        before = map_tensors(state, lambda part, parents=parents: part.index_select(0, parents.flatten()))
+        chosen = beam.gather(1, chosen)  # (B, K), the beam that each goes on from
+        parents = (chosen + row * beams).flatten()  # rows of the state
+        before = map_tensors(state, lambda part, parents=parents: part.index_select(0, parents))
         found, state = following(open_tokens[:, :, step].flatten(), before)
-        logs = found.double().view(rows, beams, size)
+        logs = found.view(rows, beams, size)
+        if covered is not None and attention is not None:
+            looked = attention(state)
+            assert looked is not None
+            covered = covered.gather(1, chosen[..., None].expand_as(covered)) + looked.view_as(covered)
     return kept
 
 
 def _penalty(length: int, alpha: float) -> float:
     return ((5 + length) / 6) ** alpha
+
+
+def _coverage(covered: Tensor) -> Tensor:
+    """Return the sum of log(min(attention, 1)) over the places that were looked at at all: ``(B, K, L)`` to (B, K)."""
+    return torch.where(covered > 0, covered, 1).clamp(max=1).log().sum(-1)
 
 
 def _padded(scores: Tensor, beams: int) -> Tensor:

@@ -1,0 +1,164 @@
+"""Teacher forcing against a loop written out; scheduled sampling at 0, at 1 and between; resume; figures."""
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from netsmith.core.errors import ConfigError
+from netsmith.engine.batch import Batch
+from netsmith.engine.engine import Engine
+from netsmith.engine.experiment import Experiment
+from netsmith.layers.scheduled_sampling import own_share, sampled
+from netsmith.methods.teacher_forcing import TeacherForcing
+from netsmith.models.tabular.mlp import MLP
+from netsmith.optim.adam import Adam
+from netsmith.tasks.write import Write
+from reversal import Reversal, SmallWriter
+
+
+def engine(**changes):
+    config = Experiment.Config(
+        method=TeacherForcing.Config(model=SmallWriter.Config(), task=Write.Config(), beams=2, longest=8),
+        data=Reversal.Config(),
+        optimizers={"model": Adam.Config(lr=0.02)},
+        steps=5,
+        precision="fp64",
+        evaluate_every=100,
+    )
+    return Engine(Experiment(config.derive(**changes)))
+
+
+def taken(run, steps):
+    for step in range(steps):
+        run.updater.begin(step)
+        logs = run.method.step(run.feed, run.updater)
+    return [p.detach().clone() for p in run.method.parameters()], logs
+
+
+def test_a_step_is_that_of_a_loop_over_the_true_texts():
+    run = engine()
+    writer = SmallWriter(SmallWriter.Config()).double()
+    writer.load_state_dict(run.method.model.writer.state_dict())
+    optimizer = torch.optim.Adam(writer.parameters(), lr=0.02)
+    for at in run.source.order("train", seed=0, epoch=0)[:3]:
+        batch = run.source.load("train", at)
+        logits = writer(batch.inputs["source"], batch.inputs["written"])
+        loss = F.cross_entropy(logits.flatten(0, 1), batch.targets.flatten())
+        optimizer.zero_grad()
+        gradients = torch.autograd.grad(loss, writer.parameters())
+        for parameter, gradient in zip(writer.parameters(), gradients, strict=True):
+            parameter.grad = gradient
+        optimizer.step()
+    parameters, logs = taken(run, 3)
+    assert logs["loss"] == pytest.approx(loss.item(), rel=1e-10)
+    for ours, theirs in zip(parameters, writer.parameters(), strict=True):
+        torch.testing.assert_close(ours, theirs.detach(), rtol=1e-9, atol=1e-11)
+
+
+@pytest.fixture
+def world():
+    run = engine()
+    batch = run.source.load("train", torch.arange(9), key=5)
+    return run.method.model.writer, batch
+
+
+def test_with_no_own_token_it_is_teacher_forcing(world):
+    writer, batch = world
+    source, written = batch.inputs["source"], batch.inputs["written"]
+    found = sampled(writer, source, written, own=0.0, keys=batch.keys)
+    assert torch.equal(found.read, written)
+    assert torch.equal(found.logits, writer(source, written))
+    still = {"method.sampling": "constant", "method.sampling_k": 1.0}
+    for ours, theirs in zip(taken(engine(), 4)[0], taken(engine(**still), 4)[0], strict=True):
+        assert torch.equal(ours, theirs)
+
+
+def test_with_own_tokens_alone_what_is_read_is_what_was_answered(world):
+    writer, batch = world
+    with torch.no_grad():
+        writer.head.weight.mul_(1e4)  # no doubt is left: the draw is the likeliest
+    source, written = batch.inputs["source"], batch.inputs["written"]
+    found = sampled(writer, source, written, own=1.0, keys=batch.keys)
+    likeliest = found.logits[..., 2:].argmax(-1) + 2
+    inside = written[:, 1:] != 0
+    assert torch.equal(found.read[:, 1:][inside], likeliest[:, :-1][inside])
+    assert bool((found.read[:, 0] == 2).all())
+    assert not found.read[:, 1:][~inside].any()
+    assert not torch.equal(found.read, written)
+
+
+def test_draws_do_not_depend_on_how_a_batch_is_cut_or_padded(world):
+    writer, batch = world
+    source, written = batch.inputs["source"], batch.inputs["written"]
+    whole = sampled(writer, source, written, own=0.5, keys=batch.keys)
+    share = (whole.read != written)[written != 0].double().mean()
+    assert 0.2 < share < 0.5  # half of the places but the first, some drawn right
+    for row in range(len(source)):
+        length = int((written[row] != 0).sum())
+        keys = batch.keys[row : row + 1]
+        alone = sampled(writer, source[row : row + 1], written[row : row + 1, :length], own=0.5, keys=keys)
+        assert torch.equal(alone.read[0], whole.read[row, :length])
+    drawing = {"method.sampling": "constant", "method.sampling_k": 0.5}
+    for one, two in zip(taken(engine(**drawing), 3)[0], taken(engine(**drawing, micro_batches=5), 3)[0], strict=True):
+        torch.testing.assert_close(one, two, rtol=1e-10, atol=1e-12)
+
+
+def test_shares_fall_by_the_papers_three_decays():
+    assert [own_share("linear", i, k=0.9, slope=0.1, least=0.2) for i in (0, 3, 99)] == pytest.approx([0.1, 0.4, 0.8])
+    assert [own_share("exponential", i, k=0.9) for i in (0, 10)] == pytest.approx([0, 1 - 0.9**10])
+    assert own_share("inverse_sigmoid", 30, k=10.0) == pytest.approx(1 - 10 / (10 + 20.085536923), rel=1e-9)
+    assert own_share("inverse_sigmoid", 10**9, k=10.0) == 1.0
+    run = engine(**{"method.sampling": "linear", "method.sampling_k": 1.0, "method.sampling_slope": 0.25})
+    assert [taken(run, 1)[1].get("own") for _ in range(3)] == [0.0, 0.25, 0.5]
+
+
+def test_a_run_that_is_cut_goes_on_with_its_share():
+    drawing = {"method.sampling": "linear", "method.sampling_k": 1.0, "method.sampling_slope": 0.2}
+    whole, _ = taken(engine(**drawing), 5)
+    cut = engine(**drawing)
+    taken(cut, 2)
+    again = engine(**drawing, seed=7)
+    again.method.restore(cut.method.state())
+    assert again.method.steps_taken == 2
+    cut.method.restore(again.method.state())
+    for step in range(2, 5):
+        cut.updater.begin(step)
+        cut.method.step(cut.feed, cut.updater)
+    for a, b in zip(cut.method.parameters(), whole, strict=True):
+        assert torch.equal(a, b)
+
+
+def test_it_learns_to_write_backwards_and_its_figures_say_so():
+    run = engine(steps=200, precision="fp32", **{"data.longest": 2, "method.model.size": 32})
+    taken(run, 200)
+    run.method.eval()
+    found = run.evaluate("dev")
+    assert found["dev/exact"] >= 0.9
+    assert found["dev/perplexity"] < 1.2
+    quiet = engine(**{"method.task.figures": ()})
+    assert set(quiet.evaluate("dev")) == {"dev/perplexity"}
+    batch = quiet.source.load("dev", torch.arange(4))
+    (written,) = quiet.method.task.decode(torch.tensor([[4, 3, 2, 0]]), quiet.experiment.spec.outputs)
+    assert written == {"text": "b a", "tokens": ["b", "a"]}
+    assert isinstance(batch, Batch)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"beams": 1, "coverage": 0.2}, "with beams=1 there is one"),
+        ({"sampling_k": 0.5}, "a sampling other than none"),
+        ({"sampling": "exponential", "sampling_k": 0.9, "sampling_slope": 0.1}, "the linear decay, not for expo"),
+        ({"sampling": "inverse_sigmoid", "sampling_k": 0.5}, "at least 1, got 0.5"),
+        ({"sampling": "linear", "sampling_k": 1.5}, "a share of true tokens"),
+    ],
+)
+def test_settings_that_mean_nothing_are_refused(changes, message):
+    with pytest.raises(ConfigError, match=message):
+        TeacherForcing.Config(model=SmallWriter.Config(), task=Write.Config(), **changes)
+
+
+def test_a_model_that_writes_nothing_is_refused():
+    config = engine().experiment.config.method.derive(model=MLP.Config(in_features=3, num_outputs=2))
+    with pytest.raises(ConfigError, match="mlp is none"):
+        config.build(spec=engine().experiment.spec)
