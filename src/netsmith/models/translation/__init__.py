@@ -1,0 +1,1 @@
+"""Models that translate, and others that write a text for a text."""
