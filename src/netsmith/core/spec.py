@@ -87,6 +87,7 @@ class Inputs(Config):
         max_length: Longest sequence, in tokens; the most nodes of a graph in training; 0 where neither applies.
         edges: The most edges of a graph in training; 0 where it does not apply.
         rate: Samples of a sound per second; 0 where it does not apply.
+        counts: How often each word of the vocabulary stands in training, where a learner must know it.
     """
 
     kind: InputKind
@@ -101,6 +102,7 @@ class Inputs(Config):
     max_length: int = 0
     edges: int = 0
     rate: int = later(0)
+    counts: tuple[int, ...] = later(())
 
 
 class Outputs(Config):

@@ -108,7 +108,7 @@ class StreamSource(Source):
 
     def order(self, split: str, *, seed: int, epoch: int) -> Sequence[Tensor]:  # noqa: ARG002
         """Return where the windows of each batch begin; the same for every seed and epoch."""
-        size = len(self._stream(split))
+        size = len(self.stream(split))
         if split != "train":
             return [torch.arange(0, size, self._row(split))]
         length = self._row(split)
@@ -117,7 +117,7 @@ class StreamSource(Source):
 
     def load(self, split: str, indices: Tensor, *, key: int | None = None) -> Batch:
         """Return the windows whose first targets stand at some places of the stream, as long as all of them can be."""
-        stream, row = self._stream(split), self._row(split)
+        stream, row = self.stream(split), self._row(split)
         longest = self.config.bptt if split == "train" else row
         length = min(longest, row - int((indices % row).max()))
         at = indices[:, None] + torch.arange(length)  # (B, T)
@@ -131,10 +131,11 @@ class StreamSource(Source):
 
     def _row(self, split: str) -> int:
         """Return how many tokens each row has."""
-        size = len(self._stream(split))
+        size = len(self.stream(split))
         return size // self.config.batch if split == "train" else -(-size // self.config.evaluation_batch)
 
-    def _stream(self, split: str) -> Tensor:
+    def stream(self, split: str) -> Tensor:
+        """Return the tokens of a split as they stand in the text, ``(N,)`` int32."""
         if split not in self._streams:
             raise UnknownNameError(f"split of {self.spec.dataset}", split, self._streams)
         return self._streams[split]

@@ -1,0 +1,277 @@
+"""Words of a running text with the words around them, for word vectors; and the questions those are judged by.
+
+Mikolov, Sutskever, Chen, Corrado, Dean, "Distributed representations of words and phrases and their compositionality",
+NeurIPS 2013 (arXiv:1310.4546).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Annotated
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from netsmith.core.errors import ConfigError, DataError, UnknownNameError
+from netsmith.core.keys import key as named_key
+from netsmith.core.roles import SourceConfig
+from netsmith.core.spec import Inputs, Outputs, Spec, Split, Step
+from netsmith.data._streams import StreamSource
+from netsmith.data._word_sets import Question, SetName, word_set
+from netsmith.engine.batch import Batch
+from netsmith.engine.random import example_keys, keyed_uniform
+from netsmith.engine.source import Source
+from netsmith.layers.tokenize import PADDING, UNKNOWN
+
+__all__ = ["WordWindows"]
+
+_LINE = 10_000  # words of a longer line are cut, as in the authors' code
+_ASKED = 256  # questions of a batch
+_LONGEST = 1000  # words of a text that is handed in
+_FIRST = 2  # before the words stand padding and the unknown one
+_WORDS = 4  # of a question
+
+
+class WordWindows(Source):
+    r"""Each word of a text as an example: what is around it, of which it is to be told.
+
+    Words that come less than ``min_count`` times leave the text, and so does the unknown word. Then, in every epoch
+    anew, frequent words are thinned out: one whose share of the text is f stays with probability
+
+    .. math:: \min\left(1, \sqrt{t / f} + t / f\right)
+
+    (as the authors' code has it; Eq. 5 of the paper, :math:`\sqrt{t / f}`, keeps fewer). The window of a word reaches b
+    of the words that stayed to each side, b drawn from 1 to ``window`` for each word, so that near words count for
+    more; it does not reach beyond its line. A word alone in its line is no example.
+
+    A training batch is some whole lines, in the order of the text, of about ``batch`` words before they are thinned
+    out. ``inputs`` ``(B, 2 window)`` int64 are the words around, 0 where there is none, ``targets`` ``(B,)`` the words,
+    ``indices`` their places in the text. Both draws are a function of seed, epoch and place.
+
+    Dev and test are questions: ``inputs`` ``(B, 3)``, the word of a pair, or of "a is to b as c is to d" -a, b and c (a
+    word to be subtracted has a negative number); ``targets`` as :mod:`netsmith.tasks.word_relations` has them. A word
+    that is not known is 1.
+
+    Words are numbered from 2 by how often they come; 0 is padding, 1 any unknown word.
+
+    Raises:
+        ConfigError: The text is no source of running text.
+        DataError: Fewer than two words come often enough.
+    """
+
+    class Config(SourceConfig):
+        """The text, and what is asked.
+
+        Attributes:
+            text: A source of running text, of which the training split is read.
+            min_count: How often a word must come to be known.
+            window: How many words to each side a window has at most.
+            sample: t, the share of the text above which words are thinned out; 0 keeps all.
+            batch: About how many words of the text are read for a training batch.
+            lowercase: Words that differ by case alone are one, in the text and in questions.
+            dev: Collections that are asked for the figures of the dev split.
+            test: Those of the test split.
+        """
+
+        text: SourceConfig
+        min_count: Annotated[int, Field(ge=1)] = 5
+        window: Annotated[int, Field(ge=1, le=1000)] = 5
+        sample: Annotated[float, Field(ge=0, le=1)] = 1e-3
+        batch: Annotated[int, Field(gt=0)] = 10_000
+        lowercase: bool = True
+        dev: tuple[SetName, ...] = ("men",)
+        test: tuple[SetName, ...] = ("analogies", "ws353", "ws353_similarity", "ws353_relatedness", "rg65", "mc30")
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        if config.twin:
+            lines, asked = _twin()
+            names = sorted({word for line in lines for word in line})
+            numbers = {word: number for number, word in enumerate(names)}
+            tokens = np.array([number for line in lines for number in (*map(numbers.__getitem__, line), -1)])
+            dataset, pattern = "word_windows", r"\S+"
+        else:
+            text = config.text.build()
+            if not isinstance(text, StreamSource):
+                raise ConfigError(f"text={config.text!r} is no running text; take one such as wikitext2 or plain_text")
+            tokens, names = text.stream("train").numpy(), list(text.spec.inputs.vocabulary)
+            tokens = np.where(tokens == _FIRST, -1, tokens)  # the mark that ends a line
+            names[:_FIRST] = ["", ""]  # padding and the unknown word
+            dataset, pattern = text.spec.dataset, text.spec.inputs.preprocessing[0].pattern
+            asked = {split: [q for name in of for q in word_set(name)] for split, of in self._asked().items()}
+        if config.lowercase:
+            names = [name.lower() for name in names]
+        words, counts, numbers = _counted(tokens, names, config.min_count)
+        if len(words) < 2:
+            raise DataError(
+                f"{dataset}: {len(words)} words come at least {config.min_count} times; expected at least 2 (min_count)"
+            )
+        self._places, self._words, self._starts = _lines(numbers)
+        share = counts / counts.sum()
+        stays = np.sqrt(config.sample / share) + config.sample / share if config.sample else np.ones(len(share))
+        self._stays = torch.from_numpy(np.concatenate([np.zeros(_FIRST), np.minimum(stays, 1.0)]))
+        known = {word: number for number, word in enumerate(words, start=_FIRST)}
+        self._questions = {split: _numbered(of, known, lower=config.lowercase) for split, of in asked.items() if of}
+        vocabulary = (PADDING, UNKNOWN, *words)
+        sizes = {"train": len(self._words)} | {split: len(scores) for split, (_, scores) in self._questions.items()}
+        hashed = {"train": (self._words, self._starts)} | self._questions
+        self.spec = Spec(
+            dataset=dataset,
+            inputs=Inputs(
+                kind="text",
+                shape=(-1,),
+                dtype="int64",
+                preprocessing=(Step(name="tokenize", pattern=pattern, lowercase=config.lowercase),),
+                vocabulary=vocabulary,
+                max_length=_LONGEST,
+                counts=(0, 0, *counts.tolist()),
+            ),
+            outputs=Outputs(kind="embedding", names=vocabulary, size=len(vocabulary)),
+            splits=tuple(Split(name=name, size=size, sha256=_sha256(*hashed[name])) for name, size in sizes.items()),
+        )
+
+    def order(self, split: str, *, seed: int, epoch: int) -> Sequence[Tensor]:  # noqa: ARG002
+        """Return the places of each batch's words; the same for every seed and epoch."""
+        if split == "train":
+            total = len(self._words)
+            starts = self._starts.numpy()
+            cuts = np.unique(starts[np.searchsorted(starts, np.arange(0, total, self.config.batch))])
+            ends = (*cuts[1:].tolist(), total)
+            return [torch.arange(begin, end) for begin, end in zip(cuts.tolist(), ends, strict=True) if end > begin]
+        return list(torch.arange(len(self._asked_in(split)[1])).split(_ASKED))
+
+    def load(self, split: str, indices: Tensor, *, key: int | None = None) -> Batch:
+        """Return words with their windows, or questions.
+
+        Without a key no word is thinned out and every window is whole.
+        """
+        if split != "train":
+            questions, scores = (part[indices] for part in self._asked_in(split))
+            pair = questions[:, 3:4] == 0
+            inputs = torch.where(pair, questions[:, 1:4] * torch.tensor([1, 0, 0]), questions[:, 1:4])
+            inputs[:, :1] *= torch.where(pair, 1, -1)
+            return Batch(inputs, (questions, scores), keys=example_keys(0 if key is None else key, indices))
+        begin = int(self._starts[self._line(indices.min())])
+        end = int(self._starts[self._line(indices.max()) + 1])
+        places = torch.arange(begin, end)
+        keys = example_keys(0 if key is None else key, places)
+        words = self._words[begin:end]
+        reach = torch.full_like(places, self.config.window)
+        if key is not None:
+            stay = keyed_uniform(keys, stream="thinning") < self._stays[words]
+            reach = 1 + (keyed_uniform(keys, stream="window") * self.config.window).long()
+            places, keys, words, reach = places[stay], keys[stay], words[stay], reach[stay]
+        around = self._around(words, self._line(places), reach)
+        wanted = (around > 0).any(1)
+        if len(indices) < end - begin:
+            wanted &= torch.isin(places, indices)
+        return Batch(around[wanted], words[wanted].long(), keys=keys[wanted], indices=places[wanted])
+
+    def _around(self, words: Tensor, lines: Tensor, reach: Tensor) -> Tensor:
+        """Return the words in the window of each, ``(B, 2 window)``, 0 where there is none."""
+        window, count = self.config.window, len(words)
+        offsets = torch.cat([torch.arange(-window, 0), torch.arange(1, window + 1)])
+        at = torch.arange(count)[:, None] + offsets  # (B, 2 window)
+        inside = (at >= 0) & (at < count) & (offsets.abs() <= reach[:, None])
+        at = at.clamp(0, max(count - 1, 0))
+        return words[at].long().where(inside & (lines[at] == lines[:, None]), 0)
+
+    def _line(self, places: Tensor) -> Tensor:
+        return torch.searchsorted(self._starts, places, right=True) - 1
+
+    def _asked(self) -> dict[str, tuple[SetName, ...]]:
+        return {"dev": self.config.dev, "test": self.config.test}
+
+    def _asked_in(self, split: str) -> tuple[Tensor, Tensor]:
+        if split not in self._questions:
+            raise UnknownNameError(f"split of {self.spec.dataset}", split, ("train", *self._questions))
+        return self._questions[split]
+
+
+def _counted(tokens: np.ndarray, names: Sequence[str], least: int) -> tuple[list[str], np.ndarray, np.ndarray]:
+    """Return the words that come often enough, their counts, and the text in their numbers.
+
+    Args:
+        tokens: ``(N,)``, numbers of ``names``; -1 ends a line.
+        names: Words, some of them equal; what is named "" is none.
+        least: How often a word must come.
+
+    Returns:
+        The numbers are int32; 0 for a word that is not known, -1 for the end of a line.
+    """
+    first: dict[str, int] = {}
+    same = np.array([first.setdefault(name, number) for number, name in enumerate(names)])
+    each = np.bincount(tokens[tokens >= 0], minlength=len(names))
+    total = np.bincount(same, weights=each, minlength=len(names)).astype(np.int64)
+    often = [number for name, number in first.items() if name and total[number] >= least]
+    often.sort(key=lambda number: (-total[number], names[number]))
+    renumbered = np.zeros(len(names) + 1, dtype=np.int32)
+    renumbered[often] = np.arange(_FIRST, _FIRST + len(often))
+    renumbered[:-1] = renumbered[same]
+    renumbered[-1] = -1  # of the token -1
+    return [names[number] for number in often], total[often], renumbered[tokens]
+
+
+def _lines(numbers: np.ndarray) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the known words one after another, ``(N,)`` int32, and where lines begin, the end of the last too."""
+    known = numbers > 0
+    line = np.cumsum(numbers < 0)[known]
+    begins = np.flatnonzero(np.diff(line, prepend=-1))
+    lengths = np.diff(begins, append=len(line))
+    long = lengths > _LINE
+    pieces = [
+        np.arange(begin, begin + length, _LINE) for begin, length in zip(begins[long], lengths[long], strict=True)
+    ]
+    starts = np.sort(np.concatenate([begins[~long], *pieces, [len(line)]])).astype(np.int64)
+    return torch.from_numpy(np.flatnonzero(known)), torch.from_numpy(numbers[known]), torch.from_numpy(starts)
+
+
+def _numbered(questions: Sequence[Question], known: Mapping[str, int], *, lower: bool) -> tuple[Tensor, Tensor]:
+    """Return the questions in numbers, ``(Q, 5)`` int64, and their scores, ``(Q,)``."""
+    rows = [
+        [
+            named_key(0, "questions", question.kind),
+            *(known.get(word.lower() if lower else word, 1) for word in question.words),
+            *[0] * (_WORDS - len(question.words)),
+        ]
+        for question in questions
+    ]
+    return torch.tensor(rows), torch.tensor([question.score for question in questions])
+
+
+def _sha256(*parts: Tensor) -> str:
+    total = hashlib.sha256()
+    for part in parts:
+        total.update(f"{part.dtype}{tuple(part.shape)}".encode())
+        total.update(part.numpy().tobytes())
+    return total.hexdigest()
+
+
+def _twin() -> tuple[list[list[str]], dict[str, list[Question]]]:
+    """Return lines of words about one of six things in one of six ways, and questions about them.
+
+    The word ``bx`` stands where the thing is b and the way x, beside words of the thing (``b1``, ``b2``) and of the way
+    (``x1``, ``x2``): so "bx is to by as cx is to cy", and words of one thing are alike.
+    """
+    things, ways = "bcdfgh", "uvwxyz"
+    generator = torch.Generator().manual_seed(named_key(0, "twin", "word_windows"))
+    lines = []
+    for _ in range(1000):
+        draws = torch.randint(0, 2**31, (42,), generator=generator).tolist()
+        thing, way = things[draws[0] % 6], ways[draws[1] % 6]
+        words = [f"{thing}1", f"{thing}2", f"{way}1", f"{way}2", thing + way]
+        lines.append([words[draw % 5] for draw in draws[2:]])
+    asked: dict[str, list[Question]] = {"dev": [], "test": []}
+    for number, (a, b, x, y) in enumerate((a, b, x, y) for a in things for b in things for x in ways for y in ways):
+        split = ("dev", "test")[number % 2]
+        if a != b and x != y:
+            kind = ("semantic", "syntactic")[number // 2 % 2]
+            asked[split].append(Question(kind, (a + x, a + y, b + x, b + y)))
+        if (a, x) < (b, y):
+            sets = ("men", "ws353", "ws353_similarity", "ws353_relatedness", "rg65", "mc30")
+            score = float(a == b) + float(x == y)
+            asked[split].append(Question(sets[len(asked[split]) % 6], (a + x, b + y), score))
+    return lines, asked

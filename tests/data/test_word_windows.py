@@ -1,0 +1,135 @@
+"""Words and their windows against a loop over the text; thinning out; questions, and files that are none."""
+
+import itertools
+import math
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+from netsmith.core.errors import ConfigError, DataError, UnknownNameError
+from netsmith.data import word_windows
+from netsmith.data._word_sets import analogies_of, pairs_of, word_set
+from netsmith.data.digits import Digits
+from netsmith.data.ptb import Ptb
+from netsmith.data.word_windows import WordWindows
+from netsmith.engine.random import example_keys, keyed_uniform
+
+GIVEN = Path(os.environ.get("NETSMITH_DATA", "nowhere"))
+
+
+def source(**fields):
+    return WordWindows.Config(text=Ptb.Config(twin=True), **{"dev": (), "test": (), "batch": 100, **fields}).build()
+
+
+def by_hand(given, key, window, sample):
+    """Return (words around, word) of every place, by a loop over the lines."""
+    lines = given._starts.tolist()
+    words, counts = given._words.tolist(), given.spec.inputs.counts
+    total = sum(counts)
+    found = []
+    for begin, end in itertools.pairwise(lines):
+        keys = example_keys(key, torch.arange(begin, end))
+        stays = keyed_uniform(keys, stream="thinning").tolist()
+        reach = (1 + (keyed_uniform(keys, stream="window") * window).long()).tolist()
+        kept = []
+        for at in range(end - begin):
+            f = counts[words[begin + at]] / total
+            if stays[at] < (math.sqrt(sample / f) + sample / f if sample else 2):
+                kept.append(at)
+        for place, at in enumerate(kept):
+            around = [0] * (2 * window)
+            for j in range(-reach[at], reach[at] + 1):
+                if j and 0 <= place + j < len(kept):
+                    around[j + window - (j > 0)] = words[begin + kept[place + j]]
+            if any(around):
+                found.append((begin + at, words[begin + at], around))
+    return found
+
+
+@pytest.mark.parametrize("sample", [0.0, 0.01])
+def test_windows_are_those_of_a_loop_over_the_lines(sample):
+    given = source(sample=sample, window=3, min_count=300)
+    order = given.order("train", seed=0, epoch=0)
+    assert torch.equal(torch.cat(list(order)), torch.arange(len(given._words)))
+    found = []
+    for indices in order:
+        batch = given.load("train", indices, key=11)
+        found += zip(batch.indices.tolist(), batch.targets.tolist(), batch.inputs.tolist(), strict=True)
+    assert found == by_hand(given, 11, 3, sample)
+
+
+def test_a_part_of_a_line_is_what_the_line_gives():
+    given = source()
+    first = given.order("train", seed=0, epoch=0)[1]
+    whole = given.load("train", first, key=3)
+    part = given.load("train", first[20:33], key=3)
+    rows = torch.isin(whole.indices, first[20:33])
+    assert torch.equal(part.inputs, whole.inputs[rows])
+    assert torch.equal(part.keys, whole.keys[rows])
+
+
+def test_words_are_numbered_by_count_and_case_is_one(tmp_path):
+    numbers = word_windows._counted(torch.tensor([2, 3, -1, 3, 4, 2, 5]).numpy(), ["", "", "b", "the", "the", "x"], 2)
+    assert numbers[0] == ["the", "b"]
+    assert numbers[1].tolist() == [3, 2]
+    assert numbers[2].tolist() == [3, 2, -1, 2, 2, 3, 0]
+
+
+def test_long_lines_are_cut(monkeypatch):
+    monkeypatch.setattr(word_windows, "_LINE", 3)
+    places, words, starts = word_windows._lines(torch.tensor([2, 2, 3, 2, 4, 2, 2, -1, -1, 0, -1, 3, 2, -1]).numpy())
+    assert starts.tolist() == [0, 3, 6, 7, 9]
+    assert words.tolist() == [2, 2, 3, 2, 4, 2, 2, 3, 2]
+    assert len(places) == 9
+
+
+def test_questions_have_the_words_numbers(monkeypatch):
+    sets = {"men": pairs_of(b"A b 5.5\nA zzz 1\n", "men", "f"), "analogies": analogies_of(b": gram1\na b c d", "", "f")}
+    monkeypatch.setattr(word_windows, "word_set", sets.__getitem__)
+    given = source(dev=("men",), test=("analogies",))
+    number = {word: n for n, word in enumerate(given.spec.inputs.vocabulary)}
+    dev = given.load("dev", torch.arange(2))
+    assert dev.inputs.tolist() == [[number["a"], 0, 0], [number["a"], 0, 0]]
+    assert dev.targets[0][:, 1:].tolist() == [[number["a"], number["b"], 0, 0], [number["a"], 1, 0, 0]]
+    assert dev.targets[1].tolist() == [5.5, 1.0]
+    a, b, c, d = (number[word] for word in "abcd")
+    test = given.load("test", torch.arange(1))
+    assert test.inputs.tolist() == [[-a, b, c]]
+    assert test.targets[0][0, 1:].tolist() == [a, b, c, d]
+    with pytest.raises(UnknownNameError):
+        given.load("other", torch.arange(1))
+
+
+@pytest.mark.skipif(not (GIVEN / "word-analogy").is_dir(), reason="word-analogy is not in $NETSMITH_DATA")
+def test_official_collections_are_whole():
+    sizes = {"men": 3000, "ws353": 353, "ws353_similarity": 203, "ws353_relatedness": 252, "rg65": 65, "mc30": 30}
+    for name, size in sizes.items():
+        assert len(word_set(name)) == size
+    asked = word_set("analogies")
+    assert sum(q.kind == "semantic" for q in asked) == 8869
+    assert sum(q.kind == "syntactic" for q in asked) == 10675
+    assert len(word_set("ca8_semantic")) == 7636
+    assert len(word_set("ca8_morphological")) == 10177
+
+
+@pytest.mark.parametrize(
+    ("read", "content", "what"),
+    [
+        (pairs_of, b"a b 1\na b\n", r"f, row 2: expected two words and a number, got 'a b'"),
+        (pairs_of, b"a b nan\n", "row 1: expected two words and a number"),
+        (pairs_of, b"a b 1\n\xff b 1", "f, row 2: is not UTF-8"),
+        (analogies_of, b": s\na b c d\na b c\n", "f, row 3: expected four words, got 'a b c'"),
+    ],
+)
+def test_a_line_that_is_no_question_is_named(read, content, what):
+    with pytest.raises(DataError, match=what):
+        read(content, "men", "f")
+
+
+def test_what_gives_no_words_is_refused():
+    with pytest.raises(ConfigError, match="is no running text"):
+        WordWindows.Config(text=Digits.Config()).build()
+    with pytest.raises(DataError, match="0 words come at least 100000 times"):
+        source(min_count=100_000)
