@@ -156,7 +156,7 @@ class Ngram(Fitted):
         if not self.counts_1.numel():  # before the fit
             return uniform.expand(len(contexts), size)
         sums = self.counts_1.sum()
-        kept = self._kept(self.counts_1, 1)
+        kept = self.kept(self.counts_1, 1)
         p = kept / sums + (1 - kept.sum() / sums) * uniform  # (V,)
         p = p.expand(len(contexts), size).clone()  # (M, V)
         reach = _reach(contexts, end=self.config.end)  # (M,)
@@ -183,7 +183,7 @@ class Ngram(Fitted):
         many = stop - start
         owner = torch.repeat_interleave(torch.arange(len(rows), device=p.device), many)
         child = torch.arange(len(owner), device=p.device) - (many.cumsum(0) - many - start)[owner]
-        each, kept = counts[child].double(), self._kept(counts[child], k)
+        each, kept = counts[child].double(), self.kept(counts[child], k)
         zeros = p.new_zeros(len(rows))
         sums = zeros.index_add(0, owner, each)
         left = sums - zeros.index_add(0, owner, kept)
@@ -191,7 +191,7 @@ class Ngram(Fitted):
         p[rows[seen]] *= (left / sums)[seen, None]
         p.index_put_((rows[owner], keys[child] % size), kept / sums[owner], accumulate=True)
 
-    def _kept(self, counts: Tensor, k: int) -> Tensor:
+    def kept(self, counts: Tensor, k: int) -> Tensor:
         """Return the counts less their discounts, not below 0; float64."""
         by_count = torch.cat([self.discounts.new_zeros(1), self.discounts[k - 1]])
         return (counts - by_count[counts.clamp(max=3)]).clamp(min=0)
