@@ -11,7 +11,7 @@ from torch import Tensor
 
 from netsmith.core.roles import Batches
 from netsmith.core.spec import Inputs, Outputs
-from netsmith.data._keyed import DrawnFields, KeyedSource
+from netsmith.data._keyed import KeyedSizes, KeyedSource
 from netsmith.engine.random import keyed_uniform
 
 __all__ = ["SineTasks"]
@@ -29,7 +29,7 @@ class SineTasks(KeyedSource):
     ``(B, Q, 1)``, all float32; B counts tasks.
     """
 
-    class Config(DrawnFields):
+    class Config(KeyedSizes):
         """The distribution of tasks and the sizes.
 
         Attributes:
