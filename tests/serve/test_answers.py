@@ -22,9 +22,12 @@ from torch import Tensor, nn
 from netsmith.api.encode import encode
 from netsmith.api.from_module import from_module
 from netsmith.api.network import Network
-from netsmith.core.errors import DataError, UnsupportedError
+from netsmith.core.errors import DataError
 from netsmith.core.spec import Inputs, Outputs, Spec, Step
+from netsmith.layers.writing import Writing
 from netsmith.models.graph.gcn import GCN
+from netsmith.models.sequence.pointer_network import PointerNetwork
+from netsmith.tasks.point import Point
 from netsmith.tasks.tag import Tag
 
 KINDS = ("image", "color", "any_size", "table", "text", "tokens", "loose_tokens", "state", "none", "series")
@@ -162,10 +165,18 @@ def test_a_module_of_ones_own_is_served(client_of) -> None:
     assert response.json()["predictions"] == network.predict([[0, 1, 2, 3.5]])
 
 
-def test_inputs_without_a_json_form_are_refused_at_the_start(client_of) -> None:
-    spec = Spec(dataset="g", inputs=Inputs(kind="set", shape=(4,)), outputs=Outputs(kind="values", size=2))
-    with pytest.raises(UnsupportedError, match="'set' cannot be served"):
-        client_of(Network(nn.Linear(4, 2), spec))
+def test_a_set_is_served(client_of) -> None:
+    inputs = Inputs(kind="set", shape=(-1, 1), low=0.0, high=1.0)
+    spec = Spec(dataset="s", inputs=inputs, outputs=Outputs(kind="tokens"))
+    model = PointerNetwork.Config(hidden_size=8, in_features=1, repeats=False).build()
+    network = Network(Writing(model, beams=1, longest=9), spec, task=Point.Config().build())
+    client = client_of(network)
+    given = [[0.5], [0.25], [0.75]]
+    response = client.predict({"inputs": [given]})
+    assert response.status_code == 200
+    assert response.json()["predictions"] == network.predict([given]) == network.predict(given)
+    assert network.predict([given, given[:2]]) == network.predict([given]) + network.predict([given[:2]])
+    assert client.predict({"inputs": [[[0.5, 1]]]}).status_code == 422
 
 
 def test_a_graph_is_served_by_itself(client_of) -> None:

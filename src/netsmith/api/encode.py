@@ -71,7 +71,6 @@ def encode(values: Any, inputs: Inputs, *, missing: Missing = "refuse") -> Raw:
 
     Raises:
         DataError: A value of another kind, shape or range; its position is named.
-        UnsupportedError: A kind of input that has no such form.
     """
     if isinstance(values, (str, bytes, dict, Path)):
         values = [values]
@@ -94,8 +93,6 @@ def encode(values: Any, inputs: Inputs, *, missing: Missing = "refuse") -> Raw:
         return torch.stack([_sound(value, inputs, name or f"sound {n}") for n, value in enumerate(values, start=1)])
     if inputs.kind == "graph":
         return read_graphs(values, inputs)
-    if inputs.kind == "set":
-        raise UnsupportedError(f"inputs of kind {inputs.kind!r} cannot be given as plain values yet")
     return _numbers(values, inputs, missing=missing)
 
 

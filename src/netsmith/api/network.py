@@ -152,6 +152,8 @@ class Network:
         if self.spec.inputs.kind == "graph" and isinstance(values, (list, tuple)):  # each alone: padding is no node
             graphs = [pad_graphs([graph]) for graph in parse_graphs(values, self.spec.inputs)]
             return [prediction for graph in graphs for prediction in self.decode(self(graph))]
+        if self.spec.inputs.kind == "set" and isinstance(values, (list, tuple)) and _ragged(values):  # each alone, too
+            return [prediction for one in values for prediction in self.answers(self.encode([one]))]
         texts = texts_of(values) if self.spec.outputs.kind == "tags" and self.spec.inputs.kind == "text" else []
         if texts:
             whole = [pieces_of(text, self.spec.inputs, number=number) for number, text in enumerate(texts, start=1)]
@@ -336,3 +338,8 @@ class Network:
             "latency_ms": latency_ms(call).median,
             "measured_at": time.strftime("%Y-%m-%d"),
         }
+
+
+def _ragged(values: Sequence[Any]) -> bool:
+    """Return whether examples are lists of different lengths."""
+    return all(isinstance(value, (list, tuple)) for value in values) and len({len(value) for value in values}) > 1

@@ -76,7 +76,7 @@ class Inputs(Config):
     Attributes:
         kind: What an example is.
         shape: Shape of one example without the batch axis, as the network sees it; ``-1`` for a free axis. Of a graph
-            it is that of its nodes: ``(-1, F)``.
+            it is that of its nodes: ``(-1, F)``; of a set that of its rows, without the mark that a row is there.
         dtype: Type of the array a user hands in, before preprocessing (``uint8`` for an image).
         low: Smallest raw value.
         high: Largest raw value.
@@ -184,7 +184,7 @@ class Spec(Config):
             facts |= {name: size for name, size in (("in_channels", shape[0]), ("image_size", shape[-1])) if size > 0}
         if self.inputs.vocabulary:
             facts |= {"vocab_size": len(self.inputs.vocabulary), "max_length": self.inputs.max_length}
-        if self.inputs.kind == "graph":
+        if self.inputs.kind in ("graph", "set"):
             facts["in_features"] = shape[-1]
         elif all(size > 0 for size in shape):
             facts["in_features"] = math.prod(shape)

@@ -16,10 +16,10 @@ from netsmith.engine.batch import Batch
 from netsmith.engine.random import example_keys
 from netsmith.engine.source import Source, cut_batches
 
-__all__ = ["DrawnFields", "KeyedFields", "KeyedSource"]
+__all__ = ["KeyedFields", "KeyedSizes", "KeyedSource"]
 
 
-class DrawnFields(SourceConfig):
+class KeyedSizes(SourceConfig):
     """Abstract: the sizes of a source that is drawn; a subclass says how many are for evaluation.
 
     Attributes:
@@ -41,7 +41,7 @@ class DrawnFields(SourceConfig):
         """Examples in the dev and in the test split."""
 
 
-class KeyedFields(DrawnFields):
+class KeyedFields(KeyedSizes):
     """The sizes of a source whose examples are drawn one by one.
 
     Attributes:
@@ -66,7 +66,7 @@ class KeyedSource(Source):
         outputs: What comes out.
     """
 
-    def __init__(self, config: DrawnFields, *, dataset: str, inputs: Inputs, outputs: Outputs) -> None:
+    def __init__(self, config: KeyedSizes, *, dataset: str, inputs: Inputs, outputs: Outputs) -> None:
         self.config = config
         evaluation = config.twin_size if config.twin else config.evaluated
         train = config.batch * (8 if config.twin else config.batches)
@@ -96,5 +96,5 @@ class KeyedSource(Source):
         return Batch(inputs=inputs, targets=targets, keys=keys, indices=indices)
 
     @abc.abstractmethod
-    def _draw(self, keys: Tensor, *, training: bool) -> tuple[Any, Tensor | None]:
+    def _draw(self, keys: Tensor, *, training: bool) -> tuple[Any, Any]:
         """Return the inputs and targets of ``(B,)`` keys, for training or for an evaluation."""

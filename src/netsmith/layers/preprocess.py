@@ -113,6 +113,8 @@ class Preprocess(nn.Module):
             return self._graphs(raw)
         if self.inputs.kind == "table":
             return self._table(raw)
+        if self.inputs.kind == "set":  # what is given has no padding
+            return torch.cat([raw, torch.ones_like(raw[..., :1])], -1)
         return self._image(raw) if self.inputs.kind == "image" else raw
 
     def _graphs(self, raw: Graphs) -> Graphs:

@@ -16,7 +16,7 @@ from netsmith.api.encode import decode_image, picture_size
 from netsmith.api.network import Network
 from netsmith.api.raw import Raw
 from netsmith.core.config import Config
-from netsmith.core.errors import UnsupportedError, did_you_mean, shorten
+from netsmith.core.errors import did_you_mean, shorten
 from netsmith.core.spec import Inputs
 from netsmith.data._sounds import read_sound
 from netsmith.serve._body import Refused
@@ -63,9 +63,6 @@ class Requests:
     Attributes:
         models: One pydantic model per form of a body; a generator's noise has two.
         example: A body that fits.
-
-    Raises:
-        UnsupportedError: Inputs of a kind that has no JSON form.
     """
 
     def __init__(self, network: Network, limits: Limits) -> None:
@@ -74,8 +71,6 @@ class Requests:
         self._limits = limits
         self._texts = self._inputs.kind == "text" and any(s.name == "tokenize" for s in self._inputs.preprocessing)
         self._rows = self._inputs.kind == "table" and bool(self._inputs.columns)
-        if self._inputs.kind == "set":
-            raise UnsupportedError(f"inputs of kind {self._inputs.kind!r} cannot be served: they have no JSON form yet")
         one, self._alternatives = self._one()
         most = 1 if self._inputs.kind == "graph" else limits.batch  # beside a larger graph it would be padded
         many = Annotated[list[one], Field(min_length=1, max_length=most, fail_fast=True)]
