@@ -78,7 +78,7 @@ def test_reading_when_needed_equals_holding_in_memory(tmp_path, monkeypatch):
     write(tmp_path, folders())
     config = ImageFolder.Config(path=str(tmp_path), image_size=8)
     held = config.build()
-    monkeypatch.setattr(image_folder, "_HELD_LIMIT", 0)
+    monkeypatch.setattr(image_folder, "HELD_LIMIT", 0)
     lazy = config.build()
     assert torch.equal(everything(held, "train").inputs, everything(lazy, "train").inputs)
     assert held.spec.inputs == lazy.spec.inputs

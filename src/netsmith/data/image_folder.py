@@ -6,21 +6,18 @@ import functools
 from pathlib import Path
 from typing import Annotated, Literal
 
-import torch
 from pydantic import Field
-from torch import Tensor
 
 from netsmith.core.errors import ConfigError
 from netsmith.core.spec import Step
-from netsmith.data._arrays import ImageFields, ImageSource, Part, array_part, digest
-from netsmith.data._files import Tree, open_tree
+from netsmith.data._arrays import ImageFields, ImageSource, Part, array_part
+from netsmith.data._files import open_tree
 from netsmith.data._listing import divide, list_pictures
-from netsmith.data._pictures import decode_picture, is_gray
+from netsmith.data._picture_parts import HELD_LIMIT, common_channels, picture_part
 from netsmith.data._twin import twin_images
 
 __all__ = ["ImageFolder"]
 
-_HELD_LIMIT = 2**30  # bytes of decoded pictures that are kept in memory
 _TWIN_NAMES = ("circle", "square", "triangle", "star")
 
 
@@ -63,12 +60,12 @@ class ImageFolder(ImageSource):
             tree = open_tree(Path(config.path))
             listing = list_pictures(tree, dev=config.dev, test=config.test, seed=config.split_seed)
             names = listing.names
-            channels = _channels(config, tree, listing.files["train"])
+            channels = common_channels(config.channels, tree, listing.files["train"])
             count = sum(len(files) for files in listing.files.values())
-            held = count * channels * size * size <= _HELD_LIMIT
+            held = count * channels * size * size <= HELD_LIMIT
             parts = {}
             for split, files in listing.files.items():
-                part = _part(tree, files, listing.labels[split], channels=channels, size=size, held=held)
+                part = picture_part(tree, files, listing.labels[split], channels=channels, size=size, held=held)
                 seed = config.split_seed if listing.made[split] != "given" else 0
                 parts[split] = Part(part.fetch, part.targets, part.sha256, made=listing.made[split], seed=seed)
         before = (Step(name="gray"),) if channels == 1 else ()
@@ -80,28 +77,6 @@ class ImageFolder(ImageSource):
             names=names,
             before=(Step(name="resize", size=(size, size)), *before),
         )
-
-
-def _channels(config: ImageFolder.Config, tree: Tree, files: tuple[str, ...]) -> int:
-    if config.channels != "auto":
-        return 1 if config.channels == "gray" else 3
-    return 1 if all(is_gray(tree.read(name), name=name) for name in files) else 3
-
-
-def _decode(at: Tensor, *, tree: Tree, files: tuple[str, ...], channels: int, size: int) -> Tensor:
-    """Return the pictures at some positions: ``(B, C, size, size)`` uint8."""
-    names = [files[index] for index in at.tolist()]
-    return torch.stack(
-        [decode_picture(tree.read(name), channels=channels, size=(size, size), name=name) for name in names]
-    )
-
-
-def _part(tree: Tree, files: tuple[str, ...], labels: Tensor, *, channels: int, size: int, held: bool) -> Part:
-    fetch = functools.partial(_decode, tree=tree, files=files, channels=channels, size=size)
-    if held:
-        return array_part(fetch(torch.arange(len(files))), labels)
-    hashes = [digest(fetch(at)) for at in torch.arange(len(files)).split(1)]
-    return Part(fetch, labels, digest("\n".join(hashes), labels))
 
 
 def _twin_parts(config: ImageFolder.Config, channels: int) -> dict[str, Part]:

@@ -15,7 +15,7 @@ from netsmith.engine.batch import map_tensors
 from netsmith.layers.beam_search import beam_search
 from netsmith.layers.reading import END_NUMBER
 
-__all__ = ["Judged", "Packs", "Writer", "Writing", "Written", "allowed"]
+__all__ = ["Costs", "Judged", "Packs", "Writer", "Writing", "Written", "allowed"]
 
 
 class Writer(nn.Module, abc.ABC):
@@ -64,6 +64,21 @@ class Packs(Protocol):
 
     def packed(self, source: Any, written: Tensor, inside: Tensor) -> Tensor:
         """Return the logits ``(M, V)`` of the M places ``(B, T)`` where ``inside`` is true, row by row."""
+        ...
+
+
+@runtime_checkable
+class Costs(Protocol):
+    """A writer that adds something of its own to what a text costs in training (a penalty on where it looked)."""
+
+    def costly(self, source: Any, written: Tensor, inside: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the logits ``(B, T, V)``, and what each text costs besides in nats, ``(B,)``.
+
+        Args:
+            source: What it reads.
+            written: ``(B, T)`` int64.
+            inside: ``(B, T)`` bool: the places that have a target.
+        """
         ...
 
 

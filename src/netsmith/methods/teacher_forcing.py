@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol, runtime_checkable
 
+import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
@@ -16,7 +17,7 @@ from netsmith.engine.batch import Batch
 from netsmith.engine.method import Feed, Logs, Method, Update
 from netsmith.engine.task import UNLABELED, Loss, Metric
 from netsmith.layers.scheduled_sampling import Decay, own_share, sampled
-from netsmith.layers.writing import Judged, Packs, Writer, Writing
+from netsmith.layers.writing import Costs, Judged, Packs, Writer, Writing
 from netsmith.methods._order import from_first_to_last
 
 __all__ = ["ReadsTexts", "TakesPacked", "TeacherForcing"]
@@ -53,6 +54,9 @@ class TeacherForcing(Method):
     often: each token read is the model's own with the probability of
     :func:`~netsmith.layers.scheduled_sampling.own_share`. It goes step by step, so a model that else computes all
     places at once learns several times slower.
+
+    A model that adds to what a text costs (:class:`~netsmith.layers.writing.Costs`) is learned with that in its loss;
+    the figures leave it out.
 
     Batches hold ``inputs = {"source": ..., "written": (B, T)}`` (each text after an end mark) and targets ``(B, T)``
     that end with the end mark. Its one player is ``model``. Figures are computed from what
@@ -146,6 +150,8 @@ class TeacherForcing(Method):
     def _loss(self, piece: Batch, own: float) -> Loss:
         source, written = piece.inputs["source"], piece.inputs["written"]
         writer = self.model.writer
+        if isinstance(writer, Costs):
+            return self._costly(writer, piece, own)
         if own:
             assert piece.keys is not None
             logits = sampled(writer, source, written, own=own, keys=piece.keys).logits
@@ -155,6 +161,17 @@ class TeacherForcing(Method):
         else:
             logits = writer(source, written)
         return self.task.loss(logits, piece.targets, piece.weights)
+
+    def _costly(self, writer: Costs, piece: Batch, own: float) -> Loss:
+        """Return the task's loss and what the writer adds to it, each text with its weight."""
+        source, written = piece.inputs["source"], piece.inputs["written"]
+        if own:
+            assert piece.keys is not None
+            with torch.no_grad():  # once more below, where the cost of what was read is known
+                written = sampled(self.model.writer, source, written, own=own, keys=piece.keys).read
+        logits, cost = writer.costly(source, written, piece.targets != UNLABELED)
+        loss = self.task.loss(logits, piece.targets, piece.weights)
+        return Loss(loss.total + (cost if piece.weights is None else cost * piece.weights).sum(), loss.weight)
 
     def evaluate(self, batch: Batch, metrics: Mapping[str, Metric]) -> None:
         """Update the metrics with what the model answers to the true texts, and writes itself."""

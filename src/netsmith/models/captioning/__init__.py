@@ -1,0 +1,1 @@
+"""Networks that say in words what is in a picture."""

@@ -1,0 +1,1 @@
+"""Recipes of pictures described in words."""
