@@ -9,6 +9,7 @@ from netsmith.core.spec import Inputs, Outputs, Spec, Step
 from netsmith.engine.task import UNLABELED
 from netsmith.models.sequence.hmm_tagger import HMMTagger
 from netsmith.tasks.chain import Chain
+from netsmith.tasks.frame import Frame
 from netsmith.tasks.tag import Tag
 
 
@@ -74,11 +75,50 @@ def test_names_come_with_their_texts_and_places():
     ]
 
 
-def test_tags_on_their_own_are_without_those_of_padding(segmenter):
-    class Alone(torch.nn.Module):
-        def forward(self, tokens):
-            return torch.nn.functional.one_hot(tokens % 4, 4).double()
+class Alone(torch.nn.Module):
+    """Answers a token's number modulo that of the classes, at every place; 0 for padding, too."""
 
-    found = Network(Alone(), segmenter.spec, task=Tag.Config().build()).predict("我爱北")
-    assert [len(found[0][name]) for name in ("tokens", "labels", "probabilities")] == [3, 3, 3]
-    assert "words" not in found[0]
+    def __init__(self, classes, *, before=0):
+        super().__init__()
+        self.classes, self.before = classes, before
+
+    def forward(self, tokens):
+        tokens = torch.cat([torch.full_like(tokens[:, :1], 3)] * self.before + [tokens], 1)
+        return torch.nn.functional.one_hot(tokens % self.classes, self.classes).double()
+
+
+def test_tags_on_their_own_are_without_those_of_padding(segmenter):
+    tagger = Network(Alone(4), segmenter.spec, task=Tag.Config().build())
+    (text,) = tagger.predict("我爱北")
+    assert text["tokens"] == list("我爱北")
+    assert text["labels"] == ["M", "S", "B"]  # tokens 2, 3, 4
+    assert len(text["probabilities"]) == 3
+    assert "words" not in text
+    numbers = tagger.predict([[2, 3, 4, 0, 0, 0], [5, 0, 4, 3, 2, 3], [0] * 6])
+    assert [one["labels"] for one in numbers] == [["M", "S", "B"], ["E", "B", "B", "S", "M", "S"], []]
+    assert numbers[0] == {name: text[name] for name in ("labels", "probabilities")}
+    assert tagger.predict(torch.tensor([[2, 3, 4, 0, 0, 0]])) == numbers[:1]
+
+
+def test_a_row_of_numbers_without_a_vocabulary_has_no_padding(segmenter):
+    spec = segmenter.spec.derive(inputs=Inputs(kind="tokens", shape=(6,), dtype="int64"))
+    (found,) = Network(Alone(4), spec, task=Tag.Config().build()).predict([[2, 3, 0, 0, 0, 0]])
+    assert len(found["labels"]) == 6
+
+
+def test_a_frame_of_a_text_is_an_intent_and_the_slots_of_its_tokens(segmenter):
+    names = ("B-to", "I-to", "O", "flight")  # the first one is what Alone says of padding
+    spec = segmenter.spec.derive(outputs=Outputs(kind="tags", names=names, size=4))
+    network = Network(Alone(4, before=1), spec, task=Frame.Config(tags=names).build())
+    short, cut = network.predict(["北京我", "天安门北京我爱北京"])  # tokens 4 5 2; 6 7 8 4 5 2 | 3 4 5
+    assert short["intent"] == cut["intent"] == "flight"
+    assert short["intent_probability"] == cut["intent_probability"] == 1
+    assert (short["labels"], short["tokens"]) == (["B-to", "I-to", "O"], list("北京我"))
+    assert short["spans"] == [{"kind": "to", "start": 0, "end": 2, "text": "北京"}]
+    # an intent's name stands at no token: where it would be the likeliest, the first of the tags is
+    assert [(span["start"], span["text"]) for span in cut["spans"]] == [
+        (1, "安"), (2, "门"), (3, "北京"), (6, "爱"), (7, "北京"),
+    ]  # fmt: skip
+    numbers = network.predict([[4, 5, 2, 0, 0, 0]])
+    assert numbers[0]["spans"] == [{"kind": "to", "start": 0, "end": 2}]
+    assert numbers[0]["labels"] == short["labels"]

@@ -179,6 +179,18 @@ def test_a_set_is_served(client_of) -> None:
     assert client.predict({"inputs": [[[0.5, 1]]]}).status_code == 422
 
 
+def test_of_padding_a_tagger_says_nothing(client_of) -> None:
+    inputs = Inputs(
+        kind="text", shape=(6,), dtype="int64", preprocessing=(Step(name="tokenize", pattern=r"\S+"),),
+        vocabulary=("<pad>", "<unk>", "to", "Rome"), max_length=6,
+    )  # fmt: skip
+    spec = Spec(dataset="t", inputs=inputs, outputs=Outputs(kind="tags", names=("O", "B"), size=2))
+    network = Network(nn.Embedding(4, 2), spec, task=Tag.Config().build())
+    found = client_of(network).predict({"inputs": ["to Rome", "Rome Rome by Rome"]}).json()["predictions"]
+    assert [len(one["labels"]) for one in found] == [len(one["probabilities"]) for one in found] == [2, 4]
+    assert found[0]["labels"] == network.predict("to Rome")[0]["labels"]
+
+
 def test_a_graph_is_served_by_itself(client_of) -> None:
     inputs = Inputs(kind="graph", shape=(-1, 3), preprocessing=(Step(name="unit_sum"),))
     spec = Spec(dataset="g", inputs=inputs, outputs=Outputs(kind="tags", names=("a", "b"), size=2))

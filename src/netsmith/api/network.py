@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from netsmith.api.encode import Missing, encode
-from netsmith.api.raw import Raw, as_batches, count, free_axes, parse_graphs, random_graphs
+from netsmith.api.raw import Raw, as_batches, count, free_axes, parse_graphs, random_graphs, token_counts
 from netsmith.api.tagged_texts import joined, pieces_of, texts_of
 from netsmith.core.errors import DataError, NetsmithError, ProofError, UnsupportedError, first_line
 from netsmith.core.roles import ModelConfig
@@ -157,7 +157,7 @@ class Network:
         texts = texts_of(values) if self.spec.outputs.kind == "tags" and self.spec.inputs.kind == "text" else []
         if texts:
             whole = [pieces_of(text, self.spec.inputs, number=number) for number, text in enumerate(texts, start=1)]
-            found = iter(self.decode(self(self.encode([piece.text for pieces in whole for piece in pieces]))))
+            found = iter(self.answers(self.encode([piece.text for pieces in whole for piece in pieces])))
             return [joined(pieces, [next(found) for _ in pieces]) for pieces in whole]
         if isinstance(self.module, Reading) and isinstance(values, (list, tuple)):  # short and long lines apart
             parts = [values[at : at + _LINES] for at in range(0, len(values), _LINES)] or [values]
@@ -167,12 +167,17 @@ class Network:
     def answers(self, raw: Raw, *, batch: int = 256) -> list[dict[str, Any]]:
         """Return one readable prediction per example of a raw batch; of a language model how likely each text is, too.
 
+        Of a tagger's padding, zeros at the end of a row of tokens by their vocabulary, nothing is said.
+
         Raises:
             DataError: The batch is empty.
             NetsmithError: The network fails; its error is the cause.
         """
         if not isinstance(self.module, Reading):
-            return self.decode(self(raw, batch=batch))
+            predictions = self.decode(self(raw, batch=batch))
+            if self.task is None or self.spec.outputs.kind != "tags" or not self.spec.inputs.vocabulary:
+                return predictions
+            return self.task.unpadded(predictions, token_counts(raw))
         found: list[dict[str, Any]] = []
         for piece in as_batches(raw, _LINES):
             with torch.no_grad():

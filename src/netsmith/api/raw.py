@@ -13,7 +13,17 @@ from netsmith.core.spec import Inputs
 from netsmith.engine.batch import map_tensors
 from netsmith.layers.graphs import Graphs, pad_graphs
 
-__all__ = ["Raw", "as_batches", "count", "free_axes", "join", "parse_graphs", "random_graphs", "read_graphs"]
+__all__ = [
+    "Raw",
+    "as_batches",
+    "count",
+    "free_axes",
+    "join",
+    "parse_graphs",
+    "random_graphs",
+    "read_graphs",
+    "token_counts",
+]
 
 Raw = Tensor | Graphs
 """A raw batch: one tensor, or a batch of graphs."""
@@ -37,6 +47,12 @@ def join(raws: Sequence[Any]) -> Any:
     if isinstance(raws[0], dict):
         return {name: torch.cat([raw[name] for raw in raws]) for name in raws[0]}
     return torch.cat(list(raws))
+
+
+def token_counts(raw: Raw) -> list[int]:
+    """Return how many tokens ``(B, L)`` each example has, padding at its end left out."""
+    assert isinstance(raw, Tensor)
+    return [next((at for at in range(len(row), 0, -1) if row[at - 1]), 0) for row in raw.tolist()]
 
 
 def free_axes(inputs: Inputs) -> dict[str, tuple[int, ...]]:

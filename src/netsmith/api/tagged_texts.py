@@ -65,7 +65,8 @@ def pieces_of(text: str, inputs: Inputs, *, number: int) -> list[Piece]:
 def joined(pieces: Sequence[Piece], found: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Return one prediction for a text from those of its pieces: lists one after another, spans with their texts.
 
-    Spans of no kind are words: they come as ``words``.
+    Spans of no kind are words: they come as ``words``. What is said of a whole text (an intent) is said of its first
+    piece.
     """
     tokens = [token for piece in pieces for token in piece.tokens]
     whole: dict[str, Any] = {"tokens": tokens}
@@ -75,8 +76,10 @@ def joined(pieces: Sequence[Piece], found: Sequence[dict[str, Any]]) -> dict[str
             if name == "spans":
                 moved = [span | {"start": span["start"] + start, "end": span["end"] + start} for span in values]
                 whole.setdefault(name, []).extend(moved)
+            elif isinstance(values, list):
+                whole.setdefault(name, []).extend(values)
             else:
-                whole.setdefault(name, []).extend(values[: len(piece.tokens)])  # without padding
+                whole.setdefault(name, values)
         start += len(piece.tokens)
     joint = pieces[0].joint
     spans = [span | {"text": joint.join(tokens[span["start"] : span["end"]])} for span in whole.get("spans", [])]

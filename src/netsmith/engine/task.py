@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from torch import Tensor, nn
@@ -151,6 +151,20 @@ class Task(nn.Module, abc.ABC):
             kind: What the scores are (``votes``).
         """
         return self.decode(output, outputs)
+
+    def unpadded(self, predictions: Sequence[dict[str, Any]], lengths: Sequence[int]) -> list[dict[str, Any]]:
+        """Return what :meth:`decode` says of sequences of tokens without what it says of their padding.
+
+        By default the lists of a prediction have an entry per token, the first ones first.
+
+        Args:
+            predictions: One per example.
+            lengths: How many tokens each example has.
+        """
+        return [
+            {name: value[:length] if isinstance(value, list) else value for name, value in one.items()}
+            for one, length in zip(predictions, lengths, strict=True)
+        ]
 
 
 def figures(metrics: Mapping[str, Metric], split: str) -> dict[str, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -115,10 +116,14 @@ class Frame(Task):
                     "intent_probability": sure[0],
                     "labels": labels[1:],
                     "probabilities": sure[1:],
-                    "spans": [span._asdict() for span in spans_of(labels[1:])],
+                    "spans": _spans(labels[1:]),
                 }
             )
         return found
+
+    def unpadded(self, predictions: Sequence[dict[str, Any]], lengths: Sequence[int]) -> list[dict[str, Any]]:
+        """Return predictions without padding, of which no slot is a part."""
+        return [one | {"spans": _spans(one["labels"])} for one in super().unpadded(predictions, lengths)]
 
     def _possible(self, output: Tensor) -> Tensor:
         """Seal the tags at the first place and the intents at the others."""
@@ -152,6 +157,10 @@ class Frame(Task):
         )
         if bool((target[:, 0] == UNLABELED).any()) or bool(wrong.any()):
             raise DataError("expected an intent as the first target of each example, and tags behind it")
+
+
+def _spans(labels: Sequence[str]) -> list[dict[str, Any]]:
+    return [span._asdict() for span in spans_of(labels)]
 
 
 class _SlotF1(SpanF1):
