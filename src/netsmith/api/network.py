@@ -23,6 +23,7 @@ from netsmith.engine.task import Task
 from netsmith.layers.graphs import pad_graphs
 from netsmith.layers.preprocess import Preprocess
 from netsmith.layers.reading import Reading
+from netsmith.layers.writing import Writing
 from netsmith.measure.example import tensors
 
 __all__ = ["Network", "Shipped"]
@@ -226,7 +227,8 @@ class Network:
     def export(self, path: str | Path, *, exporter: Literal["auto", "fast", "dynamo", "torchscript"] = "auto") -> Any:
         """Export preprocessing and network to one ONNX file, with a parity proof under ONNX Runtime.
 
-        A network that was trained with fake quantization becomes an int8 file.
+        A network that was trained with fake quantization becomes an int8 file. One that writes texts becomes a file
+        that takes the likeliest token each time, however many beams its own search has.
 
         Args:
             path: The file.
@@ -243,6 +245,9 @@ class Network:
 
         path = Path(path)
         free = free_axes(self.spec.inputs)
+        if isinstance(self.module, Writing):
+            shipped = Shipped(self.module.greedy(), self.spec.inputs).eval()
+            return export_onnx(shipped, self.example(2), path, exporter=exporter, free=free)
         if not is_fake(self.module):
             return export_onnx(self.shipped, self.example(2), path, exporter=exporter, free=free)
         if exporter == "dynamo":

@@ -40,8 +40,8 @@ class AdditiveScores(Scores):
 
     .. math:: e(q, k) = v^\top \tanh(W q + U k)
 
-    Bahdanau, Cho, Bengio 2015, arXiv:1409.0473, appendix A.1.2. Luong's ``concat`` (arXiv:1508.04025, Eq. 8) is the same
-    function: its one matrix on ``[q; k]`` is W and U side by side.
+    Bahdanau, Cho, Bengio 2015, arXiv:1409.0473, appendix A.1.2. Luong's ``concat`` (arXiv:1508.04025, Eq. 8) is the
+    same function: its one matrix on ``[q; k]`` is W and U side by side.
 
     Args:
         query_size: Q.

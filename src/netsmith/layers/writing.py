@@ -155,9 +155,13 @@ class Writing(nn.Module):
         if torch.jit.is_tracing() or torch.compiler.is_exporting():
             raise UnsupportedError(
                 f"a search with {self.beams} beams goes another way for each text, which a file with one graph "
-                "cannot; export it with one beam (method.beams=1), which takes the likeliest token each time"
+                "cannot; export its greedy() form, which takes the likeliest token each time"
             )
         return self._searched(source).tokens[:, 0]
+
+    def greedy(self) -> Writing:
+        """Return the same writer with one beam: what a file holds, whose one graph is the same for all texts."""
+        return Writing(self.writer, beams=1, longest=self.longest)
 
     @torch.no_grad()
     def search(self, source: Any, *, attention: bool = False) -> Written:

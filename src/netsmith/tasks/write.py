@@ -14,7 +14,9 @@ from netsmith.core.roles import TaskConfig
 from netsmith.core.spec import OutputKind, Outputs
 from netsmith.engine.task import UNLABELED, Loss, Metric, Ratio, Task
 from netsmith.layers.reading import END_NUMBER
+from netsmith.layers.tokenize import detokenize
 from netsmith.layers.writing import Judged
+from netsmith.tasks._bleu import Bleu
 from netsmith.tasks._metrics import full
 from netsmith.tasks.next_token import Perplexity
 
@@ -27,8 +29,9 @@ class Write(Task):
     .. math:: -\sum_t \log p(y_t \mid y_{<t}, x)
 
     divided by the number of tokens in the whole batch, ends included. Figures: those of ``figures`` on what the search
-    wrote, and ``perplexity``, e to the mean per true token. ``exact`` is the share of texts written as they should be,
-    token by token, in 0..1.
+    wrote, and ``perplexity``, e to the mean per true token. ``bleu`` is that of sacrebleu, 0..100
+    (:class:`~netsmith.tasks._bleu.Bleu`); ``exact`` is the share of texts written as they should be, token by token, in
+    0..1.
 
     Shapes:
         Output ``(B, T, V)``; target ``(B, T)`` int64, :data:`~netsmith.engine.task.UNLABELED` behind the end. Figures
@@ -50,7 +53,7 @@ class Write(Task):
         answers: ClassVar[tuple[OutputKind, ...]] = ("tokens",)
 
         label_smoothing: float = Field(default=0.0, ge=0, lt=1)
-        figures: tuple[Literal["exact"], ...] = ("exact",)
+        figures: tuple[Literal["bleu", "exact"], ...] = ("exact",)
 
         @model_validator(mode="after")
         def _check(self) -> Write.Config:
@@ -91,7 +94,7 @@ class Write(Task):
         return tokens if weights is None else tokens * weights
 
     def metrics(self) -> dict[str, Metric]:
-        known: dict[str, Metric] = {"exact": Ratio(_exact)}
+        known: dict[str, Metric] = {"bleu": Bleu(), "exact": Ratio(_exact)}
         return {name: known[name] for name in self.config.figures} | {"perplexity": _Perplexity()}
 
     def decode(self, output: Tensor, outputs: Outputs) -> list[dict[str, Any]]:
@@ -125,7 +128,8 @@ def _exact(output: Judged, target: Tensor) -> tuple[Tensor, int]:
 def _shown(row: list[int], outputs: Outputs) -> dict[str, Any]:
     numbers = row[: row.index(END_NUMBER)] if END_NUMBER in row else row
     tokens = [_name(number, outputs) for number in numbers if number]
-    return {"text": " ".join(tokens), "tokens": tokens}
+    text = detokenize(tokens, outputs.steps[0]) if outputs.steps else " ".join(tokens)
+    return {"text": text, "tokens": tokens}
 
 
 def _name(number: int, outputs: Outputs) -> str:

@@ -56,8 +56,8 @@ class Bahdanau(Writer):
     directions alone: their RNNencdec, the network of Cho et al. (2014, arXiv:1406.1078), here with the same encoder.
 
     Differences: :math:`t_i` takes the state :math:`s_i` of their Eq. 4, where their appendix has :math:`s_{i-1}`;
-    weights are drawn by torch's rules; dropout, of which they have none, is on the vectors of words, the annotations and
-    :math:`t_i`. With ``reset="after"`` the GRU is torch's form, for which it has a fused kernel.
+    weights are drawn by torch's rules; dropout, of which they have none, is on the vectors of words, the annotations
+    and :math:`t_i`. With ``reset="after"`` the GRU is torch's form, for which it has a fused kernel.
 
     Shapes:
         Source ``(B, L)`` int64 and text ``(B, T)`` int64 to logits ``(B, T, V)``.
