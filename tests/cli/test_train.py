@@ -167,7 +167,7 @@ def test_the_data_is_read_once(netsmith, data, monkeypatch):
 
     reads = []
     read = _columns.read_table
-    monkeypatch.setattr(_columns, "read_table", lambda path: reads.append(path) or read(path))
+    monkeypatch.setattr(_columns, "read_table", lambda path, **how: reads.append(path) or read(path, **how))
     assert netsmith(f"train table_classifier --data {data / 'table.csv'} --set epochs=1").code == 0
     assert len(reads) == 2  # once to see what it is, once to read it
 

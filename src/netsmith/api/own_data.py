@@ -11,9 +11,11 @@ from netsmith.core.errors import ConfigError, DataError, did_you_mean, shorten
 from netsmith.core.roles import SourceConfig
 from netsmith.data import _sniff
 from netsmith.data._columns import TableFields
+from netsmith.data._pairs import PairFields
 from netsmith.data._tables import TABLE_SUFFIXES
 from netsmith.data.conll import Conll
 from netsmith.data.image_folder import ImageFolder
+from netsmith.data.text_pairs import TextPairs
 from netsmith.data.text_table import TextTable
 from netsmith.engine.experiment import Experiment
 
@@ -27,30 +29,35 @@ _GENERIC = {
     "table": ("a table", "table_classifier"),
     "conll": ("tagged sentences", "tagger"),
 }
+_PAIRS = tuple(name for name in PairFields.model_fields if name != "twin")
 
 
 def reads_own_data(config: SourceConfig) -> bool:
     """Say whether a source reads the user's files: then the recipe is a generic one."""
-    return isinstance(config, (ImageFolder.Config, TableFields, Conll.Config))
+    return isinstance(config, (ImageFolder.Config, TableFields, Conll.Config, TextPairs.Config))
 
 
 def with_data(found: Found, data: str | Path) -> Found:
     """Replace an experiment's data by the user's own.
 
-    A generic recipe keeps its own reader and all its settings; another one keeps batch sizes, augmentation and sizes.
+    A generic recipe keeps its own reader and all its settings; another one keeps batch sizes, augmentation and sizes,
+    and one of pairs of texts all that says how those are read.
 
     Raises:
         DataError: Nothing known lies there.
         ConfigError: A generic recipe for another kind of data (the right one is named).
     """
     old, place = found.config.data, Path(data)
+    if isinstance(old, PairFields) and not reads_own_data(old):
+        new = TextPairs.Config(path=str(data), **{name: getattr(old, name) for name in _PAIRS})
+        return replace(found, config=found.config.derive(data=new))
     if not reads_own_data(old):
         new = _sniff.sniff(place)
         shared = [name for name in _KEPT if name in type(new).model_fields and name in type(old).model_fields]
         new = new.derive(**{name: getattr(old, name) for name in shared})
         return replace(found, config=found.config.derive(data=new))
     wanted = old.kind_name()
-    if isinstance(old, Conll.Config):  # files of any ending may hold columns
+    if isinstance(old, (Conll.Config, TextPairs.Config)):  # files of any ending may hold columns, pairs have no target
         return replace(found, config=found.config.derive(data=old.derive(path=str(data))))
     try:
         got = _sniff.sniff(place, target=old.target if isinstance(old, TableFields) else AUTO).kind_name()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -16,7 +17,7 @@ from netsmith.core.spec import Outputs
 from netsmith.data._arrays import FixedFields
 from netsmith.data._files import open_tree
 from netsmith.data._listing import SPLIT_NAMES, divide
-from netsmith.data._tables import TABLE_SUFFIXES, Grid, parse_table, read_table
+from netsmith.data._tables import TABLE_LIMIT, TABLE_SUFFIXES, Grid, parse_table, read_table
 from netsmith.layers.rows import cell_text, is_missing, read_number
 
 __all__ = ["TableFields", "Target", "find_target", "read_grids", "read_target", "split_rows", "take"]
@@ -41,8 +42,13 @@ class TableFields(FixedFields):
     test: Annotated[float, Field(ge=0, lt=0.5)] = 0.1
 
 
-def read_grids(path: str, *, kind: str) -> dict[str, Grid]:
+def read_grids(path: str, *, kind: str, parse: Callable[[bytes, str], Grid] = parse_table) -> dict[str, Grid]:
     """Read the table, or the tables of the given splits; ``train`` is among them and comes first.
+
+    Args:
+        path: The table, or the folder or archive of tables.
+        kind: Which source reads it, for errors.
+        parse: What makes a table of a file's contents and its name.
 
     Raises:
         ConfigError: The path is empty.
@@ -52,7 +58,7 @@ def read_grids(path: str, *, kind: str) -> dict[str, Grid]:
         raise ConfigError(f"{kind}.Config.path is empty; expected a table or a folder of tables (--data PATH)")
     place = Path(path)
     if place.suffix.lower() in TABLE_SUFFIXES and not place.is_dir():
-        return {"train": read_table(place)}
+        return {"train": read_table(place, parse=parse)}
     tree = open_tree(place)
     grids: dict[str, Grid] = {}
     for name in tree.files:
@@ -62,7 +68,7 @@ def read_grids(path: str, *, kind: str) -> dict[str, Grid]:
         split = SPLIT_NAMES[stem.lower()]
         if split in grids:
             raise DataError(f"{name} and {grids[split].name} are both the split {split!r}; keep one", place)
-        grids[split] = parse_table(tree.read(name, limit=2**29), name)
+        grids[split] = parse(tree.read(name, limit=TABLE_LIMIT), name)
     if "train" not in grids:
         raise DataError("holds no train.csv (or .tsv, .jsonl, .parquet)", place)
     first = grids["train"]

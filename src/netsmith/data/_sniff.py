@@ -10,6 +10,7 @@ from netsmith.data._arrays import FixedSource
 from netsmith.data._columns import find_target, read_grids
 from netsmith.data._files import open_tree
 from netsmith.data._listing import METADATA, SPLIT_NAMES, is_picture
+from netsmith.data._pairs import PairSource
 from netsmith.data._tables import TABLE_SUFFIXES, Grid
 from netsmith.data.conll import CONLL_SUFFIXES, Conll
 from netsmith.data.image_folder import ImageFolder
@@ -82,13 +83,18 @@ def describe(source: Source) -> str:
     """
     spec = source.spec
     total = sum(split.size for split in spec.splits)
-    kind = source.config.kind_name().replace("_", " ") if isinstance(source, FixedSource) else spec.dataset
-    nouns = {"image": "images", "table": "rows", "text": "texts"}
+    kind = (
+        source.config.kind_name().replace("_", " ") if isinstance(source, (FixedSource, PairSource)) else spec.dataset
+    )
+    pairs = {"text": "pairs"} if isinstance(source, PairSource) else {}
+    nouns = {"image": "images", "table": "rows", "text": "texts"} | pairs
     facts = [f"{total} {nouns.get(spec.inputs.kind, 'examples')}"]
     if spec.outputs.kind == "classes":
         facts.insert(0, f"{spec.outputs.size} classes")
     elif spec.outputs.kind == "tags":
         facts.insert(0, f"{spec.outputs.size} tags")
+    elif spec.outputs.kind == "tokens":
+        facts.insert(0, f"{len(spec.inputs.vocabulary)} tokens read, {spec.outputs.size} written")
     elif spec.outputs.names:
         facts.insert(0, f"target {shorten(spec.outputs.names[0], 40)!r} (a value)")
     if spec.inputs.kind == "table":

@@ -6,6 +6,7 @@ import csv
 import dataclasses
 import io
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,10 @@ from netsmith.core.errors import DataError, shorten
 from netsmith.core.extras import require
 from netsmith.data._files import read_capped
 
-__all__ = ["TABLE_SUFFIXES", "Grid", "parse_table", "read_table"]
+__all__ = ["TABLE_LIMIT", "TABLE_SUFFIXES", "Grid", "parse_table", "read_table"]
 
 TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
-_SIZE_LIMIT = 512 * 2**20
+TABLE_LIMIT = 512 * 2**20
 _CELL_LIMIT = 100_000_000
 _COLUMN_LIMIT = 10_000
 
@@ -42,15 +43,6 @@ class Grid:
         return self.cells[self.columns.index(name)]
 
 
-def read_table(path: Path) -> Grid:
-    """Read a table file.
-
-    Raises:
-        DataError: As in :func:`parse_table`, or a file that is missing, unreadable or too large (512 MiB).
-    """
-    return parse_table(read_capped(path, limit=_SIZE_LIMIT), path.name)
-
-
 def parse_table(data: bytes, name: str) -> Grid:
     """Parse a table by the ending of its name.
 
@@ -74,6 +66,19 @@ def parse_table(data: bytes, name: str) -> Grid:
     if not grid.rows:
         raise DataError("has a header but no rows", name)
     return grid
+
+
+def read_table(path: Path, *, parse: Callable[[bytes, str], Grid] = parse_table) -> Grid:
+    """Read a table file.
+
+    Args:
+        path: The file.
+        parse: What makes a table of its contents and its name.
+
+    Raises:
+        DataError: As in :func:`parse_table`, or a file that is missing, unreadable or too large (512 MiB).
+    """
+    return parse(read_capped(path, limit=TABLE_LIMIT), path.name)
 
 
 def _text(data: bytes, name: str) -> str:
@@ -178,7 +183,7 @@ def _parquet(data: bytes, name: str) -> Grid:
         file = parquet.ParquetFile(io.BytesIO(data))
         count = file.metadata.num_rows * max(file.metadata.num_columns, 1)
         size = sum(file.metadata.row_group(group).total_byte_size for group in range(file.metadata.num_row_groups))
-        if count > _CELL_LIMIT or size > 4 * _SIZE_LIMIT or count < 0:
+        if count > _CELL_LIMIT or size > 4 * TABLE_LIMIT or count < 0:
             raise DataError(f"announces {count} cells in {size} bytes; expected at most {_CELL_LIMIT} cells", name)
         columns = [str(field.name) for field in file.schema_arrow]
         _check_columns(columns, name)
