@@ -12,6 +12,7 @@ from netsmith.core.spec import Spec
 from netsmith.data._pairs import PairFields, Pairs, PairSource
 from netsmith.data._twin_pairs import twin_sentences
 from netsmith.data.multi30k import Multi30k
+from netsmith.data.multi30k_multilingual import Multi30kMultilingual
 from netsmith.engine.task import UNLABELED
 from netsmith.layers.tokenize import detokenize, encode
 
@@ -178,3 +179,39 @@ def test_the_official_files():
                     assert detokenize([names[token] for token in kept], step) == " ".join(pair[side].split())
             assert int((numbers == 1).sum()) < 20
     assert source.texts("test", torch.tensor([0]))[0][0] == "A man in an orange hat starring at something."
+
+
+def test_directions_share_words_and_each_has_splits_of_its_own():
+    source = Multi30kMultilingual.Config(twin=True, directions=("en-de", "de-fr"), zero_shot=("en-fr",)).build()
+    sizes = {split.name: split.size for split in source.spec.splits}
+    assert sizes == {"train": 4800, "dev": 240, "test": 240} | {
+        f"{split}-{direction}": 120 for split in ("dev", "test") for direction in ("en-de", "de-fr", "en-fr")
+    }
+    assert source.spec.inputs.vocabulary == source.spec.outputs.names
+    marks = [source.spec.inputs.vocabulary.index(f"▁<2{language}>") for language in ("de", "fr")]
+    for split, expected in (("test-en-de", [0]), ("test-de-fr", [1]), ("test-en-fr", [1]), ("test", [0, 1])):
+        at = torch.arange(sizes[split])
+        batch = source.load(split, at)
+        assert set(batch.inputs["source"][:, 0].tolist()) == {marks[one] for one in expected}
+        assert not any(bool((batch.inputs["source"][:, 1:] == mark).any()) for mark in marks)
+    text, target = source.texts("test-en-fr", torch.tensor([5]))[0]
+    assert (text, target) == (f"<2fr> {twin_sentences('en', 'test')[5]}", twin_sentences("fr", "test")[5])
+    (at, *_) = source.order("train", seed=0, epoch=0)
+    assert len(set(source.load("train", at).inputs["source"][:, 0].tolist())) == 2
+
+
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        ({"directions": ("en-en",)}, "no direction 'en-en'; expected one of en-de"),
+        ({"directions": ()}, "expected one or more, each once"),
+        ({"zero_shot": ("en-de",)}, "expected one or more, each once"),
+        (
+            {"zero_shot": ("de-en",)},
+            "zero_shot de-en: expected a source language of cs, de, en, fr and a target of cs, de",
+        ),
+    ],
+)
+def test_directions_that_cannot_be_are_refused(fields, says):
+    with pytest.raises(ConfigError, match=says):
+        Multi30kMultilingual.Config(**fields)
