@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -45,30 +45,26 @@ def load_lexicon(names: Sequence[str] = (), *, language: str = "", sample: str =
     return official_lexicon(public[0])
 
 
-def judge(texts: Iterable[tuple[str, str]], lexicon: Lexicon) -> list[dict[str, Any]]:
-    """Return the polarity, the subjectivity and the words that decided, text by text.
+def judge(texts: Iterable[tuple[str, str]], lexicon: Lexicon) -> Iterator[dict[str, Any]]:
+    """Yield the polarity, the subjectivity and the words that decided, text by text.
 
     Args:
-        texts: Names and texts.
+        texts: Names and texts; one is held at a time.
         lexicon: The words.
     """
-    rows: list[dict[str, Any]] = []
     for name, text in texts:
         found = lexicon_sentiment(text, lexicon)
         label = "positive" if found.polarity > 0 else "negative" if found.polarity < 0 else "neutral"
-        rows.append(
-            {
-                "input": name,
-                "label": label,
-                "polarity": found.polarity,
-                "subjectivity": found.subjectivity,
-                "opinions": [
-                    {"words": list(one.words), "polarity": one.polarity, "subjectivity": one.subjectivity}
-                    for one in found.opinions
-                ],
-            }
-        )
-    return rows
+        yield {
+            "input": name,
+            "label": label,
+            "polarity": found.polarity,
+            "subjectivity": found.subjectivity,
+            "opinions": [
+                {"words": list(one.words), "polarity": one.polarity, "subjectivity": one.subjectivity}
+                for one in found.opinions
+            ],
+        }
 
 
 def opinions(texts: Iterable[str], lexicon: Lexicon, *, about: str = "", strongest: int = 3) -> dict[str, Any]:

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import codecs
+import contextlib
+import io
+import itertools
+import shutil
 import sys
+import tempfile
+import weakref
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 from netsmith.core.errors import ConfigError, DataError, did_you_mean, shorten
-from netsmith.data._files import read_capped
+from netsmith.data._files import open_plain, read_capped
 from netsmith.data._tables import TABLE_SUFFIXES, parse_table
 
-__all__ = ["is_text", "read_document", "read_texts"]
+__all__ = ["Texts", "is_text", "read_texts"]
 
-_CAP = 2**30
+_CAP = 2**30  # bytes of a table
+_LINE = 2**24  # bytes of a text
 _NAME = 4096  # no path is longer
 
 
@@ -34,8 +43,11 @@ def is_text(source: str) -> bool:
     return not (plain and ("/" in source or "\\" in source or Path(source).suffix[1:].isalnum()))
 
 
-def read_texts(source: str, *, column: str = "", encoding: str = "utf-8") -> list[tuple[str, str]]:
-    """Return named texts: of a file a text per line, blank ones left out; of a table those of a column.
+class Texts:
+    """Named texts that can be passed through again and again: of a file a text per line, read anew each time.
+
+    Of a plain file, and of a pipe, which is kept in a temporary file, no more than a line is held; a table is read
+    whole. Blank lines are left out.
 
     Args:
         source: A text, a file, or ``-`` for what comes through a pipe.
@@ -43,52 +55,116 @@ def read_texts(source: str, *, column: str = "", encoding: str = "utf-8") -> lis
         encoding: Of a plain text file or a pipe; tables are UTF-8.
 
     Raises:
-        DataError: A file that is missing or empty, bytes of another encoding, or a table without the column.
+        DataError: A file that is missing, or a table without the column; while they are passed through: a file that is
+            empty, bytes of another encoding, a line of more than 16 MiB.
         ConfigError: A column of what is no table, or an encoding that Python does not know.
     """
-    if is_text(source):
-        _no_column(column, "a text")
-        return [("text", source)]
-    if source not in ("", "-") and Path(source).suffix.lower() in TABLE_SUFFIXES:
-        return _column(Path(source), column)
-    _no_column(column, "a plain text; expected a .csv, .tsv, .jsonl or .parquet file")
-    name, content = read_document(source, encoding=encoding)
-    lines = [(f"line {row}", line.strip()) for row, line in enumerate(content.split("\n"), start=1) if line.strip()]
-    if not lines:
-        raise DataError("is empty; expected a text per line", name)
-    return lines
+
+    def __init__(self, source: str, *, column: str = "", encoding: str = "utf-8") -> None:
+        self._given: list[tuple[str, str]] | None = None
+        self._file: BinaryIO | None = None
+        self._path = Path(source)
+        self._name = "stdin" if source in ("", "-") else self._path.name
+        self._encoding = _known(encoding)
+        if is_text(source):
+            _no_column(column, "a text")
+            self._given = [("text", source)]
+        elif source not in ("", "-") and self._path.suffix.lower() in TABLE_SUFFIXES:
+            self._given = _column(self._path, column)
+        else:
+            _no_column(column, "a plain text; expected a .csv, .tsv, .jsonl or .parquet file")
+            if source in ("", "-"):
+                self._file = _kept_pipe()
+                weakref.finalize(self, self._file.close)
+            else:
+                open_plain(self._path).close()
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        if self._given is not None:
+            yield from self._given
+            return
+        empty = True
+        with contextlib.ExitStack() as stack:
+            if self._file is None:
+                file: BinaryIO = stack.enter_context(open_plain(self._path))
+            else:
+                file = self._file
+                file.seek(0)
+            for row, line in enumerate(_lines(file, self._name, self._encoding), start=1):
+                if text := line.strip():
+                    empty = False
+                    yield f"line {row}", text
+        if empty:
+            raise DataError("is empty; expected a text per line", self._name)
+
+    @property
+    def alone(self) -> Iterable[str]:
+        """The texts without their names."""
+        return _Alone(self)
+
+    def sample(self, count: int = 100) -> str:
+        """Return the first texts as one, to tell the language."""
+        return " ".join(text for _, text in itertools.islice(self, count))
 
 
-def read_document(source: str, *, encoding: str = "utf-8") -> tuple[str, str]:
-    """Return the name and the whole of a text, a file's or a pipe's.
+class _Alone:
+    def __init__(self, texts: Texts) -> None:
+        self._texts = texts
 
-    Raises:
-        DataError: A file that is missing or has another encoding; names the byte.
-        ConfigError: An encoding that Python does not know.
-    """
-    if is_text(source):
-        return "text", source
-    if source in ("", "-"):
-        if sys.stdin is None:
-            raise DataError("stdin is closed; give a file")
-        name, data = "stdin", sys.stdin.buffer.read(_CAP + 1)
-    else:
-        name, data = Path(source).name, read_capped(Path(source), limit=_CAP)
-    if len(data) > _CAP:
-        raise DataError(f"has more than {_CAP} bytes; cut it", name)
+    def __iter__(self) -> Iterator[str]:
+        return (text for _, text in self._texts)
+
+
+def read_texts(source: str, *, column: str = "", encoding: str = "utf-8") -> list[tuple[str, str]]:
+    """Return named texts, all at once; arguments and errors are those of :class:`Texts`."""
+    return list(Texts(source, column=column, encoding=encoding))
+
+
+def _known(encoding: str) -> str:
     try:
-        return name, data.decode("utf-8-sig" if encoding.lower() in ("utf-8", "utf8") else encoding)
-    except UnicodeDecodeError as error:
-        row = data.count(b"\n", 0, error.start) + 1
-        raise DataError(
-            f"is not {encoding} text (byte {error.start + 1}); save it as UTF-8, or say --encoding cp1252 or gb18030",
-            name,
-            row,
-        ) from None
+        "".encode(encoding)
+        return "utf-8-sig" if codecs.lookup(encoding).name == "utf-8" else encoding
     except LookupError:
         raise ConfigError(
             f"no encoding is named {shorten(encoding, 40)!r}; expected utf-8, cp1252, gb18030, ..."
         ) from None
+
+
+def _kept_pipe() -> BinaryIO:
+    """Return what comes through the pipe, kept outside of memory."""
+    if sys.stdin is None:
+        raise DataError("stdin is closed; give a file")
+    kept = tempfile.TemporaryFile()  # noqa: SIM115
+    shutil.copyfileobj(sys.stdin.buffer, kept)
+    return cast("BinaryIO", kept)
+
+
+def _lines(file: BinaryIO, name: str, encoding: str) -> Iterator[str]:
+    """Yield the lines of a file with their ends.
+
+    Raises:
+        DataError: As :class:`Texts`; names the line and, where a line break is one byte, the byte.
+    """
+    single = "\n".encode(encoding).removeprefix(codecs.BOM_UTF8) == b"\n"
+    whole = None if single else io.TextIOWrapper(file, encoding, newline="\n")
+    read, row = 0, 1
+    try:
+        while piece := file.readline(_LINE + 1) if whole is None else whole.readline(_LINE + 1):
+            if len(piece) > _LINE:
+                raise DataError(f"has a line of more than {_LINE:,} bytes; expected a text per line", name, row)
+            yield (
+                piece.decode(encoding if row == 1 else encoding.removesuffix("-sig"))
+                if isinstance(piece, bytes)
+                else piece
+            )
+            read, row = read + len(piece), row + 1
+    except UnicodeDecodeError as error:
+        place = f" (byte {read + error.start + 1})" if single else ""
+        said = f"is not {encoding.removesuffix('-sig')} text{place}"
+        raise DataError(f"{said}; save it as UTF-8, or say --encoding cp1252 or gb18030", name, row) from None
+    finally:
+        if whole is not None:
+            whole.detach()
 
 
 def _no_column(column: str, what: str) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import typer
 
-from netsmith.cli.output import plain, print_json, say, table
+from netsmith.cli.output import plain, print_json, print_json_rows, say, table
 
 __all__ = ["keywords", "lexicon", "sentiment", "summarize"]
 
@@ -38,10 +39,10 @@ def sentiment(
 ) -> None:
     """Judge texts by a lexicon: polarity and subjectivity."""
     from netsmith.api.sentiment import judge, load_lexicon, opinions
-    from netsmith.api.texts import read_texts
+    from netsmith.api.texts import Texts
 
-    texts = read_texts(source, column=column, encoding=encoding)
-    found = load_lexicon(lexicon, language=language, sample=" ".join(text for _, text in texts[:100]))
+    texts = Texts(source, column=column, encoding=encoding)
+    found = load_lexicon(lexicon, language=language, sample=texts.sample())
     if about:
         summary = opinions((text for _, text in texts), found, about=about, strongest=count)
         if json:
@@ -55,7 +56,7 @@ def sentiment(
         return
     rows = judge(texts, found)
     if json:
-        print_json(rows)
+        print_json_rows(rows)
         return
     for row in rows:
         print(f"{row['input']}\t{row['label']}\t{row['polarity']:+.4f}\t{row['subjectivity']:.4f}")
@@ -74,17 +75,22 @@ def lexicon(
 ) -> None:
     """Make a lexicon from a corpus and seed words (SO-PMI)."""
     from netsmith.api.sentiment import learn_lexicon
-    from netsmith.api.texts import read_texts
+    from netsmith.api.texts import Texts
     from netsmith.core.errors import ConfigError
     from netsmith.layers.sentences import is_chinese
 
-    texts = [text for _, text in read_texts(source, column=column, encoding=encoding)]
-    spoken = language or ("zh" if is_chinese(" ".join(texts[:100])) else "en")
+    texts = Texts(source, column=column, encoding=encoding)
+    spoken = language or ("zh" if is_chinese(texts.sample()) else "en")
     if spoken not in ("en", "zh"):
         raise ConfigError(f"language={spoken!r}; expected 'en' or 'zh'")
     praise, blame = ([word.strip() for word in side.split(",") if word.strip()] for side in (positive, negative))
     made = learn_lexicon(
-        texts, positive=praise, negative=blame, near=near, least=least, language="zh" if spoken == "zh" else "en"
+        texts.alone,
+        positive=praise,
+        negative=blame,
+        near=near,
+        least=least,
+        language="zh" if spoken == "zh" else "en",
     )
     Path(output).write_text(made, encoding="utf-8")
     say(f"{made.count(chr(10)) - 1} words in {output}")
@@ -100,39 +106,41 @@ def keywords(
     json: bool = _JSON,
 ) -> None:
     """Find the keywords of texts."""
-    from netsmith.api.keywords import keywords as find
-    from netsmith.api.texts import read_texts
+    from netsmith.api.keywords import each_keywords
+    from netsmith.api.texts import Texts
 
-    texts = read_texts(source, column=column, encoding=encoding)
-    found = find([text for _, text in texts], method=method, count=count, segment=_segmenter(dictionary))
-    names = [name for name, _ in texts] if method == "tf_idf" else ["all"]
+    texts = Texts(source, column=column, encoding=encoding)
+    found = each_keywords(texts.alone, method=method, count=count, segment=_segmenter(dictionary))
+    names = (name for name, _ in texts) if method == "tf_idf" else ["all"]
+    rows = zip(names, found, strict=True)
     if json:
-        print_json(
-            [
-                {"input": name, "keywords": [{"word": word, "score": score} for word, score in words]}
-                for name, words in zip(names, found, strict=True)
-            ]
+        print_json_rows(
+            {"input": name, "keywords": [{"word": word, "score": score} for word, score in words]}
+            for name, words in rows
         )
         return
-    if len(found) == 1:
-        print(table(["keyword", "score"], [[plain(word), f"{score:.4f}"] for word, score in found[0]]))
+    first = list(itertools.islice(rows, 2))
+    if len(first) == 1:
+        print(table(["keyword", "score"], [[plain(word), f"{score:.4f}"] for word, score in first[0][1]]))
         return
-    for name, words in zip(names, found, strict=True):
+    for name, words in itertools.chain(first, rows):
         print(f"{name}\t{plain(', '.join(word for word, _ in words))}")
 
 
 def summarize(
     source: str = _SOURCE,
     count: int = typer.Option(3, "--count", help="How many sentences.", min=1),
+    column: str = _COLUMN,
     dictionary: str = _DICTIONARY,
     encoding: str = _ENCODING,
     json: bool = _JSON,
 ) -> None:
     """Take the sentences that say most of a text."""
     from netsmith.api.keywords import summarize as take
-    from netsmith.api.texts import read_document
+    from netsmith.api.texts import Texts
 
-    found = take(read_document(source, encoding=encoding)[1], count=count, segment=_segmenter(dictionary))
+    texts = Texts(source, column=column, encoding=encoding)
+    found = take(texts.alone, count=count, segment=_segmenter(dictionary))
     if json:
         print_json([{"place": place, "sentence": sentence, "rank": rank} for place, sentence, rank in found])
         return

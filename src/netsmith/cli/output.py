@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+import textwrap
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from netsmith.report.tables import bytes_text
 
-__all__ = ["LAYER_HEADERS", "colored", "layer_rows", "notice", "plain", "print_json", "say", "table"]
+__all__ = ["LAYER_HEADERS", "colored", "layer_rows", "notice", "plain", "print_json", "print_json_rows", "say", "table"]
 
 LAYER_HEADERS = ("layer", "type", "output", "parameters", "multiply-adds", "memory")
 
@@ -51,6 +52,15 @@ def colored(heading: str, words: Sequence[tuple[str, float]]) -> None:
 def print_json(value: Any) -> None:
     """Print JSON on stdout, nothing else; in ASCII, so that any terminal and pipe takes it."""
     print(json.dumps(value, indent=2, allow_nan=False))
+
+
+def print_json_rows(rows: Iterable[Any]) -> None:
+    """Print a JSON list as :func:`print_json` does, row by row; nothing before there is one."""
+    between = "[\n"
+    for row in rows:
+        print(between + textwrap.indent(json.dumps(row, indent=2, allow_nan=False), "  "), end="")
+        between = ",\n"
+    print("\n]" if between == ",\n" else "[]")
 
 
 def table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

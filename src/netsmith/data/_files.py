@@ -11,10 +11,11 @@ import threading
 import unicodedata
 import zipfile
 from pathlib import Path, PurePosixPath
+from typing import BinaryIO
 
 from netsmith.core.errors import DataError
 
-__all__ = ["FILE_LIMIT", "Tree", "open_tree", "read_capped"]
+__all__ = ["FILE_LIMIT", "Tree", "open_plain", "open_tree", "read_capped"]
 
 FILE_LIMIT = 64 * 2**20
 _COUNT_LIMIT = 2_000_000  # ImageNet has 1.3 million
@@ -71,12 +72,25 @@ def read_capped(path: Path, *, limit: int) -> bytes:
         DataError: It is missing, no plain file, unreadable or too large.
     """
     try:
-        mode = path.stat()
-        if not stat.S_ISREG(mode.st_mode):
+        with open_plain(path) as file:
+            size = os.fstat(file.fileno()).st_size
+            if size > limit:
+                raise DataError(f"has {size} bytes; expected at most {limit}", path)
+            return file.read()
+    except OSError as error:
+        raise DataError(f"cannot be read: {error.strerror or error}", path) from None
+
+
+def open_plain(path: Path) -> BinaryIO:
+    """Open a plain file, to be read piece by piece.
+
+    Raises:
+        DataError: It is missing, no plain file or unreadable.
+    """
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
             raise DataError("is not a plain file", path)
-        if mode.st_size > limit:
-            raise DataError(f"has {mode.st_size} bytes; expected at most {limit}", path)
-        return path.read_bytes()
+        return path.open("rb")
     except FileNotFoundError:
         raise DataError("does not exist", path) from None
     except (OSError, ValueError) as error:

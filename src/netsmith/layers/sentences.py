@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 
-__all__ = ["STOP_WORDS", "is_chinese", "sentences", "words"]
+__all__ = ["STOP_WORDS", "each_sentence", "is_chinese", "sentences", "words"]
 
 _STOPS = re.compile(r"(?<=[。！？!?…；])[”’\"')）」』]*|(?<=[.])[\"'”’)]*(?=\s)|\n+")
 _ABBREVIATION = re.compile(
@@ -14,6 +14,7 @@ _ABBREVIATION = re.compile(
 )
 _WORDS = re.compile(r"[A-Za-zÀ-ɏ0-9]+(?:['’-][A-Za-zÀ-ɏ0-9]+)*|[\u3400-\u9fff]|[^\W\d_]+")
 _WORDS_AND_MARKS = re.compile(_WORDS.pattern + r"|[^\w\s]")
+_LONGEST = 10_000
 _CHINESE = re.compile(r"[\u3400-\u9fff]")
 
 _ENGLISH = """
@@ -57,15 +58,46 @@ def sentences(text: str) -> list[str]:
         >>> sentences("Mr. Li came. He left! 他走了。真的？")
         ['Mr. Li came.', 'He left!', '他走了。', '真的？']
     """
+    found, rest = _cut(text)
+    return [*found, rest.strip()] if _says(rest) else found
+
+
+def each_sentence(lines: Iterable[str]) -> Iterator[str]:
+    r"""Yield the sentences of a text that comes line by line: those of :func:`sentences`, a line at a time in memory.
+
+    A sentence goes on in the next line only after ``Mr.`` and the like, and then for 10,000 signs at most.
+
+    Args:
+        lines: Lines, without their ends.
+
+    Example:
+        >>> list(each_sentence(["It rained. Then Mr.", "Li came."]))
+        ['It rained.', 'Then Mr.\nLi came.']
+    """
+    rest = ""
+    for line in lines:
+        found, rest = _cut(f"{rest}{line}\n")
+        yield from found
+        if len(rest) > _LONGEST:
+            yield from sentences(rest)
+            rest = ""
+    yield from sentences(rest)
+
+
+def _cut(text: str) -> tuple[list[str], str]:
+    """Return the sentences that end in a text, and what stands behind them."""
     found: list[str] = []
     start = 0
     for match in _STOPS.finditer(text):
         piece = text[start : match.end()]
-        if match.end() > start and not _ABBREVIATION.search(piece[-8:].rstrip()):
+        if match.end() > start and not _ABBREVIATION.search(piece.rstrip()[-8:]):
             found.append(piece.strip())
             start = match.end()
-    found.append(text[start:].strip())
-    return [sentence for sentence in found if any(sign.isalnum() for sign in sentence)]
+    return [sentence for sentence in found if _says(sentence)], text[start:]
+
+
+def _says(sentence: str) -> bool:
+    return any(sign.isalnum() for sign in sentence)
 
 
 def words(text: str, *, marks: bool = False) -> list[str]:

@@ -56,22 +56,25 @@ def summarize_opinions(
     """Find the sentences that name a subject, count those for and against it, and keep the strongest.
 
     Args:
-        sentences: One after another; each is judged once.
+        sentences: One after another; each is judged once, and only the strongest are held.
         lexicon: The words that judge.
         about: A word or phrase, in any case; of English the whole word, also with a plural ``s``.
         strongest: How many sentences of each side are kept; of equal ones the more subjective, then the earlier.
     """
     border = "" if lexicon.language == "zh" else r"\b"
     named = re.compile(border + r"\s+".join(map(re.escape, about.split())) + (rf"s?{border}" if border else ""), re.I)
-    found: list[Opinion] = []
+    counts, total = [0, 0, 0], 0.0  # neutral, for, against
+    best: tuple[list[Opinion], ...] = [], [], []
     for sentence in sentences:
         if not about.strip() or named.search(sentence):
             judged = lexicon_sentiment(sentence, lexicon)
-            found.append(Opinion(sentence, judged.polarity, judged.subjectivity))
-    sides: list[tuple[Opinion, ...]] = []
-    for sign in (1, -1):
-        side = [one for one in found if one.polarity * sign > 0]
-        sides.append(tuple(sorted(side, key=lambda one: (-abs(one.polarity), -one.subjectivity))[:strongest]))
-    positive, negative = sum(one.polarity > 0 for one in found), sum(one.polarity < 0 for one in found)
-    mean = sum(one.polarity for one in found) / len(found) if found else 0.0
-    return OpinionSummary(about, positive, negative, len(found) - positive - negative, mean, *sides)
+            side = 1 if judged.polarity > 0 else 2 if judged.polarity < 0 else 0
+            counts[side] += 1
+            total += judged.polarity
+            if side:
+                best[side].append(Opinion(sentence, judged.polarity, judged.subjectivity))
+                best[side].sort(key=lambda one: (-abs(one.polarity), -one.subjectivity))
+                del best[side][strongest:]
+    neutral, positive, negative = counts
+    mean = total / sum(counts) if sum(counts) else 0.0
+    return OpinionSummary(about, positive, negative, neutral, mean, tuple(best[1]), tuple(best[2]))

@@ -12,9 +12,10 @@ import numpy as np
 from netsmith.core.errors import DataError
 from netsmith.layers.page_rank import page_rank
 
-__all__ = ["sentence_similarity", "text_rank_keywords", "text_rank_sentences"]
+__all__ = ["MOST_SENTENCES", "sentence_similarity", "text_rank_keywords", "text_rank_sentences"]
 
-_MOST_SENTENCES = 10_000
+MOST_SENTENCES = 10_000
+"""What a summary is made of at most: sentences are compared in pairs."""
 
 
 def _ranked(weights: dict[tuple[int, int], float], size: int) -> np.ndarray:
@@ -76,8 +77,8 @@ def text_rank_sentences(sentences: Sequence[Sequence[str]], *, skip: Collection[
     Raises:
         DataError: More than 10,000 sentences: their pairs are too many.
     """
-    if len(sentences) > _MOST_SENTENCES:
-        raise DataError(f"{len(sentences)} sentences have too many pairs; expected at most {_MOST_SENTENCES}: cut it")
+    if len(sentences) > MOST_SENTENCES:
+        raise DataError(f"has more than {MOST_SENTENCES} sentences, which have too many pairs; cut it")
     kept = [[token for token in tokens if _is_word(token, skip)] for tokens in sentences]
     holders: dict[str, list[int]] = collections.defaultdict(list)
     for place, tokens in enumerate(kept):
