@@ -1,5 +1,6 @@
 """Labs on texts: what their twins make sure of, and remarks that follow the numbers."""
 
+import itertools
 import os
 from pathlib import Path
 
@@ -8,9 +9,11 @@ import torch
 
 from netsmith.core.errors import ConfigError
 from netsmith.data.mr_polarity import MrPolarity
+from netsmith.data.multi30k import Multi30k
 from netsmith.data.polarity_2 import Polarity2
 from netsmith.labs.text.polarity_folds import PolarityFolds
 from netsmith.labs.text.sentiment_lexicons import SentimentLexicons
+from netsmith.labs.text.word_alignment import WordAlignment
 from netsmith.models.text.bag_naive_bayes import BagNaiveBayes
 
 TWIN = Polarity2.Config(twin=True, dev=0.0)
@@ -56,3 +59,24 @@ def test_a_public_lexicon_beats_a_guess_on_real_sentences():
     numbers = config.build().run().numbers
     assert numbers["accuracy/mr-polarity/afinn"] == pytest.approx(0.629, abs=0.005)
     assert 0.45 < numbers["accuracy/mr-polarity/SO-PMI"] < 0.55  # made of the twin's words: it knows none of these
+
+
+def test_words_of_a_language_with_another_order_are_aligned():
+    config = WordAlignment.Config(data=Multi30k.Config(twin=True, merges=0, lowercase=True), pairs=600, sentence=3)
+    findings = config.build().run()
+    numbers = findings.numbers
+    assert numbers["toy/das | the"][:4] == pytest.approx((0.25, 0.5, 7 / 11, 0.7479), abs=5e-5)  # Koehn 2010, 4.2
+    for name in ("forward/model1", "forward/model2", "backward/model1", "backward/model2"):
+        assert all(later > before for before, later in itertools.pairwise(numbers[name]))
+    assert "on 600 pairs, 0 ever fall" in findings.remarks[1]
+    signs = [cell for row in findings.tables[0].rows for cell in row[1:] if cell]
+    assert signs.count("■") == numbers["points/both"]
+    assert len(signs) == numbers["points/either"]
+    assert sum("(" not in sign for sign in signs) == numbers["points/grown"]
+    best = {row[0]: row[1] for row in findings.tables[1].rows}
+    assert best["the"].startswith("der ")
+    assert best["a"].startswith("ein ")
+    with pytest.raises(ConfigError, match="expected one of the 600 pairs"):
+        config.derive(sentence=601).build().run()
+    with pytest.raises(ConfigError, match="gives no pairs of texts"):
+        config.derive(data=TWIN).build().run()

@@ -67,7 +67,9 @@ def test_without_a_beam_nothing_is_better():
         settings = {"weight": 0.3 + generator.random(), "distortion": generator.random(), "limit": limit}
         expected = best_of_all(model, choices, length, **settings)
         scores = NgramScores(model)
-        found = StackDecoder(scores, beam=0, **settings).decode(choices, length)
+        found, *others = StackDecoder(scores, beam=0, **settings).decode(choices, length, count=5)
+        assert sorted([other.score for other in others], reverse=True) == [other.score for other in others]
+        assert all(other.score <= found.score for other in others)
         assert found.score == pytest.approx(expected, abs=1e-10)
         covered = sorted(
             place
@@ -76,7 +78,7 @@ def test_without_a_beam_nothing_is_better():
         )
         assert covered == list(range(length))
         assert found.words.tolist() == [word for choice in found.chosen for word in choices.words[choice] if word]
-        narrow = StackDecoder(scores, beam=1, **settings).decode(choices, length)
+        (narrow,) = StackDecoder(scores, beam=1, **settings).decode(choices, length)
         assert narrow.score <= expected + 1e-10
         below += narrow.score < expected - 1e-10
     assert below  # the search is not too easy to tell
@@ -89,7 +91,7 @@ def test_without_a_limit_on_order_a_word_goes_where_the_language_wants_it():
     choices = Choices(np.arange(3), np.ones(3, dtype=np.int64), words, np.zeros(3))
 
     def order(**settings):
-        return StackDecoder(NgramScores(model), **settings).decode(choices, 3).words.tolist()
+        return StackDecoder(NgramScores(model), **settings).decode(choices, 3)[0].words.tolist()
 
     assert order(distortion=0.1) == [3, 4, 5]
     assert order(distortion=0.1, limit=0) == [5, 3, 4]
@@ -100,7 +102,7 @@ def test_long_sentences_take_time_in_proportion():
     model = language(np.random.default_rng(1), 2)
     length = 600
     choices = Choices(np.arange(length), np.ones(length, dtype=np.int64), np.full((length, 1), 3), np.zeros(length))
-    found = StackDecoder(NgramScores(model), beam=3, limit=2).decode(choices, length)
+    (found,) = StackDecoder(NgramScores(model), beam=3, limit=2).decode(choices, length)
     assert found.words.tolist() == [3] * length
 
 

@@ -166,7 +166,7 @@ class PhraseBased(Fitted):
         )
         table = self.table()
         nothing = Decoded(np.zeros(0, dtype=np.int64), 0.0, ())
-        return [decoder.decode(self.choices(text, table), len(text)) if len(text) else nothing for text in texts]
+        return [decoder.decode(self.choices(text, table), len(text))[0] if len(text) else nothing for text in texts]
 
     def table(self) -> PhraseTable:
         """Return the phrase table."""

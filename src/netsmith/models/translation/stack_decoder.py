@@ -99,12 +99,17 @@ class StackDecoder:
         if self.beam < 0 or not 0 <= self.limit <= _BITS // 2:
             raise ConfigError(f"beam={self.beam}, limit={self.limit}; expected at least 0, and 0..{_BITS // 2}")
 
-    def decode(self, choices: Choices, length: int) -> Decoded:
+    def decode(self, choices: Choices, length: int, *, count: int = 1) -> list[Decoded]:
         """Translate a sentence.
 
         Args:
             choices: Ways to translate its phrases; each of its words is a phrase of at least one of them.
             length: Its words, at least 1.
+            count: How many translations are wanted.
+
+        Returns:
+            At most ``count`` translations, best first. The first one is what the search found; the others are the ways
+            to end that it came by, so better ones may be missing. Two may have the same words, by other phrases.
 
         Raises:
             DataError: The choices cannot cover the sentence, or a phrase is too long.
@@ -133,15 +138,9 @@ class StackDecoder:
                 reached[covered + size].append(grown.rows(np.flatnonzero(sizes == size)))
         whole = _joined(reached[length])
         score = whole.score + self.weight * self.language(whole.state, np.full(len(whole.score), self.end))
-        row, chosen = int(score.argmax()), list[int]()
         stacks.append(whole)
-        covered = length
-        while covered:
-            choice, row = int(stacks[covered].choice[row]), int(stacks[covered].parent[row])
-            chosen.insert(0, choice)
-            covered -= int(choices.length[choice])
-        words = choices.words[chosen].ravel()
-        return Decoded(words[words > 0], float(score.max()), tuple(chosen))
+        best = np.argsort(-score, kind="stable")[:count]
+        return [_traced(stacks, int(row), choices, score=float(score[row])) for row in best]
 
     def _grown(self, stack: _Hypotheses, choices: Choices, first: np.ndarray) -> _Hypotheses:
         """Return each hypothesis with each phrase that may come next."""
@@ -187,6 +186,17 @@ class StackDecoder:
             rows = np.flatnonzero(words[:, place])
             total[rows] += self.language(history[rows, place : place + before], words[rows, place])
         return self.weight * total
+
+
+def _traced(stacks: list[_Hypotheses], row: int, choices: Choices, *, score: float) -> Decoded:
+    """Return a hypothesis of the last stack as a translation."""
+    covered, chosen = len(stacks) - 1, list[int]()
+    while covered:
+        choice, row = int(stacks[covered].choice[row]), int(stacks[covered].parent[row])
+        chosen.append(choice)
+        covered -= int(choices.length[choice])
+    words = choices.words[chosen[::-1]].ravel()
+    return Decoded(words[words > 0], score, tuple(chosen[::-1]))
 
 
 def _check(choices: Choices, length: int) -> None:
