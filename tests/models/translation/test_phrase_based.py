@@ -7,7 +7,10 @@ import torch
 from netsmith.core.errors import DataError, UnsupportedError
 from netsmith.core.roles import ModelConfig
 from netsmith.export.onnx import export_onnx
+from netsmith.models.translation.ibm_model1 import ibm_model1
+from netsmith.models.translation.ibm_model2 import ibm_model2
 from netsmith.models.translation.phrase_based import PhraseBased
+from netsmith.models.translation.word_links import sentences, word_links
 
 SIZE = 20
 
@@ -38,10 +41,21 @@ def test_it_learns_words_and_their_order(settings):
     model = learned(**settings)
     source, target = pairs(30, seed=1)
     found = model(source)
-    assert found.shape == (30, 4)
-    assert torch.equal(found, target.clamp(min=0))
+    assert found.shape == (30, 100)
+    assert torch.equal(found[:, :4], target.clamp(min=0))
+    assert not found[:, 4:].any()
     several = model(torch.nn.functional.pad(source, (0, 3)))
     assert torch.equal(several, found)
+
+
+def test_a_fit_says_how_likely_the_pairs_are():
+    source, target = pairs(60)
+    figures = PhraseBased.Config(vocab_size=SIZE, num_outputs=SIZE).build().fit(source, target)
+    sides = {"source": sentences(source.tolist()), "target": sentences([row[row > 2].tolist() for row in target])}
+    for name, other in (("source", "target"), ("target", "source")):
+        links = word_links(sides[other], sides[name])
+        likelihood = ibm_model2(links, ibm_model1(links)).likelihoods[-1]
+        assert figures[f"{name}_nats"] == pytest.approx(-likelihood / len(sides[name].words), rel=1e-12)
 
 
 def test_a_checkpoint_translates_alike():
@@ -54,9 +68,14 @@ def test_a_checkpoint_translates_alike():
 
 def test_unknown_words_are_left_out_and_before_the_fit_all():
     model = learned()
-    assert model(torch.tensor([[3, 1, 6], [1, 0, 0], [0, 0, 0]])).tolist() == [[14, 11, 2], [2, 0, 0], [2, 0, 0]]
-    empty = PhraseBased.Config(vocab_size=SIZE, num_outputs=SIZE).build()
-    assert empty(torch.tensor([[3, 6]])).tolist() == [[2]]
+    found = model(torch.tensor([[3, 1, 6], [1, 0, 0], [0, 0, 0]]))
+    assert found[:, :3].tolist() == [[14, 11, 2], [2, 0, 0], [2, 0, 0]]
+    empty = PhraseBased.Config(vocab_size=SIZE, num_outputs=SIZE, written=2).build()
+    assert empty(torch.tensor([[3, 6]])).tolist() == [[2, 0]]
+
+
+def test_long_answers_are_cut_and_still_end():
+    assert learned(written=2)(torch.tensor([[3, 6]])).tolist() == [[14, 2]]
 
 
 def test_the_default_weights_are_the_noisy_channel():

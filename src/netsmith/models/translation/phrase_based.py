@@ -50,8 +50,8 @@ class PhraseBased(Fitted):
         language: The n-gram model of the target language.
 
     Shapes:
-        ``(B, L)`` int64 source tokens, padded on the right with 0, to ``(B, T)`` int64 target tokens, each text with
-        its end mark, 0 behind it.
+        ``(B, L)`` int64 source tokens, padded on the right with 0, to ``(B, written)`` int64 target tokens, each text
+        with its end mark, 0 behind it.
 
     Raises:
         DataError: In :meth:`fit`: not as many sources as targets, or a pair of which one side has no word.
@@ -84,6 +84,7 @@ class PhraseBased(Fitted):
             distortion: What each word skipped costs; delta above.
             beam: Hypotheses kept for each number of words covered; 0 for all.
             limit: How far behind the first word not covered a phrase may begin.
+            written: Tokens of an answer, its end mark included; what is longer is cut.
             vocab_size: Source tokens known, padding and unknown included.
             num_outputs: Target tokens known, padding, unknown and end mark included.
         """
@@ -108,6 +109,7 @@ class PhraseBased(Fitted):
         distortion: float = Field(default=0.5, ge=0)
         beam: int = Field(default=50, ge=0)
         limit: int = Field(default=4, ge=0, le=20)
+        written: int = Field(default=100, ge=2)
         vocab_size: int | Auto = AUTO
         num_outputs: int | Auto = AUTO
 
@@ -119,32 +121,41 @@ class PhraseBased(Fitted):
             order=config.order, end=END_NUMBER, vocab_size=int(config.num_outputs), smoothing="modified"
         ).build()
 
-    def fit(self, source: Tensor, target: Tensor) -> None:
+    def fit(self, source: Tensor, target: Tensor) -> dict[str, float]:
         """Learn from sentence pairs, whatever was learned before.
 
         Args:
             source: ``(N, L)`` int64 tokens, padded with 0.
             target: ``(N, T)`` int64 tokens, padded with 0 or a negative number; end marks are passed over.
+
+        Returns:
+            What the alignment was learned to: minus log P(f | e) and minus log P(e | f) by IBM model 2, in nats per
+            word.
         """
         e, f = _sentences(target, "target"), _sentences(source, "source")
         if len(e.lengths) != len(f.lengths):
             raise DataError(f"{len(f.lengths)} source texts and {len(e.lengths)} target texts; expected pairs")
         config = self.config
-        points = align_words(f, e, iterations=(config.model1, config.model2), rule=config.rule, null=config.null)
+        aligned = align_words(f, e, iterations=(config.model1, config.model2), rule=config.rule, null=config.null)
         size = int(config.vocab_size)
-        table = phrase_table(f, e, points, size=size, longest=config.longest, most=config.most)
+        table = phrase_table(f, e, aligned.points, size=size, longest=config.longest, most=config.most)
         self.hold(**table._asdict())
         marks = np.full(len(e.words) + len(e.lengths) + 1, END_NUMBER)
         marks[np.arange(len(e.words)) + np.repeat(np.arange(len(e.lengths)), e.lengths) + 1] = e.words
         self.language.fit([torch.from_numpy(marks)])
+        return {
+            "source_nats": -aligned.forward[-1] / len(f.words),
+            "target_nats": -aligned.backward[-1] / len(e.words),
+        }
 
     def forward(self, source: Tensor) -> Tensor:
         """Return the translations."""
         if torch.jit.is_tracing() or torch.compiler.is_compiling():
             raise UnsupportedError("a phrase table is looked up and searched, which ONNX cannot express")
         found = [decoded.words for decoded in self.translate([row[row != 0].cpu().numpy() for row in source])]
-        texts = source.new_zeros(len(found), max(map(len, found), default=0) + 1)
-        for row, words in enumerate(found):
+        texts = source.new_zeros(len(found), self.config.written)
+        for row, whole in enumerate(found):
+            words = whole[: self.config.written - 1]
             texts[row, : len(words)] = torch.from_numpy(words)
             texts[row, len(words)] = END_NUMBER
         return texts
