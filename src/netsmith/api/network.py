@@ -20,9 +20,11 @@ from netsmith.core.roles import ModelConfig
 from netsmith.core.spec import Inputs, Spec
 from netsmith.engine.random import example_keys, keyed_normal
 from netsmith.engine.task import Task
+from netsmith.layers.copying import filled
 from netsmith.layers.graphs import pad_graphs
 from netsmith.layers.preprocess import Preprocess
 from netsmith.layers.reading import Reading
+from netsmith.layers.tokenize import cutter
 from netsmith.layers.writing import Writing
 from netsmith.measure.example import tensors
 
@@ -163,7 +165,16 @@ class Network:
         if isinstance(self.module, Reading) and isinstance(values, (list, tuple)):  # short and long lines apart
             parts = [values[at : at + _LINES] for at in range(0, len(values), _LINES)] or [values]
             return [prediction for part in parts for prediction in self.answers(self.encode(part))]
-        return self.answers(self.encode(values))
+        return self.named(self.answers(self.encode(values)), values)
+
+    def named(self, predictions: list[dict[str, Any]], values: Any) -> list[dict[str, Any]]:
+        """Return predictions for texts with the words of those texts that they copy."""
+        step = next((step for step in self.spec.outputs.steps if step.copies), None)
+        texts = [] if step is None else texts_of(values)
+        if step is None or not texts:
+            return predictions
+        cut = cutter(step)
+        return [filled(one, cut(text), step) for one, text in zip(predictions, texts, strict=True)]
 
     def answers(self, raw: Raw, *, batch: int = 256) -> list[dict[str, Any]]:
         """Return one readable prediction per example of a raw batch; of a language model how likely each text is, too.

@@ -72,6 +72,7 @@ class ModelConfig(Config):
             counts for them. Data given to it, or fields that are set, go before.
         uncounted: Why its multiply-adds cannot be counted from its form alone (its fit decides them); ``""`` if they
             can.
+        copies: Whether it takes tokens past the vocabulary, words of the source that it does not know.
         scores: What its numbers for the classes are (``votes``) where their softmax is no probability; ``""`` where
             it is.
     """
@@ -84,6 +85,7 @@ class ModelConfig(Config):
     per_stage: ClassVar[tuple[str, ...]] = ()
     published: ClassVar[Mapping[str, int]] = MappingProxyType({})
     uncounted: ClassVar[str] = ""
+    copies: ClassVar[bool] = False
     scores: ClassVar[str] = ""
 
     def public_names(self) -> Mapping[str, Renaming]:
@@ -133,6 +135,11 @@ class ModelConfig(Config):
 
     def misfit(self, spec: Spec) -> str:
         """Return why the network could not work on data of this schema, ``""`` if it can."""
+        if not self.copies and any(step.copies for step in spec.inputs.preprocessing):
+            return (
+                f"the model {self.kind_name()} knows no tokens past the vocabulary, which {shorten(spec.dataset, 80)} "
+                "has for words that are copied; set data.copies=false"
+            )
         return _refused(self, self.takes, spec.inputs.kind, "takes", f"inputs of {spec.dataset} are")
 
 

@@ -37,6 +37,8 @@ class Step(Config):
         negations: Words after which each token up to the next punctuation gets the mark ``NOT_``; a contraction is one
             by its ending (``n't`` stands for ``isn't`` too).
         digits: What each digit of a token becomes; empty leaves them.
+        copies: Whether a token that the vocabulary does not know has a number of its own in each text: the vocabulary's
+            size and the place where it first stands, counted from 0. An answer may then name it.
         merges: Byte-pair merges in order, each two parts with a blank between: ``pattern`` then cuts the text, its
             blanks marked, into pieces, and merges make tokens of their signs. None: what the pattern cuts is a token.
     """
@@ -53,6 +55,7 @@ class Step(Config):
     negations: tuple[str, ...] = later(())
     digits: str = later("")
     merges: tuple[str, ...] = later(())
+    copies: bool = later(False)
 
     @model_validator(mode="after")
     def _check(self) -> Step:
@@ -60,7 +63,7 @@ class Step(Config):
             raise ValueError("normalize needs as many means as standard deviations, all deviations positive")
         if self.shorter and (self.name != "resize" or len(self.size) != 2 or self.shorter < max(self.size)):
             raise ValueError("shorter is for resize, and at least the height and the width that are cut out")
-        for what in ("negations", "digits", "merges"):
+        for what in ("negations", "digits", "merges", "copies"):
             if getattr(self, what) and self.name != "tokenize":
                 raise ValueError(f"{what} are for tokenize")
         if self.merges and (self.negations or self.digits):

@@ -67,6 +67,8 @@ class PairFields(BatchFields):
             ``auto``: a word with the blank before it, or one sign.
         lowercase: Lower the case first, of both sides: what is written is then in lower case.
         longest: Training pairs with more tokens on a side are left out.
+        copies: A word that the shared vocabulary does not know has a number of its own in each pair whose source has
+            it: for models that copy. See :attr:`netsmith.core.spec.Step.copies`.
         max_length: How many tokens of a text are read; in dev and test also of a target.
         bucket: Batches that are sorted by length together, so that the texts of a batch are about as long; 1 leaves
             them to chance.
@@ -80,12 +82,15 @@ class PairFields(BatchFields):
     min_count: Annotated[int, Field(gt=0)] = 1
     pattern: str = "auto"
     lowercase: bool = False
+    copies: bool = False
     longest: Annotated[int, Field(gt=0)] = 100
     max_length: Annotated[int, Field(gt=0, le=100_000)] = 512
     bucket: Annotated[int, Field(gt=0)] = 50
 
     @model_validator(mode="after")
     def _check_lengths(self) -> Self:
+        if self.copies and not self.shared:
+            raise ValueError("copies needs one vocabulary for both sides; set shared=true")
         if self.longest > self.max_length:
             raise ValueError(
                 f"longest={self.longest} is more than max_length={self.max_length}, what is read of a text"
@@ -139,6 +144,9 @@ class PairSource(Source):
             most = config.max_length + (split == "train")  # one more tells which pairs are too long
             sources = _numbers(these, these.sources, source_step, source_words, most=most)
             targets = _numbers(these, these.targets, target_step, target_words, most=most)
+            if config.copies:  # what stands behind the end of what is read cannot be copied
+                past = len(target_words) + sources.lengths.repeat_interleave(targets.lengths)
+                targets = targets._replace(values=targets.values.where(targets.values < past, 1))
             made = these.made
             if split == "train":
                 fits = (sources.lengths <= config.longest) & (targets.lengths <= config.longest)
@@ -234,7 +242,7 @@ class _Ragged(NamedTuple):
 
 def _numbers(pairs: Pairs, texts: Sequence[str], step: Step, vocabulary: Sequence[str], *, most: int) -> _Ragged:
     values, lengths = array.array("i"), array.array("q")
-    rows = numbered(texts, step, vocabulary)
+    rows = numbered(texts, step, vocabulary, sources=None if texts is pairs.sources else pairs.sources)
     for row in pairs.rows:
         try:
             tokens = next(rows)[:most]
@@ -258,7 +266,7 @@ def _fitted(texts: Iterable[str], config: PairFields, marks: Sequence[str]) -> t
     pattern = config.pattern if config.pattern != "auto" else PIECES if config.merges else _WORDS
     if marks:
         pattern = f"{BLANK}?(?:{'|'.join(map(re.escape, marks))})|{pattern}"
-    step = Step(name="tokenize", pattern=pattern, lowercase=config.lowercase)
+    step = Step(name="tokenize", pattern=pattern, lowercase=config.lowercase, copies=config.copies)
     cut = cutter(step)
     if not config.merges:
         counts = collections.Counter(itertools.chain.from_iterable(map(cut, texts)))

@@ -20,7 +20,7 @@ from netsmith.data._texts import TextSource, TokenFields
 from netsmith.engine.task import UNLABELED
 from netsmith.layers.spans import fault
 
-__all__ = ["Atis"]
+__all__ = ["Atis", "Request", "atis_requests"]
 
 _FILES = {
     "train": OfficialFile(
@@ -83,7 +83,7 @@ class Atis(TextSource):
         digits: str = "DIGIT"
 
     def __init__(self, config: Config) -> None:
-        found = _twin() if config.twin else _official()
+        found = atis_requests(twin=config.twin)
         every = [request for of in found.values() for request in of]
         slots = tuple(sorted({slot for request in every for slot in request.slots}))
         intents = tuple(sorted({request.intent for request in every}))
@@ -135,6 +135,18 @@ def requests(data: bytes, name: str) -> list[Request]:
     if not found:
         raise DataError("has no request; expected one on each line", name)
     return found
+
+
+def atis_requests(*, twin: bool = False) -> dict[str, list[Request]]:
+    """Return the requests of each part: ``train``, ``dev``, ``test``.
+
+    Args:
+        twin: Made-up ones.
+
+    Raises:
+        DataError: As :class:`Atis`.
+    """
+    return _twin() if twin else _official()
 
 
 def _official() -> dict[str, list[Request]]:

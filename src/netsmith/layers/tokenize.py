@@ -112,26 +112,37 @@ def _marked(tokens: Sequence[str], negations: tuple[str, ...]) -> list[str]:
     return marked
 
 
-def numbered(texts: Iterable[str], step: Step, vocabulary: Sequence[str]) -> Iterator[list[int]]:
+def numbered(
+    texts: Iterable[str], step: Step, vocabulary: Sequence[str], *, sources: Iterable[str] | None = None
+) -> Iterator[list[int]]:
     """Yield the token numbers of each text: its tokens' places in the vocabulary, 1 for what is not there.
+
+    With ``step.copies`` what is not there has the vocabulary's size and the place where it first stands as its number;
+    of a text with a source the place there, and 1 if it is not there either.
 
     Args:
         texts: Texts.
         step: A step named ``tokenize``.
         vocabulary: Tokens by number; the first two are padding and unknown.
+        sources: Of each text the one that it is written for; None where they are no answers.
 
     Raises:
         DataError: An element that is not a text or has no token; names its position (1-based).
     """
     cut = cutter(step)
     numbers = {word: number for number, word in enumerate(vocabulary) if number > 1}
+    own: dict[str, int] = {}
+    given = None if sources is None else iter(sources)
     for row, text in enumerate(texts):
         if not isinstance(text, str):
             raise DataError(f"text {row + 1}: expected a text, got {type(text).__name__}")
         tokens = cut(text)
         if not tokens:
             raise DataError(f"text {row + 1} has no token; expected at least one match of {step.pattern!r}")
-        yield [numbers.get(token, 1) for token in tokens]
+        if step.copies:
+            there = tokens if given is None else cut(next(given))
+            own = {there[place]: len(vocabulary) + place for place in reversed(range(len(there)))}
+        yield [numbers.get(token) or own.get(token, 1) for token in tokens]
 
 
 def encode(texts: Sequence[str], inputs: Inputs) -> Tensor:

@@ -41,7 +41,7 @@ class Answers:
         begin = time.perf_counter()
         try:
             raw = self.requests.encode(value)
-            predictions = self._predictions(raw)
+            predictions = self.network.named(self._predictions(raw), value.get("inputs"))
         except Refused:
             raise
         except MissingExtraError as error:

@@ -17,6 +17,7 @@ from netsmith.layers.tokenize import detokenize
 __all__ = ["Bleu"]
 
 _STRANGE = ("\ufffc", "\ufffd")  # what an unknown token is, written and wanted: no token of both
+_COPIES = 0xF0000  # signs that no text has
 
 
 class _Judged(Protocol):
@@ -70,5 +71,11 @@ def _text(row: Iterable[int], outputs: Outputs, strange: str) -> str:
         if number == END_NUMBER:
             break
         if number > 0:
-            tokens.append(strange if number == 1 else outputs.names[number])
+            tokens.append(strange if number == 1 else _name(number, outputs))
     return detokenize(tokens, outputs.steps[0])
+
+
+def _name(number: int, outputs: Outputs) -> str:
+    """Return a token; a word that was copied is a sign of its own, the same in both texts, since it has one number."""
+    past = number - len(outputs.names)
+    return outputs.names[number] if past < 0 else chr(_COPIES + past)

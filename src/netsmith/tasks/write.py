@@ -13,6 +13,7 @@ from netsmith.core.errors import ConfigError, DataError
 from netsmith.core.roles import TaskConfig
 from netsmith.core.spec import OutputKind, Outputs
 from netsmith.engine.task import UNLABELED, Loss, Metric, Ratio, Task
+from netsmith.layers.copying import copied_name
 from netsmith.layers.reading import END_NUMBER
 from netsmith.layers.tokenize import detokenize
 from netsmith.layers.writing import Judged
@@ -135,6 +136,8 @@ def _shown(row: list[int], outputs: Outputs) -> dict[str, Any]:
 def _name(number: int, outputs: Outputs) -> str:
     if not outputs.names:
         return str(number)
+    if number >= len(outputs.names) and any(step.copies for step in outputs.steps):
+        return copied_name(number - len(outputs.names))
     if number >= len(outputs.names):
         raise ConfigError(f"the network wrote token {number}, the schema names {len(outputs.names)}")
     return outputs.names[number]

@@ -65,7 +65,7 @@ def test_a_distribution_is_equation_3() -> None:
     for step, d in enumerate(read[0]):
         u = [
             sum(v * torch.tanh(w1 @ e + w2 @ d) for v, w1, w2 in zip(
-                model.pointer.score.weight[0], model.pointer.keys.weight, model.pointer.query.weight, strict=True
+                model.pointer.out.weight[0], model.pointer.key.weight, model.pointer.query.weight, strict=True
             ))
             for e in slots
         ]  # fmt: skip

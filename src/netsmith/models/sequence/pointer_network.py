@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from netsmith.core.config import AUTO, Auto
 from netsmith.core.roles import ModelConfig
 from netsmith.core.spec import InputKind
+from netsmith.layers.attention_scores import AdditiveScores
 from netsmith.layers.reading import END_NUMBER
 from netsmith.layers.recurrent.stack import Recurrent
 from netsmith.layers.sets import split_set
@@ -91,8 +92,8 @@ class PointerNetwork(Writer):
         self.decoder = nn.LSTM(size, size, batch_first=True)
         self.end_item = nn.Parameter(torch.empty(size))
         self.end_state = nn.Parameter(torch.empty(size))
-        self.glimpse = _Scores(size) if config.glimpse else None
-        self.pointer = _Scores(size)
+        self.glimpse = AdditiveScores(size, size, size=size) if config.glimpse else None
+        self.pointer = AdditiveScores(size, size, size=size)
         with torch.no_grad():
             for parameter in (self.end_item, self.end_state):
                 parameter.uniform_(-1, 1)
@@ -107,8 +108,8 @@ class PointerNetwork(Writer):
         glimpse = self.glimpse
         return Pointing(
             items=torch.cat([_first(self.end_item, items), items], 1),
-            keys=self.pointer.keys(states),
-            glimpsed=states[..., :0] if glimpse is None else glimpse.keys(states),
+            keys=self.pointer.project(states),
+            glimpsed=states[..., :0] if glimpse is None else glimpse.project(states),
             values=states[..., :0] if glimpse is None else states,
             open=torch.cat([torch.ones_like(there[:, :1]), there], 1),
             hidden=hidden[0],
@@ -150,20 +151,6 @@ class PointerNetwork(Writer):
     def landmarks(self) -> dict[str, str]:
         """Return where reading and pointing are."""
         return {"stem": "encoder", "features": "decoder", "head": "pointer"}
-
-
-class _Scores(nn.Module):
-    """Additive attention's scores: v' tanh(W1 e + W2 d)."""
-
-    def __init__(self, size: int) -> None:
-        super().__init__()
-        self.keys = nn.Linear(size, size, bias=False)  # W1
-        self.query = nn.Linear(size, size, bias=False)  # W2
-        self.score = nn.Linear(size, 1, bias=False)  # v
-
-    def forward(self, read: Tensor, keys: Tensor) -> Tensor:
-        """Return ``(N, T, S)`` for states ``(N, T, H)`` and keys ``(N, S, H)``."""
-        return self.score(torch.tanh(keys[:, None] + self.query(read)[:, :, None])).squeeze(-1)
 
 
 def _first(learned: Tensor, others: Tensor) -> Tensor:
