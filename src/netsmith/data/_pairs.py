@@ -102,9 +102,9 @@ class PairSource(Source):
     r"""Abstract: texts, and what is to be written on reading each (a translation).
 
     A batch has ``inputs`` ``{"source": (B, L), "written": (B, T)}`` and ``targets`` ``(B, T)``, all int64. Tokens are
-    numbered 0 for padding, 1 unknown, 2 the end of a text, then by frequency in training (ties by letter). ``written``
-    is 2 and then all targets but the last, which is 2; behind it stand 0 and ``UNLABELED``. Merges and vocabularies are
-    fitted on the training part. Each batch is as long as its longest text.
+    numbered 0 for padding, 1 unknown, 2 the end of a text, then the marks as given, then by frequency in training (ties
+    by letter). ``written`` is 2 and then all targets but the last, which is 2; behind it stand 0 and ``UNLABELED``.
+    Merges and vocabularies are fitted on the training part. Each batch is as long as its longest text.
 
     Training order: all pairs are shuffled by (seed, epoch), cut into stretches of ``bucket`` batches, each sorted by
     length and cut into batches, and the batches are shuffled; a last batch that is not full is left out.
@@ -283,5 +283,6 @@ def _fitted(texts: Iterable[str], config: PairFields, marks: Sequence[str]) -> t
             for token in part(piece):
                 counts[token] += often
     ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-    known = [token for token, count in ordered if count >= config.min_count and token not in _MARKS]
-    return step, (*_MARKS, *known[: config.vocabulary_size - len(_MARKS)])
+    first = (*_MARKS, *(BLANK + mark if config.merges else mark for mark in marks))
+    known = [token for token, count in ordered if count >= config.min_count and token not in first]
+    return step, (*first, *known[: max(0, config.vocabulary_size - len(first))])

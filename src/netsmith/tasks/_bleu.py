@@ -28,13 +28,13 @@ class _Judged(Protocol):
 
 
 class Bleu(Metric):
-    """BLEU of texts against one reference each, 0..100: sacrebleu's figure, see :mod:`netsmith.layers.bleu`.
+    """BLEU of texts against one reference or several, 0..100: sacrebleu's figure, see :mod:`netsmith.layers.bleu`.
 
     Tokens become texts by the schema's step: of subwords the figure is that of the texts as they stand in the file; of
     words, whose blanks and unknown ones are lost, that of the words. An unknown token matches nothing.
 
     It takes what was written, ``tokens`` ``(B, S)`` with 2 at the end and 0 behind, and targets ``(B, T)`` likewise,
-    ``UNLABELED`` behind.
+    ``UNLABELED`` behind; or ``(B, R, T)`` of R references each, those of nothing but padding being none.
 
     Raises:
         ConfigError: The schema does not say how its tokens become texts.
@@ -51,12 +51,11 @@ class Bleu(Metric):
             raise ConfigError(
                 "BLEU needs the texts that were written, and a schema whose outputs say how tokens are cut"
             )
-        texts = [
-            [_text(row, outputs, strange) for row in rows.tolist()]
-            for rows, strange in zip((output.tokens, target), _STRANGE, strict=True)
-        ]
-        for written, wanted in zip(*texts, strict=True):
-            self.counts.add(written, wanted)
+        written, wanted = _STRANGE
+        references = target if target.dim() == 3 else target[:, None]
+        for row, rows in zip(output.tokens.tolist(), references.tolist(), strict=True):
+            texts = [_text(one, outputs, wanted) for one in rows if one[0] > 0]
+            self.counts.add(_text(row, outputs, written), *texts)
 
     def merge(self, other: Bleu) -> None:
         self.counts.merge(other.counts)

@@ -13,6 +13,7 @@ from netsmith.core.spec import OutputKind, Outputs
 from netsmith.engine.task import Loss, Metric, Ratio, Task
 from netsmith.layers.shape_scenes import Thing, is_true
 from netsmith.layers.writing import Judged
+from netsmith.tasks._bleu import Bleu
 from netsmith.tasks.write import Write
 
 __all__ = ["Caption"]
@@ -71,10 +72,9 @@ class Caption(Task):
         return self.write.weights(_tokens(target), weights)
 
     def metrics(self) -> dict[str, Metric]:
-        known: dict[str, Metric] = {"facts": Ratio(self._facts)}
-        return {name: known[name] for name in self.config.figures} | {
-            name: _OfTokens(metric) for name, metric in self.write.metrics().items()
-        }
+        known: dict[str, Metric] = {"facts": Ratio(self._facts), "bleu": _Of("references", Bleu())}
+        rest = {name: _Of("tokens", metric) for name, metric in self.write.metrics().items()}
+        return {name: known[name] for name in self.config.figures} | rest
 
     def decode(self, output: Tensor, outputs: Outputs) -> list[dict[str, Any]]:
         """Return, per caption ``(B, T)`` of tokens, the ``text`` and its ``tokens`` without the end."""
@@ -89,17 +89,17 @@ class Caption(Task):
         return sum(is_true(text, scene) for text, scene in zip(texts, scenes, strict=True)), len(texts)
 
 
-class _OfTokens(Metric):
-    """A figure of one text for each picture."""
+class _Of(Metric):
+    """A figure of one part of what is known of a picture; where there is one text only, of that."""
 
-    def __init__(self, inner: Metric) -> None:
-        self.inner = inner
+    def __init__(self, part: str, inner: Metric) -> None:
+        self.part, self.inner = part, inner
         self.higher_is_better, self.unit = inner.higher_is_better, inner.unit
 
     def update(self, output: Judged, target: Any) -> None:
-        self.inner.update(output, _tokens(target))
+        self.inner.update(output, target[self.part] if isinstance(target, dict) else target)
 
-    def merge(self, other: _OfTokens) -> None:
+    def merge(self, other: _Of) -> None:
         self.inner.merge(other.inner)
 
     def compute(self) -> float:
