@@ -180,7 +180,7 @@ def test_help_fits_the_screen(netsmith):
     assert max(map(len, out.splitlines())) <= 80
     verbs = [line.split()[0] for line in out.partition("Commands:\n")[2].splitlines()]
     wanted = (
-        "list show import train resume evaluate predict generate search explain compress export serve compare "
+        "list show import train resume evaluate predict generate chat search explain compress export serve compare "
         "similarity lab report verify demo data text"
     )
     assert " ".join(verbs) == wanted

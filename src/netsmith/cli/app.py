@@ -185,6 +185,22 @@ def generate(
 
 
 @app.command()
+def chat(
+    run: str = _RUN,
+    emotion: str = typer.Option("", "--emotion", help="The mood of the answers; neutral by default.", metavar="NAME"),
+    once: bool = typer.Option(False, "--once", help="Each line of stdin is a turn: print the answer to the last."),
+    code: str = _CODE,
+) -> None:
+    """Talk with a network of dialogues, line by line.
+
+    /emotion NAME changes the mood, /new forgets what was said.
+    """
+    from netsmith.cli import chat as verb
+
+    verb.chat(run, emotion=emotion, once=once, code=code)
+
+
+@app.command()
 def search(
     folder: str = typer.Argument(..., help="A folder of text files.", metavar="FOLDER"),
     query: str = typer.Argument(..., help="Some words."),

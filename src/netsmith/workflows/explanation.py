@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,9 +14,12 @@ import torch
 from netsmith.api.encode import text_column
 from netsmith.core.errors import ConfigError, UnsupportedError, did_you_mean
 from netsmith.core.files import write_atomic
+from netsmith.data._arrays import ImageSource
 from netsmith.engine.source import Source
+from netsmith.layers.writing import Writing
 from netsmith.report.page import Page
 from netsmith.report.run_page import PictureGroup
+from netsmith.workflows.attention_maps import caption_groups
 from netsmith.workflows.checks import write_checks
 from netsmith.workflows.global_pictures import GLOBAL_METHODS, IMAGE_METHODS, global_groups
 from netsmith.workflows.judging import Judged, judge
@@ -52,6 +56,7 @@ class Explanation:
     texts: tuple[ColoredText, ...] = field(repr=False, default=())
 
 
+_NO_NAME = re.compile(r"[^\w.-]+")
 _MOST = 500  # examples: more would tell a matrix of dissimilarities no more
 
 
@@ -106,6 +111,9 @@ def explain_run(
         ConfigError: An unknown method, or unknown segments.
     """
     network = run.network
+    if _captions(network, method):
+        names, raw = _pictures_of(run, count) if source is None else read_examples(network, source)
+        return _write_captions(network, names, raw[:count], run.path / "explain")
     wanted = _wanted(network, method, segments)
     text = text_column(run.found.config.data)
     examples = _of_data(run, count) if source is None else _given(network, source, count, text=text)
@@ -129,10 +137,40 @@ def explain_network(
         ConfigError: An unknown method, or unknown segments.
         DataError: The values do not fit the network.
     """
+    if _captions(network, method):
+        names, raw = read_examples(network, source)
+        return _write_captions(network, names, raw[:count], Path(folder))
     wanted = _wanted(network, method, segments)
     subtitle = f"{len(network.spec.outputs.names)} classes, {network.spec.inputs.kind} inputs."
     examples = replace(_given(network, source, count), segments=segments)
     return _write(network, examples, wanted, Path(folder), subtitle)
+
+
+def _captions(network: Network, method: str) -> bool:
+    """Say whether a network writes captions: what is shown is then where it looked, the one method there is."""
+    if not isinstance(network.module, Writing) or network.spec.inputs.kind != "image":
+        return False
+    if method.replace("-", "_") not in ("", "attention", "all"):
+        raise UnsupportedError(f"method {method!r} does not apply to captions; these do: attention")
+    return True
+
+
+def _pictures_of(run: Run, count: int) -> tuple[list[str], Any]:
+    data = run.engine.source
+    if not isinstance(data, ImageSource):
+        raise UnsupportedError("the run's data hold no pictures; give --input FILE")
+    split = next(name for name in ("test", "dev", "train") if name in data.splits())
+    at = evenly(int(data.spec.split(split).size), most=count)  # type: ignore[union-attr]
+    return [f"{split} {index}" for index in at.tolist()], data.raw(split, at)
+
+
+def _write_captions(network: Network, names: list[str], raw: Any, folder: Path) -> Explanation:
+    names = names[: len(raw)] or [str(number) for number in range(1, len(raw) + 1)]
+    groups, notes = caption_groups(network, names, raw)
+    subtitle = "The picture, and for each word of its caption where the network looked: the brighter, the more."
+    page = Page(f"What {network.name} sees", subtitle=subtitle, kicker="netsmith explain")
+    _write_groups(page, groups)
+    return _saved(page, folder, _Found(groups, notes))
 
 
 def _wanted(network: Network, method: str, segments: str) -> tuple[str, ...]:
@@ -183,11 +221,16 @@ def _write(network: Network, examples: _Examples, wanted: tuple[str, ...], folde
         page.notes(notes)
         found.groups += groups
         found.notes += notes
+    return _saved(page, folder, found)
+
+
+def _saved(page: Page, folder: Path, found: _Found) -> Explanation:
     folder.mkdir(parents=True, exist_ok=True)
     files = []
     for group in found.groups:
         for number, picture in enumerate(group.pictures):
-            files.append(folder / f"{group.title.lower().replace(' ', '_')}-{number:02d}.png")
+            name = _NO_NAME.sub("_", group.title.lower())  # a title may be a file's name
+            files.append(folder / f"{name}-{number:02d}.png")
             write_atomic(files[-1], picture.png, sync=False)
     write_atomic(folder / "explain.html", page.render().encode(), sync=False)
     return Explanation(

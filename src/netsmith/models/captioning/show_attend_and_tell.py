@@ -102,6 +102,11 @@ class ShowAttendAndTell(Writer):
         self.dropout = nn.Dropout(config.dropout)
         self.head = nn.Linear(words, int(config.num_outputs))
 
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Rows and columns of the places that the attention is over."""
+        return self.features.grid
+
     def begin(self, source: Tensor) -> _State:
         """Look at the pictures; return the state before the first word."""
         features = self.features(source)  # (B, L, D)

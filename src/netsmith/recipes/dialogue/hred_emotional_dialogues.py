@@ -35,7 +35,7 @@ CARD = {
     ],
     "deviations": [
         "drawn dialogues of four turns in place of film scripts (Serban et al.) and Weibo (Zhou et al.), whose answers "
-        "no one can check; 96 units in place of 300 and 400; no word vectors learned elsewhere",
+        "no one can check; 128 units in place of 300 and 400; no word vectors learned elsewhere",
         "of the emotional chatting machine the emotion's embedding alone: no internal and no external memory, no "
         "attention; emotions are given with the data, not found by a classifier",
         "words are read in one direction",
@@ -60,14 +60,14 @@ VARIANTS = {
 
 experiment = Experiment.Config(
     method=TeacherForcing.Config(
-        model=Hred.Config(turns=3, emotions=6, embedding_size=48, hidden_size=96, context_size=96, emotion_size=16),
+        model=Hred.Config(turns=3, emotions=6, embedding_size=48, hidden_size=128, context_size=128, emotion_size=16),
         task=Write.Config(figures=("exact",)),
         beams=1,
         longest=12,
     ),
-    data=EmotionalDialogues.Config(batch=64),
-    optimizers={"model": Adam.Config(lr=3e-3, schedule=Cosine.Config())},
-    epochs=20,
-    evaluate_every=310,
+    data=EmotionalDialogues.Config(batch=32),
+    optimizers={"model": Adam.Config(lr=5e-3, schedule=Cosine.Config())},
+    epochs=12,
+    evaluate_every=375,
     clip_norm=5.0,
 )
