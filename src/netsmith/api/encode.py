@@ -25,6 +25,7 @@ from netsmith.data._sounds import is_sound, read_sound
 from netsmith.data._tables import Grid, parse_table
 from netsmith.data.table import Table
 from netsmith.data.text_table import TextTable
+from netsmith.layers.candidates import encode_candidates
 from netsmith.layers.rows import encode_rows, read_number
 from netsmith.layers.tokenize import encode as encode_texts
 
@@ -65,7 +66,8 @@ def encode(values: Any, inputs: Inputs, *, missing: Missing = "refuse") -> Raw:
     Args:
         values: A tensor or array with a batch axis, or a list of examples: images as nested lists or arrays
             ``(C, H, W)`` (or ``(H, W)``), file paths or the bytes of a picture or a sound, texts, rows by column name,
-            graphs (see :func:`netsmith.api.raw.read_graphs`), lists of numbers.
+            graphs (see :func:`netsmith.api.raw.read_graphs`), queries with their documents
+            (:func:`netsmith.layers.candidates.encode_candidates`), lists of numbers.
         inputs: The schema's inputs.
         missing: An empty number in a table: ``refuse`` it, or take the training ``mean``.
 
@@ -80,6 +82,8 @@ def encode(values: Any, inputs: Inputs, *, missing: Missing = "refuse") -> Raw:
     if not len(values):
         raise DataError("nothing to predict: the list of inputs is empty")
     first = values[0]
+    if inputs.kind == "text" and len(inputs.shape) > 1 and isinstance(first, (str, dict)):
+        return encode_candidates(list(values), inputs)
     if inputs.kind == "text" and isinstance(first, str):
         return encode_texts(list(values), inputs)
     if inputs.kind == "table" and isinstance(first, dict):
@@ -347,12 +351,13 @@ def _refuse(text: str) -> Any:
 def _inside(value: Any, inputs: Inputs, name: str, row: int) -> Any:
     """Return the example within ``{"text": ...}`` or ``{"inputs": ...}``."""
     graph = inputs.kind == "graph" and isinstance(value, dict) and "nodes" in value
-    if isinstance(value, dict) and inputs.kind != "table" and not graph:
+    query = inputs.kind == "text" and len(inputs.shape) > 1 and isinstance(value, dict) and "query" in value
+    if isinstance(value, dict) and inputs.kind != "table" and not graph and not query:
         key = next((key for key in ("text", "inputs", "input") if key in value), None)
         if key is None:
             raise DataError("has no key 'text' or 'inputs'", name, row)
         value = value[key]
-    if inputs.kind == "text" and not isinstance(value, (str, list)):
+    if inputs.kind == "text" and not query and not isinstance(value, (str, list)):
         raise DataError(f"holds {type(value).__name__}; expected a text", name, row)
     return value
 

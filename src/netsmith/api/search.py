@@ -10,8 +10,8 @@ from pathlib import Path
 
 from netsmith.core.errors import ConfigError, DataError, UnknownNameError, shorten
 from netsmith.data._text_files import checked_encoding, guessed_encoding, text_files, text_lines
-from netsmith.models.matching.bm25 import bm25_scores
-from netsmith.models.matching.inverted_index import InvertedIndex, best
+from netsmith.layers.bm25 import bm25_scores
+from netsmith.layers.inverted_index import InvertedIndex, best
 from netsmith.models.matching.search_tokens import search_tokens
 from netsmith.models.matching.tf_idf_cosine import TfIdfCosine
 
@@ -66,7 +66,7 @@ class FolderIndex:
             query: Some words.
             method: ``bm25``, or ``tfidf`` (cosine).
             top: How many texts at most.
-            k1: Of BM25, see :func:`~netsmith.models.matching.bm25.bm25_scores`.
+            k1: Of BM25, see :func:`~netsmith.layers.bm25.bm25_scores`.
             b: Of BM25.
 
         Raises:

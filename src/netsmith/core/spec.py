@@ -41,6 +41,8 @@ class Step(Config):
             size and the place where it first stands, counted from 0. An answer may then name it.
         merges: Byte-pair merges in order, each two parts with a blank between: ``pattern`` then cuts the text, its
             blanks marked, into pieces, and merges make tokens of their signs. None: what the pattern cuts is a token.
+        stem: Whether English plurals become singulars.
+        letters: Into letter n-grams of how many letters each token is cut; 0 leaves it whole.
     """
 
     name: Literal["scale", "normalize", "resize", "gray", "unit_sum", "tokenize", "standard_normal"]
@@ -56,6 +58,8 @@ class Step(Config):
     digits: str = later("")
     merges: tuple[str, ...] = later(())
     copies: bool = later(False)
+    stem: bool = later(False)
+    letters: int = later(0, ge=0)
 
     @model_validator(mode="after")
     def _check(self) -> Step:
@@ -63,11 +67,11 @@ class Step(Config):
             raise ValueError("normalize needs as many means as standard deviations, all deviations positive")
         if self.shorter and (self.name != "resize" or len(self.size) != 2 or self.shorter < max(self.size)):
             raise ValueError("shorter is for resize, and at least the height and the width that are cut out")
-        for what in ("negations", "digits", "merges", "copies"):
+        for what in ("negations", "digits", "merges", "copies", "stem", "letters"):
             if getattr(self, what) and self.name != "tokenize":
-                raise ValueError(f"{what} are for tokenize")
-        if self.merges and (self.negations or self.digits):
-            raise ValueError("merges make parts of words; negations and digits are for whole ones")
+                raise ValueError(f"{what} {'is' if what == 'stem' else 'are'} for tokenize")
+        if self.merges and (self.negations or self.digits or self.stem):
+            raise ValueError("merges make parts of words; negations, digits and stem are for whole ones")
         if self.name == "scale" and self.high <= self.low:
             raise ValueError("scale needs low < high")
         return self

@@ -95,7 +95,7 @@ def smart_records(content: str, path: str) -> list[dict[str, str]]:
     return [{name: "\n".join(lines).strip() for name, lines in record.items()} for record in records]
 
 
-def twin_collection(name: str, *, closed: bool, part: str = "") -> Collection:
+def twin_collection(name: str, *, closed: bool, part: str = "", count: int = 40) -> Collection:
     """Make documents about one of ten topics each, and queries of two of a topic's words.
 
     A topic has six words of its own, which come among common ones; a document that has both words of the query has
@@ -105,6 +105,7 @@ def twin_collection(name: str, *, closed: bool, part: str = "") -> Collection:
         name: Which data set; other names give other texts.
         closed: Whether a query has twelve candidates, else all documents.
         part: Which part of it.
+        count: How many queries.
     """
     random = np.random.default_rng(named_key(0, "twin", f"{name}/{part}"))
     letters = np.array(list("abcdefghijklmnopqrstuvwxyz"))
@@ -120,7 +121,7 @@ def twin_collection(name: str, *, closed: bool, part: str = "") -> Collection:
         documents[f"D{number}"] = Document(f"D{number}", " ".join(tokens[:4]), " ".join(tokens))
         held[f"D{number}"] = topic, set(own)
     queries: list[Query] = []
-    for number in range(40):
+    for number in range(count):
         topic = number % 10
         wanted = {str(word) for word in random.choice(topics[topic], 2, replace=False)}
         text = " ".join([*sorted(wanted), str(random.choice(common))])

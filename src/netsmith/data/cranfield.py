@@ -23,6 +23,14 @@ def cranfield(*, twin: bool = False) -> Collection:
 
     Every document is to be ranked for each query; 1,837 pairs are judged, 1,612 of them with a grade above 0.
 
+    The other 225 have the code -1, which no description of the file explains. It comes once for each question, for 128
+    documents in all: 78 times for the same one as in the question before. Questions were got
+    from authors, who were asked what had led to a paper of theirs and which of the papers it cites answer that
+    (Cleverdon, Mills & Keen 1966, volume 1, pages 16 and 21): all speaks for it that -1 marks this paper itself, which
+    nobody judged. Here its grade is 0, and who ranks for a comparison leaves it out of its own questions' rankings, as
+    :class:`~netsmith.data.cranfield_ranking.CranfieldRanking` does. (Who counts all 1,837 pairs as relevant, 8.2 for
+    each question, takes it for an answer.)
+
     Args:
         twin: Take a small made-up one in its place.
 
@@ -40,7 +48,8 @@ def cranfield_collection(documents: str, queries: str, grades: str) -> Collectio
     """Read a collection from the contents of its three files.
 
     Queries are numbered by their place in the file, as the judgments do, not by their ``.I``. The judgments' codes run
-    from 1, a complete answer, to 4, of minimum interest, and -1, of no interest; grades are 4 to 1, and 0.
+    from 1, a complete answer, to 4, of minimum interest (5, of no interest, does not come), and -1, see
+    :func:`cranfield`; grades are 4 to 1, and 0.
 
     Args:
         documents: Records with title ``.T`` and text ``.W``, which begins with the title.

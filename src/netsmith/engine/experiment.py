@@ -171,6 +171,8 @@ class Experiment:
         if config.initialize is not None and source is not None:  # a saved run brings its weights
             initializer: Initializer = config.initialize.build()
             generator = torch.Generator().manual_seed(key(config.seed, "initialize"))
+            if isinstance(source, Source):
+                initializer.prepare(source)
             initializer(self.method, generator=generator, run=self._first_batch)
         if config.precision == "fp64":
             self.method.double()

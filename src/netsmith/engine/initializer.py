@@ -9,11 +9,16 @@ from typing import Any
 import torch
 from torch import nn
 
+from netsmith.engine.source import Source
+
 __all__ = ["Initializer"]
 
 
 class Initializer(abc.ABC):
     """Draws first weights; called once, after the networks are built and before the first step."""
+
+    def prepare(self, source: Source) -> None:  # noqa: B027
+        """Look at the data of the run before weights are drawn; most draw without them."""
 
     @abc.abstractmethod
     def __call__(

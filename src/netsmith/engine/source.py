@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -13,7 +13,7 @@ from netsmith.core.keys import key as named_key
 from netsmith.core.spec import Spec
 from netsmith.engine.batch import Batch
 
-__all__ = ["Act", "LiveSource", "Source", "cut_batches"]
+__all__ = ["Act", "LiveSource", "Source", "TextCollection", "cut_batches"]
 
 Act = Callable[[Any, Tensor | None], Tensor]
 """``act(observations, noise) -> actions``, greedy without noise: see :meth:`netsmith.engine.method.Method.act`."""
@@ -58,6 +58,15 @@ class Source(abc.ABC):
     def splits(self) -> list[str]:
         """Return the names of the splits that exist."""
         return [split.name for split in self.spec.splits]
+
+
+@runtime_checkable
+class TextCollection(Protocol):
+    """A source whose texts tell something, whether they are judged or not."""
+
+    def collection(self) -> Iterable[Tensor]:
+        """Return the token numbers of each document of the training part, ``(l,)`` int64."""
+        ...
 
 
 class LiveSource(abc.ABC):

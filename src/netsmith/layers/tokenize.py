@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import torch
@@ -10,9 +11,22 @@ from torch import Tensor
 
 from netsmith.core.errors import ConfigError, DataError
 from netsmith.core.spec import Inputs, Step
+from netsmith.layers.plurals import singular
 from netsmith.layers.subwords import marked, subwords, unmarked
 
-__all__ = ["END", "PADDING", "UNKNOWN", "cutter", "detokenize", "encode", "numbered", "tokenize"]
+__all__ = [
+    "END",
+    "PADDING",
+    "UNKNOWN",
+    "cutter",
+    "detokenize",
+    "encode",
+    "numbered",
+    "numbering",
+    "tokenize",
+    "tokenizer_of",
+    "unknown_slots",
+]
 
 PADDING = "<pad>"
 UNKNOWN = "<unk>"
@@ -26,7 +40,7 @@ def tokenize(text: str, step: Step) -> list[str]:
 
     Where the step has negations, what they negate is marked (Das & Chen 2001; Pang et al. 2002): each token after one
     of them, up to the first that has no letter or digit, begins with ``NOT_``. Where it has ``digits``, they stand for
-    each digit from 0 to 9 of a token.
+    each digit from 0 to 9 of a token. With ``stem`` English plurals become singulars.
 
     Where the step has merges, what the pattern cuts the text into, its blanks marked, are pieces, and the tokens are
     parts of those; see :mod:`netsmith.layers.subwords`.
@@ -72,7 +86,8 @@ def cutter(step: Step) -> Callable[[str], list[str]]:
         pieces = [piece for piece in found if piece]
         if parts:
             return [part for piece in pieces for part in parts(piece)]
-        tokens = [_DIGIT.sub(lambda _: step.digits, token) for token in pieces] if step.digits else pieces
+        tokens = [singular(piece) for piece in pieces] if step.stem else pieces
+        tokens = [_DIGIT.sub(lambda _: step.digits, token) for token in tokens] if step.digits else tokens
         return _marked(tokens, step.negations) if step.negations else tokens
 
     return cut
@@ -112,6 +127,55 @@ def _marked(tokens: Sequence[str], negations: tuple[str, ...]) -> list[str]:
     return marked
 
 
+def unknown_slots(count: int) -> tuple[str, ...]:
+    """Return names of slots that unknown tokens share: right behind padding and unknown in a vocabulary.
+
+    A token that is not known then has the number of the slot that its letters point to, always the same one: who
+    compares texts sees where two of them have the same unknown word.
+
+    Example:
+        >>> unknown_slots(2)
+        ('<unk:0>', '<unk:1>')
+    """
+    return tuple(f"<unk:{slot}>" for slot in range(count))
+
+
+def numbering(vocabulary: Sequence[str]) -> Callable[[str], int]:
+    """Return what gives a token its number: its place, else 1, or where there are slots for unknown tokens one of them.
+
+    Example:
+        >>> number = numbering(("<pad>", "<unk>", *unknown_slots(100), "wing"))
+        >>> number("wing"), number("flap"), number("flap"), number("slat")
+        (102, 94, 94, 84)
+    """
+    numbers = {word: number for number, word in enumerate(vocabulary) if number > 1}
+    slots = 0
+    while slots + 2 < len(vocabulary) and vocabulary[slots + 2] == f"<unk:{slots}>":
+        slots += 1
+    if not slots:
+        return lambda token: numbers.get(token, 1)
+
+    def number(token: str) -> int:
+        known = numbers.get(token)
+        return zlib.crc32(token.encode(errors="surrogatepass")) % slots + 2 if known is None else known
+
+    return number
+
+
+def tokenizer_of(inputs: Inputs) -> Step:
+    """Return the step that cuts texts into tokens.
+
+    Raises:
+        ConfigError: The schema has none.
+    """
+    step = next((step for step in inputs.preprocessing if step.name == "tokenize"), None)
+    if step is None or inputs.max_length < 1:
+        raise ConfigError(
+            f"inputs of kind {inputs.kind!r} have no tokenizer; expected a step 'tokenize' and max_length"
+        )
+    return step
+
+
 def numbered(
     texts: Iterable[str], step: Step, vocabulary: Sequence[str], *, sources: Iterable[str] | None = None
 ) -> Iterator[list[int]]:
@@ -130,7 +194,7 @@ def numbered(
         DataError: An element that is not a text or has no token; names its position (1-based).
     """
     cut = cutter(step)
-    numbers = {word: number for number, word in enumerate(vocabulary) if number > 1}
+    number = numbering(vocabulary)
     own: dict[str, int] = {}
     given = None if sources is None else iter(sources)
     for row, text in enumerate(texts):
@@ -142,7 +206,9 @@ def numbered(
         if step.copies:
             there = tokens if given is None else cut(next(given))
             own = {there[place]: len(vocabulary) + place for place in reversed(range(len(there)))}
-        yield [numbers.get(token) or own.get(token, 1) for token in tokens]
+        yield [
+            own.get(token, 1) if known == 1 else known for token, known in zip(tokens, map(number, tokens), strict=True)
+        ]
 
 
 def encode(texts: Sequence[str], inputs: Inputs) -> Tensor:
@@ -159,11 +225,7 @@ def encode(texts: Sequence[str], inputs: Inputs) -> Tensor:
         DataError: An element that is not a text or has no token; names its position (1-based).
         ConfigError: The schema has no tokenizer.
     """
-    step = next((step for step in inputs.preprocessing if step.name == "tokenize"), None)
-    if step is None or inputs.max_length < 1:
-        raise ConfigError(
-            f"inputs of kind {inputs.kind!r} have no tokenizer; expected a step 'tokenize' and max_length"
-        )
+    step = tokenizer_of(inputs)
     rows = [tokens[: inputs.max_length] for tokens in numbered(texts, step, inputs.vocabulary)]
     length = max(map(len, rows)) if inputs.shape == (-1,) else inputs.max_length
     result = torch.zeros(len(texts), length, dtype=torch.int64)  # (B, L)

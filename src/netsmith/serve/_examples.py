@@ -26,6 +26,8 @@ def example_body(inputs: Inputs, *, texts: bool, files: bool) -> dict[str, Any]:
         return {"seed": 0, "count": 4}
     if inputs.kind == "table" and inputs.columns:
         return {"inputs": [_row(inputs)]}
+    if texts and len(inputs.shape) > 1:
+        return {"inputs": [{"query": "an example", "documents": ["this is an example", "this is none"]}]}
     if texts:
         return {"inputs": [" ".join(inputs.vocabulary[2:10]) or "an example"]}
     if files and inputs.kind == "audio":

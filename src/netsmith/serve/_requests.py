@@ -129,7 +129,11 @@ class Requests:
         if self._rows:
             return self._row(), False
         if self._texts:
-            return Annotated[str, Field(min_length=1, max_length=self._limits.text)], False
+            text = Annotated[str, Field(min_length=1, max_length=self._limits.text)]
+            if len(inputs.shape) == 1:
+                return text, False
+            many = Annotated[list[text], Field(min_length=1, max_length=self._limits.length, fail_fast=True)]
+            return create_model("Candidates", __base__=_Strict, query=(text, ...), documents=(many, ...)), False
         if inputs.kind in ("text", "tokens"):
             most = int(inputs.high) if inputs.high is not None else 2**31 - 1
             most = min(most, len(inputs.vocabulary) - 1) if inputs.vocabulary else most

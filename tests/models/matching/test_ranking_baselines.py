@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from netsmith.core.errors import ConfigError
-from netsmith.models.matching.bm25 import bm25_idf, bm25_scores
-from netsmith.models.matching.inverted_index import InvertedIndex, best
+from netsmith.layers.bm25 import bm25_idf, bm25_scores
+from netsmith.layers.inverted_index import InvertedIndex, best
 from netsmith.models.matching.search_tokens import search_tokens
 from netsmith.models.matching.tf_idf_cosine import TfIdfCosine
 

@@ -14,10 +14,10 @@ from netsmith.core.roles import LabConfig
 from netsmith.data._judged import Collection, Query
 from netsmith.data.cranfield import cranfield
 from netsmith.data.wikiqa import wikiqa
+from netsmith.layers.bm25 import bm25_scores
+from netsmith.layers.inverted_index import InvertedIndex, best
 from netsmith.layers.sentences import STOP_WORDS
 from netsmith.measure.ranking import ranking_figures
-from netsmith.models.matching.bm25 import bm25_scores
-from netsmith.models.matching.inverted_index import InvertedIndex, best
 from netsmith.models.matching.search_tokens import search_tokens
 from netsmith.models.matching.tf_idf_cosine import TfIdfCosine
 

@@ -1,84 +1,81 @@
-"""BM25: words of a query that are rare, weighted by how often they come in a document of its length; free of torch.
-
-Robertson & Zaragoza, "The Probabilistic Relevance Framework: BM25 and Beyond", FnTIR 3:4, 2009.
-"""
+"""BM25 as a network's equal: it scores the same candidates, and learns nothing from judgments."""
 
 from __future__ import annotations
 
-import collections
-import math
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Callable
+from typing import Any, ClassVar
 
-import numpy as np
-from numpy.typing import NDArray
+from pydantic import Field
+from torch import Tensor, nn
 
-from netsmith.core.errors import ConfigError
-from netsmith.models.matching.inverted_index import InvertedIndex
+from netsmith.core.config import AUTO, Auto
+from netsmith.core.roles import ModelConfig
+from netsmith.core.spec import InputKind, Spec
+from netsmith.layers.candidates import parted, sealed, whole_words
+from netsmith.layers.collection import CollectionCounts
 
-__all__ = ["Idf", "bm25_idf", "bm25_scores"]
-
-Idf = Literal["positive", "robertson"]
-
-
-def bm25_idf(frequency: int, *, size: int, idf: Idf = "positive") -> float:
-    r"""Return the weight of a word that comes in ``frequency`` of ``size`` documents.
-
-    ``robertson`` is :math:`\ln \frac{N - n + 1/2}{n + 1/2}`, below 0 for a
-    word of more than half of the documents; ``positive`` adds 1 within the logarithm, as Lucene does.
-
-    Raises:
-        ConfigError: Another form.
-
-    Example:
-        >>> [round(bm25_idf(8, size=10, idf=form), 3) for form in ("positive", "robertson")]
-        [0.258, -1.224]
-    """
-    if idf not in ("positive", "robertson"):
-        raise ConfigError(f"idf={idf!r}; expected 'positive' or 'robertson'")
-    odds = (size - frequency + 0.5) / (frequency + 0.5)
-    return math.log1p(odds) if idf == "positive" else math.log(odds)
+__all__ = ["BM25"]
 
 
-def bm25_scores(
-    index: InvertedIndex, query: Sequence[str], *, k1: float = 1.2, b: float = 0.75, idf: Idf = "positive"
-) -> NDArray[np.float64]:
-    r"""Return the score of each document for a query.
+class BM25(nn.Module):
+    r"""Score documents by the words they share with the query (Robertson & Zaragoza 2009): what others must be above.
 
     .. math:: \sum_{w \in q} \mathrm{idf}_w \,
         \frac{(k_1 + 1)\, f_{w,d}}{f_{w,d} + k_1 (1 - b + b\, |d| / \overline{|d|})}
 
-    A word that comes twice in the query counts twice; one that comes in no document counts nothing.
+    as :func:`netsmith.layers.bm25.bm25_scores` has it. The weights of words and the mean length are those of the
+    collection, put in by the initializer ``collection``; the method ``closed_form`` lets it pass through training.
 
-    Args:
-        index: The documents.
-        query: The words of the query.
-        k1: How late the count of a word saturates, 0 or more; at 0 only its presence counts.
-        b: How much a document's length counts, 0..1.
-        idf: The form of the words' weights, see :func:`bm25_idf`.
-
-    Returns:
-        ``(N,)`` float64.
-
-    Raises:
-        ConfigError: A setting out of range.
-
-    Example:
-        >>> index = InvertedIndex()
-        >>> for text in ("wing lift", "wing wing drag", "heat"):
-        ...     number = index.add(text.split())
-        >>> bm25_scores(index, ["wing", "heat"]).round(3).tolist()
-        [0.47, 0.567, 1.233]
+    Shapes:
+        ``(B, 1 + C, L)`` int64, see :mod:`netsmith.layers.candidates`, to scores ``(B, C)``.
     """
-    if not (0 <= k1 < math.inf and 0 <= b <= 1):
-        raise ConfigError(f"k1={k1}, b={b}; expected k1 of 0 or more, and b within 0..1")
-    scores = np.zeros(len(index))
-    lengths = index.lengths
-    mean = lengths.mean() if lengths.any() else 1.0
-    saturation = k1 * (1 - b + b * lengths / mean)  # (N,)
-    for word, times in collections.Counter(query).items():
-        documents, counts = index.postings(word)
-        if len(documents):
-            weight = times * bm25_idf(len(documents), size=len(index), idf=idf)
-            scores[documents] += weight * (k1 + 1) * counts / (counts + saturation[documents])
-    return scores
+
+    class Config(ModelConfig):
+        """How counts weigh.
+
+        Attributes:
+            k1: How late the count of a word saturates.
+            b: How much a document's length counts.
+            vocab_size: Tokens known.
+        """
+
+        takes: ClassVar[tuple[InputKind, ...]] = ("text", "tokens")
+        uncounted: ClassVar[str] = "it counts words, and multiplies next to nothing"
+
+        k1: float = Field(default=1.2, ge=0)
+        b: float = Field(default=0.75, ge=0, le=1)
+        vocab_size: int | Auto = AUTO
+
+        def misfit(self, spec: Spec) -> str:
+            """Return why it could not work on data of this schema, ``""`` if it can."""
+            return super().misfit(spec) or whole_words(self.kind_name(), spec)
+
+    def __init__(self, config: BM25.Config) -> None:
+        super().__init__()
+        self.config = config
+        self.counts = CollectionCounts(int(config.vocab_size))
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Return the scores."""
+        query, documents, there = parted(inputs)
+        weights = self.counts(query) * (query > 1)  # (B, Q); an unknown word without a slot is none
+        same = query[:, None, :, None] == documents[:, :, None, :]  # (B, C, Q, D)
+        counts = same.sum(3).to(weights.dtype)
+        k1, b = self.config.k1, self.config.b
+        lengths = (documents != 0).sum(2).to(weights.dtype) / self.counts.mean_length  # (B, C)
+        gains = (k1 + 1) * counts / (counts + k1 * (1 - b + b * lengths)[..., None]).clamp(min=1e-12)
+        return sealed((weights[:, None] * gains).sum(2), there)
+
+    def absorb(
+        self,
+        inputs: Any,
+        targets: Any,
+        *,
+        weights: Tensor | None,
+        sum_ranks: Callable[[list[Tensor]], None],
+    ) -> None:
+        """Learn nothing: what it knows it has from the collection."""
+
+    def landmarks(self) -> dict[str, str]:
+        """Return where the weights of words are."""
+        return {"stem": "counts", "head": ""}

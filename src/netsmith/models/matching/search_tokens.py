@@ -5,31 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 
+from netsmith.layers.plurals import singular
 from netsmith.layers.sentences import words
 
-__all__ = ["search_tokens", "singular"]
+__all__ = ["search_tokens"]
 
 _CHINESE_RUN = re.compile(r"[\u3400-\u9fff]{2,}")
-
-
-def singular(word: str) -> str:
-    """Return an English word without its plural ending, by the three rules of the S-stemmer (Harman 1991, JASIS 42:1).
-
-    Words of up to three letters stay as they are: ``gas``, ``its``.
-
-    Example:
-        >>> [singular(word) for word in ("queries", "wings", "gas", "stress", "plates", "flies", "radius", "shoes")]
-        ['query', 'wing', 'gas', 'stress', 'plate', 'fly', 'radius', 'shoe']
-    """
-    if len(word) <= 3:
-        return word
-    if word.endswith("ies") and not word.endswith(("eies", "aies")):
-        return word[:-3] + "y"
-    if word.endswith("es") and not word.endswith(("aes", "ees", "oes")):
-        return word[:-1]
-    if word.endswith("s") and not word.endswith(("us", "ss")):
-        return word[:-1]
-    return word
 
 
 def search_tokens(text: str, *, stem: bool = True, skip: Collection[str] = ()) -> list[str]:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from netsmith.models.matching.inverted_index import InvertedIndex
+from netsmith.layers.inverted_index import InvertedIndex
 
 __all__ = ["TfIdfCosine"]
 

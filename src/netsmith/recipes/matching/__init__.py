@@ -1,0 +1,1 @@
+"""Recipes that match queries with texts."""
