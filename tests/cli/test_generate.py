@@ -79,3 +79,49 @@ def test_a_classifier_does_not_write(netsmith, runs):
     result = netsmith(f"generate {runs}/text --prompt good")
     assert result.code == 2
     assert result.line == "text is no language model; it takes text inputs"
+
+
+@pytest.fixture(scope="module")
+def poet(tmp_path_factory):
+    root = tmp_path_factory.mktemp("poet")
+    sets = {"data.twin": True, "epochs": 0, "steps": 3, "method.model.hidden_size": 8}
+    package.train("poem_lstm", name="poet", sets=sets, root=root, notice=lambda _: None)
+    return root / "poet"
+
+
+def test_it_writes_poems_of_a_form(netsmith, poet):
+    printed = netsmith(f"generate {poet} --form quatrain5 --first-line 一丁丂七丄 --count 2")
+    assert printed.code == 0, printed.err
+    poems = printed.out.split("\n--------\n")
+    assert len(poems) == 2
+    for poem in poems:
+        first, second = poem.strip().split("\n")
+        assert first.startswith("一丁丂七丄，")
+        assert len(first) == len(second) == 12
+    (found,) = json.loads(netsmith(f"generate {poet} --form quatrain7 --hidden 一丁丂七 --json").out)
+    assert [line[0] for line in found["lines"]] == list("一丁丂七")
+    assert set(found) == {"text", "lines", "rhyme", "nats"}
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        ("--form quatrain6", "no form named 'quatrain6'"),
+        ("--form quatrain5 --first-line 一丁", "has 2 characters; expected 5"),
+        ("--form quatrain5 --hidden 一丁丂龘", "does not know 龘"),
+        ("--form quatrain5 --prompt 一", "--form decides how a poem goes"),
+        ("--form quatrain5 --length 20", "--form decides how a poem goes"),
+        ("--hidden 一丁丂七", "give --form quatrain5 or quatrain7"),
+    ],
+)
+def test_what_is_no_poem_is_one_line(netsmith, poet, words, line):
+    refused = netsmith(f"generate {poet} {words}")
+    assert refused.code == 2
+    assert line in refused.err
+    assert len(refused.err.strip().splitlines()) == 1
+
+
+def test_a_model_of_plain_text_writes_no_poem(netsmith, spoken):
+    refused = netsmith(f"generate {spoken} --form quatrain5")
+    assert refused.code == 2
+    assert "knows no rhymes" in refused.err

@@ -15,6 +15,7 @@ from netsmith.api.experiments import Found, find, wanted_code
 from netsmith.api.generate import generate
 from netsmith.api.network import Network
 from netsmith.api.own_data import reads_own_data, with_data
+from netsmith.api.poems import write_poems
 from netsmith.api.transfer import Start, fine_tuned, read_alike, weights_into
 from netsmith.core.errors import ConfigError, DataError, RunError, shorten
 from netsmith.core.files import sha256_of
@@ -124,6 +125,14 @@ class Run:
             **settings: Of :func:`netsmith.api.generate.generate`: ``length``, ``temperature``, ``top_k``, ``beam``, ...
         """
         return generate(self.network, prompt, **settings)
+
+    def write_poems(self, **settings: Any) -> list[dict[str, Any]]:
+        """Return Chinese quatrains, where the run is of a model of such poems.
+
+        Args:
+            **settings: Of :func:`netsmith.api.poems.write_poems`: ``form``, ``first_line``, ``hidden``, ``count``, ...
+        """
+        return write_poems(self.network, **settings)
 
     def explain(self, source: Any = None, *, method: str = "", count: int = 8, segments: str = "grid") -> Any:
         """Write pictures and a page that show why the product decides as it does.

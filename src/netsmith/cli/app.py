@@ -163,7 +163,7 @@ def predict(
 def generate(
     run: str = _RUN,
     prompt: str = typer.Option("", "--prompt", help="What it goes on from; nothing: the beginning of a line."),
-    length: int = typer.Option(100, "--length", help="Tokens (words or characters) to write.", min=1),
+    length: int = typer.Option(None, "--length", help="Tokens (words or characters) to write: 100.", min=1),
     count: int = typer.Option(1, "--count", help="How many texts.", min=1, max=1000),
     temperature: float = typer.Option(
         1.0, "--temperature", help="Below 1 sharper, above 1 flatter; 0 takes the likeliest.", min=0
@@ -172,16 +172,20 @@ def generate(
     top_p: float = typer.Option(1.0, "--top-p", help="Draw from the likeliest tokens with this share together."),
     beam: int = typer.Option(0, "--beam", help="Search with so many texts in place of drawing.", min=0, max=1000),
     penalty: float = typer.Option(0.6, "--length-penalty", help="Of a beam: how much longer texts win.", min=0),
+    form: str = typer.Option("", "--form", help="Write poems: quatrain5 or quatrain7.", metavar="FORM"),
+    first_line: str = typer.Option("", "--first-line", help="Of a poem: the line it begins with.", metavar="LINE"),
+    hidden: str = typer.Option("", "--hidden", help="Of a poem: what its lines begin with.", metavar="WORDS"),
     seed: int = typer.Option(0, "--seed", help="The seed of the draws.", min=0),
     code: str = _CODE,
     json: bool = _JSON,
 ) -> None:
-    """Let a language model go on from a prompt."""
+    """Let a language model go on from a prompt, or write a Chinese quatrain."""
     from netsmith.cli import generation
 
-    choices = {"length": length, "count": count, "temperature": temperature, "top_k": top_k, "top_p": top_p}
-    choices |= {"beam": beam, "penalty": penalty, "seed": seed}
-    generation.generate(run, prompt=prompt, choices=choices, code=code, as_json=json)
+    choices = {"count": count, "temperature": temperature, "top_k": top_k, "top_p": top_p, "seed": seed}
+    free = {"prompt": prompt, "length": length, "beam": beam, "penalty": penalty}
+    verse = {"form": form, "first_line": first_line, "hidden": hidden}
+    generation.generate(run, choices=choices, free=free, verse=verse, code=code, as_json=json)
 
 
 @app.command()

@@ -121,6 +121,7 @@ class Outputs(Config):
         size: Number of outputs; ``len(names)`` where there are names.
         units: Unit of each value, where there is one.
         steps: How a written text becomes the tokens of the answer; see :func:`netsmith.layers.tokenize.detokenize`.
+        rhymes: Of each character its class of rhyme, from 1, and 0 of one without, where a source knows them.
     """
 
     kind: OutputKind
@@ -128,6 +129,7 @@ class Outputs(Config):
     size: int = 0
     units: tuple[str, ...] = ()
     steps: tuple[Step, ...] = later(())
+    rhymes: tuple[int, ...] = later(())
 
     @model_validator(mode="after")
     def _check(self) -> Outputs:
