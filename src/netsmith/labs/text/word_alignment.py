@@ -189,7 +189,7 @@ class _Shown:
             chosen = viterbi(side.links, side.second)[self.starts[way] : self.starts[way] + self.lengths[way]]
             points = {(own, int(other) - 1) for own, other in enumerate(chosen) if other}
             found.append({point[::-1] for point in points} if way else points)
-        grown = symmetrize(*found, "grow_diag_final_and")
+        grown = symmetrize(found[0], found[1], "grow_diag_final_and")
         both, either = found[0] & found[1], found[0] | found[1]
 
         def sign(point: tuple[int, int]) -> str:
