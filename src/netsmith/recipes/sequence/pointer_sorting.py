@@ -14,7 +14,7 @@ CARD = {
     "claims": [
         {
             "metric": "test/exact",
-            "value": 0.9,
+            "value": 0.95,
             "tolerance": 0.0,
             "source": "netsmith: a target of our own, of whole orders",
         },
@@ -24,6 +24,7 @@ CARD = {
         "128 units, Adam with a one-cycle rate; numbers go through a linear layer before both LSTMs",
     ],
     "seeds": [0, 1, 2],
+    "learns": {"metric": "dev/exact", "value": 0.3, "steps": 200},
 }
 
 experiment = Experiment.Config(
@@ -32,7 +33,7 @@ experiment = Experiment.Config(
     ),
     data=Sorting.Config(least=5, most=10, batch=128, batches=500),
     optimizers={"model": Adam.Config(lr=0.003, schedule=OneCycle.Config())},
-    steps=6000,
-    evaluate_every=1500,
+    steps=3000,
+    evaluate_every=1000,
     clip_norm=2.0,
 )
