@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Sequence
 from typing import NamedTuple
 
-__all__ = ["COLORS", "PLACES", "SHAPES", "SIZES", "Thing", "is_true", "true_captions"]
+__all__ = ["COLORS", "PLACES", "SHAPES", "SIZES", "Named", "Thing", "is_true", "named", "true_captions"]
 
 SHAPES = ("circle", "square", "triangle", "cross")
 COLORS = ("red", "green", "blue", "yellow")
@@ -32,6 +32,24 @@ class Thing(NamedTuple):
     color: int
     shape: int
     place: int
+
+
+class Named(NamedTuple):
+    """What a caption names.
+
+    Attributes:
+        at: The word, from 0, where it begins: ``a``, ``two`` or ``three``; size, color and shape follow.
+        size: In :data:`SIZES`.
+        color: In :data:`COLORS`.
+        shape: In :data:`SHAPES`.
+        number: How many of them.
+    """
+
+    at: int
+    size: int
+    color: int
+    shape: int
+    number: int
 
 
 _Kind = tuple[int, int, int]
@@ -98,6 +116,17 @@ def is_true(caption: str, scene: Sequence[Thing]) -> bool:
     if words[:1] == ["there"]:
         return words[1:2] == (["is"] if words[2:3] == ["a"] else ["are"]) and _phrase_holds(words[2:], scene)
     return _phrase_holds(words, scene)
+
+
+def named(words: Sequence[str]) -> list[Named]:
+    """Return what the words of a caption name, in their order.
+
+    Example:
+        >>> named("there is a big red circle in the upper left".split())
+        [Named(at=2, size=1, color=0, shape=0, number=1)]
+    """
+    found = ((at, _read_noun(list(words[at : at + 4]))) for at in range(len(words)))
+    return [Named(at, *noun[0], noun[1]) for at, noun in found if noun is not None]
 
 
 def _phrase_holds(words: list[str], scene: Sequence[Thing]) -> bool:

@@ -49,7 +49,7 @@ def caption_groups(network: Network, names: Sequence[str], raw: Tensor) -> tuple
     """
     writing = network.module
     writer = writing.writer if isinstance(writing, Writing) else None
-    if writer is None or not isinstance(writer, LooksAtPlaces):
+    if not isinstance(writing, Writing) or not isinstance(writer, LooksAtPlaces):
         raise UnsupportedError(
             f"{network.name} sees a picture as a whole; attention maps are of networks that look at parts of it "
             "(show_attend_and_tell)"

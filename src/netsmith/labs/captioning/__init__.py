@@ -1,0 +1,1 @@
+"""Labs on pictures described in words."""
