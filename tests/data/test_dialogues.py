@@ -6,7 +6,11 @@ import re
 import pytest
 import torch
 
+from netsmith.api.experiments import find
+from netsmith.api.own_data import with_data
 from netsmith.core.errors import ConfigError, DataError
+from netsmith.data._sniff import describe
+from netsmith.data.captions import Captions
 from netsmith.data.dialogues import Dialogues, read_dialogues
 from netsmith.data.emotional_dialogues import EMOTIONS, EmotionalDialogues, drawn_dialogues
 from netsmith.layers.dialogue_text import FIRST_EMOTION, TURN_NUMBER
@@ -136,3 +140,27 @@ def test_drawn_splits_are_others_and_the_twin_is_small():
     known = set(texts(source))
     assert sum(pair in known for pair in texts(source, "test")) < 5
     assert len({split.sha256 for split in source.spec.splits}) == 3
+
+
+def test_a_file_goes_into_the_recipes_of_dialogues(tmp_path):
+    path = write(tmp_path / "talk.jsonl", *[TALK] * 12)
+    own = with_data(find("chatbot"), path).config
+    assert isinstance(own.data, Dialogues.Config)
+    assert (own.data.path, own.data.batch) == (str(path), 32)
+    source = own.data.build()
+    assert source.spec.facts()["emotions"] == 4
+    assert own.resolve(source.spec, batches=1).method.model.emotions == 4
+    drawn = with_data(find("hred_emotional_dialogues"), path).config
+    assert isinstance(drawn.data, Dialogues.Config)
+    assert drawn.data.answers == ""
+    with pytest.raises(ConfigError, match="emotions"):  # the recipe knows six
+        drawn.resolve(source.spec, batches=1)
+    assert describe(source).startswith("read as dialogues: ")
+
+
+def test_a_folder_goes_into_the_recipes_of_captions(tmp_path):
+    for name in ("captioner", "show_attend_tell_shapes"):
+        config = with_data(find(name), tmp_path).config
+        assert isinstance(config.data, Captions.Config)
+        assert config.data.path == str(tmp_path)
+        assert config.data.batch == find(name).config.data.batch

@@ -10,10 +10,14 @@ from netsmith.core.config import AUTO
 from netsmith.core.errors import ConfigError, DataError, did_you_mean, shorten
 from netsmith.core.roles import SourceConfig
 from netsmith.data import _sniff
+from netsmith.data._captions import CaptionFields
 from netsmith.data._columns import TableFields
+from netsmith.data._dialogues import DialogueFields
 from netsmith.data._pairs import PairFields
 from netsmith.data._tables import TABLE_SUFFIXES
+from netsmith.data.captions import Captions
 from netsmith.data.conll import Conll
+from netsmith.data.dialogues import Dialogues
 from netsmith.data.image_folder import ImageFolder
 from netsmith.data.text_pairs import TextPairs
 from netsmith.data.text_table import TextTable
@@ -29,25 +33,32 @@ _GENERIC = {
     "table": ("a table", "table_classifier"),
     "conll": ("tagged sentences", "tagger"),
 }
+_OWN = (ImageFolder.Config, TableFields, Conll.Config, TextPairs.Config, Captions.Config, Dialogues.Config)
+_LAYOUTS = ((DialogueFields, Dialogues.Config), (CaptionFields, Captions.Config))
 _PAIRS = tuple(name for name in PairFields.model_fields if name != "twin")
 
 
 def reads_own_data(config: SourceConfig) -> bool:
     """Say whether a source reads the user's files: then the recipe is a generic one."""
-    return isinstance(config, (ImageFolder.Config, TableFields, Conll.Config, TextPairs.Config))
+    return isinstance(config, _OWN)
 
 
 def with_data(found: Found, data: str | Path) -> Found:
     """Replace an experiment's data by the user's own.
 
     A generic recipe keeps its own reader and all its settings; another one keeps batch sizes, augmentation and sizes,
-    and one of pairs of texts all that says how those are read.
+    and one of pairs of texts, of captions or of dialogues all that says how those are read.
 
     Raises:
         DataError: Nothing known lies there.
         ConfigError: A generic recipe for another kind of data (the right one is named).
     """
     old, place = found.config.data, Path(data)
+    for fields, own in _LAYOUTS:
+        if isinstance(old, fields):
+            kept = [name for name in fields.model_fields if name not in ("twin", "answers")]
+            new = old if isinstance(old, own) else own(**{name: getattr(old, name) for name in kept})
+            return replace(found, config=found.config.derive(data=new.derive(path=str(data))))
     if isinstance(old, PairFields) and not reads_own_data(old):
         new = TextPairs.Config(path=str(data), **{name: getattr(old, name) for name in _PAIRS})
         return replace(found, config=found.config.derive(data=new))

@@ -6,7 +6,9 @@ and compress need nothing else of the data.
 
 from __future__ import annotations
 
+import itertools
 import math
+import re
 from typing import Any, Literal
 
 from pydantic import model_validator
@@ -17,6 +19,8 @@ __all__ = ["InputKind", "Inputs", "OutputKind", "Outputs", "Spec", "Split", "Ste
 
 InputKind = Literal["image", "text", "tokens", "table", "series", "audio", "graph", "set", "state", "none"]
 OutputKind = Literal["classes", "tags", "tokens", "values", "ranking", "embedding", "samples", "policy", "none"]
+
+_MARK = re.compile(r"<\w+>")
 
 
 class Step(Config):
@@ -193,6 +197,9 @@ class Spec(Config):
             facts |= {name: size for name, size in (("in_channels", shape[0]), ("image_size", shape[-1])) if size > 0}
         if self.inputs.vocabulary:
             facts |= {"vocab_size": len(self.inputs.vocabulary), "max_length": self.inputs.max_length}
+            marks = itertools.takewhile(_MARK.fullmatch, self.inputs.vocabulary[4:])  # dialogues: <turn>, <joy>, ...
+            if self.inputs.vocabulary[3:4] == ("<turn>",):
+                facts["emotions"] = len(list(marks))
         if self.inputs.kind in ("graph", "set"):
             facts["in_features"] = shape[-1]
         elif all(size > 0 for size in shape):

@@ -94,7 +94,8 @@ def describe(source: Source) -> str:
     elif spec.outputs.kind == "tags":
         facts.insert(0, f"{spec.outputs.size} tags")
     elif spec.outputs.kind == "tokens":
-        facts.insert(0, f"{len(spec.inputs.vocabulary)} tokens read, {spec.outputs.size} written")
+        read = f"{len(spec.inputs.vocabulary)} tokens read, {spec.outputs.size} written"
+        facts.insert(0, read if spec.inputs.vocabulary else f"{spec.outputs.size} tokens written")
     elif spec.outputs.names:
         facts.insert(0, f"target {shorten(spec.outputs.names[0], 40)!r} (a value)")
     if spec.inputs.kind == "table":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, NamedTuple
+from typing import Annotated, ClassVar, NamedTuple
 
 import torch
 from pydantic import Field
@@ -68,7 +68,7 @@ class Hred(Writer):
         widths: ClassVar[tuple[str, ...]] = ("embedding_size", "hidden_size", "context_size")
 
         turns: int = Field(default=3, ge=1, le=100)
-        emotions: int = Field(default=0, ge=0)
+        emotions: Annotated[int, Field(ge=0)] | Auto = 0
         embedding_size: int = Field(default=300, ge=1)
         hidden_size: int = Field(default=300, ge=1)
         context_size: int = Field(default=300, ge=1)
@@ -79,13 +79,14 @@ class Hred(Writer):
 
     def __init__(self, config: Hred.Config) -> None:
         super().__init__()
-        if FIRST_EMOTION + config.emotions > int(config.vocab_size):
+        if FIRST_EMOTION + int(config.emotions) > int(config.vocab_size):
             raise ConfigError(f"emotions={config.emotions}: the vocabulary has {config.vocab_size} tokens in all")
-        self.config = config
+        self.turns = config.turns
+        self.emotions = emotions = int(config.emotions)
         words, size = config.embedding_size, config.hidden_size
-        mood = config.emotion_size if config.emotions else 0
+        mood = config.emotion_size if emotions else 0
         self.reading = nn.Embedding(int(config.vocab_size), words, padding_idx=0)
-        self.emotion = nn.Embedding(config.emotions, mood) if mood else None
+        self.emotion = nn.Embedding(emotions, mood) if mood else None
         self.encoder = nn.GRU(words, size, batch_first=True)
         self.context = nn.GRU(size, config.context_size, batch_first=True)
         self.first = nn.Linear(config.context_size, size)
@@ -98,7 +99,7 @@ class Hred(Writer):
 
     def begin(self, source: Tensor) -> _State:
         """Read the turns; return the state before the answer."""
-        turns, count = turns_of(source, most=self.config.turns, first_word=FIRST_EMOTION + self.config.emotions)
+        turns, count = turns_of(source, most=self.turns, first_word=FIRST_EMOTION + self.emotions)
         rows, most, _ = turns.shape
         lengths = (turns != 0).sum(2)  # (B, U)
         states, _ = self.encoder(self.dropout(self.reading(turns.flatten(0, 1))))  # (B U, W, H)
@@ -131,8 +132,8 @@ class Hred(Writer):
         if self.emotion is None:
             return self.first.weight.new_zeros(source.shape[0], 0)
         number = source[:, 0] - FIRST_EMOTION
-        known = (number >= 0) & (number < self.config.emotions)
-        return self.emotion(number.clamp(0, self.config.emotions - 1)) * known[:, None]
+        known = (number >= 0) & (number < self.emotions)
+        return self.emotion(number.clamp(0, self.emotions - 1)) * known[:, None]
 
     def landmarks(self) -> dict[str, str]:
         """Return where the words come in and the head."""
