@@ -1,12 +1,13 @@
-"""Search in a folder of one's own texts, ranked by BM25 or tf-idf; nothing is trained and nothing is stored."""
+"""Search in a folder of one's own texts, ranked by BM25, tf-idf or a trained network; nothing is stored."""
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Protocol
 
 from netsmith.core.errors import ConfigError, DataError, UnknownNameError, shorten
 from netsmith.data._text_files import checked_encoding, guessed_encoding, text_files, text_lines
@@ -15,11 +16,13 @@ from netsmith.layers.inverted_index import InvertedIndex, best
 from netsmith.models.matching.search_tokens import search_tokens
 from netsmith.models.matching.tf_idf_cosine import TfIdfCosine
 
-__all__ = ["METHODS", "FolderIndex", "Hit", "index_folder"]
+__all__ = ["METHODS", "FolderIndex", "Hit", "Ranker", "index_folder"]
 
 METHODS = ("bm25", "tfidf")
 """How texts are ranked."""
 _SHOWN = 160
+_AGAIN = 100  # texts that a network ranks again
+_READ = 100_000  # signs of a text that it is shown
 _WORD = re.compile(r"[\w'’-]+")
 _CHINESE = re.compile(r"[\u3400-\u9fff]")
 
@@ -41,6 +44,14 @@ class Hit:
     text: str
 
 
+class Ranker(Protocol):
+    """What ranks texts again: a run or a network that was trained to."""
+
+    def predict(self, values: Any) -> list[dict[str, Any]]:
+        """Return ``ranking`` and ``scores`` for each query with its documents."""
+        ...
+
+
 class FolderIndex:
     """The words of a folder's texts, held in memory; see :func:`index_folder`.
 
@@ -57,7 +68,16 @@ class FolderIndex:
         self._names = tuple(files)
         self._cosine: TfIdfCosine | None = None
 
-    def search(self, query: str, *, method: str = "bm25", top: int = 10, k1: float = 1.2, b: float = 0.75) -> list[Hit]:
+    def search(
+        self,
+        query: str,
+        *,
+        method: str = "bm25",
+        top: int = 10,
+        k1: float = 1.2,
+        b: float = 0.75,
+        ranker: Ranker | None = None,
+    ) -> list[Hit]:
         """Return the texts that fit a query best, best first; of equal ones the first by name.
 
         Texts without any of its words are left out. The lines are read from the files anew.
@@ -68,6 +88,7 @@ class FolderIndex:
             top: How many texts at most.
             k1: Of BM25, see :func:`~netsmith.layers.bm25.bm25_scores`.
             b: Of BM25.
+            ranker: What ranks the method's best 100 texts again; scores are then its own.
 
         Raises:
             UnknownNameError: Another method.
@@ -87,8 +108,30 @@ class FolderIndex:
             self._cosine = self._cosine or TfIdfCosine(self._index)
             scores = self._cosine.scores(wanted)
         weights = {word: self._weight(word) for word in wanted}
-        places = [int(place) for place in best(scores, count=top) if scores[place] > 0]
-        return [self._hit(place, float(scores[place]), weights) for place in places]
+        count = top if ranker is None else max(top, _AGAIN)
+        places = [int(place) for place in best(scores, count=count) if scores[place] > 0]
+        found = [(place, float(scores[place])) for place in places]
+        if ranker is not None and found:
+            found = self._again(query, places, ranker)
+        return [self._hit(place, score, weights) for place, score in found[:top]]
+
+    def _again(self, query: str, places: Sequence[int], ranker: Ranker) -> list[tuple[int, float]]:
+        """Return some texts in the order of a network, with its scores."""
+        (found,) = ranker.predict([{"query": query, "documents": [self._text(place) for place in places]}])
+        return [(places[at], score) for at, score in zip(found["ranking"], found["scores"], strict=True)]
+
+    def _text(self, place: int) -> str:
+        """Return the beginning of a text."""
+        name = self._names[place]
+        lines: list[str] = []
+        try:
+            for _, line in text_lines(self.folder / name, self.files[name]):
+                lines.append(line)
+                if sum(map(len, lines)) > _READ:
+                    break
+        except (OSError, UnicodeError):
+            raise DataError("changed since it was indexed; search again", self.folder / name) from None
+        return "\n".join(lines)[:_READ]
 
     def _weight(self, word: str) -> float:
         """Return how much a word says: the logarithm of how few texts have it."""

@@ -211,6 +211,8 @@ def search(
     method: str = typer.Option("bm25", "--method", help="bm25, or tfidf (cosine)."),
     top: int = typer.Option(10, "--top", help="How many texts at most.", min=1),
     encoding: str = typer.Option("", "--encoding", help="Of the files; by default each file's own is found."),
+    model: str = typer.Option("", "--model", help="A run that ranks the method's best 100 again.", metavar="RUN"),
+    code: str = _CODE,
     json: bool = _JSON,
 ) -> None:
     """Find the texts of a folder that fit some words.
@@ -219,7 +221,7 @@ def search(
     """
     from netsmith.cli import search as verb
 
-    verb.search(folder, query, method=method, top=top, encoding=encoding, as_json=json)
+    verb.search(folder, query, method=method, top=top, encoding=encoding, model=model, code=code, as_json=json)
 
 
 @app.command()

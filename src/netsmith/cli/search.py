@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from netsmith.cli.output import notice, print_json, say
+
+if TYPE_CHECKING:
+    from netsmith.api.search import Ranker
 
 __all__ = ["search"]
 
 _NAMED = 5
 
 
-def search(folder: str, query: str, *, method: str, top: int, encoding: str, as_json: bool) -> None:
+def search(
+    folder: str, query: str, *, method: str, top: int, encoding: str, model: str = "", code: str = "", as_json: bool
+) -> None:
     """Print the texts that fit best, with the line that says why."""
     from netsmith.api.search import index_folder
     from netsmith.core.errors import DataError
 
+    ranker = _ranker(model, code) if model else None
     found = index_folder(folder, encoding=encoding)
-    hits = found.search(query, method=method, top=top)
+    hits = found.search(query, method=method, top=top, ranker=ranker)
     if as_json:
         print_json(
             {
                 "query": query,
                 "method": method,
+                **({"model": model} if model else {}),
                 "texts": len(found.files),
                 "hits": [{"path": hit.path, "score": hit.score, "line": hit.line, "text": hit.text} for hit in hits],
                 "encodings": {name: kind for name, kind in found.files.items() if kind != "utf-8"},
@@ -43,3 +52,17 @@ def search(folder: str, query: str, *, method: str, top: int, encoding: str, as_
         if names:
             more = f", and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
             notice(f"{what}: {', '.join(names[:_NAMED])}{more}")
+
+
+def _ranker(path: str, code: str) -> Ranker:
+    """Return the network of a run that ranks texts."""
+    from netsmith.api.run import load
+    from netsmith.core.errors import UnsupportedError
+
+    network = load(path, code=code, notice=notice).network
+    if network.spec.outputs.kind != "ranking":
+        raise UnsupportedError(
+            f"{network.name} answers {network.spec.outputs.kind}, and a search needs a ranking; "
+            "train one, for example: netsmith train drmm_wikiqa"
+        )
+    return network
