@@ -16,6 +16,7 @@ from netsmith.api.generate import generate
 from netsmith.api.network import Network
 from netsmith.api.own_data import reads_own_data, with_data
 from netsmith.api.poems import write_poems
+from netsmith.api.similar import similar_words
 from netsmith.api.transfer import Start, fine_tuned, read_alike, weights_into
 from netsmith.core.errors import ConfigError, DataError, RunError, shorten
 from netsmith.core.files import sha256_of
@@ -133,6 +134,10 @@ class Run:
             **settings: Of :func:`netsmith.api.poems.write_poems`: ``form``, ``first_line``, ``hidden``, ``count``, ...
         """
         return write_poems(self.network, **settings)
+
+    def similar(self, words: Sequence[str], *, without: Sequence[str] = (), top: int = 10) -> list[tuple[str, float]]:
+        """Return the words whose vectors lie near some words; see :func:`netsmith.api.similar.similar_words`."""
+        return similar_words(self.network, words, without=without, top=top)
 
     def explain(self, source: Any = None, *, method: str = "", count: int = 8, segments: str = "grid") -> Any:
         """Write pictures and a page that show why the product decides as it does.

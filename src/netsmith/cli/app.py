@@ -205,6 +205,25 @@ def chat(
 
 
 @app.command()
+def similar(
+    run: str = _RUN,
+    words: list[str] = typer.Argument(None, help="Words whose vectors are added.", metavar="WORDS"),
+    without: list[str] = typer.Option([], "--without", help="A word to subtract. Repeatable."),
+    top: int = typer.Option(10, "--top", help="How many words.", min=1),
+    save: str = typer.Option("", "--save", help="Write all vectors, in word2vec's text format.", metavar="FILE"),
+    code: str = _CODE,
+    json: bool = _JSON,
+) -> None:
+    """Name the words whose vectors lie near some words.
+
+    king woman --without man completes an analogy. Any run with a vector for each word will do.
+    """
+    from netsmith.cli import similar as verb
+
+    verb.similar(run, words or [], without=without, top=top, save=save, code=code, as_json=json)
+
+
+@app.command()
 def search(
     folder: str = typer.Argument(..., help="A folder of text files.", metavar="FOLDER"),
     query: str = typer.Argument(..., help="Some words."),

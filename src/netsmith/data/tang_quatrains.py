@@ -89,7 +89,9 @@ class TangQuatrains(StreamSource):
     def __init__(self, config: Config) -> None:
         poems = _twin() if config.twin else _official()
         parts = _divided(poems)
-        shown = {part: [p for p in of if len(p) == _LINES] for part, of in parts.items()}
+        shown: dict[str, Sequence[Poem]] = {
+            part: [poem for poem in of if len(poem) == _LINES] for part, of in parts.items()
+        }
         if config.stanzas:
             shown["train"] = _stanzas(parts["train"], without=[*parts["dev"], *parts["test"]])
         counts = Counter(sign for poem in shown["train"] for line in poem for sign in line)

@@ -1,0 +1,76 @@
+"""Words near words from a run, its vectors as a file that gensim reads, and what is refused."""
+
+import json
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+import netsmith as package
+
+
+@pytest.fixture(scope="module")
+def vectors(tmp_path_factory):
+    root = tmp_path_factory.mktemp("vectors")
+    sets = {"data.twin": True, "epochs": 0, "steps": 8, "method.model.size": 12, "method.model.compiled": False}
+    package.train("word2vec_wikitext2", name="vectors", sets=sets, root=root, notice=lambda _: None)
+    return root / "vectors"
+
+
+def test_the_nearest_are_those_of_the_cosines(netsmith, vectors):
+    found = json.loads(netsmith(f"similar {vectors} bU cv --without bv --top 3 --json").out)
+    network = package.load(vectors, notice=lambda _: None).network
+    names = network.spec.inputs.vocabulary
+    unit = F.normalize(network.module.embedding.weight.double(), dim=1)
+    a, b, c = (names.index(word) for word in ("bu", "cv", "bv"))
+    cosines = unit @ F.normalize(unit[a] + unit[b] - unit[c], dim=0)
+    cosines[[0, 1, a, b, c]] = -2
+    values, places = cosines.topk(3)
+    assert [row["word"] for row in found] == [names[place] for place in places.tolist()]
+    assert [row["cosine"] for row in found] == pytest.approx(values.tolist())
+    lines = netsmith(f"similar {vectors} bu cv --without bv --top 3").out.splitlines()
+    assert lines == [f"{row['cosine']:.4f}  {row['word']}" for row in found]
+
+
+def test_predict_shows_them_too(netsmith, vectors):
+    (row,) = json.loads(netsmith(f"predict {vectors} --json", stdin=b"bu\n").out)
+    assert next(iter(row["near"])) == "bu"
+    assert len(row["near"]) == 10
+
+
+def test_the_file_is_word2vecs(netsmith, vectors, tmp_path):
+    file = tmp_path / "vectors.txt"
+    told = netsmith(f"similar {vectors} --save {file}")
+    assert told.code == 0, told.err
+    network = package.load(vectors, notice=lambda _: None).network
+    head, *rows = file.read_text().splitlines()
+    assert head == f"{len(network.spec.inputs.vocabulary) - 2} 12"
+    word, *numbers = rows[5].split()
+    assert word == network.spec.inputs.vocabulary[7]
+    torch.testing.assert_close(torch.tensor([float(n) for n in numbers]), network.module.embedding.weight[7])
+    keyed = pytest.importorskip("gensim.models").KeyedVectors.load_word2vec_format(file)
+    near = [word for word, _ in keyed.most_similar(positive=["bu", "cv"], negative=["bv"], topn=3)]
+    assert near == [row["word"] for row in json.loads(netsmith(f"similar {vectors} bu cv --without bv --json").out)][:3]
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        ("bq", "no word of vectors named 'bq'"),
+        ("", "nothing to compare with: give a word"),
+        ("bu --save x.txt", "--save writes the vectors of all words"),
+    ],
+)
+def test_what_cannot_be_is_one_line(netsmith, vectors, words, line):
+    refused = netsmith(f"similar {vectors} {words}")
+    assert refused.code == 2
+    assert line in refused.err
+    assert len(refused.err.strip().splitlines()) == 1
+
+
+def test_a_network_without_word_vectors_is_refused(netsmith, tmp_path):
+    sets = {"steps": 2, "epochs": 0, "data.twin": True}
+    package.train("mlp_digits", name="digits", sets=sets, root=tmp_path, notice=lambda _: None)
+    refused = netsmith(f"similar {tmp_path / 'digits'} a")
+    assert refused.code == 2
+    assert "digits has no vector for each word" in refused.err
