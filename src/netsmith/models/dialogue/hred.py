@@ -36,11 +36,10 @@ class Hred(Writer):
         d_0 &= \tanh(D_0 c_M + b_0), \qquad d_n = GRU_{dec}(d_{n-1}, [w_n; v_e]) \\
         p(w_{n+1}) &= \mathrm{softmax}(O^\top (H_o d_n + E_o w_n + b_o))
 
-    where :math:`v_e` is the vector of the emotion, fed at each step (ECM's Eq. 7). A source is the answer's emotion, if
-    ``emotions`` is above 0, and the turns before it with a mark between two
-    (:mod:`netsmith.layers.dialogue_text`); of more than ``turns`` of them the last are read.
-
-    ECM's internal and external memories are left out, and its attention.
+    where :math:`v_e` is the vector of the emotion, fed at each step as in the emotional chatting machine; its internal
+    and external memories and its attention are left out. A source is the answer's emotion, if ``emotions`` is above 0,
+    and the turns before it with a mark between two (:mod:`netsmith.layers.dialogue_text`); of more than ``turns`` of
+    them the last are read.
 
     Shapes:
         Tokens ``(B, L)`` and words ``(B, T)`` int64, to logits ``(B, T, V)``.
