@@ -8,6 +8,7 @@ import torch
 
 import netsmith as package
 from netsmith.engine.task import figures
+from netsmith.serve._requests import Limits, Refused, Requests
 
 
 @pytest.fixture(scope="module")
@@ -65,9 +66,16 @@ def test_predict_and_search_take_texts(netsmith, run, tmp_path, monkeypatch):
     assert [(place, score) for place, score in wanted] == ranked  # the first text has no word of the query
     assert found["model"] == str(run.path)
     Path("plain.txt").write_text("some words\n")
-    assert (
-        "query 1 is 'some words'; expected {'query': a text" in netsmith(f"predict {run.path} plain.txt").line
-    )
+    assert "query 1 is 'some words'; expected {'query': a text" in netsmith(f"predict {run.path} plain.txt").line
+
+
+def test_a_request_holds_queries_with_documents(run):
+    requests = Requests(run.network, Limits())
+    (answer,) = run.network.answers(requests.encode(requests.example))
+    assert sorted(answer["ranking"]) == [0, 1]
+    for wrong in ("text", {"query": "a"}, {"query": "a", "documents": []}, {"query": "a", "documents": [""]}):
+        with pytest.raises(Refused):
+            requests.encode({"inputs": [wrong]})
 
 
 def test_a_run_that_does_not_rank_is_refused(netsmith, tmp_path, monkeypatch):

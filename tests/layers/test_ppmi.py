@@ -8,7 +8,10 @@ import pytest
 import torch
 
 from netsmith.core.errors import ConfigError
+from netsmith.core.spec import Inputs, Outputs, Spec
+from netsmith.engine.source import Source
 from netsmith.layers.collection import CollectionCounts, WordVectors
+from netsmith.layers.initializers.collection import Collection
 from netsmith.layers.ppmi import cooccurrences, ppmi_vectors, shifted_ppmi, truncated_svd
 
 
@@ -111,3 +114,38 @@ def test_vectors_and_counts_of_a_collection_lie_in_the_layers():
     wanted = [math.log(1 + (30 - having[word] + 0.5) / (having[word] + 0.5)) for word in range(12)]
     assert counts(torch.arange(12)).tolist() == pytest.approx([0, *wanted[1:]], rel=1e-6)
     assert float(counts.mean_length) == pytest.approx(sum(map(len, texts)) / 30)
+
+
+class Nothing(Source):
+    spec = Spec(dataset="pictures", inputs=Inputs(kind="image", shape=(1, 2, 2)), outputs=Outputs(kind="none"))
+
+    def order(self, split, *, seed, epoch):
+        return []
+
+    def load(self, split, indices, *, key=None):
+        raise AssertionError
+
+
+class Texts(Nothing):
+    def collection(self):
+        return iter(drawn(size=12))
+
+
+def test_an_initializer_puts_in_what_a_collection_says():
+    initializer = Collection.Config(window=2, power=0.0).build()
+    network = torch.nn.Sequential(WordVectors(12, 3, learned=True), CollectionCounts(12))
+    with pytest.raises(ConfigError, match="there is no text to learn from"):
+        initializer(network)
+    with pytest.raises(ConfigError, match="pictures is no collection of texts"):
+        initializer.prepare(Nothing())
+    initializer.prepare(Texts())
+    given = initializer(network)
+    assert given == ["0.weight", "1.idf", "1.mean_length", "1.documents"]
+    wanted = ppmi_vectors(
+        drawn(size=12), size=12, dim=3, window=2, power=0.0, generator=torch.Generator().manual_seed(0)
+    )
+    cosines = torch.nn.functional.cosine_similarity(network[0].weight.detach().double(), wanted, dim=1)
+    assert cosines[1:].tolist() == pytest.approx([1] * 11, abs=1e-5)
+    assert float(network[1].documents) == 30
+    with pytest.raises(ConfigError, match="no word vectors and no counts"):
+        initializer(torch.nn.Linear(2, 2))
