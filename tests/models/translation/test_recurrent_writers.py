@@ -9,6 +9,7 @@ from models.drawn import shaken
 from netsmith.core.roles import ModelConfig
 from netsmith.layers.writing import Packs, Writing
 from netsmith.models.translation.bahdanau import Bahdanau
+from netsmith.models.translation.gnmt import Gnmt
 from netsmith.models.translation.luong import Luong
 from netsmith.models.translation.seq2seq import Seq2Seq
 
@@ -18,6 +19,7 @@ CONFIGS = {
     "bahdanau, reset before": Bahdanau.Config(**SIZES, readout_size=3, reset="before"),
     "bahdanau, bilinear": Bahdanau.Config(**SIZES, readout_size=3, attention="bilinear"),
     "bahdanau, none": Bahdanau.Config(**SIZES, readout_size=3, attention="none"),
+    "gnmt": Gnmt.Config(**SIZES, num_layers=4, attention_size=3),
     "luong, fed": Luong.Config(**SIZES),
     "luong, dot": Luong.Config(**SIZES, attention="dot", feeding=False),
     "luong, concat": Luong.Config(**SIZES, attention="additive", num_layers=1, reverse=False),
