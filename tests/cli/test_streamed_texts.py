@@ -127,3 +127,18 @@ def test_summaries_end_before_a_long_text_does(netsmith, tmp_path):
     path.write_text("One came. Two went.\n" * 6000)
     wrong = netsmith(f"text summarize {path}")
     assert (wrong.code, wrong.line) == (2, "has more than 10000 sentences, which have too many pairs; cut it")
+
+
+def test_language_models_train_on_ones_own_text(netsmith, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("my.txt").write_text("".join(f"Line {n}: the cat is old, isn't it?\n" for n in range(600)))
+    short = "--set epochs=0 --set steps=3 --set data.batch=4"
+    words = netsmith(f"train lstm_ptb --data my.txt {short} --set method.model.hidden_size=8 --name words")
+    assert words.code == 0, words.err
+    assert "read as text file: " in words.err + words.out
+    signs = netsmith(f"train char_lstm_shakespeare --data my.txt {short} --set method.model.hidden_size=8 --name signs")
+    assert signs.code == 0, signs.err
+    said = netsmith("generate runs/signs --prompt Line --length 5")
+    assert said.code == 0, said.err
+    bad = netsmith("train lstm_ptb --data none.txt")
+    assert (bad.code, "does not exist" in bad.line) == (2, True)

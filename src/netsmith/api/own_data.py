@@ -14,11 +14,14 @@ from netsmith.data._captions import CaptionFields
 from netsmith.data._columns import TableFields
 from netsmith.data._dialogues import DialogueFields
 from netsmith.data._pairs import PairFields
+from netsmith.data._streams import StreamFields
 from netsmith.data._tables import TABLE_SUFFIXES
 from netsmith.data.captions import Captions
 from netsmith.data.conll import Conll
 from netsmith.data.dialogues import Dialogues
 from netsmith.data.image_folder import ImageFolder
+from netsmith.data.plain_text import PlainText
+from netsmith.data.text_file import TextFile
 from netsmith.data.text_pairs import TextPairs
 from netsmith.data.text_table import TextTable
 from netsmith.engine.experiment import Experiment
@@ -33,7 +36,8 @@ _GENERIC = {
     "table": ("a table", "table_classifier"),
     "conll": ("tagged sentences", "tagger"),
 }
-_OWN = (ImageFolder.Config, TableFields, Conll.Config, TextPairs.Config, Captions.Config, Dialogues.Config)
+_TEXTS = (Conll.Config, TextPairs.Config, TextFile.Config, PlainText.Config)
+_OWN = (ImageFolder.Config, TableFields, Captions.Config, Dialogues.Config, *_TEXTS)
 _LAYOUTS = ((DialogueFields, Dialogues.Config), (CaptionFields, Captions.Config))
 _PAIRS = tuple(name for name in PairFields.model_fields if name != "twin")
 
@@ -47,7 +51,8 @@ def with_data(found: Found, data: str | Path) -> Found:
     """Replace an experiment's data by the user's own.
 
     A generic recipe keeps its own reader and all its settings; another one keeps batch sizes, augmentation and sizes,
-    and one of pairs of texts, of captions or of dialogues all that says how those are read.
+    and one of pairs of texts, of captions or of dialogues all that says how those are read; one of running text reads a
+    file of it.
 
     Raises:
         DataError: Nothing known lies there.
@@ -62,13 +67,17 @@ def with_data(found: Found, data: str | Path) -> Found:
     if isinstance(old, PairFields) and not reads_own_data(old):
         new = TextPairs.Config(path=str(data), **{name: getattr(old, name) for name in _PAIRS})
         return replace(found, config=found.config.derive(data=new))
+    if isinstance(old, StreamFields) and not reads_own_data(old):
+        kept = {name: getattr(old, name) for name in ("batch", "bptt", "evaluation_batch")}
+        new = TextFile.Config(path=str(data), unit="character" if old.characters else "word", **kept)
+        return replace(found, config=found.config.derive(data=new))
     if not reads_own_data(old):
         new = _sniff.sniff(place)
         shared = [name for name in _KEPT if name in type(new).model_fields and name in type(old).model_fields]
         new = new.derive(**{name: getattr(old, name) for name in shared})
         return replace(found, config=found.config.derive(data=new))
     wanted = old.kind_name()
-    if isinstance(old, (Conll.Config, TextPairs.Config)):  # files of any ending may hold columns, pairs have no target
+    if isinstance(old, _TEXTS):  # there is nothing to tell by looking
         return replace(found, config=found.config.derive(data=old.derive(path=str(data))))
     try:
         got = _sniff.sniff(place, target=old.target if isinstance(old, TableFields) else AUTO).kind_name()

@@ -11,6 +11,7 @@ from netsmith.data._columns import find_target, read_grids
 from netsmith.data._files import open_tree
 from netsmith.data._listing import METADATA, SPLIT_NAMES, is_picture
 from netsmith.data._pairs import PairSource
+from netsmith.data._streams import StreamSource
 from netsmith.data._tables import TABLE_SUFFIXES, Grid
 from netsmith.data.conll import CONLL_SUFFIXES, Conll
 from netsmith.data.image_folder import ImageFolder
@@ -84,9 +85,11 @@ def describe(source: Source) -> str:
     spec = source.spec
     total = sum(split.size for split in spec.splits)
     kind = (
-        source.config.kind_name().replace("_", " ") if isinstance(source, (FixedSource, PairSource)) else spec.dataset
+        source.config.kind_name().replace("_", " ")
+        if isinstance(source, (FixedSource, PairSource, StreamSource))
+        else spec.dataset
     )
-    pairs = {"text": "pairs"} if isinstance(source, PairSource) else {}
+    pairs = {"text": "pairs" if isinstance(source, PairSource) else "tokens"} if spec.outputs.kind == "tokens" else {}
     nouns = {"image": "images", "table": "rows", "text": "texts"} | pairs
     facts = [f"{total} {nouns.get(spec.inputs.kind, 'examples')}"]
     if spec.outputs.kind == "classes":
@@ -94,8 +97,8 @@ def describe(source: Source) -> str:
     elif spec.outputs.kind == "tags":
         facts.insert(0, f"{spec.outputs.size} tags")
     elif spec.outputs.kind == "tokens":
-        read = f"{len(spec.inputs.vocabulary)} tokens read, {spec.outputs.size} written"
-        facts.insert(0, read if spec.inputs.vocabulary else f"{spec.outputs.size} tokens written")
+        read = f"{len(spec.inputs.vocabulary)} known to be read, {spec.outputs.size} to be written"
+        facts.insert(0, read if spec.inputs.vocabulary else f"{spec.outputs.size} known to be written")
     elif spec.outputs.names:
         facts.insert(0, f"target {shorten(spec.outputs.names[0], 40)!r} (a value)")
     if spec.inputs.kind == "table":

@@ -37,9 +37,11 @@ class StreamFields(SourceConfig):
         batch: Rows that the training text is cut into; they are read side by side.
         bptt: Tokens of each row in a training batch: how far back the gradient goes.
         evaluation_batch: Rows that dev and test are cut into. Each begins knowing nothing, so 1 is what papers report.
+        characters: Whether its tokens are characters.
     """
 
     gives: ClassVar[Batches] = "windows"
+    characters: ClassVar[bool] = False
 
     batch: Annotated[int, Field(gt=0)] = 20
     bptt: Annotated[int, Field(gt=0)] = 20
@@ -67,6 +69,7 @@ class StreamSource(Source):
         end: The token that ends a line.
         step: How a text that is handed in is cut into such tokens.
         made: How the splits were made.
+        vocabulary: Tokens by number, where they are known beforehand; the first two are padding and unknown.
 
     Raises:
         DataError: A split has no token, or training fewer than rows.
@@ -81,9 +84,13 @@ class StreamSource(Source):
         step: Step,
         end: str = END,
         made: str = "official",
+        vocabulary: tuple[str, ...] = (),
     ) -> None:
         self.config = config
-        streams, vocabulary = _numbered(tokens, end)
+        if vocabulary:
+            streams = {name: _against(these, vocabulary) for name, these in tokens.items()}
+        else:
+            streams, vocabulary = _numbered(tokens, end)
         for name, stream in streams.items():
             least = config.batch if name == "train" else 1
             if len(stream) < least:
@@ -108,7 +115,7 @@ class StreamSource(Source):
 
     def order(self, split: str, *, seed: int, epoch: int) -> Sequence[Tensor]:  # noqa: ARG002
         """Return where the windows of each batch begin; the same for every seed and epoch."""
-        size = len(self.stream(split))
+        size = len(self._held(split))
         if split != "train":
             return [torch.arange(0, size, self._row(split))]
         length = self._row(split)
@@ -117,7 +124,7 @@ class StreamSource(Source):
 
     def load(self, split: str, indices: Tensor, *, key: int | None = None) -> Batch:
         """Return the windows whose first targets stand at some places of the stream, as long as all of them can be."""
-        stream, row = self.stream(split), self._row(split)
+        stream, row = self._held(split), self._row(split)
         longest = self.config.bptt if split == "train" else row
         length = min(longest, row - int((indices % row).max()))
         at = indices[:, None] + torch.arange(length)  # (B, T)
@@ -131,11 +138,14 @@ class StreamSource(Source):
 
     def _row(self, split: str) -> int:
         """Return how many tokens each row has."""
-        size = len(self.stream(split))
+        size = len(self._held(split))
         return size // self.config.batch if split == "train" else -(-size // self.config.evaluation_batch)
 
     def stream(self, split: str) -> Tensor:
         """Return the tokens of a split as they stand in the text, ``(N,)`` int32."""
+        return self._held(split).int()
+
+    def _held(self, split: str) -> Tensor:
         if split not in self._streams:
             raise UnknownNameError(f"split of {self.spec.dataset}", split, self._streams)
         return self._streams[split]
@@ -162,6 +172,14 @@ def _numbered(tokens: Mapping[str, Iterable[str]], end: str) -> tuple[dict[str, 
     for name, others in splits:
         streams[name] = torch.from_numpy(_array(final.get(token, 1) for token in others))
     return streams, vocabulary
+
+
+def _against(tokens: Iterable[str], vocabulary: Sequence[str]) -> Tensor:
+    """Return the numbers of tokens that are known beforehand, ``(N,)`` in the smallest type that holds them."""
+    numbers = {token: number for number, token in enumerate(vocabulary) if number > 1}
+    code = "B" if len(vocabulary) <= 2**8 else "h" if len(vocabulary) <= 2**15 else "i"
+    held = array.array(code, (numbers.get(token, 1) for token in tokens))
+    return torch.from_numpy(np.array(held) if not held else np.frombuffer(held, dtype=np.dtype(code)))
 
 
 def _array(numbers: Iterator[int]) -> np.ndarray:

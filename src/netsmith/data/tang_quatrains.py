@@ -12,7 +12,7 @@ import re
 import urllib.parse
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import torch
 from pydantic import Field
@@ -82,6 +82,8 @@ class TangQuatrains(StreamSource):
             stanzas: Whether longer poems are cut into fours of lines for training.
             min_count: How often a character must come in training to be known.
         """
+
+        characters: ClassVar[bool] = True
 
         stanzas: bool = True
         min_count: Annotated[int, Field(ge=1)] = 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import ClassVar
 
 from netsmith.core.errors import DataError
 from netsmith.core.spec import Step
@@ -28,6 +29,8 @@ class TinyShakespeare(StreamSource):
 
     class Config(StreamFields):
         """The official file, from ``$NETSMITH_DATA/tinyshakespeare``, the cache, or the network."""
+
+        characters: ClassVar[bool] = True
 
     def __init__(self, config: Config) -> None:
         texts = _twin() if config.twin else _official()
