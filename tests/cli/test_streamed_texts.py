@@ -118,8 +118,8 @@ def test_sentences_line_by_line_are_those_of_the_whole():
     for _ in range(500):
         text = "".join(draw.choice(signs) + draw.choice(["", " "]) for _ in range(draw.randint(0, 30)))
         assert list(each_sentence(text.split("\n"))) == sentences(text), repr(text)
-    runaway = ["Mr."] * 10_000
-    assert max(map(len, each_sentence(runaway))) < 10_100
+    runaway = ["Mr."] * 2000
+    assert max(map(len, each_sentence(runaway))) < 1100
 
 
 def test_summaries_end_before_a_long_text_does(netsmith, tmp_path):

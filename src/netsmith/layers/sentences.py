@@ -14,7 +14,7 @@ _ABBREVIATION = re.compile(
 )
 _WORDS = re.compile(r"[A-Za-zÀ-ɏ0-9]+(?:['’-][A-Za-zÀ-ɏ0-9]+)*|[\u3400-\u9fff]|[^\W\d_]+")
 _WORDS_AND_MARKS = re.compile(_WORDS.pattern + r"|[^\w\s]")
-_LONGEST = 10_000
+_LONGEST = 1000
 _CHINESE = re.compile(r"[\u3400-\u9fff]")
 
 _ENGLISH = """
@@ -65,7 +65,7 @@ def sentences(text: str) -> list[str]:
 def each_sentence(lines: Iterable[str]) -> Iterator[str]:
     r"""Yield the sentences of a text that comes line by line: those of :func:`sentences`, a line at a time in memory.
 
-    A sentence goes on in the next line only after ``Mr.`` and the like, and then for 10,000 signs at most.
+    A sentence goes on in the next line only after ``Mr.`` and the like, and then for 1,000 signs at most.
 
     Args:
         lines: Lines, without their ends.
