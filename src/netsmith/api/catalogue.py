@@ -185,6 +185,7 @@ def _show_model(name: str) -> dict[str, Any]:
     from netsmith.core.config import AUTO
     from netsmith.core.registry import config_in
     from netsmith.core.roles import ModelConfig
+    from netsmith.layers.writing import Writer
 
     entry, fields = sizes()[name]
     config_class = config_in(entry.module, ModelConfig)
@@ -199,9 +200,11 @@ def _show_model(name: str) -> dict[str, Any]:
     found |= {"doc": entry.doc, "config": config.dump(), "assumed": assumed}
     with torch.device("meta"):  # its shapes are counted, its numbers are not needed
         network = config.build().eval()
-    example = None if config.uncounted else _example(config)
+    reason = "what it computes depends on how long a text it writes" if isinstance(network, Writer) else ""
+    reason = config.uncounted or reason
+    example = None if reason else _example(config)
     if example is None:
-        return found | _uncounted(network, config.uncounted or "its form does not say what it takes")
+        return found | _uncounted(network, reason or "its form does not say what it takes")
     try:
         return found | _counted(network, example)
     except RuntimeError:  # an operation that needs values, so that shapes alone do not do

@@ -6,7 +6,7 @@ vocabulary knows, is after Jia & Liang 2016 (arXiv:1606.03622).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from netsmith.data._pairs import PairFields, Pairs, PairSource
 from netsmith.data.atis import Request, atis_requests
@@ -20,7 +20,8 @@ class AtisFrames(PairSource):
 
     4,478 requests for training, 500 for dev, 893 for test. Slots stand in the order of the request; the words in a slot
     are the request's own, so that all of them can be copied, and many must be: names and numbers of which a vocabulary
-    never has all. A name with ``=`` behind it is no word of a request.
+    never has all. The names of intents and slots are always known, if training has them; with ``=`` behind it none is a
+    word of a request.
 
     Raises:
         DataError: The official files are neither at hand nor to be downloaded, or are damaged.
@@ -42,6 +43,7 @@ class AtisFrames(PairSource):
         max_length: int = 100
 
     def __init__(self, config: AtisFrames.Config) -> None:
+        found = atis_requests(twin=config.twin)
         super().__init__(
             config,
             dataset="atis_frames",
@@ -52,8 +54,9 @@ class AtisFrames(PairSource):
                     f"atis ({split})",
                     range(1, len(of) + 1),
                 )
-                for split, of in atis_requests(twin=config.twin).items()
+                for split, of in found.items()
             },
+            marks=_names(found["train"]),
         )
 
 
@@ -66,6 +69,13 @@ def written_frame(request: Request) -> str:
         'atis_flight fromloc.city_name= st. paul'
     """
     return " ".join([request.intent, *_slots(request)])
+
+
+def _names(requests: Sequence[Request]) -> list[str]:
+    """Return the names of intents and slots, those that begin others behind them."""
+    names = {request.intent for request in requests}
+    names |= {f"{span.kind}=" for request in requests for span in spans_of(request.slots)}
+    return sorted(names, key=lambda name: (-len(name), name))
 
 
 def _slots(request: Request) -> Iterator[str]:
