@@ -27,8 +27,10 @@ from netsmith.core.spec import Inputs, Outputs, Spec, Step
 from netsmith.layers.writing import Writing
 from netsmith.models.graph.gcn import GCN
 from netsmith.models.sequence.pointer_network import PointerNetwork
+from netsmith.models.translation.pointer_generator import PointerGenerator
 from netsmith.tasks.point import Point
 from netsmith.tasks.tag import Tag
+from netsmith.tasks.write import Write
 
 KINDS = ("image", "color", "any_size", "table", "text", "tokens", "loose_tokens", "state", "none", "series")
 
@@ -189,6 +191,22 @@ def test_of_padding_a_tagger_says_nothing(client_of) -> None:
     found = client_of(network).predict({"inputs": ["to Rome", "Rome Rome by Rome"]}).json()["predictions"]
     assert [len(one["labels"]) for one in found] == [len(one["probabilities"]) for one in found] == [2, 4]
     assert found[0]["labels"] == network.predict("to Rome")[0]["labels"]
+
+
+def test_what_is_served_names_the_words_it_copies(client_of) -> None:
+    step = Step(name="tokenize", pattern=r"\S+", copies=True)
+    words = ("<pad>", "<unk>", "<eos>", "to")
+    inputs = Inputs(kind="text", shape=(-1,), dtype="int64", preprocessing=(step,), vocabulary=words, max_length=9)
+    outputs = Outputs(kind="tokens", names=words, size=4, steps=(step,))
+    model = PointerGenerator.Config(embedding_size=4, hidden_size=4, vocab_size=4).build()
+    torch.nn.init.constant_(model.generates.bias, -1e4)  # it copies, and nothing else
+    network = Network(
+        Writing(model, beams=1, longest=2),
+        Spec(dataset="c", inputs=inputs, outputs=outputs),
+        task=Write.Config(figures=()).build(),
+    )
+    response = client_of(network).predict({"inputs": ["omsk", "tomsk"]})
+    assert [one["text"] for one in response.json()["predictions"]] == ["omsk omsk", "tomsk tomsk"]
 
 
 def test_a_graph_is_served_by_itself(client_of) -> None:
