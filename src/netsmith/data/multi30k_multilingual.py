@@ -25,6 +25,11 @@ class Multi30kMultilingual(PairSource):
     and each direction is a split of its own, too: ``test-en-de``. Directions of ``zero_shot`` have these alone: the
     model has seen both languages, never the one translated into the other.
 
+    Attributes:
+        directions: What is learned.
+        zero_shot: What is judged only.
+        training_texts: The training sentences of each language, without marks; row by row they say the same.
+
     Raises:
         DataError: As :class:`~netsmith.data.multi30k.Multi30k`.
     """
@@ -68,7 +73,10 @@ class Multi30kMultilingual(PairSource):
         languages = _languages(every)
         pairs: dict[str, Pairs] = {}
         apart: dict[str, Pairs] = {}
+        self.training_texts: dict[Language, list[str]] = {}
         for split, (name, found) in multi30k_sentences(languages, twin=config.twin).items():
+            if split == "train":
+                self.training_texts = found
             parts = {direction: _pairs(direction, name, found) for direction in every}
             pairs[split] = _joint(name, (parts[direction] for direction in config.directions))
             if split != "train":
@@ -76,6 +84,8 @@ class Multi30kMultilingual(PairSource):
         marks = sorted({_mark(direction) for direction in config.directions})
         dataset = f"multi30k-{'-'.join(languages)}"
         super().__init__(config, dataset=dataset, pairs=pairs | apart, marks=marks)
+        self.directions = config.directions
+        self.zero_shot = config.zero_shot
 
 
 def _languages(directions: Iterable[str]) -> tuple[Language, ...]:
