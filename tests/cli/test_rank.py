@@ -14,7 +14,7 @@ from netsmith.serve._requests import Limits, Refused, Requests
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     root = tmp_path_factory.mktemp("ranking")
-    sets = {"data.twin": True, "epochs": 2, "device": "cpu"}
+    sets = {"data.twin": True, "epochs": 0, "steps": 4, "device": "cpu"}
     return package.train("drmm_wikiqa", sets=sets, root=root, name="run", notice=lambda _: None)
 
 
