@@ -9,6 +9,7 @@ from netsmith.core.errors import ConfigError, DataError
 from netsmith.data._sniff import describe
 from netsmith.data.ptb import Ptb
 from netsmith.data.text_file import TextFile
+from netsmith.data.word_windows import WordWindows
 
 LINES = [f"Line {n}: the cat's {'very ' * (n % 4)}old, isn't it?" for n in range(200)]
 TEXT = "\n".join(LINES) + "\n"
@@ -37,6 +38,12 @@ def test_words_in_order_and_parts_that_begin_with_a_line(tmp_path):
     sizes = [split.size for split in source.spec.splits]
     assert [round(size / sum(sizes), 1) for size in sizes] == [0.7, 0.1, 0.2]
     assert describe(source).startswith("read as text file: ")
+
+
+def test_vectors_of_words_are_learned_from_it_too(tmp_path):
+    text = source_of(tmp_path, "".join(f"A b{line}\n" for line in range(10)), dev=0.2, test=0.1, lowercase=True)
+    windows = WordWindows.Config(text=text.config, min_count=1, dev=(), test=()).build()
+    assert windows.spec.inputs.vocabulary[2:] == ("a", *(f"b{line}" for line in range(7)))
 
 
 def test_characters_with_blanks_and_line_breaks(tmp_path):

@@ -20,7 +20,6 @@ from netsmith.data.captions import Captions
 from netsmith.data.conll import Conll
 from netsmith.data.dialogues import Dialogues
 from netsmith.data.image_folder import ImageFolder
-from netsmith.data.plain_text import PlainText
 from netsmith.data.text_file import TextFile
 from netsmith.data.text_pairs import TextPairs
 from netsmith.data.text_table import TextTable
@@ -36,7 +35,7 @@ _GENERIC = {
     "table": ("a table", "table_classifier"),
     "conll": ("tagged sentences", "tagger"),
 }
-_TEXTS = (Conll.Config, TextPairs.Config, TextFile.Config, PlainText.Config)
+_TEXTS = (Conll.Config, TextPairs.Config, TextFile.Config)
 _OWN = (ImageFolder.Config, TableFields, Captions.Config, Dialogues.Config, *_TEXTS)
 _LAYOUTS = ((DialogueFields, Dialogues.Config), (CaptionFields, Captions.Config))
 _PAIRS = tuple(name for name in PairFields.model_fields if name != "twin")

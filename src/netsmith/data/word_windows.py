@@ -96,7 +96,7 @@ class WordWindows(Source):
         else:
             text = config.text.build()
             if not isinstance(text, StreamSource):
-                raise ConfigError(f"text={config.text!r} is no running text; take one such as wikitext2 or plain_text")
+                raise ConfigError(f"text={config.text!r} is no running text; take one such as wikitext2 or text_file")
             tokens, names = text.stream("train").numpy(), list(text.spec.inputs.vocabulary)
             tokens = np.where(tokens == _FIRST, -1, tokens)  # the mark that ends a line
             names[:_FIRST] = ["", ""]  # padding and the unknown word
