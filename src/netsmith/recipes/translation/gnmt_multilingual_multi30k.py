@@ -53,7 +53,6 @@ experiment = Experiment.Config(
     ),
     optimizers={"model": Adam.Config(lr=2e-3, schedule=OneCycle.Config(peak=0.2))},
     epochs=2,
-    evaluate_every=4528,
     clip_norm=1.0,
     select="dev/bleu",
 )

@@ -1,0 +1,46 @@
+"""Texts for a network of several languages, with the mark that says which one it is to write."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from netsmith.api.network import Network
+from netsmith.core.errors import ConfigError, DataError, UnknownNameError, UnsupportedError
+from netsmith.layers.target_language import asked_for, target_languages
+
+__all__ = ["addressed"]
+
+
+def addressed(network: Network, texts: Sequence[str], *, to: str = "") -> list[str]:
+    """Return the texts, each with the mark of a language in front, as ``<2de> A man sleeps`` has it.
+
+    A network that was taught no marks takes texts as they are; one that was needs a language, by ``to`` or by the mark
+    that a text begins with.
+
+    Args:
+        network: What is to translate.
+        texts: What it reads.
+        to: The language that it is to write; empty where the texts say it.
+
+    Raises:
+        UnsupportedError: ``to`` for a network that writes one language alone.
+        UnknownNameError: A language that it was not taught to write.
+        ConfigError: No language where one is needed.
+        DataError: A text that begins with a mark where ``to`` is given; names its place (1-based).
+    """
+    known = target_languages(network.spec.inputs.vocabulary)
+    if not known:
+        if to:
+            raise UnsupportedError(f"{network.name} writes one language alone; leave out --to {to}")
+        return list(texts)
+    if to and to not in known:
+        raise UnknownNameError(f"target language of {network.name}", to, known)
+    for number, text in enumerate(texts, start=1):
+        own = asked_for(text)
+        if to and own:
+            raise DataError(f"text {number} begins with <2{own}>, and --to {to} is given, too; leave one of them out")
+        if own and own not in known:
+            raise UnknownNameError(f"target language of {network.name}", own, known)
+        if not to and not own:
+            raise ConfigError(f"{network.name} writes {', '.join(known)}; say which one: --to {known[0]}")
+    return [f"<2{to}> {text}" for text in texts] if to else list(texts)
