@@ -258,7 +258,8 @@ class Network:
         free = free_axes(self.spec.inputs)
         if isinstance(self.module, Writing):
             shipped = Shipped(self.module.greedy(), self.spec.inputs).eval()
-            return export_onnx(shipped, self.example(2), path, exporter=exporter, free=free)
+            first = "fast" if exporter == "auto" else exporter  # so many steps take dynamo's many minutes
+            return export_onnx(shipped, self.example(2), path, exporter=first, free=free)
         if not is_fake(self.module):
             return export_onnx(self.shipped, self.example(2), path, exporter=exporter, free=free)
         if exporter == "dynamo":

@@ -18,6 +18,7 @@ from netsmith.api.own_data import reads_own_data, with_data
 from netsmith.api.poems import write_poems
 from netsmith.api.similar import similar_words
 from netsmith.api.transfer import Start, fine_tuned, read_alike, weights_into
+from netsmith.api.translate import translate
 from netsmith.core.errors import ConfigError, DataError, RunError, shorten
 from netsmith.core.files import sha256_of
 from netsmith.core.spec import Spec
@@ -138,6 +139,15 @@ class Run:
     def similar(self, words: Sequence[str], *, without: Sequence[str] = (), top: int = 10) -> list[tuple[str, float]]:
         """Return the words whose vectors lie near some words; see :func:`netsmith.api.similar.similar_words`."""
         return similar_words(self.network, words, without=without, top=top)
+
+    def translate(self, texts: Sequence[str], **settings: Any) -> list[dict[str, Any]]:
+        """Return what the run writes for each text, where it learned to write texts for texts.
+
+        Args:
+            texts: What is read.
+            **settings: Of :func:`netsmith.api.translate.translate`: ``beams``, ``penalty``, ``coverage``, ``align``.
+        """
+        return translate(self.network, texts, **settings)
 
     def explain(self, source: Any = None, *, method: str = "", count: int = 8, segments: str = "grid") -> Any:
         """Write pictures and a page that show why the product decides as it does.

@@ -189,6 +189,30 @@ def generate(
 
 
 @app.command()
+def translate(
+    run: str = _RUN,
+    texts: list[str] = typer.Argument(None, help="Texts to translate.", metavar="TEXT..."),
+    file: str = typer.Option("", "--file", help="A file with a text per line; - for stdin.", metavar="FILE"),
+    beams: int = typer.Option(None, "--beams", help="Translations the search follows; the run's own.", min=1, max=1000),
+    penalty: float = typer.Option(None, "--penalty", help="How much longer translations are preferred (alpha).", min=0),
+    coverage: float = typer.Option(None, "--coverage", help="What words without attention cost (beta).", min=0),
+    alignments: str = typer.Option("", "--alignments", help="Write where it looked to a page.", metavar="PAGE.html"),
+    code: str = _CODE,
+    json: bool = _JSON,
+) -> None:
+    """Translate texts: print what the run writes for each.
+
+    It takes any run that learned to write texts for texts.
+    """
+    from netsmith.cli import translation
+
+    settings = {"beams": beams, "penalty": penalty, "coverage": coverage}
+    translation.translate(
+        run, texts or (), file=file, settings=settings, alignments=alignments, code=code, as_json=json
+    )
+
+
+@app.command()
 def chat(
     run: str = _RUN,
     emotion: str = typer.Option("", "--emotion", help="The mood of the answers; neutral by default.", metavar="NAME"),

@@ -81,6 +81,8 @@ def _cells(row: dict[str, Any]) -> list[str]:
 
     name, label = plain(row["input"]), row.get("label", row.get("action"))
     values = row.get("values")
+    if "text" in row and "tokens" in row:
+        return [name, plain(row["text"])]
     if "words" in row:
         return [name, plain(" ".join(row["words"]))]
     if "spans" in row:

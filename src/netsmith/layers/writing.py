@@ -130,7 +130,8 @@ class Writing(nn.Module):
         A source of B texts to ``(B, longest)`` int64: the end mark included, 0 behind it.
 
     Raises:
-        ConfigError: A number out of its range; in the search a ``coverage`` for a model without attention.
+        ConfigError: A number out of its range, a ``coverage`` with one beam; in the search one for a model without
+            attention.
     """
 
     def __init__(
@@ -142,6 +143,8 @@ class Writing(nn.Module):
                 f"beams={beams}, longest={longest}, penalty={penalty:g}, coverage={coverage:g}: expected 1 or more, 1 "
                 "or more, and numbers that are not negative"
             )
+        if beams == 1 and coverage:
+            raise ConfigError(f"coverage={coverage:g} chooses among texts; with one beam there is one, so leave it out")
         self.writer = writer
         self.beams = beams
         self.penalty = penalty

@@ -186,6 +186,11 @@ def _wanted(network: Network, method: str, segments: str) -> tuple[str, ...]:
     for name in names:
         if name not in _ALL:
             raise ConfigError(f"no explanation named {name!r}{did_you_mean(name, _ALL)}")
+    if isinstance(network.module, Writing) and kind == "text":
+        raise UnsupportedError(
+            f"explain works on classes for now, and {network.name} writes texts; where it looks for each word is shown "
+            "by netsmith translate RUN TEXT --alignments PAGE.html"
+        )
     if answers != "classes" and (kind, answers) != ("graph", "tags"):
         raise UnsupportedError(f"explain works on classes for now; {network.name} answers {answers}")
     if not known:

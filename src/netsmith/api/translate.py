@@ -1,0 +1,83 @@
+"""Texts written for texts: translations with their scores, and what each word of them looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from netsmith.api.network import Network
+from netsmith.core.errors import DataError, UnsupportedError
+from netsmith.layers.tokenize import cutter, tokenizer_of
+from netsmith.layers.writing import Writing
+
+__all__ = ["translate"]
+
+_TEXTS = 64  # at once
+
+
+def translate(
+    network: Network,
+    texts: Sequence[str],
+    *,
+    beams: int | None = None,
+    penalty: float | None = None,
+    coverage: float | None = None,
+    align: bool = False,
+) -> list[dict[str, Any]]:
+    """Return what a network writes for each text, by a search with other settings than its own where they are given.
+
+    Args:
+        network: It takes texts and writes texts.
+        texts: What is read.
+        beams: How many translations the search follows; 1 takes the likeliest token each time.
+        penalty: How much longer translations are preferred, alpha of GNMT.
+        coverage: What it costs to leave words of the source without attention, beta of GNMT.
+        align: Also say what each token looked at.
+
+    Returns:
+        Of each text ``source``, ``text``, ``tokens``, and the ``score``: log-probability over length penalty, and
+        coverage. With ``align`` also ``source_tokens`` and ``attention``, a row for each of the tokens and one for the
+        end, whose numbers sum to 1.
+
+    Raises:
+        UnsupportedError: The network writes no text for a text; or has no attention to show.
+        DataError: A text without a token, or with more than the network reads; names its place (1-based).
+        ConfigError: A setting out of its range, or a coverage where there is no attention or one beam.
+    """
+    own = network.module
+    if not isinstance(own, Writing) or network.spec.inputs.kind != "text" or network.task is None:
+        raise UnsupportedError(
+            f"{network.name} writes no text for a text (it takes {network.spec.inputs.kind} inputs and answers with "
+            f"{network.spec.outputs.kind}); use predict"
+        )
+    writing = Writing(
+        own.writer,
+        beams=own.beams if beams is None else beams,
+        penalty=own.penalty if penalty is None else penalty,
+        coverage=(own.coverage if beams != 1 else 0.0) if coverage is None else coverage,
+        longest=own.longest,
+    ).eval()
+    cut, most = cutter(tokenizer_of(network.spec.inputs)), network.spec.inputs.max_length
+    read = [cut(text) for text in texts]
+    for number, tokens in enumerate(read, start=1):
+        if len(tokens) > most:
+            raise DataError(
+                f"text {number} has {len(tokens)} tokens, and {network.name} reads {most}; give it in parts"
+            )
+    found: list[dict[str, Any]] = []
+    for at in range(0, len(texts), _TEXTS):
+        some = texts[at : at + _TEXTS]
+        with torch.no_grad():
+            written = writing.search(network.shipped.preprocess(network.encode(list(some))), attention=align)
+        if align and written.attention is None:
+            raise UnsupportedError(f"{network.name} has no attention: it sees a text as a whole")
+        rows = network.named(network.task.decode(written.tokens[:, 0], network.spec.outputs), list(some))
+        for row, (text, shown) in enumerate(zip(some, rows, strict=True)):
+            one = {"source": text, **shown, "score": float(written.scores[row, 0])}
+            if written.attention is not None:
+                seen = written.attention[row, : int(written.lengths[row, 0]), : len(read[at + row])]
+                one |= {"source_tokens": read[at + row], "attention": seen.tolist()}
+            found.append(one)
+    return found
