@@ -77,7 +77,7 @@ class DSSM(nn.Module):
 
     def vectors(self, tokens: Tensor) -> Tensor:
         """Return the vectors of texts, ``(B, N, embedding_size)``, of ``(B, N, T)`` tokens in any order."""
-        weight = self.layers[0].weight
+        weight = self.layers.get_parameter("0.weight")
         counts = tokens.new_zeros((*tokens.shape[:2], weight.shape[1] + _SPECIAL), dtype=weight.dtype)
         counts = counts.scatter_add(2, tokens, torch.ones_like(tokens, dtype=weight.dtype))  # (B, N, V)
         return self.layers(counts[..., _SPECIAL:])  # Eq. 3

@@ -17,7 +17,7 @@ CARD = {
         "word vectors to begin with from the training part's sentences by PPMI and SVD, in place of word2vec on titles",
     ],
     "seeds": [0, 1, 2],
-    "learns": {"metric": "dev/map", "value": 0.6, "steps": 60},
+    "learns": {"metric": "dev/map", "value": 0.55, "steps": 60},
 }
 
 experiment = Experiment.Config(
