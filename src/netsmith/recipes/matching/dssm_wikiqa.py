@@ -14,7 +14,7 @@ CARD = {
     "deviations": [
         "857 questions with judged sentences in place of 100 million clicked titles",
         "Adam in place of plain gradient descent; sentences that do not answer from the question's own page, in place "
-        "of titles drawn at random",
+        "of titles drawn at random; gamma = 10 and the rate are the first that were tried",
     ],
     "seeds": [0, 1, 2],
     "learns": {"metric": "dev/map", "value": 0.75, "steps": 100},
@@ -32,6 +32,6 @@ experiment = Experiment.Config(
     method=Supervised.Config(model=DSSM.Config(), task=Rank.Config(loss="softmax", gamma=10.0)),
     data=WikiQaRanking.Config(batch=20, letters=3),
     optimizers={"model": Adam.Config(lr=0.001, schedule=Cosine.Config())},
-    epochs=4,
+    epochs=3,
     select="dev/map",
 )
