@@ -5,6 +5,8 @@ from __future__ import annotations
 import typer
 
 from netsmith import __version__
+from netsmith.cli import words
+from netsmith.cli.options import CODE, JSON, ROOT, RUN, SET
 from netsmith.cli.text import text_app
 
 __all__ = ["app"]
@@ -21,12 +23,6 @@ app = typer.Typer(
 data_app = typer.Typer(help="Look at data before training on it.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(data_app, name="data")
 app.add_typer(text_app, name="text")
-
-_RUN = typer.Argument(..., help="A run folder, for example runs/lenet5_mnist.", metavar="RUN")
-_JSON = typer.Option(False, "--json", help="Print JSON for programs.")
-_CODE = typer.Option("", "--code", help="Your recipe file the run was made from (it will be executed).", metavar="FILE")
-_SET = typer.Option([], "--set", help="Change a field: path=value (JSON or text). Repeatable.", metavar="PATH=VALUE")
-_ROOT = typer.Option("runs", "--root", help="Where run folders are made.", metavar="DIR")
 
 
 def _version(wanted: bool) -> None:
@@ -45,7 +41,7 @@ def _main(
 @app.command("list")
 def list_(
     page: str = typer.Option("", "--page", help="Write charts of accuracy against cost to a page.", metavar="FILE"),
-    json: bool = _JSON,
+    json: bool = JSON,
 ) -> None:
     """List the recipes with the state of their evidence."""
     from netsmith.cli import catalogue
@@ -56,7 +52,7 @@ def list_(
 @app.command()
 def show(
     name: str = typer.Argument(..., help="A recipe or a model, for example resnet20_fashion_mnist."),
-    json: bool = _JSON,
+    json: bool = JSON,
 ) -> None:
     """Show a recipe or model: claims, layers, parameters, MACs."""
     from netsmith.cli import catalogue
@@ -76,8 +72,8 @@ def import_(
         None, "--crop", help="Share of a picture's shorter side that is seen, 0.875 at ImageNet; 0: all, squashed."
     ),
     name: str = typer.Option("", "--name", help="The run's name; the network's by default."),
-    root: str = _ROOT,
-    set_: list[str] = _SET,
+    root: str = ROOT,
+    set_: list[str] = SET,
 ) -> None:
     """Make a run of published weights."""
     from netsmith.cli import training
@@ -90,17 +86,17 @@ def import_(
 @app.command()
 def train(
     experiment: str = typer.Argument(..., help="A recipe's name, a recipe file (.py), an experiment.json or a run."),
-    set_: list[str] = _SET,
+    set_: list[str] = SET,
     data: str = typer.Option("", "--data", help="Your own data: a folder, an archive or a table.", metavar="PATH"),
     teacher: str = typer.Option("", "--teacher", help="A run that teaches (distillation recipes).", metavar="RUN"),
     from_: str = typer.Option("", "--from", help="A run whose network and weights it begins with.", metavar="RUN"),
     name: str = typer.Option("", "--name", help="The run's name; the recipe's by default."),
-    root: str = _ROOT,
-    code: str = _CODE,
+    root: str = ROOT,
+    code: str = CODE,
     dry_run: bool = typer.Option(
         False, "--dry-run", help="Print shapes, parameters, MACs, memory, ETA; train nothing."
     ),
-    json: bool = _JSON,
+    json: bool = JSON,
 ) -> None:
     """Train an experiment in a new run folder."""
     from netsmith.cli import training
@@ -120,7 +116,7 @@ def train(
 
 
 @app.command()
-def resume(run: str = _RUN, code: str = _CODE, json: bool = _JSON) -> None:
+def resume(run: str = RUN, code: str = CODE, json: bool = JSON) -> None:
     """Go on with a run that was cut, as if it had not been.
 
     It ends bit for bit as the uninterrupted run, on the same machine, torch and thread count.
@@ -132,10 +128,10 @@ def resume(run: str = _RUN, code: str = _CODE, json: bool = _JSON) -> None:
 
 @app.command()
 def evaluate(
-    run: str = _RUN,
+    run: str = RUN,
     split: str = typer.Option("test", "--split", help="train, dev or test."),
-    code: str = _CODE,
-    json: bool = _JSON,
+    code: str = CODE,
+    json: bool = JSON,
 ) -> None:
     """Evaluate a run on a split of its data."""
     from netsmith.cli import verbs
@@ -145,13 +141,13 @@ def evaluate(
 
 @app.command()
 def predict(
-    run: str = _RUN,
+    run: str = RUN,
     source: str = typer.Argument("", help="A file, a folder of pictures, a table, or a text; - or nothing: stdin."),
     column: str = typer.Option("", "--column", help="The column of a table that holds the texts.", metavar="NAME"),
     seed: int = typer.Option(None, "--seed", help="The seed of a generator's noise; 0 by default.", min=0),
     count: int = typer.Option(None, "--count", help="How many samples a generator makes.", min=1, max=100_000),
-    code: str = _CODE,
-    json: bool = _JSON,
+    code: str = CODE,
+    json: bool = JSON,
 ) -> None:
     """Predict from a run folder alone; its data is not needed."""
     from netsmith.cli import verbs
@@ -159,122 +155,18 @@ def predict(
     verbs.predict(run, source, column=column, seed=seed, count=count, code=code, as_json=json)
 
 
-@app.command()
-def generate(
-    run: str = _RUN,
-    prompt: str = typer.Option("", "--prompt", help="What it goes on from; nothing: the beginning of a line."),
-    length: int = typer.Option(None, "--length", help="Tokens (words or characters) to write: 100.", min=1),
-    count: int = typer.Option(1, "--count", help="How many texts.", min=1, max=1000),
-    temperature: float = typer.Option(
-        1.0, "--temperature", help="Below 1 sharper, above 1 flatter; 0 takes the likeliest.", min=0
-    ),
-    top_k: int = typer.Option(0, "--top-k", help="Draw from so many of the likeliest tokens; 0 for all.", min=0),
-    top_p: float = typer.Option(1.0, "--top-p", help="Draw from the likeliest tokens with this share together."),
-    beam: int = typer.Option(0, "--beam", help="Search with so many texts in place of drawing.", min=0, max=1000),
-    penalty: float = typer.Option(0.6, "--length-penalty", help="Of a beam: how much longer texts win.", min=0),
-    form: str = typer.Option("", "--form", help="Write poems: quatrain5 or quatrain7.", metavar="FORM"),
-    first_line: str = typer.Option("", "--first-line", help="Of a poem: the line it begins with.", metavar="LINE"),
-    hidden: str = typer.Option("", "--hidden", help="Of a poem: what its lines begin with.", metavar="WORDS"),
-    seed: int = typer.Option(0, "--seed", help="The seed of the draws.", min=0),
-    code: str = _CODE,
-    json: bool = _JSON,
-) -> None:
-    """Let a language model go on from a prompt, or write a Chinese quatrain."""
-    from netsmith.cli import generation
-
-    choices = {"count": count, "temperature": temperature, "top_k": top_k, "top_p": top_p, "seed": seed}
-    free = {"prompt": prompt, "length": length, "beam": beam, "penalty": penalty}
-    verse = {"form": form, "first_line": first_line, "hidden": hidden}
-    generation.generate(run, choices=choices, free=free, verse=verse, code=code, as_json=json)
-
-
-@app.command()
-def translate(
-    run: str = _RUN,
-    texts: list[str] = typer.Argument(None, help="Texts to translate.", metavar="TEXT..."),
-    file: str = typer.Option("", "--file", help="A file with a text per line; - for stdin.", metavar="FILE"),
-    beams: int = typer.Option(None, "--beams", help="Translations the search follows; the run's own.", min=1, max=1000),
-    penalty: float = typer.Option(None, "--penalty", help="How much longer translations are preferred (alpha).", min=0),
-    coverage: float = typer.Option(None, "--coverage", help="What words without attention cost (beta).", min=0),
-    alignments: str = typer.Option("", "--alignments", help="Write where it looked to a page.", metavar="PAGE.html"),
-    code: str = _CODE,
-    json: bool = _JSON,
-) -> None:
-    """Translate texts: print what the run writes for each.
-
-    It takes any run that learned to write texts for texts.
-    """
-    from netsmith.cli import translation
-
-    settings = {"beams": beams, "penalty": penalty, "coverage": coverage}
-    translation.translate(
-        run, texts or (), file=file, settings=settings, alignments=alignments, code=code, as_json=json
-    )
-
-
-@app.command()
-def chat(
-    run: str = _RUN,
-    emotion: str = typer.Option("", "--emotion", help="The mood of the answers; neutral by default.", metavar="NAME"),
-    once: bool = typer.Option(False, "--once", help="Each line of stdin is a turn: print the answer to the last."),
-    code: str = _CODE,
-) -> None:
-    """Talk with a network of dialogues, line by line.
-
-    /emotion NAME changes the mood, /new forgets what was said.
-    """
-    from netsmith.cli import chat as verb
-
-    verb.chat(run, emotion=emotion, once=once, code=code)
-
-
-@app.command()
-def similar(
-    run: str = _RUN,
-    words: list[str] = typer.Argument(None, help="Words whose vectors are added.", metavar="WORDS"),
-    without: list[str] = typer.Option([], "--without", help="A word to subtract. Repeatable."),
-    top: int = typer.Option(10, "--top", help="How many words.", min=1),
-    save: str = typer.Option("", "--save", help="Write all vectors, in word2vec's text format.", metavar="FILE"),
-    code: str = _CODE,
-    json: bool = _JSON,
-) -> None:
-    """Name the words whose vectors lie near some words.
-
-    king woman --without man completes an analogy. Any run with a vector for each word will do.
-    """
-    from netsmith.cli import similar as verb
-
-    verb.similar(run, words or [], without=without, top=top, save=save, code=code, as_json=json)
-
-
-@app.command()
-def search(
-    folder: str = typer.Argument(..., help="A folder of text files.", metavar="FOLDER"),
-    query: str = typer.Argument(..., help="Some words."),
-    method: str = typer.Option("bm25", "--method", help="bm25, or tfidf (cosine)."),
-    top: int = typer.Option(10, "--top", help="How many texts at most.", min=1),
-    encoding: str = typer.Option("", "--encoding", help="Of the files; by default each file's own is found."),
-    model: str = typer.Option("", "--model", help="A run that ranks the method's best 100 again.", metavar="RUN"),
-    code: str = _CODE,
-    json: bool = _JSON,
-) -> None:
-    """Find the texts of a folder that fit some words.
-
-    Nothing is stored: the folder is read each time.
-    """
-    from netsmith.cli import search as verb
-
-    verb.search(folder, query, method=method, top=top, encoding=encoding, model=model, code=code, as_json=json)
+for _verb in (words.generate, words.translate, words.chat, words.similar, words.search):
+    app.command()(_verb)
 
 
 @app.command()
 def explain(
-    run: str = _RUN,
+    run: str = RUN,
     source: str = typer.Option("", "--input", help="A file to explain; examples of the test split by default."),
     method: str = typer.Option("", "--method", help="saliency, lime, probes, ... or all; else the fast ones."),
     count: int = typer.Option(8, "--count", help="How many examples.", min=1, max=64),
     segments: str = typer.Option("grid", "--segments", help="Parts of an image LIME and SHAP take: grid, superpixels."),
-    code: str = _CODE,
+    code: str = CODE,
 ) -> None:
     """Show why a run decides as it does: pictures and a page."""
     from netsmith.cli import verbs
@@ -284,7 +176,7 @@ def explain(
 
 @app.command()
 def compress(
-    run: str = _RUN,
+    run: str = RUN,
     prune: float | None = typer.Option(None, "--prune", help="Share of the channels to cut; 0.5.", min=0, max=0.95),
     low_rank: float | None = typer.Option(
         None, "--low-rank", help="Share of the parameters that layers as products of thin ones may keep.", min=0, max=1
@@ -300,9 +192,9 @@ def compress(
     max_drop: float | None = typer.Option(None, "--max-drop", help="Points of accuracy a budget may cost.", min=0),
     points: int | None = typer.Option(None, "--points", help="Networks on the way to a budget; 8 by default.", min=1),
     controls: int | None = typer.Option(None, "--controls", help="Seeds of each control of a budget; 3.", min=0),
-    set_: list[str] = _SET,
-    code: str = _CODE,
-    json: bool = _JSON,
+    set_: list[str] = SET,
+    code: str = CODE,
+    json: bool = JSON,
 ) -> None:
     """Make a run smaller and faster: prune, distil, quantize.
 
@@ -327,13 +219,13 @@ def compress(
 
 @app.command()
 def export(
-    run: str = _RUN,
+    run: str = RUN,
     output: str = typer.Option("", "--output", "-o", help="The ONNX file; RUN/export/model.onnx by default."),
     int8: bool = typer.Option(False, "--int8", help="Also quantize to int8 (calibrated on training data)."),
     calibration: str = typer.Option("minmax", "--calibration", help="Of int8: minmax, entropy, percentile or best."),
     max_drop: float | None = typer.Option(None, "--max-drop", help="Points that int8 may cost on dev.", min=0),
-    code: str = _CODE,
-    json: bool = _JSON,
+    code: str = CODE,
+    json: bool = JSON,
 ) -> None:
     """Export to ONNX, with a proof that it answers the same.
 
@@ -347,13 +239,13 @@ def export(
 
 @app.command()
 def serve(
-    run: str = _RUN,
+    run: str = RUN,
     port: int = typer.Option(8000, "--port", min=0, max=65535),
     host: str = typer.Option("127.0.0.1", "--host", help="Address to listen on."),
     allow_host: list[str] = typer.Option(
         [], "--allow-host", help="A name clients know this server by (a proxy's). Repeatable.", metavar="NAME"
     ),
-    code: str = _CODE,
+    code: str = CODE,
 ) -> None:
     """Serve a run over HTTP; the schema comes from the run."""
     from netsmith.cli import verbs
@@ -368,7 +260,7 @@ def compare(
         [], "--code", help="Your recipe files that runs were made from. Repeatable.", metavar="FILE"
     ),
     page: str = typer.Option("", "--page", help="Also write a page with their learning curves.", metavar="FILE"),
-    json: bool = _JSON,
+    json: bool = JSON,
 ) -> None:
     """Compare runs: figures, sizes, settings, curves."""
     from netsmith.cli import verbs
@@ -378,7 +270,7 @@ def compare(
 
 @app.command()
 def similarity(
-    run: str = _RUN,
+    run: str = RUN,
     other: str = typer.Argument("", help="Another run with the same inputs.", metavar="[RUN]"),
     matrix: list[str] = typer.Option(
         [], "--matrix", help="A CSV dissimilarity matrix, or a folder of them over time. Repeatable.", metavar="FILE"
@@ -392,7 +284,7 @@ def similarity(
     code: list[str] = typer.Option(
         [], "--code", help="Your recipe files that runs were made from. Repeatable.", metavar="FILE"
     ),
-    json: bool = _JSON,
+    json: bool = JSON,
 ) -> None:
     """Compare layers with a run or given matrices."""
     from netsmith.cli import similarity as verb
@@ -413,10 +305,10 @@ def similarity(
 @app.command()
 def lab(
     name: str = typer.Argument(..., help="A lab, or list.", metavar="NAME"),
-    set_: list[str] = _SET,
+    set_: list[str] = SET,
     quick: bool = typer.Option(False, "--quick", help="Small settings, for a first look in seconds."),
     out: str = typer.Option("", "--out", help="Where it is written; runs/lab/NAME by default.", metavar="FOLDER"),
-    json: bool = _JSON,
+    json: bool = JSON,
 ) -> None:
     """Run a small experiment: figures, numbers, what they show.
 
@@ -428,7 +320,7 @@ def lab(
 
 
 @app.command()
-def report(run: str = _RUN, code: str = _CODE) -> None:
+def report(run: str = RUN, code: str = CODE) -> None:
     """Write one self-contained report.html of a run."""
     from netsmith.cli import verbs
 
@@ -447,7 +339,7 @@ def verify(
     root: str = typer.Option(
         "runs/verify", "--root", help="Where the runs of level 3 lie; finished ones are used again."
     ),
-    json: bool = _JSON,
+    json: bool = JSON,
 ) -> None:
     """Check recipes and write their evidence."""
     from netsmith.cli import verification
@@ -459,7 +351,7 @@ def verify(
 def data_check(
     path: str = typer.Argument(..., help="A folder, an archive or a table."),
     target: str = typer.Option("", "--target", help="The column to predict, for a table.", metavar="COLUMN"),
-    json: bool = _JSON,
+    json: bool = JSON,
 ) -> int:
     """Find unreadable files, duplicates across splits, imbalance."""
     from netsmith.cli import verbs
@@ -469,7 +361,7 @@ def data_check(
 
 @app.command()
 def demo(
-    root: str = _ROOT,
+    root: str = ROOT,
     seed: int = typer.Option(0, "--seed", help="The seed of the whole journey."),
 ) -> None:
     """Run the whole journey on real digits, in two minutes, offline."""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import typer
 
+from netsmith.cli.options import JSON
 from netsmith.cli.output import plain, print_json, print_json_rows, say, table
 
 __all__ = ["keywords", "lexicon", "sentiment", "summarize"]
@@ -24,7 +25,6 @@ _LANGUAGE = typer.Option("", "--language", help="en or zh; by default what the t
 _DICTIONARY = typer.Option(
     "", "--dictionary", help="Cut Chinese into words by it, as text segment does; or jieba.", metavar="FILE"
 )
-_JSON = typer.Option(False, "--json", help="Print JSON for programs.")
 
 
 def sentiment(
@@ -35,7 +35,7 @@ def sentiment(
     column: str = _COLUMN,
     encoding: str = _ENCODING,
     language: str = _LANGUAGE,
-    json: bool = _JSON,
+    json: bool = JSON,
 ) -> None:
     """Judge texts by a lexicon: polarity and subjectivity."""
     from netsmith.api.sentiment import judge, load_lexicon, opinions
@@ -103,7 +103,7 @@ def keywords(
     column: str = _COLUMN,
     dictionary: str = _DICTIONARY,
     encoding: str = _ENCODING,
-    json: bool = _JSON,
+    json: bool = JSON,
 ) -> None:
     """Find the keywords of texts."""
     from netsmith.api.keywords import each_keywords
@@ -133,7 +133,7 @@ def summarize(
     column: str = _COLUMN,
     dictionary: str = _DICTIONARY,
     encoding: str = _ENCODING,
-    json: bool = _JSON,
+    json: bool = JSON,
 ) -> None:
     """Take the sentences that say most of a text."""
     from netsmith.api.keywords import summarize as take
