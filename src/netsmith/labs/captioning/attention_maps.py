@@ -166,7 +166,8 @@ class AttentionMaps:
                 Bar("the other shapes' boxes", tuple(theirs[word] for word in _WORDS)),
                 Bar("an even gaze, named box", (area,) * len(_WORDS)),
             ),
-            caption="A box is that of the shape's radius: a little larger than the shape.",
+            caption="A box is that of the shape's radius, a little larger than the shape; of the others' boxes, means "
+            "over pictures that have others.",
         )
         table = Grid(
             "Means over the shapes that are named without doubt",
