@@ -145,7 +145,8 @@ class Run:
 
         Args:
             texts: What is read.
-            **settings: Of :func:`netsmith.api.translate.translate`: ``beams``, ``penalty``, ``coverage``, ``align``.
+            **settings: Of :func:`netsmith.api.translate.translate`: ``to``, ``beams``, ``penalty``,
+                ``coverage``, ``align``.
         """
         return translate(self.network, texts, **settings)
 

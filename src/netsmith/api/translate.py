@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from netsmith.api.addressing import addressed
 from netsmith.api.network import Network
 from netsmith.core.errors import DataError, UnsupportedError
 from netsmith.layers.tokenize import cutter, tokenizer_of
@@ -21,6 +22,7 @@ def translate(
     network: Network,
     texts: Sequence[str],
     *,
+    to: str = "",
     beams: int | None = None,
     penalty: float | None = None,
     coverage: float | None = None,
@@ -31,6 +33,7 @@ def translate(
     Args:
         network: It takes texts and writes texts.
         texts: What is read.
+        to: The language to write, of a network of several; empty where texts begin with its mark (``<2de>``).
         beams: How many translations the search follows; 1 takes the likeliest token each time.
         penalty: How much longer translations are preferred, alpha of GNMT.
         coverage: What it costs to leave words of the source without attention, beta of GNMT.
@@ -44,7 +47,9 @@ def translate(
     Raises:
         UnsupportedError: The network writes no text for a text; or has no attention to show.
         DataError: A text without a token, or with more than the network reads; names its place (1-based).
-        ConfigError: A setting out of its range, or a coverage where there is no attention or one beam.
+        UnknownNameError: A language that it was not taught to write.
+        ConfigError: No language where one is needed; a setting out of its range, or a coverage where there is no
+            attention or one beam.
     """
     own = network.module
     if not isinstance(own, Writing) or network.spec.inputs.kind != "text" or network.task is None:
@@ -60,7 +65,8 @@ def translate(
         longest=own.longest,
     ).eval()
     cut, most = cutter(tokenizer_of(network.spec.inputs)), network.spec.inputs.max_length
-    read = [cut(text) for text in texts]
+    marked = addressed(network, texts, to=to)
+    read = [cut(text) for text in marked]
     for number, tokens in enumerate(read, start=1):
         if len(tokens) > most:
             raise DataError(
@@ -70,7 +76,9 @@ def translate(
     for at in range(0, len(texts), _TEXTS):
         some = texts[at : at + _TEXTS]
         with torch.no_grad():
-            written = writing.search(network.shipped.preprocess(network.encode(list(some))), attention=align)
+            written = writing.search(
+                network.shipped.preprocess(network.encode(marked[at : at + _TEXTS])), attention=align
+            )
         if align and written.attention is None:
             raise UnsupportedError(f"{network.name} has no attention: it sees a text as a whole")
         rows = network.named(network.task.decode(written.tokens[:, 0], network.spec.outputs), list(some))

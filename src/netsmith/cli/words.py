@@ -41,6 +41,7 @@ def translate(
     run: str = RUN,
     texts: list[str] = typer.Argument(None, help="Texts to translate.", metavar="TEXT..."),
     file: str = typer.Option("", "--file", help="A file with a text per line; - for stdin.", metavar="FILE"),
+    to: str = typer.Option("", "--to", help="Of a network of several languages: the one to write.", metavar="LANG"),
     beams: int = typer.Option(None, "--beams", help="Translations the search follows; the run's own.", min=1, max=1000),
     penalty: float = typer.Option(None, "--penalty", help="How much longer translations are preferred (alpha).", min=0),
     coverage: float = typer.Option(None, "--coverage", help="What words without attention cost (beta).", min=0),
@@ -54,7 +55,7 @@ def translate(
     """
     from netsmith.cli import translation
 
-    settings = {"beams": beams, "penalty": penalty, "coverage": coverage}
+    settings = {"to": to, "beams": beams, "penalty": penalty, "coverage": coverage}
     translation.translate(
         run, texts or (), file=file, settings=settings, alignments=alignments, code=code, as_json=json
     )

@@ -137,7 +137,7 @@ class Gnmt(Writer):
             output = layer(self.dropout(x), lengths)
             x = output + x if above >= _PLAIN else output  # Eq. 6
         memory = self.dropout(x)
-        zeros = memory.new_zeros(len(source), 1 + len(self.decoder), memory.shape[2])
+        zeros = torch.zeros_like(memory[:, :1]).repeat(1, 1 + len(self.decoder), 1)  # of a graph, any number of texts
         return Stacked(zeros, zeros, memory, self.scores.project(memory), inside, torch.zeros_like(memory[..., 0]))
 
     def step(self, tokens: Tensor, state: Stacked) -> tuple[Tensor, Stacked]:
