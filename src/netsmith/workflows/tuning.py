@@ -40,7 +40,9 @@ def classes_of(run: Run) -> Source:
     """
     source, answers = run.engine.source, run.network.spec.outputs.kind
     if answers not in ("classes", "tags") or not isinstance(source, Source):
-        raise UnsupportedError(f"compress works on classes or tags of a fixed source; this run answers {answers}")
+        raise UnsupportedError(
+            f"compress works on classes or tags of a fixed source; this run answers {answers}, so export it as it is"
+        )
     return source
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar, NamedTuple
 
+import torch
 from pydantic import Field
 from torch import Tensor, nn
 
@@ -86,8 +87,11 @@ class Seq2Seq(Writer):
         """Return the states after the whole source."""
         lengths = (source != 0).sum(1)
         embedded = self.dropout(self.source_embedding(source))
-        _, states = self.encoder.carry(reversed_within(embedded, lengths) if self.reverse else embedded, lengths)
-        return Memories(*(part.transpose(0, 1) for part in states))
+        read = reversed_within(embedded, lengths) if self.reverse else embedded
+        outputs, (hidden, cells) = self.encoder.carry(read, lengths)
+        # The same numbers as hidden[-1]; the exporter loses a packed run whose outputs nothing takes.
+        last = outputs.gather(1, (lengths - 1)[:, None, None].expand(-1, 1, outputs.shape[2]))[:, 0]
+        return Memories(torch.cat([hidden[:-1], last[None]]).transpose(0, 1), cells.transpose(0, 1))
 
     def step(self, tokens: Tensor, state: Memories) -> tuple[Tensor, Memories]:
         """Return the logits of what follows the tokens, and the states after them."""
