@@ -64,6 +64,8 @@ class KNRM(nn.Module):
         self.embedding = WordVectors(int(config.vocab_size), config.embedding_size, learned=True)
         self.means, self.widths = kernel_centers(config.kernels)
         self.head = nn.Linear(config.kernels, 1)
+        with torch.no_grad():  # the nearer, the better: of drawn weights some have the wrong signs and keep them
+            self.head.weight.copy_(torch.as_tensor(self.means))
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Return the scores."""
