@@ -67,7 +67,7 @@ def judge_directions(
         raise UnsupportedError(
             f"{run.path.name} was trained on {source.spec.dataset}; expected a run on multi30k_multilingual"
         )
-    judge = LanguageWords(source.training_texts)
+    judge = LanguageWords({**source.training_texts})
     english = "en" in {name.split("-")[1] for name in source.directions}
     found = []
     for name in directions or (*source.directions, *source.zero_shot):
