@@ -15,6 +15,7 @@ from netsmith.layers.bm25 import bm25_scores
 from netsmith.layers.candidates import ABSENT, pack
 from netsmith.layers.inverted_index import InvertedIndex
 from netsmith.layers.kernel_pooling import kernel_centers
+from netsmith.models.matching.as_given import AsGiven
 
 VOCABULARY = 30
 CONFIGS = {
@@ -199,3 +200,11 @@ def test_a_gate_of_idf_needs_counts_and_whole_words_are_told_apart_from_letters(
     assert ModelConfig.load("dssm").misfit(spec) == ""
     with pytest.raises(ConfigError, match="expected an odd number"):
         ModelConfig.load({"kind": "cdssm", "window": 2})
+
+
+def test_the_order_given_is_kept_and_what_is_no_candidate_comes_last():
+    inputs = torch.tensor([[[5, 0], [6, 7], [0, 0], [8, 0]], [[5, 6], [7, 0], [9, 9], [6, 0]]])
+    scores = AsGiven.Config().build()(inputs)
+    assert scores.argsort(1, descending=True).tolist() == [[0, 2, 1], [0, 1, 2]]
+    assert scores[0, 1] == ABSENT
+    assert torch.equal(AsGiven.Config().build()(inputs.flip(2)), scores)  # it reads no word
