@@ -219,6 +219,9 @@ def _example(config: ModelConfig) -> Tensor | Graphs | None:
     if "in_channels" in fields:
         size = fields.get("image_size", config.published.get("image_size", 32))
         return torch.zeros(1, fields["in_channels"], size, size)
+    if "candidates" in config.published:
+        letters = [config.published["letters"]] if "letters" in config.published else []
+        return torch.ones(1, 1 + config.published["candidates"], 20, *letters, dtype=torch.int64)
     if "vocab_size" in fields:
         return torch.ones(1, fields.get("max_length", 64), dtype=torch.int64)
     width = fields.get("in_features", fields.get("latent_size"))

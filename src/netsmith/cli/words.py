@@ -28,7 +28,7 @@ def generate(
     code: str = CODE,
     json: bool = JSON,
 ) -> None:
-    """Let a language model go on from a prompt, or write a Chinese quatrain."""
+    """Let a language model go on from a prompt, or write a quatrain."""
     from netsmith.cli import generation
 
     choices = {"count": count, "temperature": temperature, "top_k": top_k, "top_p": top_p, "seed": seed}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import ClassVar
 
 import torch
@@ -45,6 +47,7 @@ class CDSSM(nn.Module):
         """
 
         takes: ClassVar[tuple[InputKind, ...]] = ("text", "tokens")
+        published: ClassVar[Mapping[str, int]] = MappingProxyType({"candidates": 10, "letters": 8})
         widths: ClassVar[tuple[str, ...]] = ("channels", "embedding_size")
 
         window: int = Field(default=3, ge=1)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import ClassVar, Literal
 
 import torch
@@ -53,6 +55,7 @@ class DRMM(nn.Module):
         """
 
         takes: ClassVar[tuple[InputKind, ...]] = ("text", "tokens")
+        published: ClassVar[Mapping[str, int]] = MappingProxyType({"candidates": 10})
         widths: ClassVar[tuple[str, ...]] = ("hidden",)
 
         histogram: HistogramForm = "log_count"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import ClassVar
 
 import torch
@@ -50,6 +52,7 @@ class DSSM(nn.Module):
         """
 
         takes: ClassVar[tuple[InputKind, ...]] = ("text", "tokens")
+        published: ClassVar[Mapping[str, int]] = MappingProxyType({"candidates": 10, "letters": 8})
         widths: ClassVar[tuple[str, ...]] = ("hidden", "embedding_size")
         depths: ClassVar[tuple[str, ...]] = ("hidden",)
 

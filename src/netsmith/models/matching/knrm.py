@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import ClassVar
 
 import torch
@@ -48,6 +50,7 @@ class KNRM(nn.Module):
         """
 
         takes: ClassVar[tuple[InputKind, ...]] = ("text", "tokens")
+        published: ClassVar[Mapping[str, int]] = MappingProxyType({"candidates": 10})
 
         kernels: int = Field(default=11, ge=2, le=1000)
         scale: float = Field(default=0.01, gt=0)
