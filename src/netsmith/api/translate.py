@@ -74,15 +74,13 @@ def translate(
             )
     found: list[dict[str, Any]] = []
     for at in range(0, len(texts), _TEXTS):
-        some = texts[at : at + _TEXTS]
+        some = marked[at : at + _TEXTS]
         with torch.no_grad():
-            written = writing.search(
-                network.shipped.preprocess(network.encode(marked[at : at + _TEXTS])), attention=align
-            )
+            written = writing.search(network.shipped.preprocess(network.encode(some)), attention=align)
         if align and written.attention is None:
             raise UnsupportedError(f"{network.name} has no attention: it sees a text as a whole")
-        rows = network.named(network.task.decode(written.tokens[:, 0], network.spec.outputs), list(some))
-        for row, (text, shown) in enumerate(zip(some, rows, strict=True)):
+        rows = network.named(network.task.decode(written.tokens[:, 0], network.spec.outputs), some)
+        for row, (text, shown) in enumerate(zip(texts[at : at + _TEXTS], rows, strict=True)):
             one = {"source": text, **shown, "score": float(written.scores[row, 0])}
             if written.attention is not None:
                 seen = written.attention[row, : int(written.lengths[row, 0]), : len(read[at + row])]

@@ -1,0 +1,42 @@
+"""Translating by a network that is at hand: copied words, what is refused, and what is said of unknown words."""
+
+import pytest
+import torch
+
+from netsmith.api.network import Network
+from netsmith.api.translate import translate
+from netsmith.data.multi30k_multilingual import Multi30kMultilingual
+from netsmith.layers.writing import Writing
+from netsmith.models.translation.pointer_generator import PointerGenerator
+from netsmith.tasks.write import Write
+
+
+@pytest.fixture(scope="module")
+def copying():
+    """A network of two languages that only copies."""
+    spec = (
+        Multi30kMultilingual.Config(
+            directions=("en-de", "en-fr"), twin=True, merges=0, copies=True, min_count=300, pattern=r"\S+"
+        )
+        .build()
+        .spec
+    )
+    torch.manual_seed(0)
+    size = len(spec.inputs.vocabulary)
+    writer = PointerGenerator.Config(vocab_size=size, embedding_size=8, hidden_size=8).build()
+    with torch.no_grad():
+        writer.generates.bias.fill_(-60.0)
+    return Network(Writing(writer, beams=1, longest=6), spec, task=Write.Config().build(), name="copying")
+
+
+@pytest.mark.parametrize("text", ["AAA", "AAA BBB", "AAA BBB CCC DDD"])
+@pytest.mark.parametrize("sign", [1.0, -1.0])  # of one of them it looks at the mark, of the other at the last word
+def test_copied_words_are_those_of_the_text_that_was_read(copying, text, sign):
+    with torch.no_grad():
+        copying.module.writer.scores.out.weight.mul_(50 * sign)
+    (asked,) = translate(copying, [text], to="fr")
+    (marked,) = translate(copying, [f"<2fr> {text}"])
+    with torch.no_grad():
+        copying.module.writer.scores.out.weight.div_(50 * sign)
+    assert asked == marked | {"source": text}
+    assert set(asked["tokens"]) <= {"<2fr>", *text.split()}
