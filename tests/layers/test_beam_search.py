@@ -6,7 +6,7 @@ import math
 import pytest
 import torch
 
-from netsmith.core.errors import ConfigError
+from netsmith.core.errors import ConfigError, DataError
 from netsmith.layers.beam_search import beam_search
 
 V, END = 4, 1
@@ -103,3 +103,26 @@ def test_settings_out_of_range_are_refused():
     following, first, state, _ = language(1, seed=0)
     with pytest.raises(ConfigError, match="beams=0"):
         beam_search(following, first, state, beams=0, length=1, end=None)
+
+
+@pytest.mark.parametrize("wrong", [{"penalty": math.nan}, {"penalty": math.inf}, {"coverage": math.nan}])
+def test_settings_that_are_no_finite_numbers_are_refused(wrong):
+    following, first, state, _ = language(1, seed=0)
+    with pytest.raises(ConfigError, match="finite numbers that are not negative"):
+        beam_search(following, first, state, beams=2, length=3, end=END, attention=lambda _: first, **wrong)
+
+
+def test_a_network_that_answers_nan_is_refused_and_a_text_that_cannot_be_may_go_on_to_it():
+    following, first, state, _ = language(2, seed=0)
+    with pytest.raises(DataError, match="no probability but NaN"):
+        beam_search(following, first * torch.nan, state, beams=2, length=3, end=END)
+    with pytest.raises(DataError, match="no probability but NaN"):
+        beam_search(lambda t, s: (following(t, s)[0] * torch.nan, s), first, state, beams=2, length=3, end=END)
+    only = torch.tensor([[0.0, -torch.inf, -torch.inf, -torch.inf]], dtype=torch.float64)  # token 0, forever
+
+    def forever(tokens, after):
+        return torch.where(tokens[:, None] == 0, only, torch.nan), after
+
+    found = beam_search(forever, only, torch.zeros(1, 1), beams=3, length=4, end=END)
+    assert found.tokens[0, 0].tolist() == [0, 0, 0, 0]
+    assert found.scores[0].tolist() == [0, -math.inf, -math.inf]

@@ -1,12 +1,13 @@
 """A writer with its search: against every text there is, GNMT's coverage written out, and what one beam does."""
 
+import copy
 import itertools
 import math
 
 import pytest
 import torch
 
-from netsmith.core.errors import ConfigError, UnsupportedError
+from netsmith.core.errors import ConfigError, DataError, UnsupportedError
 from netsmith.layers.writing import Writing, allowed
 from reversal import LETTERS, Reversal, SmallWriter
 
@@ -23,6 +24,14 @@ def writer():
 @pytest.fixture
 def source():
     return Reversal(Reversal.Config()).load("dev", torch.arange(6)).inputs["source"]
+
+
+def lost(writer):
+    """Return the writer after a training that diverged."""
+    made = copy.deepcopy(writer)
+    with torch.no_grad():
+        made.head.bias.fill_(math.nan)
+    return made
 
 
 def read(writer, source, text):
@@ -115,6 +124,12 @@ def test_the_attention_is_that_of_each_written_token(writer, source):
 def test_what_cannot_be_is_refused(writer, source):
     with pytest.raises(ConfigError, match="beams=0"):
         Writing(writer, beams=0)
+    for wrong in ({"penalty": math.nan}, {"penalty": math.inf}, {"coverage": math.nan}, {"coverage": math.inf}):
+        with pytest.raises(ConfigError, match="finite numbers"):
+            Writing(writer, **wrong)
+    for beams in (1, 3):
+        with pytest.raises(DataError, match="no probability but NaN"), torch.no_grad():
+            Writing(lost(writer), beams=beams, longest=3)(source)
     blind = SmallWriter(SmallWriter.Config(attends=False)).double()
     with pytest.raises(ConfigError, match="SmallWriter has no attention"):
         Writing(blind, beams=2, coverage=0.1)(source)

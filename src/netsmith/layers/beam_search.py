@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-from netsmith.core.errors import ConfigError
+from netsmith.core.errors import ConfigError, DataError
 from netsmith.engine.batch import map_tensors
 
-__all__ = ["Beams", "Next", "beam_search"]
+__all__ = ["Beams", "Next", "beam_search", "refuse_nan"]
 
 Next = Callable[[Tensor, Any], tuple[Tensor, Any]]
 """``next(tokens, state) -> (log_probabilities, state)``: ``(N,)`` int64 to ``(N, V)``; the first axis of every tensor
@@ -69,11 +70,12 @@ def beam_search(
 
     Raises:
         ConfigError: A setting out of its range, or coverage where there is no attention.
+        DataError: A log-probability of a text that is followed is NaN.
     """
-    if beams < 1 or length < 1 or penalty < 0 or coverage < 0:
+    if beams < 1 or length < 1 or not (0 <= penalty < math.inf and 0 <= coverage < math.inf):
         raise ConfigError(
             f"beams={beams}, length={length}, penalty={penalty:g}, coverage={coverage:g}: expected 1 or more, 1 or "
-            "more, neither of them < 0"
+            "more, and finite numbers that are not negative"
         )
     seen = None if attention is None or not coverage else attention(state)  # (B, L)
     if coverage and seen is None:
@@ -89,9 +91,11 @@ def beam_search(
     covered = None if seen is None else seen.double()[:, None].expand(rows, beams, -1)  # (B, K, L)
     near = min(2 * beams, size)
     for step in range(length):
+        refuse_nan(logs, open_scores > -torch.inf)
         # Of twice as many candidates at most K have ended, so that K stay to go on with.
         each, token = logs.topk(near, dim=2)  # (B, K, 2 K): of one beam no more than that can be among them
-        scores = (open_scores[..., None] + each.double()).flatten(1)
+        dead = (open_scores == -torch.inf)[..., None]  # what comes after a text that cannot be may be NaN
+        scores = (open_scores[..., None] + each.double()).masked_fill(dead, -torch.inf).flatten(1)
         best, place = scores.topk(min(2 * beams, scores.shape[1]), dim=1)
         beam, token = place // near, token.flatten(1).gather(1, place)
         tokens = open_tokens.gather(1, beam[..., None].expand(-1, -1, length)).clone()
@@ -119,6 +123,21 @@ def beam_search(
             assert looked is not None
             covered = covered.gather(1, chosen[..., None].expand_as(covered)) + looked.view_as(covered)
     return kept
+
+
+def refuse_nan(logs: Tensor, followed: Tensor) -> None:
+    """Refuse NaN among the log-probabilities ``(..., V)`` of texts, where ``followed`` ``(...)`` is true.
+
+    No token is likeliest then: whatever is chosen would be written as if the network meant it.
+
+    Raises:
+        DataError: There is one.
+    """
+    if bool((logs.isnan().any(-1) & followed).any()):
+        raise DataError(
+            "the network gives the next token no probability but NaN: its weights or its inputs are not finite, or it "
+            "finds every token impossible; train it again, with a lower learning rate"
+        )
 
 
 def _penalty(length: int, alpha: float) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import math
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 from netsmith.core.errors import ConfigError, UnsupportedError
 from netsmith.core.spec import Outputs
 from netsmith.engine.batch import map_tensors
-from netsmith.layers.beam_search import beam_search
+from netsmith.layers.beam_search import beam_search, refuse_nan
 from netsmith.layers.reading import END_NUMBER
 
 __all__ = ["Costs", "Judged", "Packs", "Writer", "Writing", "Written", "allowed"]
@@ -132,16 +133,17 @@ class Writing(nn.Module):
     Raises:
         ConfigError: A number out of its range, a ``coverage`` with one beam; in the search one for a model without
             attention.
+        DataError: In the search, a network that answers NaN.
     """
 
     def __init__(
         self, writer: Writer, *, beams: int = 5, penalty: float = 1.0, coverage: float = 0.0, longest: int = 100
     ) -> None:
         super().__init__()
-        if beams < 1 or longest < 1 or penalty < 0 or coverage < 0:
+        if beams < 1 or longest < 1 or not (0 <= penalty < math.inf and 0 <= coverage < math.inf):
             raise ConfigError(
                 f"beams={beams}, longest={longest}, penalty={penalty:g}, coverage={coverage:g}: expected 1 or more, 1 "
-                "or more, and numbers that are not negative"
+                "or more, and finite numbers that are not negative"
             )
         if beams == 1 and coverage:
             raise ConfigError(f"coverage={coverage:g} chooses among texts; with one beam there is one, so leave it out")
@@ -216,6 +218,8 @@ class Writing(nn.Module):
         for _ in range(self.longest):
             logits, state = self.writer.step(token, state)
             logs = allowed(logits)
+            if not fixed:
+                refuse_nan(logs, open_)
             token = torch.where(open_, logs.argmax(1), 0)
             nats = nats - torch.where(open_, logs.gather(1, token[:, None])[:, 0], 0).double()
             written.append(token)
