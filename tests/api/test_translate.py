@@ -5,6 +5,7 @@ import torch
 
 from netsmith.api.network import Network
 from netsmith.api.translate import translate
+from netsmith.core.errors import DataError
 from netsmith.data.multi30k_multilingual import Multi30kMultilingual
 from netsmith.layers.writing import Writing
 from netsmith.models.translation.pointer_generator import PointerGenerator
@@ -40,3 +41,17 @@ def test_copied_words_are_those_of_the_text_that_was_read(copying, text, sign):
         copying.module.writer.scores.out.weight.div_(50 * sign)
     assert asked == marked | {"source": text}
     assert set(asked["tokens"]) <= {"<2fr>", *text.split()}
+
+
+@pytest.mark.parametrize(
+    ("numbers", "says"),
+    [
+        (torch.tensor([[3, 5], [0, 0]]), "input 2 has no token: its numbers are all 0, which is padding"),
+        ([[0, 0, 0]], "input 1 has no token"),
+        (torch.zeros(2, 0, dtype=torch.int64), "input 1 has no token"),
+        (torch.zeros(0, 3, dtype=torch.int64), "the list of inputs is empty"),
+    ],
+)
+def test_rows_without_a_token_are_refused(copying, numbers, says):
+    with pytest.raises(DataError, match=says):
+        copying.predict(numbers)

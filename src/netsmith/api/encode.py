@@ -143,6 +143,8 @@ def _numbers(values: Any, inputs: Inputs, *, missing: Missing) -> Tensor:
         raise DataError(f"expected values in {low:g}..{high:g}, got {array.min():g}..{array.max():g}")
     if dtype is np.int64 and (array != np.floor(array)).any():
         raise DataError("a token is not a whole number; expected positions in the vocabulary")
+    if inputs.kind == "text" and not (some := array.reshape(len(array), math.prod(array.shape[1:])).any(1)).all():
+        raise DataError(f"input {int(np.argmin(some)) + 1} has no token: its numbers are all 0, which is padding")
     if np.abs(array[np.isfinite(array)]).max(initial=0) > np.finfo(np.float32).max:
         raise DataError("a number does not fit into 32 bits")
     return torch.from_numpy(array.astype(dtype))
