@@ -30,6 +30,8 @@ def runs(tmp_path_factory):
     package.train("bahdanau_multi30k", name="seeing", sets=SMALL, root=root, notice=lambda _: None)
     blind = {**SMALL, "steps": 2, "evaluate_every": 2}
     package.train("bahdanau_multi30k:plain", name="blind", sets=blind, root=root, notice=lambda _: None)
+    counted = {"data.twin": True, "method.model.model1": 2, "method.model.model2": 2}
+    package.train("phrase_based_multi30k", name="counted", sets=counted, root=root, notice=lambda _: None)
     return root
 
 
@@ -81,6 +83,9 @@ def test_scores_are_those_of_the_search_and_do_not_depend_on_company(runs):
         ("{0}/seeing a --alignments {0}/x.png", "a file that ends in .html"),
         ("{0}/blind a --alignments {0}/x.html", "blind has no attention"),
         ("{0}/blind a --coverage 0.2", "has no attention; leave it out"),
+        ("{0}/counted a --beams 2", "counted is no neural network that goes token by token"),
+        ("{0}/counted a --penalty 1 --coverage 0.2", "leave out penalty and coverage"),
+        ("{0}/counted a --alignments {0}/x.html", "leave out alignments"),
     ],
 )
 def test_what_cannot_be_is_refused_in_a_line(netsmith, runs, line, message):
@@ -88,6 +93,15 @@ def test_what_cannot_be_is_refused_in_a_line(netsmith, runs, line, message):
     assert found.code == 2
     assert message in found.err
     assert "Traceback" not in found.err
+
+
+def test_a_translator_of_phrases_translates_as_it_predicts(netsmith, runs):
+    texts = twin_sentences("en", "test")[:3]
+    found = json.loads(netsmith(f"translate {runs}/counted", *texts, "--json").out)
+    predicted = package.load(runs / "counted", notice=lambda _: None).predict(texts)
+    assert [one.pop("source") for one in found] == texts
+    assert found == predicted
+    assert all(one["text"] for one in found)
 
 
 def test_texts_that_are_too_long_or_empty_are_named(runs):

@@ -84,6 +84,13 @@ class Network:
         declare = getattr(self.module, "landmarks", None)
         return dict(declare()) if callable(declare) else {}
 
+    @property
+    def writes_texts(self) -> bool:
+        """Whether it writes a text for a text, by whatever search."""
+        inputs, outputs = self.spec.inputs, self.spec.outputs
+        whole = isinstance(self.module, Writing) or (outputs.kind == "tokens" and bool(outputs.steps))
+        return inputs.kind == "text" and len(inputs.shape) == 1 and whole and self.task is not None
+
     def example(self, batch: int = 1, *, seed: int = 0) -> Any:
         """Return a random raw batch of the schema's shape and range: for tracing, measuring and proofs."""
         inputs = self.spec.inputs

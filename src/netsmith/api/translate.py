@@ -41,29 +41,23 @@ def translate(
 
     Returns:
         Of each text ``source``, ``text``, ``tokens``, and the ``score``: log-probability over length penalty, and
-        coverage. With ``align`` also ``source_tokens`` and ``attention``, a row for each of the tokens and one for the
-        end, whose numbers sum to 1.
+        coverage (not of a model with a search of its own, as that of phrases). With ``align`` also ``source_tokens``
+        and ``attention``, a row for each of the tokens and one for the end, whose numbers sum to 1.
 
     Raises:
-        UnsupportedError: The network writes no text for a text; or has no attention to show.
+        UnsupportedError: The network writes no text for a text; has no attention to show; or a setting of the search
+            for one that has a search of its own.
         DataError: A text without a token, or with more than the network reads; names its place (1-based).
         UnknownNameError: A language that it was not taught to write.
         ConfigError: No language where one is needed; a setting out of its range, or a coverage where there is no
             attention or one beam.
     """
-    own = network.module
-    if not isinstance(own, Writing) or network.spec.inputs.kind != "text" or network.task is None:
+    if not network.writes_texts or network.task is None:
         raise UnsupportedError(
             f"{network.name} writes no text for a text (it takes {network.spec.inputs.kind} inputs and answers with "
             f"{network.spec.outputs.kind}); use predict"
         )
-    writing = Writing(
-        own.writer,
-        beams=own.beams if beams is None else beams,
-        penalty=own.penalty if penalty is None else penalty,
-        coverage=(own.coverage if beams != 1 else 0.0) if coverage is None else coverage,
-        longest=own.longest,
-    ).eval()
+    writing = _searching(network, beams=beams, penalty=penalty, coverage=coverage, align=align)
     cut, most = cutter(tokenizer_of(network.spec.inputs)), network.spec.inputs.max_length
     marked = addressed(network, texts, to=to)
     read = [cut(text) for text in marked]
@@ -75,15 +69,42 @@ def translate(
     found: list[dict[str, Any]] = []
     for at in range(0, len(texts), _TEXTS):
         some = marked[at : at + _TEXTS]
+        raw = network.encode(some)
         with torch.no_grad():
-            written = writing.search(network.shipped.preprocess(network.encode(some)), attention=align)
-        if align and written.attention is None:
+            written = None if writing is None else writing.search(network.shipped.preprocess(raw), attention=align)
+        if align and written is not None and written.attention is None:
             raise UnsupportedError(f"{network.name} has no attention: it sees a text as a whole")
-        rows = network.named(network.task.decode(written.tokens[:, 0], network.spec.outputs), some)
+        tokens = network(raw) if written is None else written.tokens[:, 0]
+        rows = network.named(network.task.decode(tokens, network.spec.outputs), some)
         for row, (text, shown) in enumerate(zip(texts[at : at + _TEXTS], rows, strict=True)):
-            one = {"source": text, **shown, "score": float(written.scores[row, 0])}
-            if written.attention is not None:
+            one = {"source": text, **shown}
+            if written is not None:
+                one["score"] = float(written.scores[row, 0])
+            if written is not None and written.attention is not None:
                 seen = written.attention[row, : int(written.lengths[row, 0]), : len(read[at + row])]
                 one |= {"source_tokens": read[at + row], "attention": seen.tolist()}
             found.append(one)
     return found
+
+
+def _searching(
+    network: Network, *, beams: int | None, penalty: float | None, coverage: float | None, align: bool
+) -> Writing | None:
+    """Return the network's writer with its search set; None where it searches in a way of its own."""
+    own = network.module
+    if isinstance(own, Writing):
+        return Writing(
+            own.writer,
+            beams=own.beams if beams is None else beams,
+            penalty=own.penalty if penalty is None else penalty,
+            coverage=(own.coverage if beams != 1 else 0.0) if coverage is None else coverage,
+            longest=own.longest,
+        ).eval()
+    asked = {"beams": beams, "penalty": penalty, "coverage": coverage, "alignments": align or None}
+    given = [name for name, value in asked.items() if value is not None]
+    if given:
+        raise UnsupportedError(
+            f"{network.name} is no neural network that goes token by token, and searches in its own way; leave out "
+            f"{' and '.join(given)}"
+        )
+    return None
