@@ -31,6 +31,8 @@ def test_a_language_is_asked_for_once():
         (("<2de>", "<2fr>"), ["<2de> a", "<2xx> a"], "", UnknownNameError, "no target language of net named 'xx'"),
         (("<2de>", "<2fr>"), ["<2de> a", "a"], "", ConfigError, "net writes de, fr; say which one: --to de"),
         (("<2de>", "<2fr>"), ["a", "<2de> a"], "fr", DataError, "text 2 begins with <2de>, and --to fr is given"),
+        ((), ["a", 7], "", DataError, "text 2: expected a text, got int"),
+        (("<2de>", "<2fr>"), [None], "", DataError, "text 1: expected a text, got NoneType"),
         ((), ["a"], "de", UnsupportedError, "net writes one language alone; leave out --to de"),
     ],
 )

@@ -26,8 +26,11 @@ def addressed(network: Network, texts: Sequence[str], *, to: str = "") -> list[s
         UnsupportedError: ``to`` for a network that writes one language alone.
         UnknownNameError: A language that it was not taught to write.
         ConfigError: No language where one is needed.
-        DataError: A text that begins with a mark where ``to`` is given; names its place (1-based).
+        DataError: What is no text, or a text that begins with a mark where ``to`` is given; names its place (1-based).
     """
+    for number, text in enumerate(texts, start=1):
+        if not isinstance(text, str):
+            raise DataError(f"text {number}: expected a text, got {type(text).__name__}")
     known = target_languages(network.spec.inputs.vocabulary)
     if not known:
         if to:
