@@ -55,3 +55,10 @@ def test_copied_words_are_those_of_the_text_that_was_read(copying, text, sign):
 def test_rows_without_a_token_are_refused(copying, numbers, says):
     with pytest.raises(DataError, match=says):
         copying.predict(numbers)
+
+
+def test_a_text_that_is_too_long_is_refused_by_predict_as_by_translate(copying):
+    texts = ["<2de> A dog.", "<2de> " + "the " * 25_000]
+    for verb in (copying.predict, lambda values: translate(copying, values)):
+        with pytest.raises(DataError, match="text 2 has 25001 tokens, and copying reads 512; give it in parts"):
+            verb(texts)

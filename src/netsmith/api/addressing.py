@@ -1,14 +1,18 @@
-"""Texts for a network of several languages, with the mark that says which one it is to write."""
+"""Texts for a network that writes: with the mark of the language where it has several, and no longer than it reads."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from netsmith.api.network import Network
 from netsmith.core.errors import ConfigError, DataError, UnknownNameError, UnsupportedError
 from netsmith.layers.target_language import asked_for, target_languages
+from netsmith.layers.tokenize import cutter, tokenizer_of
 
-__all__ = ["addressed"]
+if TYPE_CHECKING:
+    from netsmith.api.network import Network
+
+__all__ = ["addressed", "cut_whole"]
 
 
 def addressed(network: Network, texts: Sequence[str], *, to: str = "") -> list[str]:
@@ -47,3 +51,19 @@ def addressed(network: Network, texts: Sequence[str], *, to: str = "") -> list[s
         if not to and not own:
             raise ConfigError(f"{network.name} writes {', '.join(known)}; say which one: --to {known[0]}")
     return [f"<2{to}> {text}" for text in texts] if to else list(texts)
+
+
+def cut_whole(network: Network, texts: Sequence[str]) -> list[list[str]]:
+    """Return the tokens of each text, none of which is left out: what is written of a part says so nowhere.
+
+    Raises:
+        DataError: A text with more tokens than the network reads; names its place (1-based).
+    """
+    cut, most = cutter(tokenizer_of(network.spec.inputs)), network.spec.inputs.max_length
+    found = [cut(text) for text in texts]
+    for number, tokens in enumerate(found, start=1):
+        if len(tokens) > most:
+            raise DataError(
+                f"text {number} has {len(tokens)} tokens, and {network.name} reads {most}; give it in parts"
+            )
+    return found

@@ -12,6 +12,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from netsmith.api.addressing import cut_whole
 from netsmith.api.encode import Missing, encode
 from netsmith.api.raw import Raw, as_batches, count, free_axes, parse_graphs, random_graphs, token_counts
 from netsmith.api.tagged_texts import joined, pieces_of, texts_of
@@ -125,7 +126,13 @@ class Network:
         return keyed_normal(keys, *self.spec.inputs.shape, stream="latent").float()
 
     def encode(self, values: Any) -> Any:
-        """Return the raw batch for some values; see :func:`netsmith.api.encode.encode`."""
+        """Return the raw batch for some values; see :func:`netsmith.api.encode.encode`.
+
+        Raises:
+            DataError: The values do not fit the schema; or a text is longer than what a network that writes one reads.
+        """
+        if self.writes_texts:
+            cut_whole(self, texts_of(values))
         return encode(values, self.spec.inputs, missing=self.missing)
 
     def __call__(self, raw: Raw, *, batch: int = 256) -> Tensor:

@@ -7,10 +7,10 @@ from typing import Any
 
 import torch
 
-from netsmith.api.addressing import addressed
+from netsmith.api.addressing import addressed, cut_whole
+from netsmith.api.encode import encode
 from netsmith.api.network import Network
-from netsmith.core.errors import DataError, UnsupportedError
-from netsmith.layers.tokenize import cutter, tokenizer_of
+from netsmith.core.errors import UnsupportedError
 from netsmith.layers.writing import Writing
 
 __all__ = ["translate"]
@@ -58,18 +58,12 @@ def translate(
             f"{network.spec.outputs.kind}); use predict"
         )
     writing = _searching(network, beams=beams, penalty=penalty, coverage=coverage, align=align)
-    cut, most = cutter(tokenizer_of(network.spec.inputs)), network.spec.inputs.max_length
     marked = addressed(network, texts, to=to)
-    read = [cut(text) for text in marked]
-    for number, tokens in enumerate(read, start=1):
-        if len(tokens) > most:
-            raise DataError(
-                f"text {number} has {len(tokens)} tokens, and {network.name} reads {most}; give it in parts"
-            )
+    read = cut_whole(network, marked)
     found: list[dict[str, Any]] = []
     for at in range(0, len(texts), _TEXTS):
         some = marked[at : at + _TEXTS]
-        raw = network.encode(some)
+        raw = encode(some, network.spec.inputs)
         with torch.no_grad():
             written = None if writing is None else writing.search(network.shipped.preprocess(raw), attention=align)
         if align and written is not None and written.attention is None:
