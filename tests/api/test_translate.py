@@ -1,14 +1,19 @@
 """Translating by a network that is at hand: copied words, what is refused, and what is said of unknown words."""
 
+import json
+
 import pytest
 import torch
 
 from netsmith.api.network import Network
 from netsmith.api.translate import translate
-from netsmith.core.errors import DataError
+from netsmith.core.errors import ConfigError, DataError, UnknownNameError
 from netsmith.data.multi30k_multilingual import Multi30kMultilingual
 from netsmith.layers.writing import Writing
 from netsmith.models.translation.pointer_generator import PointerGenerator
+from netsmith.serve._answers import Answers
+from netsmith.serve._body import Refused
+from netsmith.serve._requests import Limits
 from netsmith.tasks.write import Write
 
 
@@ -62,3 +67,17 @@ def test_a_text_that_is_too_long_is_refused_by_predict_as_by_translate(copying):
     for verb in (copying.predict, lambda values: translate(copying, values)):
         with pytest.raises(DataError, match="text 2 has 25001 tokens, and copying reads 512; give it in parts"):
             verb(texts)
+
+
+def test_predict_and_serve_ask_for_the_language_as_translate_does(copying):
+    with pytest.raises(
+        ConfigError, match="writes de, fr; say which one: --to de of translate, or text 2 beginning with"
+    ):
+        copying.predict(["<2de> A dog.", "A dog."])
+    with pytest.raises(UnknownNameError, match="target language of copying named 'xx'"):
+        copying.predict(["<2xx> A dog."])
+    answers = Answers(copying, Limits())
+    with pytest.raises(Refused, match="say which one"):
+        answers(json.dumps({"inputs": ["A dog."]}).encode())
+    (served,) = json.loads(answers(json.dumps(answers.requests.example).encode()))["predictions"]
+    assert [served] == copying.predict(["<2de> an example"])

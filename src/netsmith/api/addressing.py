@@ -49,7 +49,10 @@ def addressed(network: Network, texts: Sequence[str], *, to: str = "") -> list[s
         if own and own not in known:
             raise UnknownNameError(f"target language of {network.name}", own, known)
         if not to and not own:
-            raise ConfigError(f"{network.name} writes {', '.join(known)}; say which one: --to {known[0]}")
+            raise ConfigError(
+                f"{network.name} writes {', '.join(known)}; say which one: --to {known[0]} of translate, or text "
+                f"{number} beginning with <2{known[0]}>"
+            )
     return [f"<2{to}> {text}" for text in texts] if to else list(texts)
 
 

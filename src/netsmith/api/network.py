@@ -12,7 +12,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from netsmith.api.addressing import cut_whole
+from netsmith.api.addressing import addressed, cut_whole
 from netsmith.api.encode import Missing, encode
 from netsmith.api.raw import Raw, as_batches, count, free_axes, parse_graphs, random_graphs, token_counts
 from netsmith.api.tagged_texts import joined, pieces_of, texts_of
@@ -130,9 +130,11 @@ class Network:
 
         Raises:
             DataError: The values do not fit the schema; or a text is longer than what a network that writes one reads.
+            ConfigError: A text that does not say which of the network's languages is to be written.
+            UnknownNameError: One asks for a language that the network was not taught to write.
         """
         if self.writes_texts:
-            cut_whole(self, texts_of(values))
+            cut_whole(self, addressed(self, texts_of(values)))
         return encode(values, self.spec.inputs, missing=self.missing)
 
     def __call__(self, raw: Raw, *, batch: int = 256) -> Tensor:

@@ -10,6 +10,7 @@ import zlib
 from typing import Any
 
 from netsmith.core.spec import Inputs
+from netsmith.layers.target_language import target_languages
 
 __all__ = ["example_body"]
 
@@ -28,6 +29,8 @@ def example_body(inputs: Inputs, *, texts: bool, files: bool) -> dict[str, Any]:
         return {"inputs": [_row(inputs)]}
     if texts and len(inputs.shape) > 1:
         return {"inputs": [{"query": "an example", "documents": ["this is an example", "this is none"]}]}
+    if texts and (languages := target_languages(inputs.vocabulary)):
+        return {"inputs": [f"<2{languages[0]}> an example"]}
     if texts:
         return {"inputs": [" ".join(inputs.vocabulary[2:10]) or "an example"]}
     if files and inputs.kind == "audio":
