@@ -65,6 +65,15 @@ def test_flickr8k_files_are_read_with_their_splits_and_all_captions(tmp_path):
     assert (source.judged("train", torch.arange(8)).targets["references"][0] != 0).any(1).sum() == 2
 
 
+def test_lemmas_beside_the_captions_are_passed_over(tmp_path):
+    flickr(tmp_path)
+    (tmp_path / "Flickr8k.lemma.token.txt").write_text("0_a.jpg#0\ta cat be of kind 0 .\n")
+    assert build(tmp_path).captions("train", 0) == ["A cat of kind 0 .", "A cat of kind 1 ."]
+    (tmp_path / "captions.txt").write_text("image,caption\n0_a.jpg,A thing\n")
+    with pytest.raises(DataError, match=r"holds Flickr8k\.token\.txt, captions\.txt; expected one of them"):
+        build(tmp_path)
+
+
 def test_what_is_written_is_the_target_one_place_later(drawn):
     batch = drawn.load("train", torch.arange(50), key=3)
     written, targets = batch.inputs["written"], batch.targets
@@ -125,6 +134,11 @@ def test_coco_files_are_read_and_pictures_found_in_the_folder_of_their_part(tmp_
     assert [(split.name, split.size) for split in source.spec.splits] == [("train", 5), ("dev", 1), ("test", 3)]
     assert source.captions("test", 1) == ["val 1", "val 4"]
     assert 0 < source.raw("test", torch.arange(3))[2, 0].float().mean() < 60
+    (tmp_path / "annotations" / "captions_train2014.json").write_text("{}")
+    with pytest.raises(
+        DataError, match=r"captions_train2014\.json, annotations/captions_train2017\.json; expected one"
+    ):
+        build(tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 
@@ -17,7 +17,7 @@ from netsmith.data._listing import is_picture
 __all__ = ["Captioned", "read_captions"]
 
 _TEXT_LIMIT = 512 * 2**20
-_TOKENS = re.compile(r"(^|/)[^/]*\.token(\.txt)?$")
+_TOKENS = re.compile(r"(^|/)(?![^/]*\.lemma\.)[^/]*\.token(\.txt)?$")  # the lemmas are no captions
 _SPLIT = re.compile(r"(^|/)[^/]*\.(train|dev|test)Images\.txt$")
 _COCO = re.compile(r"(^|/)captions_(train|val)[^/]*\.json$")
 _LAYOUTS = "Flickr8k.token.txt, captions.txt (image,caption) or annotations/captions_train*.json"
@@ -45,18 +45,19 @@ def read_captions(tree: Tree) -> dict[str, Captioned]:
     pictures may lie in any folder.
 
     Raises:
-        DataError: None of these, a line or an entry that is not as it should be (named), a picture that is missing.
+        DataError: None of these or several, a line or an entry that is not as it should be (named), a missing picture.
     """
     places = _Places(tree)
-    coco = {match[2]: name for name in tree.files if (match := _COCO.search(name))}
+    coco = _by_split(tree, _COCO)
     if coco:
         if "train" not in coco:
             raise DataError("holds captions_val*.json and no captions_train*.json", tree.path)
         names = {"train": "train", "val": "test"}
         return {names[part]: _coco(tree, coco[part], places) for part in ("train", "val") if part in coco}
-    name = next((name for name in tree.files if _TOKENS.search(name) or name.endswith("captions.txt")), "")
-    if not name:
+    found = [name for name in tree.files if _TOKENS.search(name) or name.endswith("captions.txt")]
+    if not found:
         raise DataError(f"holds no captions; expected {_LAYOUTS}", tree.path)
+    name = _only(found, tree)
     captions: dict[str, list[str]] = {}
     first: dict[str, int] = {}
     for row, picture, text in _rows(tree, name):
@@ -66,13 +67,13 @@ def read_captions(tree: Tree) -> dict[str, Captioned]:
         first.setdefault(picture, row)
     if not captions:
         raise DataError("holds no caption", name)
-    splits = {match[2]: other for other in tree.files if (match := _SPLIT.search(other))}
+    splits = _by_split(tree, _SPLIT)
     if not splits:
         return {"train": _chosen({picture: (name, row) for picture, row in first.items()}, captions, places)}
     if "train" not in splits:
         raise DataError(f"holds {', '.join(sorted(splits.values()))} and no *.trainImages.txt", tree.path)
     seen: dict[str, str] = {}
-    found: dict[str, Captioned] = {}
+    parts: dict[str, Captioned] = {}
     for split in ("train", "dev", "test"):
         if split not in splits:
             continue
@@ -86,8 +87,23 @@ def read_captions(tree: Tree) -> dict[str, Captioned]:
             wanted[line] = (splits[split], row)
         if not wanted:
             raise DataError("names no picture", splits[split])
-        found[split] = _chosen(wanted, captions, places)
-    return found
+        parts[split] = _chosen(wanted, captions, places)
+    return parts
+
+
+def _by_split(tree: Tree, pattern: re.Pattern[str]) -> dict[str, str]:
+    """Return the one file of each split, which is the second group of a pattern of names."""
+    found: dict[str, list[str]] = {}
+    for name in tree.files:
+        if match := pattern.search(name):
+            found.setdefault(match[2], []).append(name)
+    return {split: _only(names, tree) for split, names in found.items()}
+
+
+def _only(names: Sequence[str], tree: Tree) -> str:
+    if len(names) > 1:
+        raise DataError(f"holds {', '.join(names)}; expected one of them: take the others away", tree.path)
+    return names[0]
 
 
 class _Places:
