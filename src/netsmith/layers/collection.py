@@ -111,6 +111,21 @@ class WordVectors(nn.Module):
         table = nn.functional.normalize(self._padded(), dim=1)
         return tuple(nn.functional.embedding(some, table) for some in tokens)
 
+    def cosines(self, query: Tensor, documents: Tensor) -> Tensor:
+        """Return the cosines of a query's words with those of its documents, in full precision under autocast too.
+
+        In bfloat16 a vector's cosine with itself is off by up to 1/128: no exact match could be told.
+
+        Args:
+            query: Tokens ``(B, Q)``.
+            documents: Tokens ``(B, C, D)``.
+
+        Returns:
+            ``(B, C, Q, D)``.
+        """
+        with torch.autocast(self.weight.device.type, enabled=False):
+            return torch.einsum("bqe,bcde->bcqd", *self.unit(query, documents))
+
     def _padded(self) -> Tensor:
         if not isinstance(self.weight, nn.Parameter):
             return self.weight

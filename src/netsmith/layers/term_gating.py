@@ -49,5 +49,6 @@ class TermGating(nn.Module):
         Returns:
             ``(B, Q)``, 0 where there is no word; of a query without words all are 0.
         """
-        scores = (terms @ self.weight).masked_fill(~mask, torch.finfo(terms.dtype).min)  # (B, Q)
+        scores = terms @ self.weight  # (B, Q), of a shorter type under autocast
+        scores = scores.masked_fill(~mask, torch.finfo(scores.dtype).min)
         return scores.softmax(1) * mask

@@ -13,9 +13,11 @@ from netsmith.core.roles import ModelConfig
 from netsmith.core.spec import Inputs, Outputs, Spec, Step
 from netsmith.layers.bm25 import bm25_scores
 from netsmith.layers.candidates import ABSENT, pack
+from netsmith.layers.collection import WordVectors
 from netsmith.layers.inverted_index import InvertedIndex
 from netsmith.layers.kernel_pooling import kernel_centers
 from netsmith.models.matching.as_given import AsGiven
+from netsmith.tasks.rank import Rank
 
 VOCABULARY = 30
 CONFIGS = {
@@ -208,3 +210,29 @@ def test_the_order_given_is_kept_and_what_is_no_candidate_comes_last():
     assert scores.argsort(1, descending=True).tolist() == [[0, 2, 1], [0, 1, 2]]
     assert scores[0, 1] == ABSENT
     assert torch.equal(AsGiven.Config().build()(inputs.flip(2)), scores)  # it reads no word
+
+
+@pytest.mark.parametrize("name", ["drmm", "drmm_share", "knrm", "dssm", "cdssm"])
+def test_in_bfloat16_it_learns_and_exact_matches_are_still_told(name):
+    torch.manual_seed(0)
+    model = ModelConfig.load({**CONFIGS[name], "embedding_size": 50, "vocab_size": VOCABULARY}).build()
+    if getattr(model, "counts", None) is not None:
+        model.counts.count([torch.arange(2, 20)])
+    words = np.arange(2, 12)
+    batch = pack([[words, words, words + 12, words % 5 + 2]])
+    with torch.autocast("cpu", torch.bfloat16):
+        scores = model(batch)
+        loss = Rank.Config().build().loss(scores, torch.tensor([[1, 0, 0]])).total
+    loss.backward()
+    assert all(bool(one.grad.isfinite().all()) for one in model.parameters() if one.grad is not None)
+    assert any(bool(one.grad.any()) for one in model.parameters() if one.grad is not None)
+    torch.testing.assert_close(scores.float(), model(batch), rtol=0.03, atol=0.01)  # a lost bin is off by far more
+
+
+def test_cosines_of_words_are_in_full_precision_under_autocast():
+    vectors = WordVectors(500, 100, learned=False)
+    words = torch.arange(1, 500)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = vectors.cosines(words[:, None], words[:, None, None])
+    assert found.dtype == torch.float32
+    assert bool((found >= 1 - 1e-6).all())

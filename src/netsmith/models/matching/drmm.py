@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import ClassVar, Literal
 
-import torch
 from pydantic import Field
 from torch import Tensor, nn
 
@@ -85,12 +84,11 @@ class DRMM(nn.Module):
     def forward(self, inputs: Tensor) -> Tensor:
         """Return the scores."""
         query, documents, there = parted(inputs)
-        vectors, others = self.embedding.unit(query, documents)  # (B, Q, E), (B, C, D, E)
-        cosines = torch.einsum("bqe,bcde->bcqd", vectors, others)
+        cosines = self.embedding.cosines(query, documents)  # (B, C, Q, D)
         histograms = matching_histogram(
             cosines, (documents != 0)[:, :, None], bins=self.config.bins, form=self.config.histogram
         )  # (B, C, Q, bins)
-        judged = self.judge(histograms.to(vectors.dtype))[..., 0]  # (B, C, Q), Eq. 2
+        judged = self.judge(histograms)[..., 0]  # (B, C, Q), Eq. 2
         terms = self.embedding(query) if self.counts is None else self.counts(query)[..., None]
         gates = self.gate(terms, query != 0)  # (B, Q), Eq. 3
         return sealed((gates[:, None] * judged).sum(2), there)  # Eq. 1

@@ -73,8 +73,7 @@ class KNRM(nn.Module):
     def forward(self, inputs: Tensor) -> Tensor:
         """Return the scores."""
         query, documents, there = parted(inputs)
-        vectors, others = self.embedding.unit(query, documents)  # (B, Q, E), (B, C, D, E)
-        cosines = torch.einsum("bqe,bcde->bcqd", vectors, others)  # Eq. 2
+        cosines = self.embedding.cosines(query, documents)  # (B, C, Q, D), Eq. 2
         batch, count = there.shape
         pooled = kernel_pooling(
             cosines.flatten(0, 1),
