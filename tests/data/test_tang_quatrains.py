@@ -2,12 +2,14 @@
 
 import json
 import os
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from netsmith.core.errors import DataError
+from netsmith.data import tang_quatrains
 from netsmith.data._rhymes import _communities, rhyme_classes
 from netsmith.data.tang_quatrains import TangQuatrains, _divided, _official, _stanzas, poems_of
 
@@ -110,11 +112,50 @@ def test_nothing_that_rhymes_gives_no_classes():
     assert rhyme_classes([]) == rhyme_classes([["a"], ["b"], ["a", "b"]]) == {}
 
 
+def shares(source, parts):
+    """Return how many poems of training share a line with dev or test, how many of dev are in test, and the sizes."""
+    names = source.spec.outputs.names
+    lines = {}
+    for part in parts:
+        poems = "".join(names[sign] for sign in source.stream(part).tolist()).splitlines()
+        lines[part] = [set(re.split("[，。]", poem[1:])) - {""} for poem in poems]
+    held = {line for part in ("dev", "test") for poem in lines[part] for line in poem}
+    return (
+        sum(bool(poem & held) for poem in lines["train"]),
+        sum(poem in lines["test"] for poem in lines["dev"]),
+        [len(poems) for poems in lines.values()],
+    )
+
+
+@pytest.mark.parametrize("stanzas", [True, False])
+def test_no_poem_of_dev_or_test_stands_in_training_though_files_repeat_themselves(monkeypatch, stanzas):
+    poems = [tuple(chr(0x4E00 + 20 * number + line) * 5 for line in range(4)) for number in range(60)]
+    alike = [(poem[0], *(sign * 5 for sign in "甲乙丙")) for poem in poems]  # that share a line with each
+    monkeypatch.setattr(tang_quatrains, "_official", lambda: [*poems, *poems, *alike])
+    source = TangQuatrains.Config(stanzas=stanzas, min_count=1, batch=1).build()
+    parts = _divided(tang_quatrains._official())
+    assert not set(parts["dev"]) & set(parts["test"])
+    assert [len(set(of)) for part, of in parts.items() if part != "train"] == [len(parts["dev"]), len(parts["test"])]
+    held = {line for part in ("dev", "test") for poem in parts[part] for line in poem}
+    fit = sum(not held & set(poem) for poem in parts["train"])
+    assert 0 < fit < len(parts["train"])
+    text = "".join(source.spec.outputs.names[sign] for sign in source.stream("train").tolist())
+    assert text.count("\n") == fit
+
+
+@real
+@pytest.mark.parametrize("stanzas", [True, False])
+def test_no_real_poem_of_dev_or_test_stands_in_training(stanzas):
+    shared, twice, sizes = shares(TangQuatrains.Config(stanzas=stanzas, min_count=1).build(), ("train", "dev", "test"))
+    assert (shared, twice) == (0, 0)
+    assert sizes[1:] == [184, 184]
+
+
 @real
 def test_the_real_poems_rhyme_by_the_learned_classes():
     """The classes never saw the test quatrains; two endings drawn at random rhyme once in twenty times."""
     parts = _divided(_official())
-    assert {part: len(of) for part, of in parts.items()} == {"train": 8196, "dev": 185, "test": 185}
+    assert {part: len(of) for part, of in parts.items()} == {"train": 8196, "dev": 184, "test": 184}
     source = TangQuatrains.Config().build()
     classes = dict(zip(source.spec.outputs.names, source.spec.outputs.rhymes, strict=True))
     ends = [(poem[1][-1], poem[3][-1]) for poem in parts["test"]]

@@ -63,7 +63,8 @@ class TangQuatrains(StreamSource):
     """Poems as one text, character by character, each after the mark of its form: ``5床前明月光，疑是地上霜。...``.
 
     Of the 10,008 poems at hand those are read whose lines are all of five or all of seven characters, an even number of
-    lines, four at least, without a lacuna. 1,857 are quatrains, of which a tenth each is for dev and test. The other
+    lines, four at least, without a lacuna. 1,857 are quatrains, of which a tenth each is for dev and test (a poem that
+    stands there twice counts once). The other
     quatrains are for training, and with ``stanzas`` every four lines of the longer poems too (an eight-line poem is two
     stanzas that rhyme as quatrains do); what shares a line with dev or test is left out. Characters that come less than
     ``min_count`` times in training are ``<unk>``.
@@ -91,11 +92,8 @@ class TangQuatrains(StreamSource):
     def __init__(self, config: Config) -> None:
         poems = _twin() if config.twin else _official()
         parts = _divided(poems)
-        shown: dict[str, Sequence[Poem]] = {
-            part: [poem for poem in of if len(poem) == _LINES] for part, of in parts.items()
-        }
-        if config.stanzas:
-            shown["train"] = _stanzas(parts["train"], without=[*parts["dev"], *parts["test"]])
+        training = parts["train"] if config.stanzas else [poem for poem in parts["train"] if len(poem) == _LINES]
+        shown = parts | {"train": _stanzas(training, without=[*parts["dev"], *parts["test"]])}
         counts = Counter(sign for poem in shown["train"] for line in poem for sign in line)
         known = {sign for sign, count in counts.items() if count >= config.min_count}
         super().__init__(
@@ -147,15 +145,20 @@ def _official() -> list[Poem]:
 
 
 def _divided(poems: Sequence[Poem]) -> dict[str, list[Poem]]:
-    """Return the poems by split: of the quatrains that differ, a tenth each for dev and test."""
+    """Return the poems by split: of the quatrains a tenth each for dev and test, each poem once, of both in test."""
     quatrains = [place for place, poem in enumerate(poems) if len(poem) == _LINES]
     generator = torch.Generator().manual_seed(named_key(0, "split", "tang_quatrains"))
     drawn = [quatrains[place] for place in torch.randperm(len(quatrains), generator=generator).tolist()]
     tenth = len(drawn) // 10
     parts = {"dev": sorted(drawn[:tenth]), "test": sorted(drawn[tenth : 2 * tenth])}
     held = {place for places in parts.values() for place in places}
-    found = {part: [poems[place] for place in places] for part, places in parts.items()}
-    return {"train": [poem for place, poem in enumerate(poems) if place not in held]} | found
+    test = dict.fromkeys(poems[place] for place in parts["test"])
+    dev = dict.fromkeys(poems[place] for place in parts["dev"] if poems[place] not in test)
+    return {
+        "train": [poem for place, poem in enumerate(poems) if place not in held],
+        "dev": list(dev),
+        "test": list(test),
+    }
 
 
 def _stanzas(poems: Iterable[Poem], *, without: Iterable[Poem]) -> list[Poem]:
