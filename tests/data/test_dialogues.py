@@ -74,6 +74,27 @@ def test_files_that_are_given_are_the_splits(tmp_path):
     write(tmp_path / "test.jsonl", TALK, [{"text": "x"}, {"text": "y", "emotion": "awe"}])
     with pytest.raises(DataError, match=r"test\.jsonl, row 2: the emotion 'awe' is in no training turn"):
         Dialogues.Config(path=str(tmp_path)).build()
+    source = Dialogues.Config(path=str(tmp_path), emotion=False, batch=1).build()
+    assert source.emotions == ()
+    write(tmp_path / "val.jsonl", TALK, TALK, [{"text": "x"}, {"text": "y", "emotion": "awe"}])
+    with pytest.raises(DataError, match=r"val\.jsonl, row 3: the emotion 'awe' is in no training turn, .* dev"):
+        Dialogues.Config(path=str(tmp_path)).build()
+
+
+def test_emotions_are_those_of_the_training_part_of_one_file(tmp_path):
+    known = refused = 0
+    for place in range(12):
+        talks = [TALK[:2]] * place + [[{"text": "x"}, {"text": "y", "emotion": "rage"}]] + [TALK[:2]] * (11 - place)
+        path = write(tmp_path / "talk.jsonl", *talks)
+        try:
+            source = Dialogues.Config(path=str(path), batch=1).build()
+        except DataError as error:
+            assert re.search(rf"talk\.jsonl, row {place + 1}: the emotion 'rage' is in no training turn", str(error))  # noqa: PT017
+            refused += 1
+        else:
+            assert any(source_text.startswith("<rage>") for source_text, _ in texts(source))
+            known += 1
+    assert (known, refused) == (10, 2)
 
 
 @pytest.mark.parametrize(

@@ -50,20 +50,21 @@ class Dialogues(DialogueSource):
 
     def __init__(self, config: Config) -> None:
         if config.twin:
-            given = {"train": drawn_dialogues("own", 800, seed=0)}
+            given, files = {"train": drawn_dialogues("own", 800, seed=0)}, {"train": "twin"}
         elif not config.path:
             raise ConfigError("Dialogues.Config.path is empty; expected a .jsonl file or a folder (--data PATH)")
         else:
-            given = _given(Path(config.path))
+            given, files = _given(Path(config.path))
         kinds = {split: torch.zeros(len(found), dtype=torch.int64) for split, found in given.items()}
         at, made = divide(kinds, dev=config.dev, test=config.test, seed=config.split_seed)
         dialogues = {split: [given[origin][int(one)] for one in where] for split, (origin, where) in at.items()}
-        emotions = emotions_of(given["train"])
-        for split, found in given.items():
+        emotions = emotions_of(dialogues["train"])
+        for split, found in dialogues.items():
             strange = [(one.row, name) for one in found for name in emotions_of([one]) if name not in emotions]
-            if strange:
-                row, name = strange[0]
-                raise DataError(f"the emotion {name!r} is in no training turn", f"{split}.jsonl", row)
+            if strange and config.emotion:
+                row, name = min(strange)
+                what = f"the emotion {name!r} is in no training turn, and one of {split} has it"
+                raise DataError(f"{what}; rename it, or set data.emotion=false", files[at[split][0]], row)
         super().__init__(
             config,
             dataset=Path(config.path).name or "dialogues",
@@ -95,14 +96,15 @@ def read_dialogues(path: Path) -> list[Dialogue]:
     return found
 
 
-def _given(path: Path) -> Mapping[str, list[Dialogue]]:
+def _given(path: Path) -> tuple[Mapping[str, list[Dialogue]], Mapping[str, str]]:
+    """Return the dialogues of the splits that are given, and the names of their files."""
     if not path.is_dir():
-        return {"train": read_dialogues(path)}
+        return {"train": read_dialogues(path)}, {"train": path.name}
     names = {"train": "train", "dev": "dev", "val": "dev", "test": "test"}
     files = {split: path / f"{name}.jsonl" for name, split in names.items() if (path / f"{name}.jsonl").is_file()}
     if "train" not in files:
         raise DataError("holds no train.jsonl", path)
-    return {split: read_dialogues(file) for split, file in files.items()}
+    return {split: read_dialogues(file) for split, file in files.items()}, {of: file.name for of, file in files.items()}
 
 
 def _turns(line: str, name: str, row: int) -> tuple[Turn, ...]:
