@@ -1,5 +1,6 @@
 """Readers of dialogues: which turns are answers, what is read before each, and bad lines."""
 
+import itertools
 import json
 import re
 
@@ -13,7 +14,7 @@ from netsmith.data._sniff import describe
 from netsmith.data.captions import Captions
 from netsmith.data.dialogues import Dialogues, read_dialogues
 from netsmith.data.emotional_dialogues import EMOTIONS, EmotionalDialogues, drawn_dialogues
-from netsmith.layers.dialogue_text import FIRST_EMOTION, TURN_NUMBER
+from netsmith.layers.dialogue_text import FIRST_EMOTION, TURN_NUMBER, dialogue_text
 
 TALK = [
     {"text": "Hello .", "speaker": "ann"},
@@ -95,6 +96,13 @@ def test_emotions_are_those_of_the_training_part_of_one_file(tmp_path):
             assert any(source_text.startswith("<rage>") for source_text, _ in texts(source))
             known += 1
     assert (known, refused) == (10, 2)
+
+
+def test_nobody_can_write_a_mark():
+    for size in range(1, 8):
+        for signs in itertools.product("<>a ", repeat=size):
+            assert not re.search(r"<\w+>", dialogue_text(["".join(signs)]))
+    assert dialogue_text(["<<turn>> <t<ur>n> a<b 1 > 0", "<3"]) == "turn turn a<b 1 > 0 <turn> <3"
 
 
 @pytest.mark.parametrize(

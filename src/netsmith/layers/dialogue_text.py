@@ -16,7 +16,8 @@ TURN_NUMBER = 3
 FIRST_EMOTION = 4
 """The number of the first emotion's mark; the others follow."""
 
-_MARK = re.compile(r"<(\w+)>")
+_MARK = re.compile(r"<\w+>")
+_AROUND = re.compile(r"[\w<>]+")
 _NAME = re.compile(r"\w+")
 
 
@@ -46,5 +47,10 @@ def dialogue_text(turns: Sequence[str], *, emotion: str = "") -> str:
         >>> dialogue_text(["my cat is called tom", "a <nice> name !"], emotion="joy")
         '<joy> my cat is called tom <turn> a nice name !'
     """
-    said = f" {TURN} ".join(_MARK.sub(r"\1", " ".join(turn.split())) for turn in turns)
+    said = f" {TURN} ".join(_AROUND.sub(_bare, " ".join(turn.split())) for turn in turns)
     return f"{emotion_mark(emotion)} {said}" if emotion else said
+
+
+def _bare(piece: re.Match[str]) -> str:
+    """Return a piece without blanks, and if it holds a mark without any bracket: of <<turn>> no <turn> is left."""
+    return piece[0].replace("<", "").replace(">", "") if _MARK.search(piece[0]) else piece[0]
