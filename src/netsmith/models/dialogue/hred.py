@@ -88,6 +88,7 @@ class Hred(Writer):
         self.emotion = nn.Embedding(emotions, mood) if mood else None
         self.encoder = nn.GRU(words, size, batch_first=True)
         self.context = nn.GRU(size, config.context_size, batch_first=True)
+        self.context.weight_hh_l0.requires_grad_(config.turns > 1)  # of one turn nothing comes before
         self.first = nn.Linear(config.context_size, size)
         self.writing = nn.Embedding(int(config.num_outputs), words)
         self.decoder = nn.GRU(words + mood, size, batch_first=True)
