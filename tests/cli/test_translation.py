@@ -1,6 +1,7 @@
 """Translating with a run: the verb, its page, what it refuses; the file takes the likeliest token each time."""
 
 import json
+import shlex
 
 import numpy as np
 import pytest
@@ -102,6 +103,22 @@ def test_a_translator_of_phrases_translates_as_it_predicts(netsmith, runs):
     assert [one.pop("source") for one in found] == texts
     assert found == predicted
     assert all(one["text"] for one in found)
+
+
+@pytest.mark.parametrize("name", ["seeing", "counted"])
+def test_a_text_without_a_known_token_is_noticed(netsmith, runs, name, tmp_path):
+    known = twin_sentences("en", "test")[0]
+    found = netsmith(f"translate {runs}/{name} {shlex.quote(known)} 漢字 '漢字 dog.' --json")
+    rows = json.loads(found.out)
+    assert [row["unknown"] for row in rows[:2]] == [0, 1]
+    assert 0 < rows[2]["unknown"] < 1
+    assert f"text 2: {name} knows no token of it" in found.err
+    file = tmp_path / "texts.txt"
+    file.write_text(f"漢字\n{known}\n≠\n", encoding="utf-8")
+    predicted = netsmith(f"predict {runs}/{name} {file} --json")
+    assert [row["unknown"] for row in json.loads(predicted.out)] == [1, 0, 1]
+    assert f"texts 1, 3: {name} knows no token of it" in predicted.err
+    assert "knows no token" not in netsmith(f"translate {runs}/{name} {shlex.quote(known)}").err
 
 
 def test_texts_that_are_too_long_or_empty_are_named(runs):

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
 
 from netsmith.core.errors import ConfigError, DataError, UnknownNameError, UnsupportedError
+from netsmith.layers.reading import END_NUMBER
+from netsmith.layers.subwords import BLANK
 from netsmith.layers.target_language import asked_for, target_languages
 from netsmith.layers.tokenize import cutter, tokenizer_of
 
 if TYPE_CHECKING:
     from netsmith.api.network import Network
 
-__all__ = ["addressed", "cut_whole"]
+__all__ = ["addressed", "cut_whole", "unknown_shares", "unknown_words"]
 
 
 def addressed(network: Network, texts: Sequence[str], *, to: str = "") -> list[str]:
@@ -70,3 +75,31 @@ def cut_whole(network: Network, texts: Sequence[str]) -> list[list[str]]:
                 f"text {number} has {len(tokens)} tokens, and {network.name} reads {most}; give it in parts"
             )
     return found
+
+
+def unknown_shares(tokens: Tensor, vocabulary: Sequence[str]) -> list[float]:
+    """Return of each text the share of its tokens that a vocabulary lacks; marks of languages and blanks do not count.
+
+    Args:
+        tokens: ``(B, L)`` int64: 0 padding, 1 unknown, from the vocabulary's size on what is copied.
+        vocabulary: Tokens by number.
+
+    Example:
+        >>> words = ("<pad>", "<unk>", "<eos>", "<2de>", "dog")
+        >>> unknown_shares(torch.tensor([[3, 1, 5], [3, 4, 1], [4, 0, 0]]), words)
+        [1.0, 0.5, 0.0]
+    """
+    marks = range(END_NUMBER + 1, END_NUMBER + 1 + len(target_languages(vocabulary)))
+    silent = torch.tensor([0, *marks, *(number for number, token in enumerate(vocabulary) if token == BLANK)])
+    said = ~torch.isin(tokens, silent.to(tokens.device))
+    unknown = said & ((tokens == 1) | (tokens >= max(len(vocabulary), 2)))
+    return (unknown.sum(1).double() / said.sum(1).clamp(min=1)).tolist()
+
+
+def unknown_words(found: Sequence[dict[str, Any]], *, name: str) -> str:
+    """Return the notice about answers to texts without a token that the network knows; empty where there are none."""
+    lost = [str(number) for number, one in enumerate(found, start=1) if one.get("unknown") == 1]
+    if not lost:
+        return ""
+    which = f"text {lost[0]}" if len(lost) == 1 else f"texts {', '.join(lost[:8])}{', ...' if len(lost) > 8 else ''}"
+    return f"{which}: {name} knows no token of it; what it writes says nothing of what it read"

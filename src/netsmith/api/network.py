@@ -12,7 +12,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from netsmith.api.addressing import addressed, cut_whole
+from netsmith.api.addressing import addressed, cut_whole, unknown_shares
 from netsmith.api.encode import Missing, encode
 from netsmith.api.raw import Raw, as_batches, count, free_axes, parse_graphs, random_graphs, token_counts
 from netsmith.api.tagged_texts import joined, pieces_of, texts_of
@@ -195,6 +195,7 @@ class Network:
     def answers(self, raw: Raw, *, batch: int = 256) -> list[dict[str, Any]]:
         """Return one readable prediction per example of a raw batch; of a language model how likely each text is, too.
 
+        Of a network that writes a text for a text also ``unknown``: the share of what it read that it does not know.
         Of a tagger's padding, zeros at the end of a row of tokens by their vocabulary, nothing is said.
 
         Raises:
@@ -203,6 +204,9 @@ class Network:
         """
         if not isinstance(self.module, Reading):
             predictions = self.decode(self(raw, batch=batch))
+            if self.writes_texts and isinstance(raw, Tensor):
+                shares = unknown_shares(raw, self.spec.inputs.vocabulary)
+                return [{**one, "unknown": share} for one, share in zip(predictions, shares, strict=True)]
             if self.task is None or self.spec.outputs.kind != "tags" or not self.spec.inputs.vocabulary:
                 return predictions
             return self.task.unpadded(predictions, token_counts(raw))

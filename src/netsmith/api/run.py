@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from netsmith.api import training
+from netsmith.api.addressing import unknown_words
 from netsmith.api.commands import on_run
 from netsmith.api.encode import missing_policy
 from netsmith.api.experiments import Found, find, wanted_code
@@ -117,7 +118,7 @@ class Run:
 
     def predict(self, values: Any) -> list[dict[str, Any]]:
         """Return one readable prediction per example; see :meth:`netsmith.api.network.Network.predict`."""
-        return self.network.predict(values)
+        return self._noticed(self.network.predict(values))
 
     def generate(self, prompt: str = "", **settings: Any) -> list[dict[str, Any]]:
         """Return texts that go on from a prompt, where the run is of a language model.
@@ -148,7 +149,14 @@ class Run:
             **settings: Of :func:`netsmith.api.translate.translate`: ``to``, ``beams``, ``penalty``,
                 ``coverage``, ``align``.
         """
-        return translate(self.network, texts, **settings)
+        return self._noticed(translate(self.network, texts, **settings))
+
+    def _noticed(self, found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Return answers, after a notice where what was read is unknown altogether to a network that writes texts."""
+        lost = unknown_words(found, name=self.path.name) if self.network.writes_texts else ""
+        if lost:
+            self.notice(lost)
+        return found
 
     def explain(self, source: Any = None, *, method: str = "", count: int = 8, segments: str = "grid") -> Any:
         """Write pictures and a page that show why the product decides as it does.

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from netsmith.api.addressing import addressed, cut_whole
+from netsmith.api.addressing import addressed, cut_whole, unknown_shares
 from netsmith.api.encode import encode
 from netsmith.api.network import Network
 from netsmith.core.errors import UnsupportedError
@@ -40,9 +40,10 @@ def translate(
         align: Also say what each token looked at.
 
     Returns:
-        Of each text ``source``, ``text``, ``tokens``, and the ``score``: log-probability over length penalty, and
-        coverage (not of a model with a search of its own, as that of phrases). With ``align`` also ``source_tokens``
-        and ``attention``, a row for each of the tokens and one for the end, whose numbers sum to 1.
+        Of each text ``source``, ``text``, ``tokens``, ``unknown``: the share of the source's tokens that the network
+        does not know, in 0..1, and the ``score``: log-probability over length penalty, and coverage (not of a model
+        with a search of its own, as that of phrases). With ``align`` also ``source_tokens`` and ``attention``, a row
+        for each of the tokens and one for the end, whose numbers sum to 1.
 
     Raises:
         UnsupportedError: The network writes no text for a text; has no attention to show; or a setting of the search
@@ -70,8 +71,9 @@ def translate(
             raise UnsupportedError(f"{network.name} has no attention: it sees a text as a whole")
         tokens = network(raw) if written is None else written.tokens[:, 0]
         rows = network.named(network.task.decode(tokens, network.spec.outputs), some)
-        for row, (text, shown) in enumerate(zip(texts[at : at + _TEXTS], rows, strict=True)):
-            one = {"source": text, **shown}
+        shares = unknown_shares(raw, network.spec.inputs.vocabulary)
+        for row, (text, shown, share) in enumerate(zip(texts[at : at + _TEXTS], rows, shares, strict=True)):
+            one = {"source": text, **shown, "unknown": share}
             if written is not None:
                 one["score"] = float(written.scores[row, 0])
             if written is not None and written.attention is not None:
