@@ -147,6 +147,13 @@ def test_the_file_writes_what_one_beam_writes(runs, tmp_path):
         assert tokens.tolist() == network.module.greedy()(raw).tolist()
 
 
+def test_export_says_that_its_file_has_no_beams(netsmith, runs, tmp_path):
+    found = netsmith(f"export {runs}/blind --output {tmp_path}/model.onnx")
+    assert found.code == 0, found.err
+    says = "the file writes the likeliest token at each step; the run's figures are of a search with 5 beams"
+    assert f"note: {says}" in found.out.splitlines()
+
+
 def test_a_matrix_that_does_not_fit_its_words_is_refused():
     with pytest.raises(UserError, match="1 rows of \\[2\\] weights; expected 1 of 3"):
         alignment_chart([[0.5, 0.5]], source=["a", "b", "c"], target=["x"], title="t")

@@ -141,6 +141,8 @@ def export(path: str, *, output: str, choices: Mapping[str, Any], code: str, as_
     say(f"file: {found['path']} ({proof['bytes']:,} bytes, ONNX opset {proof['opset']}, any batch size{free})")
     allowed = f"{proof['tolerance']:g} allowed"
     say(f"proof: answers differ by at most {worst:.1e} relative at batches of {batches} ({allowed})")
+    if "note" in found:
+        say(f"note: {found['note']}")
     if "int8" in found:
         size = Path(found["int8_path"]).stat().st_size
         say(f"int8: {found['int8_path']} ({size:,} bytes){_int8_words(found['int8'])}")

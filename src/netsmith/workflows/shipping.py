@@ -14,6 +14,7 @@ from netsmith.api.raw import as_batches
 from netsmith.core.errors import ConfigError, UnknownNameError, UnsupportedError
 from netsmith.core.files import write_json
 from netsmith.layers.reading import Reading
+from netsmith.layers.writing import Writing
 from netsmith.measure.latency import Comparison, paired_latency
 from netsmith.measure.session import feeds_for, open_session, run_session
 from netsmith.workflows.int8 import Calibration, as_fed, calibration, quantized
@@ -198,6 +199,9 @@ def export_run(
     write_json(path.with_suffix(".onnx.json"), labels, sync=False)  # never the name of a file of somebody else's
     if isinstance(network.module, Reading):
         found |= {"step": export_step(network.module, path.with_suffix(".step.onnx"))}
+    if isinstance(network.module, Writing) and (beams := network.module.beams) > 1:
+        search = f"the run's figures are of a search with {beams} beams"
+        found |= {"note": f"the file writes the likeliest token at each step; {search}"}
     if batches:
         target = path.with_suffix(".int8.onnx")
         result = quantized(network, path, target, batches, method=method, judge=judge, max_drop=max_drop)
