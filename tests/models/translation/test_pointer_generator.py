@@ -97,7 +97,7 @@ def test_a_sure_generator_is_the_vocabularys_softmax() -> None:
     plain = _model(copying=False)
     plain.load_state_dict(model.state_dict(), strict=False)
     torch.testing.assert_close(logs[..., :_WORDS], plain(_SOURCE, _WRITTEN)[..., :_WORDS], rtol=0, atol=1e-12)
-    assert (logs[..., _WORDS:] == -torch.inf).all()
+    assert (logs[..., _WORDS:].exp() == 0).all()
 
 
 @torch.no_grad()
@@ -167,9 +167,41 @@ def test_the_gradient_of_a_mixture_is_right() -> None:
     source = torch.tensor([[3, 7, 3, 9], [6, 5, 8, 2]])
 
     def probabilities(logs: Tensor, weights: Tensor, share: Tensor) -> Tensor:
-        return mixed(logs.log_softmax(2), weights.softmax(2), source, share).exp()
+        return mixed(logs.log_softmax(2), weights.log_softmax(2), source, share).exp()
 
     assert torch.autograd.gradcheck(probabilities, (logs, weights, share))
+
+
+def test_a_mixture_in_logarithms_is_the_sum_of_probabilities() -> None:
+    generator = torch.Generator().manual_seed(4)
+    logs = torch.randn(2, 3, 6, generator=generator, dtype=torch.float64).mul(3).log_softmax(2)
+    source = torch.tensor([[3, 7, 3, 9, 3], [6, 5, 8, 5, 0]])
+    scores = torch.randn(2, 3, 5, generator=generator, dtype=torch.float64) * 3
+    weights = scores.masked_fill((source == 0)[:, None], -torch.inf).softmax(2)
+    odds = torch.randn(2, 3, generator=generator, dtype=torch.float64) * 4
+    share = odds.sigmoid()[..., None]
+    wanted = torch.nn.functional.pad(logs.exp() * share, (0, 5))
+    for row, tokens in enumerate(source.tolist()):
+        for at, token in enumerate(tokens):
+            wanted[row, :, token] += weights[row, :, at] * (1 - share[row, :, 0])
+    torch.testing.assert_close(mixed(logs, weights.log(), source, odds), wanted.log(), rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize("bias", [20.0, -90.0])
+def test_a_gate_that_float32_cannot_tell_from_its_end_still_learns(*, bias: float) -> None:
+    model = _model().float()
+    assert model.generates is not None
+    with torch.no_grad():
+        model.generates.bias.fill_(bias)
+    target = torch.tensor([[10, 5], [5, 2], [11, 12]])  # half must be copied, half cannot be
+    logs = model(_SOURCE, _WRITTEN[:, :2])
+    loss = torch.nn.functional.cross_entropy(logs.flatten(0, 1), target.flatten())
+    loss.backward()
+    assert 0.3 * abs(bias) < loss.item() < abs(bias) + 10
+    for name, parameter in model.named_parameters():
+        assert parameter.grad is not None, name
+        assert parameter.grad.isfinite().all(), name
+    assert float(model.generates.bias.grad) == pytest.approx(math.copysign(0.5, bias), rel=1e-4)
 
 
 def _spec(*, copies: bool, shared: bool = True) -> Spec:

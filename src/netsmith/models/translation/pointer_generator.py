@@ -18,7 +18,6 @@ from netsmith.layers.writing import Writer
 __all__ = ["Copying", "PointerGenerator", "mixed"]
 
 _UNKNOWN = 1
-_LEAST = 1e-30  # below it a probability has no gradient: its logarithm's would be infinite
 
 
 class Copying(NamedTuple):
@@ -197,48 +196,61 @@ class PointerGenerator(Writer):
         return self._read(s, vectors, state)
 
     def _read(self, s: Tensor, vectors: Tensor, state: Copying) -> _Read:
-        weights, costs, coverage = self._attend(s, state)  # (N, T, L)
+        attention, costs, coverage = self._attend(s, state)  # (N, T, L)
+        weights = attention.exp()
         context = weights @ state.states  # (N, T, 2 H), Eq. 3
         logs = self.head(self.dropout(self.mix(torch.cat([s, context], 2)))).log_softmax(2)  # Eq. 4
         if self.generates is None:
             generates = torch.ones_like(logs[..., 0])
             logs = nn.functional.pad(logs, (0, state.source.shape[1]), value=-torch.inf)
         else:
-            generates = self.generates(torch.cat([context, s, vectors], 2)).sigmoid()[..., 0]  # Eq. 8
-            logs = mixed(logs, weights, state.source, generates)
+            odds = self.generates(torch.cat([context, s, vectors], 2))[..., 0]
+            generates = odds.sigmoid()  # Eq. 8
+            logs = mixed(logs, attention, state.source, odds)
         return _Read(logs, weights, generates, costs, coverage)
 
     def _attend(self, queries: Tensor, state: Copying) -> tuple[Tensor, Tensor, Tensor]:
-        """Return the attention ``(N, T, L)``, what it costs ``(N, T)`` and the coverage after it."""
+        """Return the logarithm of the attention ``(N, T, L)``, what it costs ``(N, T)`` and the coverage after it."""
         padding = (state.source == 0)[:, None]
         if self.covered is None:
-            weights = self.scores(queries, state.keys).masked_fill(padding, -torch.inf).softmax(2)
-            return weights, weights.new_zeros(weights.shape[:2]), state.coverage
+            logs = self.scores(queries, state.keys).masked_fill(padding, -torch.inf).log_softmax(2)
+            return logs, logs.new_zeros(logs.shape[:2]), state.coverage
         coverage, found, costs = state.coverage, [], []
         for query in queries.split(1, dim=1):  # each step needs the attention of the one before
             told = state.keys + self.covered(coverage[..., None])  # Eq. 11
-            weights = self.scores(query, told).masked_fill(padding, -torch.inf).softmax(2)[:, 0]
+            logs = self.scores(query, told).masked_fill(padding, -torch.inf).log_softmax(2)[:, 0]
+            weights = logs.exp()
             costs.append(torch.minimum(weights, coverage).sum(1))  # Eq. 12
             coverage = coverage + weights  # Eq. 10
-            found.append(weights)
+            found.append(logs)
         return torch.stack(found, 1), torch.stack(costs, 1), coverage
 
 
-def mixed(logs: Tensor, weights: Tensor, source: Tensor, generates: Tensor) -> Tensor:
+def mixed(logs: Tensor, attention: Tensor, source: Tensor, odds: Tensor) -> Tensor:
     r"""Return the logarithm of :math:`p_{gen} P_{vocab}(w) + (1 - p_{gen}) \sum_{i: w_i = w} a_i` (Eq. 9).
+
+    All is computed in logarithms: a word keeps its gradient where p_gen is rounded to 0 or 1.
 
     Args:
         logs: ``(N, T, V)``, the logarithm of P_vocab.
-        weights: ``(N, T, L)``, the attention a; 0 at padding.
-        source: ``(N, L)`` int64, the sources' own tokens, below V + L.
-        generates: ``(N, T)``, p_gen.
+        attention: ``(N, T, L)``, the logarithm of a; at padding any number.
+        source: ``(N, L)`` int64, the sources' own tokens, below V + L; 0 at padding.
+        odds: ``(N, T)``, of which p_gen is the logistic function.
 
     Returns:
         ``(N, T, V + L)``; minus infinity where a token is impossible.
     """
-    length = weights.shape[2]
-    share = generates[..., None]
-    vocabulary = nn.functional.pad(logs.exp() * share, (0, length))  # (N, T, V + L)
-    places = source[:, None].expand_as(weights)
-    probabilities = vocabulary.scatter_add(2, places, weights * (1 - share))
-    return torch.where(probabilities > 0, probabilities.clamp(min=_LEAST).log(), -torch.inf)
+    length, size = source.shape[1], logs.shape[2] + source.shape[1]
+    there = source != 0
+    first = (source[:, :, None] == source[:, None]).int().argmax(2)  # (N, L), where each place's word first stands
+    group = first[:, None].expand_as(attention)
+    attention = attention.masked_fill(~there[:, None], 0.0)
+    high = attention.detach().scatter_reduce(2, group, attention.detach(), "amax").gather(2, group)
+    sums = torch.zeros_like(attention).scatter_add(2, group, (attention - high).exp()).gather(2, group)
+    copied = nn.functional.logsigmoid(-odds)[..., None] + high + sums.log()  # (N, T, L), of each place's word
+    written = nn.functional.logsigmoid(odds)[..., None] + logs
+    written = nn.functional.pad(written, (0, length + 1), value=-torch.inf)  # the last column takes what is double
+    leads = there & (first == torch.arange(length, device=source.device))
+    at = torch.where(leads, source, size)[:, None].expand_as(attention)
+    either = torch.stack([written.gather(2, at), copied]).logsumexp(0)
+    return written.scatter(2, at, either)[..., :size]
