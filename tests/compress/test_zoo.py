@@ -14,7 +14,6 @@ WORDS = torch.tensor([[3, 1, 4, 1, 5, 9, 2], [6, 5, 3, 0, 0, 0, 0]])
 
 
 _NONE = "no channel of this network can be cut"
-_PARTS = "an assignment to a part of a tensor"
 UNCUT = {
     # counts, weights or examples per pixel and class: inputs and outputs only
     **dict.fromkeys(("naive_bayes_digits", "adaline_digits", "perceptron_digits", "logistic_digits"), _NONE),
@@ -27,12 +26,20 @@ UNCUT = {
     # one matrix read in both directions, or tables looked up in: computed with, not layers
     "rbm_digits": "a weight or bias that is computed, not a parameter, in RBM",
     "drop_connect_digits": "a weight or bias that is computed, not a parameter, in hidden.0.drop_connect",
-    # potentials are written place by place, and padding into them
-    **dict.fromkeys(("bilstm_crf_resume", "bilstm_crf_segmenter_pfr", "crf_resume", "crf_segmenter_pfr"), _PARTS),
-    **dict.fromkeys(("tagger",), _PARTS),
+    # weights of features, counts and vectors of words: inputs and outputs only
+    **dict.fromkeys(("crf_resume", "crf_segmenter_pfr", "bm25_cranfield", "bm25_wikiqa"), _NONE),
+    **dict.fromkeys(("phrase_based_multi30k", "word2vec_wikitext2"), _NONE),
+    **dict.fromkeys(("drmm_cranfield", "drmm_wikiqa"), "a weight that is computed, not a parameter, in DRMM"),
+    "knrm_wikiqa": "a weight that is computed, not a parameter, in KNRM",  # both: vectors made to length 1
+    # gates of the decoder's cell are products taken apart
+    **dict.fromkeys(
+        ("bahdanau_multi30k", "gnmt_multi30k", "gnmt_multilingual_multi30k"), "is computed, not a parameter"
+    ),
     "rnn_ptb": "the operation torch.rnn_tanh",
     "structured_perceptron_resume": "a weight that is computed, not a parameter, in StructuredPerceptron",
 }
+LESS = {"pointer_hull": 0.75, "pointer_sorting": 0.75}
+"""What stays where it is more than 0.7: three quarters of their weights are the decoder's, whose inputs stay."""
 
 
 @pytest.mark.parametrize("name", recipes())
@@ -47,7 +54,7 @@ def test_the_product_of_a_recipe_is_cut(name):
     small, log = prune(network.module, example, ratio=0.5)
     assert log.proof[0]["error"] <= 1e-12
     before, after = (sum(p.numel() for p in net.parameters()) for net in (network.module, small))
-    assert after < 0.7 * before
+    assert after < LESS.get(name, 0.7) * before
 
 
 def test_a_bidirectional_lstm_loses_half_of_its_hidden_units():

@@ -141,6 +141,11 @@ def test_coco_files_are_read_and_pictures_found_in_the_folder_of_their_part(tmp_
         build(tmp_path)
 
 
+def _shortened(path):
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) * 3 // 4])
+
+
 @pytest.mark.parametrize(
     ("change", "says"),
     [
@@ -151,7 +156,8 @@ def test_coco_files_are_read_and_pictures_found_in_the_folder_of_their_part(tmp_
         (lambda f: (f / "Flickr_8k.devImages.txt").write_text("none.jpg\n"), r"devImages\.txt, row 1: .*no caption"),
         (lambda f: (f / "Flickr_8k.trainImages.txt").unlink(), r"no \*\.trainImages\.txt"),
         (lambda f: (f / "Flicker8k_Dataset" / "2_a.jpg").unlink(), r"trainImages\.txt, row 3: there is no picture"),
-        (lambda f: (f / "Flicker8k_Dataset" / "2_a.jpg").write_bytes(b"\xff\xd8"), r"2_a\.jpg.*damaged"),
+        (lambda f: (f / "Flicker8k_Dataset" / "2_a.jpg").write_bytes(b"\xff\xd8"), r"2_a\.jpg: is not a picture"),
+        (lambda f: _shortened(f / "Flicker8k_Dataset" / "2_a.jpg"), r"2_a\.jpg.*damaged"),
     ],
 )  # fmt: skip
 def test_bad_files_are_named_with_their_line(tmp_path, change, says):
