@@ -77,7 +77,7 @@ class SmallWriter(Writer):
 
     def __init__(self, config: Config) -> None:
         super().__init__()
-        self.attends = config.attends
+        self.config = config
         self.embedding = nn.Embedding(LETTERS, config.size)
         self.places = nn.Embedding(16, config.size)
         self.cell = nn.GRUCell(2 * config.size, config.size)
@@ -96,4 +96,7 @@ class SmallWriter(Writer):
         return self.head(hidden), state._replace(hidden=hidden, weights=weights)
 
     def attention(self, state: Memory) -> Tensor | None:
-        return state.weights if self.attends else None
+        return state.weights if self.config.attends else None
+
+    def attends(self) -> bool:
+        return self.config.attends

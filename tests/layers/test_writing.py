@@ -132,6 +132,6 @@ def test_what_cannot_be_is_refused(writer, source):
             Writing(lost(writer), beams=beams, longest=3)(source)
     blind = SmallWriter(SmallWriter.Config(attends=False)).double()
     with pytest.raises(ConfigError, match="SmallWriter has no attention"):
-        Writing(blind, beams=2, coverage=0.1)(source)
+        Writing(blind, beams=2, coverage=0.1)
     with pytest.raises(UnsupportedError, match=r"greedy\(\) form"):
         torch.jit.trace(Writing(writer, beams=2, longest=2), (source,))

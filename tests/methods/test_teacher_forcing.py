@@ -11,6 +11,7 @@ from netsmith.engine.experiment import Experiment
 from netsmith.layers.scheduled_sampling import own_share, sampled
 from netsmith.methods.teacher_forcing import TeacherForcing
 from netsmith.models.tabular.mlp import MLP
+from netsmith.models.translation.bahdanau import Bahdanau
 from netsmith.optim.adam import Adam
 from netsmith.tasks.write import Write
 from reversal import Reversal, SmallWriter
@@ -162,3 +163,14 @@ def test_a_model_that_writes_nothing_is_refused():
     config = engine().experiment.config.method.derive(model=MLP.Config(in_features=3, num_outputs=2))
     with pytest.raises(ConfigError, match="mlp is none"):
         config.build(spec=engine().experiment.spec)
+
+
+def test_a_coverage_of_a_model_without_attention_is_refused_before_any_data():
+    spec = engine().experiment.spec
+    sizes = {"embedding_size": 4, "hidden_size": 4, "readout_size": 4, "vocab_size": 9, "num_outputs": 9}
+    blind = TeacherForcing.Config(
+        model=Bahdanau.Config(attention="none", **sizes), task=Write.Config(), beams=2, coverage=0.2
+    )
+    with pytest.raises(ConfigError, match=r"coverage=0\.2: Bahdanau has no attention; leave it out"):
+        blind.build(spec=spec)
+    assert blind.derive(**{"model.attention": "additive"}).build(spec=spec).model.coverage == 0.2

@@ -58,6 +58,14 @@ class Writer(nn.Module, abc.ABC):
         """Return what the last step looked at, ``(N, L)``: rows sum to 1, 0 at padding; None where nothing is."""
         return None
 
+    def attends(self) -> bool:
+        """Return whether :meth:`attention` gives weights; a model that looks in one form alone overrides it."""
+        return type(self).attention is not Writer.attention
+
+    def bars_written(self) -> bool:
+        """Return whether a token that was written is impossible from then on."""
+        return False
+
 
 @runtime_checkable
 class Packs(Protocol):
@@ -131,8 +139,7 @@ class Writing(nn.Module):
         A source of B texts to ``(B, longest)`` int64: the end mark included, 0 behind it.
 
     Raises:
-        ConfigError: A number out of its range, a ``coverage`` with one beam; in the search one for a model without
-            attention.
+        ConfigError: A number out of its range, a ``coverage`` with one beam or for a model without attention.
         DataError: In the search, a network that answers NaN.
     """
 
@@ -147,6 +154,8 @@ class Writing(nn.Module):
             )
         if beams == 1 and coverage:
             raise ConfigError(f"coverage={coverage:g} chooses among texts; with one beam there is one, so leave it out")
+        if coverage and not writer.attends():
+            raise ConfigError(f"coverage={coverage:g}: {type(writer).__name__} has no attention; leave it out")
         self.writer = writer
         self.beams = beams
         self.penalty = penalty
@@ -235,10 +244,6 @@ class Writing(nn.Module):
             return allowed(logits), after
 
         first, state = following(_first(source), self.writer.begin(source))
-        if self.coverage and self.writer.attention(state) is None:
-            raise ConfigError(
-                f"coverage={self.coverage:g}: {type(self.writer).__name__} has no attention; leave it out"
-            )
         found = beam_search(
             following,
             first,

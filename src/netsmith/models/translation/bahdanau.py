@@ -144,6 +144,10 @@ class Bahdanau(Writer):
         """Return the weights of the last step, alpha; None of the model without attention."""
         return None if self.scores is None else state.weights
 
+    def attends(self) -> bool:
+        """Return whether the model has attention."""
+        return self.scores is not None
+
     def landmarks(self) -> dict[str, str]:
         """Return where the vectors of the words, the annotations and the head are."""
         return {"stem": "source_embedding", "features": "encoder", "head": "head"}
