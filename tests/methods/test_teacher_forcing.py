@@ -10,6 +10,7 @@ from netsmith.engine.engine import Engine
 from netsmith.engine.experiment import Experiment
 from netsmith.layers.scheduled_sampling import own_share, sampled
 from netsmith.methods.teacher_forcing import TeacherForcing
+from netsmith.models.sequence.pointer_network import PointerNetwork
 from netsmith.models.tabular.mlp import MLP
 from netsmith.models.translation.bahdanau import Bahdanau
 from netsmith.optim.adam import Adam
@@ -174,3 +175,17 @@ def test_a_coverage_of_a_model_without_attention_is_refused_before_any_data():
     with pytest.raises(ConfigError, match=r"coverage=0\.2: Bahdanau has no attention; leave it out"):
         blind.build(spec=spec)
     assert blind.derive(**{"model.attention": "additive"}).build(spec=spec).model.coverage == 0.2
+
+
+def test_own_tokens_are_refused_where_they_make_the_true_ones_impossible():
+    spec = engine().experiment.spec
+    config = TeacherForcing.Config(
+        model=PointerNetwork.Config(hidden_size=4, repeats=False, in_features=1),
+        task=Write.Config(),
+        sampling="constant",
+        sampling_k=0.5,
+    )
+    with pytest.raises(ConfigError, match=r"sampling='constant': what pointer_network wrote .* method\.sampling=none"):
+        config.build(spec=spec)
+    assert config.derive(**{"model.repeats": True}).build(spec=spec)
+    assert config.derive(sampling="none", sampling_k=0.0).build(spec=spec)

@@ -63,7 +63,8 @@ class TeacherForcing(Method):
     :class:`~netsmith.layers.writing.Judged` holds; the product is the model with its search.
 
     Raises:
-        ConfigError: The model is no :class:`~netsmith.layers.writing.Writer`.
+        ConfigError: The model is no :class:`~netsmith.layers.writing.Writer`; ``coverage`` for one without attention;
+            ``sampling`` for one that cannot write a token twice.
     """
 
     class Config(MethodConfig):
@@ -116,6 +117,12 @@ class TeacherForcing(Method):
         if not isinstance(writer, Writer):
             raise ConfigError(
                 f"teacher_forcing teaches models that write a text for a source; {config.model.kind_name()} is none"
+            )
+        if config.sampling != "none" and writer.bars_written():
+            raise ConfigError(
+                f"sampling={config.sampling!r}: what {config.model.kind_name()} wrote is impossible from then on, so "
+                "after a token of its own the true one may be, at an infinite loss; set method.sampling=none, or let "
+                "the model repeat what it wrote (method.model.repeats=true)"
             )
         self.config = config
         self.model = Writing(

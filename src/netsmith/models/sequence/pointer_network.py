@@ -141,6 +141,10 @@ class PointerNetwork(Writer):
         """Return the distribution over the places at the last step, ``(N, L)``; what is missing to 1 is the end's."""
         return state.weights
 
+    def bars_written(self) -> bool:
+        """Return whether a place can be named once alone."""
+        return not self.repeats
+
     def _scores(self, read: Tensor, state: Pointing, allowed: Tensor) -> Tensor:
         """Return u ``(N, T, 1 + L)`` for the decoder's states ``(N, T, H)``."""
         if self.glimpse is not None:
