@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from netsmith.api import search
 from netsmith.api.search import index_folder
 from netsmith.core.errors import DataError
+from netsmith.data._text_files import text_lines
 
 
 @pytest.fixture
@@ -102,6 +104,22 @@ def test_a_file_that_changes_meanwhile_is_named(folder):
     Path("texts/wing.txt").unlink()
     with pytest.raises(DataError, match=r"wing\.txt: changed since it was indexed"):
         index.search("plane")
+
+
+def test_of_a_long_text_a_network_is_shown_the_beginning_and_no_more_is_read(folder, monkeypatch):
+    read = []
+
+    def lines(path, encoding):
+        for row, line in text_lines(path, encoding):
+            read.append(row)
+            yield row, line
+
+    (folder / "texts" / "long.txt").write_text("word\n" + "\n" * 300_000 + "last\n")
+    index = index_folder("texts")
+    monkeypatch.setattr(search, "text_lines", lines)
+    text = index._text(list(index.files).index("long.txt"))
+    assert text == ("word" + "\n" * 100_000)[:100_000]
+    assert len(read) == 100_000 - 3  # with the first one's four letters
 
 
 def test_no_torch_is_loaded(folder):

@@ -124,10 +124,12 @@ class FolderIndex:
         """Return the beginning of a text."""
         name = self._names[place]
         lines: list[str] = []
+        read = 0
         try:
             for _, line in text_lines(self.folder / name, self.files[name]):
                 lines.append(line)
-                if sum(map(len, lines)) > _READ:
+                read += len(line) + 1  # the line break
+                if read > _READ:
                     break
         except (OSError, UnicodeError):
             raise DataError("changed since it was indexed; search again", self.folder / name) from None
