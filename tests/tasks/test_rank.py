@@ -103,6 +103,14 @@ def test_what_was_not_retrieved_counts_and_is_never_found():
     assert task.decode(scores, Outputs(kind="ranking")) == [{"ranking": [1, 2, 0], "scores": [2.0, 1.0, 0.5]}]
 
 
+def test_scores_that_are_no_numbers_have_no_figure():
+    scores, grades = torch.tensor([[1.0, 2.0], [math.nan, 0.0]]), torch.tensor([[1, 0], [1, 0]])
+    metrics = Rank.Config().build().metrics()
+    for metric in metrics.values():
+        metric.update(scores, grades)
+    assert all(math.isnan(value) for value in figures(metrics, "dev").values())
+
+
 def test_answers_of_another_form_are_refused():
     task = Rank.Config().build()
     for output, target in ((torch.zeros(2, 3, 1), torch.zeros(2, 3)), (torch.zeros(2, 3), torch.zeros(2, 3))):

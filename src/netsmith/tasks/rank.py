@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Literal
 
@@ -135,6 +136,8 @@ def _mean(figure: Callable[[Sequence[float], Sequence[float]], float]) -> Ratio:
 
     def measure(output: Tensor, target: Tensor) -> tuple[float, int]:
         rows = _ranked(output, target)
+        if bool(output.isnan().any()):
+            return math.nan, len(rows)  # what has no score has no place
         return sum(figure(ranked, judged) for ranked, judged in rows), len(rows)
 
     return Ratio(measure)
