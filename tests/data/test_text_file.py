@@ -78,6 +78,14 @@ def test_rare_words_are_unknown_and_numbers_take_few_bytes(tmp_path, most, kept)
     assert int((numbers == 1).sum()) == lines - (len(words) - 5)
 
 
+def test_a_line_break_of_two_bytes_between_two_parts_is_one(tmp_path):
+    source = source_of(tmp_path, "x" * 65_535 + "\r\n" + "ab\r\n" * 50_000, unit="character")
+    assert set(source.spec.inputs.vocabulary) == {"<pad>", "<unk>", "\n", "a", "b", "x"}
+    assert tokens_of(source, "train")[65_534:65_540] == ["x", "\n", "a", "b", "\n", "a"]
+    alone = source_of(tmp_path, "x" * 65_535 + "\r" + "ab\n" * 50_000, unit="character")  # no break: it stays
+    assert tokens_of(alone, "train")[65_534:65_537] == ["x", "\r", "a"]
+
+
 def test_a_text_without_line_breaks(tmp_path):
     text = " ".join(f"word{n % 50}" for n in range(60_000))
     source = source_of(tmp_path, text)

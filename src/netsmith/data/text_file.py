@@ -125,17 +125,18 @@ class _File:
         with open_plain(self.path) as file:
             decoder = codecs.getincrementaldecoder("utf-8-sig" if start == 0 else "utf-8")()
             file.seek(start)
-            row = 1
+            row, held = 1, ""
             while start < end and (raw := file.readline(min(_READ, end - start))):
                 start += len(raw)
                 try:
-                    part = decoder.decode(raw, final=start == end)
+                    part = held + decoder.decode(raw, final=start == end)
                 except UnicodeDecodeError as error:
                     row += self._rows_before(self._edges[split][0])
                     what = f"holds the byte 0x{error.object[error.start]:02x}, not UTF-8; save it as UTF-8"
                     raise DataError(what, self.path, row) from None
                 row += raw.endswith(b"\n")
-                yield part.replace("\r\n", "\n")
+                held = "\r" if part.endswith("\r") and start < end else ""  # of a break that the next part ends
+                yield part.removesuffix(held).replace("\r\n", "\n")
 
     def _rows_before(self, end: int) -> int:
         rows = 0
