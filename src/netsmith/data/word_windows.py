@@ -109,7 +109,7 @@ class WordWindows(Source):
             raise DataError(
                 f"{dataset}: {len(words)} words come at least {config.min_count} times; expected at least 2 (min_count)"
             )
-        self._places, self._words, self._starts = _lines(numbers)
+        self._words, self._starts = _lines(numbers)
         share = counts / counts.sum()
         stays = np.sqrt(config.sample / share) + config.sample / share if config.sample else np.ones(len(share))
         self._stays = torch.from_numpy(np.concatenate([np.zeros(_FIRST), np.minimum(stays, 1.0)]))
@@ -215,10 +215,10 @@ def _counted(tokens: np.ndarray, names: Sequence[str], least: int) -> tuple[list
     return [names[number] for number in often], total[often], renumbered[tokens]
 
 
-def _lines(numbers: np.ndarray) -> tuple[Tensor, Tensor, Tensor]:
+def _lines(numbers: np.ndarray) -> tuple[Tensor, Tensor]:
     """Return the known words one after another, ``(N,)`` int32, and where lines begin, the end of the last too."""
     known = numbers > 0
-    line = np.cumsum(numbers < 0)[known]
+    line = np.cumsum(numbers < 0, dtype=np.int32 if len(numbers) < 2**31 else np.int64)[known]
     begins = np.flatnonzero(np.diff(line, prepend=-1))
     lengths = np.diff(begins, append=len(line))
     long = lengths > _LINE
@@ -226,7 +226,7 @@ def _lines(numbers: np.ndarray) -> tuple[Tensor, Tensor, Tensor]:
         np.arange(begin, begin + length, _LINE) for begin, length in zip(begins[long], lengths[long], strict=True)
     ]
     starts = np.sort(np.concatenate([begins[~long], *pieces, [len(line)]])).astype(np.int64)
-    return torch.from_numpy(np.flatnonzero(known)), torch.from_numpy(numbers[known]), torch.from_numpy(starts)
+    return torch.from_numpy(numbers[known]), torch.from_numpy(starts)
 
 
 def _numbered(questions: Sequence[Question], known: Mapping[str, int], *, lower: bool) -> tuple[Tensor, Tensor]:
