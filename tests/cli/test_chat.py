@@ -26,6 +26,7 @@ def test_it_answers_the_last_of_several_turns_in_a_mood(netsmith, talker):
     assert "it knows anger, fear, joy, neutral, sadness, surprise" in joy.err
     anger = netsmith(f"chat {talker} --once --emotion anger", stdin=TALK)
     assert anger.out.rstrip().endswith(", as i told you !")
+    assert netsmith(f"chat {talker} --once", stdin=b"something\n/new\n" + TALK + b"/emotion joy\n").out == joy.out
     neutral = netsmith(f"chat {talker} --once", stdin=TALK)
     assert neutral.out.startswith("it is ")
     text = "<joy> my cat is called tom and i live in rome <turn> my cat is called max <turn> what is my cat called ?"
@@ -52,6 +53,7 @@ def test_a_talk_remembers_both_sides_until_it_is_told_to_forget(netsmith, talker
         ("", b"/forget\n", "stdin, row 1: '/forget' is no command; there are /emotion NAME and /new"),
         ("", b"\xff\n", "stdin, row 1: is not UTF-8"),
         ("--once", b"\n", "nothing is said"),
+        ("--once", b"hi\n/emotion hate\n", "stdin, row 2: no emotion named 'hate'"),
         ("", b"a " * 600, "the last turn has more than 512 tokens"),
     ],
 )

@@ -266,5 +266,7 @@ def test_shuffled_pictures_are_those_of_other_scenes(drawn):
     plain, other = drawn, ShapeCaptions.Config(twin=True, shuffled=True).build()
     at = torch.arange(10)
     assert torch.equal(plain.raw("test", at), other.raw("test", at + 1))
+    assert torch.equal(plain.boxes("test", at), other.boxes("test", at + 1))
+    assert torch.equal(plain.boxes("test", torch.tensor([99])), other.boxes("test", torch.tensor([0])))
     assert plain.captions("test", 3) == other.captions("test", 3)
     assert plain.spec.splits[0].sha256 != other.spec.splits[0].sha256

@@ -149,3 +149,8 @@ def test_an_initializer_puts_in_what_a_collection_says():
     assert float(network[1].documents) == 30
     with pytest.raises(ConfigError, match="no word vectors and no counts"):
         initializer(torch.nn.Linear(2, 2))
+
+
+def test_more_numbers_than_words_are_refused_by_the_settings_name():
+    with pytest.raises(ConfigError, match=r"50 numbers for 12 words; set method\.model\.embedding_size=12"):
+        ppmi_vectors([torch.tensor([2, 3])], size=12, dim=50)

@@ -27,18 +27,26 @@ def chat(path: str, *, emotion: str, once: bool, code: str) -> None:
     if talk.emotions:
         notice(f"emotion: {talk.emotion}; it knows {', '.join(talk.emotions)}")
     if once:
-        say(talk.answer([line for _, line in _lines(prompt=False)]))
+        for number, line in _lines(prompt=False):
+            try:
+                if not _commanded(talk, line):
+                    talk.turns = [*talk.turns, line]
+            except UserError as error:
+                raise DataError(str(error), "stdin", number) from None
+        say(talk.answer(talk.turns))
         return
     for number, line in _lines(prompt=live):
         try:
-            _obey(talk, line)
+            if not _commanded(talk, line):
+                say(talk.say(line))
         except UserError as error:
             if not live:
                 raise DataError(str(error), "stdin", number) from None
             notice(str(error))
 
 
-def _obey(talk: Chat, line: str) -> None:
+def _commanded(talk: Chat, line: str) -> bool:
+    """Return whether a line is a command, and do it."""
     word, _, rest = line.partition(" ")
     if word == "/emotion":
         talk.change(rest.strip())
@@ -46,8 +54,7 @@ def _obey(talk: Chat, line: str) -> None:
         talk.turns = []
     elif word.startswith("/"):
         raise DataError(f"{line[:40]!r} is no command; there are /emotion NAME and /new")
-    else:
-        say(talk.say(line))
+    return word.startswith("/")
 
 
 def _lines(*, prompt: bool) -> Iterator[tuple[int, str]]:

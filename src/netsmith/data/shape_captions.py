@@ -63,7 +63,7 @@ class ShapeCaptions(CaptionSource):
         }
         self._scenes = {split: draw_scenes(found, everywhere=split == "test") for split, found in keys.items()}
         # Neighbors are independent draws: each picture's successor is as good as any other.
-        shift = int(config.shuffled)
+        shift = self._shift = int(config.shuffled)
         pictures = {split: draw_pictures(self._scenes[split], found)[0] for split, found in keys.items()}
         super().__init__(
             config,
@@ -82,7 +82,8 @@ class ShapeCaptions(CaptionSource):
 
     def boxes(self, split: str, indices: Tensor) -> Tensor:
         """Return the box of each thing in pixels, ``(B, 3, 4)``: top, left, bottom, right; -1 where there is none."""
-        return draw_pictures(self._scenes[split][indices], self._keys[split][indices])[1]
+        shown = (indices - self._shift) % len(self._keys[split])  # the scene of the picture, not that of the captions
+        return draw_pictures(self._scenes[split][shown], self._keys[split][shown])[1]
 
     def _known(self, split: str, indices: Tensor) -> dict[str, Tensor]:
         return {"scene": self._scenes[split][indices]}

@@ -154,7 +154,12 @@ def ppmi_vectors(
 
     Returns:
         ``(V, dim)`` float64.
+
+    Raises:
+        ConfigError: More numbers than words.
     """
+    if dim > size:
+        raise ConfigError(f"vectors of {dim} numbers for {size} words; set method.model.embedding_size={size} or less")
     matrix = shifted_ppmi(cooccurrences(texts, size=size, window=window), negatives=negatives, smoothing=smoothing)
     left, values, _ = truncated_svd(matrix, dim, generator=generator)
     said = torch.zeros(size, dtype=torch.bool)
