@@ -7,6 +7,7 @@ import torch
 from torch.nn import functional as F
 
 import netsmith as package
+from netsmith.api.similar import word_vectors
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +59,7 @@ def test_the_file_is_word2vecs(netsmith, vectors, tmp_path):
     [
         ("bq", "no word of vectors named 'bq'"),
         ("", "nothing to compare with: give a word"),
+        ("BU cv --without bu", "'bu' is both added and subtracted"),
         ("bu --save x.txt", "--save writes the vectors of all words"),
     ],
 )
@@ -66,6 +68,20 @@ def test_what_cannot_be_is_one_line(netsmith, vectors, words, line):
     assert refused.code == 2
     assert line in refused.err
     assert len(refused.err.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize("recipe", ["drmm_wikiqa", "knrm_wikiqa"])
+def test_vectors_of_networks_that_match_texts_without_the_slots_of_unknown_words(netsmith, tmp_path, recipe):
+    sets = {"steps": 1, "epochs": 0, "evaluate_every": 1, "data.twin": True}
+    package.train(recipe, name="match", sets=sets, root=tmp_path, notice=lambda _: None)
+    network = package.load(tmp_path / "match", notice=lambda _: None).network
+    names, vectors = word_vectors(network)
+    whole = network.spec.inputs.vocabulary
+    known = [number for number, name in enumerate(whole) if not name.startswith(("<unk", "<pad"))]
+    assert list(names) == [whole[number] for number in known]
+    assert torch.equal(vectors, network.module.embedding.weight[known])
+    told = netsmith(f"similar {tmp_path / 'match'} {names[0]} --json")
+    assert names[0] not in {row["word"] for row in json.loads(told.out)}
 
 
 def test_a_network_without_word_vectors_is_refused(netsmith, tmp_path):

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from netsmith.api.network import Network
 from netsmith.core.errors import DataError, UnknownNameError, UnsupportedError
 from netsmith.core.files import write_atomic
+from netsmith.layers.tokenize import count_slots
 
 __all__ = ["save_vectors", "similar_words", "word_vectors"]
 
@@ -25,7 +26,7 @@ def word_vectors(network: Network) -> tuple[tuple[str, ...], Tensor]:
         network: word2vec, or any network that begins with word vectors (its landmark ``stem``).
 
     Returns:
-        The words without padding and the unknown one, and ``(V, D)``.
+        The words without padding and the unknown ones, and ``(V, D)``.
 
     Raises:
         UnsupportedError: The network has no vector for each word.
@@ -33,9 +34,11 @@ def word_vectors(network: Network) -> tuple[tuple[str, ...], Tensor]:
     place = network.landmarks().get("stem", "")
     stem = dict(network.module.named_modules()).get(place)
     words = network.spec.inputs.vocabulary
-    if not isinstance(stem, nn.Embedding) or len(stem.weight) != len(words):
+    weight = None if isinstance(stem, nn.Linear) else getattr(stem, "weight", None)  # that of a layer is no table
+    if not isinstance(weight, Tensor) or weight.dim() != 2 or len(weight) != len(words):
         raise UnsupportedError(f"{network.name} has no vector for each word; take one of word2vec, or of words")
-    return words[_FIRST:], stem.weight.detach()[_FIRST:]
+    first = _FIRST + count_slots(words)
+    return words[first:], weight.detach()[first:]
 
 
 def similar_words(
@@ -53,7 +56,7 @@ def similar_words(
         Words with their cosines, falling; none that was asked about.
 
     Raises:
-        DataError: No word was given.
+        DataError: No word was given, or one is to be added and subtracted.
         UnknownNameError: A word that the network does not know; names near ones.
         UnsupportedError: As :func:`word_vectors`.
     """
@@ -71,6 +74,8 @@ def similar_words(
 
     unit = F.normalize(vectors.double(), dim=1)
     added, taken = [find(word) for word in words], [find(word) for word in without]
+    if both := set(added) & set(taken):
+        raise DataError(f"{names[min(both)]!r} is both added and subtracted; leave it out of one")
     cosines = unit @ F.normalize(unit[added].sum(0) - unit[taken].sum(0), dim=0)
     cosines[added + taken] = -torch.inf
     values, places = cosines.topk(min(top, len(names) - len({*added, *taken})))

@@ -18,6 +18,7 @@ __all__ = [
     "END",
     "PADDING",
     "UNKNOWN",
+    "count_slots",
     "cutter",
     "detokenize",
     "encode",
@@ -140,6 +141,19 @@ def unknown_slots(count: int) -> tuple[str, ...]:
     return tuple(f"<unk:{slot}>" for slot in range(count))
 
 
+def count_slots(vocabulary: Sequence[str]) -> int:
+    """Return how many slots for unknown tokens a vocabulary has.
+
+    Example:
+        >>> count_slots(("<pad>", "<unk>", *unknown_slots(3), "wing"))
+        3
+    """
+    slots = 0
+    while slots + 2 < len(vocabulary) and vocabulary[slots + 2] == f"<unk:{slots}>":
+        slots += 1
+    return slots
+
+
 def numbering(vocabulary: Sequence[str]) -> Callable[[str], int]:
     """Return what gives a token its number: its place, else 1, or where there are slots for unknown tokens one of them.
 
@@ -149,9 +163,7 @@ def numbering(vocabulary: Sequence[str]) -> Callable[[str], int]:
         (102, 71, 71, 39)
     """
     numbers = {word: number for number, word in enumerate(vocabulary) if number > 1}
-    slots = 0
-    while slots + 2 < len(vocabulary) and vocabulary[slots + 2] == f"<unk:{slots}>":
-        slots += 1
+    slots = count_slots(vocabulary)
     if not slots:
         return lambda token: numbers.get(token, 1)
 
