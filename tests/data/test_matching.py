@@ -13,6 +13,7 @@ from netsmith.data.wikiqa import wikiqa
 from netsmith.data.wikiqa_ranking import WikiQaRanking
 from netsmith.engine.task import UNLABELED
 from netsmith.layers.candidates import encode_candidates, parted
+from netsmith.layers.tokenize import tokenize
 
 GIVEN = Path(os.environ.get("NETSMITH_DATA", "nowhere"))
 SOURCES = [WikiQaRanking, CranfieldRanking]
@@ -59,9 +60,8 @@ def test_a_step_shows_one_that_answers_and_some_that_do_not(source):
         assert len(found) > 1 or len(answers) == 1
 
 
-def test_the_vocabulary_is_of_the_training_part_and_texts_are_read_alike(source):
-    known = set(source.spec.inputs.vocabulary)
-    assert len(known) == len(source.spec.inputs.vocabulary)
+def test_no_word_stands_twice_and_texts_are_read_alike(source):
+    assert len(set(source.spec.inputs.vocabulary)) == len(source.spec.inputs.vocabulary)
     question = source.questions("dev")[0]
     documents = [source._documents[name] for name in question.candidates]
     again = encode_candidates([{"query": question.text, "documents": documents}], source.spec.inputs)
@@ -115,3 +115,19 @@ def test_wikiqas_answered_questions_with_their_own_sentences():
     for one in source.questions("test"):
         assert dict(zip(one.candidates, one.grades, strict=True)) == official[one.name].grades
         assert not one.missed
+
+
+@pytest.mark.skipif(not (GIVEN / "wikiqa").is_dir(), reason="wikiqa is not in $NETSMITH_DATA")
+def test_the_vocabulary_is_of_the_training_part():
+    source = WikiQaRanking.Config().build()
+
+    def words(split):
+        found = wikiqa(split)
+        texts = [one.text for one in (*found.queries, *found.documents.values())]
+        return {word for text in texts for word in tokenize(text, source.spec.inputs.preprocessing[0])}
+
+    train, test = words("train"), words("test")
+    known = set(source.spec.inputs.vocabulary)
+    assert len(test - train) > 1000
+    assert not known & (test - train)
+    assert len(known & test & train) > 1000
