@@ -43,6 +43,26 @@ def test_the_loss_is_a_sum_over_tokens_packed_or_not(drawn, smoothing, weights):
     assert (float(packed.total), float(packed.weight)) == pytest.approx((total, weight), rel=1e-12)
 
 
+@pytest.mark.parametrize("weights", [None, torch.tensor([0.5, 1.0, 2.0, 0.0], dtype=torch.float64)])
+def test_smoothing_spreads_over_what_is_possible(drawn, weights):
+    output, target = drawn
+    places = torch.arange(28).view(4, 7)
+    output[places % 3 == 0, 0] = -torch.inf
+    output[..., 1] = -torch.inf
+    output.requires_grad_()
+    found = Write.Config(label_smoothing=0.2).build().loss(output, target, weights)
+    found.total.backward()
+    total = 0.0
+    for row, place in (target >= 0).nonzero().tolist():
+        logits = [value for value in output[row, place].tolist() if value > -math.inf]
+        whole = math.log(sum(map(math.exp, logits)))
+        nats = 0.8 * (whole - output[row, place, target[row, place]].item())
+        nats += sum(0.2 / len(logits) * (whole - value) for value in logits)
+        total += nats if weights is None else nats * float(weights[row])
+    assert found.total.item() == pytest.approx(total, rel=1e-12)
+    assert output.grad.isfinite().all()
+
+
 def test_figures_are_exact_under_any_split(drawn):
     output, target = drawn
     written = torch.zeros(4, 9, dtype=torch.int64)

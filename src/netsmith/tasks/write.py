@@ -46,7 +46,8 @@ class Write(Task):
         """How it is learned and judged.
 
         Attributes:
-            label_smoothing: Share of each target's mass that is spread evenly over all tokens, in [0, 1).
+            label_smoothing: Share of each target's mass that is spread evenly over all tokens that are possible there
+                (whose logit is not minus infinity), in [0, 1).
             figures: Of the texts written: the first is the main figure; empty for ``perplexity`` alone, which needs no
                 search.
         """
@@ -84,9 +85,8 @@ class Write(Task):
         inside = target != UNLABELED
         smoothing = self.config.label_smoothing
         if weights is None:
-            total = F.cross_entropy(full(logits), target[inside], reduction="sum", label_smoothing=smoothing)
-            return Loss(total, float(len(logits)))
-        nats = F.cross_entropy(full(logits), target[inside], reduction="none", label_smoothing=smoothing)
+            return Loss(_nats(full(logits), target[inside], smoothing, reduction="sum"), float(len(logits)))
+        nats = _nats(full(logits), target[inside], smoothing, reduction="none")
         return Loss((nats * _each(weights, inside)).sum(), self.weights(target, weights).sum())
 
     def weights(self, target: Tensor, weights: Tensor | None = None) -> Tensor:
@@ -110,6 +110,16 @@ class Write(Task):
 class _Perplexity(Perplexity):
     def update(self, output: Judged, target: Tensor) -> None:
         super().update(output.logits, target)
+
+
+def _nats(logits: Tensor, target: Tensor, smoothing: float, *, reduction: Literal["sum", "none"]) -> Tensor:
+    """Return what targets ``(M,)`` cost, some of their mass spread over the tokens that are possible."""
+    if not smoothing or bool((possible := logits != -torch.inf).all()):
+        return F.cross_entropy(logits, target, reduction=reduction, label_smoothing=smoothing)
+    logs = logits.log_softmax(1)
+    spread = torch.where(possible, logs, 0).sum(1) / possible.sum(1)
+    nats = (smoothing - 1) * logs.gather(1, target[:, None])[:, 0] - smoothing * spread
+    return nats.sum() if reduction == "sum" else nats
 
 
 def _each(weights: Tensor, inside: Tensor) -> Tensor:
