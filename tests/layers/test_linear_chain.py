@@ -5,7 +5,7 @@ import torch
 
 from netsmith.layers import chain
 from netsmith.layers.chain import chain_potentials, inside_chain
-from netsmith.layers.linear_chain import SEALED, linear_sum, pack, unpack
+from netsmith.layers.linear_chain import SEALED, best_rows, linear_marginals, linear_sum, pack, unpack
 
 LENGTHS = torch.tensor([6, 1, 4, 0, 5])
 
@@ -132,3 +132,13 @@ def test_a_traced_graph_packs_any_number_of_chains():
     two = (given[0][:2], transitions, inside[:2], start, end)
     assert torch.equal(traced(*two), pack(*two[:3], start=start, end=end))
     assert torch.equal(unpack(traced(*given)).inside, inside)
+
+
+def test_a_batch_without_a_chain_has_no_sums():
+    packed = torch.zeros(0, 5, 2, dtype=torch.float64, requires_grad=True)
+    tags = torch.zeros(0, 3, dtype=torch.int64)
+    for found in (linear_sum(packed), linear_sum(packed, tags), best_rows(packed)[0]):
+        assert (found.shape, found.dtype) == ((0,), torch.float64)
+    assert linear_marginals(packed).shape == (0, 3, 2)
+    linear_sum(packed).sum().backward()
+    assert packed.grad.shape == packed.shape

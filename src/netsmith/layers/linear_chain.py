@@ -108,6 +108,8 @@ def linear_sum(packed: Tensor, tags: Tensor | None = None) -> Tensor:
         >>> linear_sum(torch.zeros(1, 5, 2)).exp()  # eight sequences of three tags
         tensor([8.])
     """
+    if not len(packed):
+        return packed.sum((1, 2))
     emissions, transitions, inside = unpack(packed)
     limit = 0.45 * -math.log(torch.finfo(packed.dtype).tiny)
     reach = emissions.detach().amax(2) - emissions.detach().amin(2)
