@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from netsmith.api.run import train
 from netsmith.core.errors import ConfigError
 from netsmith.engine.batch import Batch
 from netsmith.engine.engine import Engine
@@ -189,3 +190,16 @@ def test_own_tokens_are_refused_where_they_make_the_true_ones_impossible():
         config.build(spec=spec)
     assert config.derive(**{"model.repeats": True}).build(spec=spec)
     assert config.derive(sampling="none", sampling_k=0.0).build(spec=spec)
+
+
+@pytest.mark.parametrize("recipe", ["pointer_sorting", "pointer_hull"])
+def test_answers_longer_than_what_is_written_are_refused_before_a_run(recipe, tmp_path):
+    with pytest.raises(ConfigError, match=r"up to 21 tokens .* 11 are written at most; set method\.longest=21"):
+        train(
+            recipe,
+            name="a",
+            sets={"data.most": 20, "steps": 1, "evaluate_every": 1},
+            root=tmp_path,
+            notice=lambda _: None,
+        )
+    assert not list(tmp_path.iterdir())

@@ -126,6 +126,7 @@ class Outputs(Config):
         units: Unit of each value, where there is one.
         steps: How a written text becomes the tokens of the answer; see :func:`netsmith.layers.tokenize.detokenize`.
         rhymes: Of each character its class of rhyme, from 1, and 0 of one without, where a source knows them.
+        longest: The most tokens of an answer, its end included, where a source knows it; else 0.
     """
 
     kind: OutputKind
@@ -134,6 +135,7 @@ class Outputs(Config):
     units: tuple[str, ...] = ()
     steps: tuple[Step, ...] = later(())
     rhymes: tuple[int, ...] = later(())
+    longest: int = later(0, ge=0)
 
     @model_validator(mode="after")
     def _check(self) -> Outputs:

@@ -62,7 +62,9 @@ class PlaceSource(KeyedSource):
             columns=columns,
             max_length=config.most,
         )
-        super().__init__(config, dataset=dataset, inputs=inputs, outputs=Outputs(kind="tokens"))
+        super().__init__(
+            config, dataset=dataset, inputs=inputs, outputs=Outputs(kind="tokens", longest=config.most + 1)
+        )
 
     def _draw(self, keys: Tensor, *, training: bool) -> tuple[Any, Any]:  # noqa: ARG002
         form, features = self.form, self.spec.inputs.shape[1]

@@ -10,8 +10,8 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from netsmith.core.config import later
-from netsmith.core.errors import ConfigError
-from netsmith.core.roles import MethodConfig, ModelConfig, TaskConfig
+from netsmith.core.errors import ConfigError, shorten
+from netsmith.core.roles import Batches, MethodConfig, ModelConfig, TaskConfig
 from netsmith.core.spec import Spec
 from netsmith.engine.batch import Batch
 from netsmith.engine.method import Feed, Logs, Method, Update
@@ -110,6 +110,15 @@ class TeacherForcing(Method):
             elif self.sampling_k > 1:
                 raise ValueError(f"sampling_k is a share of true tokens in 0..1 here, got {self.sampling_k:g}")
             return self
+
+        def misfit(self, spec: Spec, *, gives: Batches) -> str:
+            """Return why the method could not learn from this data, ``""`` if it can."""
+            if spec.outputs.longest > self.longest:
+                return (
+                    f"answers of {shorten(spec.dataset, 60)} have up to {spec.outputs.longest} tokens with the end, "
+                    f"and {self.longest} are written at most; set method.longest={spec.outputs.longest}"
+                )
+            return super().misfit(spec, gives=gives)
 
     def __init__(self, config: TeacherForcing.Config, *, spec: Spec) -> None:
         super().__init__()
