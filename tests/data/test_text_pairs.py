@@ -137,3 +137,27 @@ def test_a_recipe_of_pairs_takes_ones_own_and_keeps_how_they_are_read(tmp_path):
 def test_the_twin():
     source = TextPairs.Config(twin=True).build()
     assert [split.size for split in source.spec.splits] == [1920, 240, 240]
+
+
+@pytest.mark.parametrize(
+    ("contents", "first"),
+    [
+        ("OK,OK\n" + "".join(f"a{n} b,c{n} d\n" for n in range(40)), ("OK", "OK")),
+        ("".join(f"red, {n}, you;rot, {n}, ja\n" for n in range(40)), ("red, 0, you", "rot, 0, ja")),
+        ("".join(f'"red; {n}; you","rot {n}"\n' for n in range(40)), ("red; 0; you", "rot 0")),
+    ],
+)
+def test_the_first_row_of_a_csv_without_header_is_a_pair(tmp_path, contents, first):
+    path = tmp_path / "p.csv"
+    path.write_text(contents)
+    source = TextPairs.Config(path=str(path), header=False, merges=0).build()
+    pairs = [pair for split in source.spec.splits for pair in source.texts(split.name, torch.arange(split.size))]
+    assert first in pairs
+    assert len(pairs) == contents.count("\n")
+
+
+def test_a_nul_byte_is_refused_in_tsv_too(tmp_path):
+    path = tmp_path / "p.tsv"
+    path.write_text(tsv().replace("number 3 ", "number \0 "))
+    with pytest.raises(DataError, match=r"p\.tsv, row 5: holds a NUL byte"):
+        TextPairs.Config(path=str(path)).build()

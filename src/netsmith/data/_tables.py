@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import io
+import itertools
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -43,11 +44,12 @@ class Grid:
         return self.cells[self.columns.index(name)]
 
 
-def parse_table(data: bytes, name: str) -> Grid:
+def parse_table(data: bytes, name: str, *, header: bool = True) -> Grid:
     """Parse a table by the ending of its name.
 
     CSV is UTF-8 with a header; its delimiter is the one of comma, semicolon and tab that stands most often in the
-    header. JSONL has one object per line; a key that a line lacks is null.
+    header. Without a ``header`` its columns are ``1``, ``2``, ..., and its delimiter is that of which every row has as
+    many, the fewest but more than one. JSONL has one object per line; a key that a line lacks is null.
 
     Raises:
         DataError: Another encoding, ragged rows, duplicate or empty column names, no records, damaged contents.
@@ -62,7 +64,7 @@ def parse_table(data: bytes, name: str) -> Grid:
     elif suffix in (".jsonl", ".ndjson"):
         grid = _jsonl(_text(data, name), name)
     else:
-        grid = _csv(_text(data, name), name, tab=suffix == ".tsv")
+        grid = _csv(_text(data, name), name, tab=suffix == ".tsv", header=header)
     if not grid.rows:
         raise DataError("has a header but no rows", name)
     return grid
@@ -104,24 +106,36 @@ def _check_columns(columns: list[str], name: str) -> None:
             raise DataError(f"the column {shorten(column, 60)!r} is there twice in the header", name, 1)
 
 
-def _csv(text: str, name: str, *, tab: bool) -> Grid:
+def _delimiter(text: str) -> str:
+    """Return the delimiter of rows without a header: every row has as many values, and few."""
+    widths = {
+        sign: {len(row) for row in itertools.islice(csv.reader(io.StringIO(text, newline=""), delimiter=sign), 100)}
+        for sign in ",;\t"
+    }
+    return min(widths, key=lambda sign: (len(widths[sign] - {0}) != 1 or 1 in widths[sign], max(widths[sign] or {0})))
+
+
+def _csv(text: str, name: str, *, tab: bool, header: bool) -> Grid:
     head = text.lstrip("\r\n").partition("\n")[0]
     delimiter = "\t" if tab else max(",;\t", key=head.count)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     columns: list[str] = []
     cells: tuple[list[Any], ...] = ()
     rows: list[int] = []
     begin = 1
     try:
+        if not header and not tab:
+            delimiter = _delimiter(text)
+        reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
         for record in reader:
             row, begin = begin, reader.line_num + 1
             if not record or (len(record) == 1 and not record[0].strip() and len(columns) != 1):
                 continue  # a blank line
             if not columns:
-                columns = [column.strip() for column in record]
+                columns = [column.strip() if header else str(at) for at, column in enumerate(record, start=1)]
                 _check_columns(columns, name)
                 cells = tuple([] for _ in columns)
-                continue
+                if header:
+                    continue
             if len(record) != len(columns):
                 raise DataError(f"has {len(record)} values; the header has {len(columns)} columns", name, row)
             for values, value in zip(cells, record, strict=True):

@@ -82,13 +82,7 @@ def _parsed(data: bytes, name: str, *, header: bool) -> Grid:
     suffix = Path(name).suffix.lower()
     if suffix == ".tsv":
         return _tsv(data, name, header=header)
-    if header or suffix != ".csv":
-        return parse_table(data, name)
-    data = data.removeprefix(b"\xef\xbb\xbf")
-    named = parse_table(data, name).columns  # the first row, which is a pair too
-    delimiter = max(",;\t", key=data.lstrip(b"\r\n").partition(b"\n")[0].decode(errors="replace").count)
-    grid = parse_table(delimiter.join(map(str, range(1, len(named) + 1))).encode() + b"\n" + data, name)
-    return Grid(name, grid.columns, grid.cells, [row - 1 for row in grid.rows])
+    return parse_table(data, name, header=header)
 
 
 def _tsv(data: bytes, name: str, *, header: bool) -> Grid:
@@ -97,6 +91,9 @@ def _tsv(data: bytes, name: str, *, header: bool) -> Grid:
     rows: list[int] = []
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise DataError("is encoded as UTF-16; save it as UTF-8", name, 1)
+    zero = data.find(b"\0")
+    if zero >= 0:
+        raise DataError("holds a NUL byte; expected text in UTF-8", name, data.count(b"\n", 0, zero) + 1)
     for row, line in enumerate(data.removeprefix(b"\xef\xbb\xbf").split(b"\n"), start=1):
         if not line.strip(b"\r"):
             continue
