@@ -6,7 +6,7 @@ import math
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from netsmith.core.errors import ConfigError
 from netsmith.core.spec import Inputs, Outputs, Spec, Step
@@ -44,17 +44,33 @@ def _p_gen(model: PointerGenerator, value: float) -> None:
         model.generates.bias.fill_(1e4 if value else -1e4)
 
 
+def _lstm(layer: nn.Module, rows: list[Tensor], state: tuple[Tensor, Tensor]) -> list[Tensor]:
+    """Return the state after each row, by a cell with the layer's weights."""
+    cell = nn.LSTMCell(len(rows[0]), 7, dtype=torch.float64)
+    cell.load_state_dict({name.removesuffix("_l0"): value for name, value in layer.state_dict().items()})
+    found = []
+    for row in rows:
+        state = cell(row, state)
+        found.append(state[0])
+    return found
+
+
 def _by_loops(model: PointerGenerator, row: int) -> tuple[list[list[float]], float]:
     """Return the probabilities of each place of a text and its cost (Eqs. 1 to 12), a word after the other."""
     source = [number for number in _SOURCE[row].tolist() if number]
-    state = model.begin(_SOURCE[row : row + 1])
-    h = state.states[0, : len(source)]
-    vectors = model._vectors(_WRITTEN[row])
-    s, _ = model.decoder(vectors[None], (state.hidden[None], state.memory[None]))
+    read = [model.embedding.weight[number if number < _WORDS else 1] for number in source]
+    vectors = [model.embedding.weight[number if number < _WORDS else 1] for number in _WRITTEN[row].tolist()]
+    nothing = (torch.zeros(7, dtype=torch.float64),) * 2
+    forward = _lstm(model.encoder.passes[0], read, nothing)
+    backward = _lstm(model.encoder.passes[1], read[::-1], nothing)[::-1]
+    h = [torch.cat([one, other]) for one, other in zip(forward, backward, strict=True)]
+    ends = torch.cat([forward[-1], backward[0]])
+    hidden, memory = (torch.relu(layer.weight @ ends + layer.bias) for layer in model.first)
+    s = _lstm(model.decoder, vectors, (hidden, memory))
     coverage = [0.0] * len(source)
     cost = 0.0
     found = []
-    for x, s_t in zip(vectors, s[0], strict=True):
+    for x, s_t in zip(vectors, s, strict=True):
         e = []
         for h_i, c_i in zip(h, coverage, strict=True):
             inner = model.scores.key.weight @ h_i + model.scores.query.weight @ s_t + model.offset
