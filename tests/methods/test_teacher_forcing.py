@@ -10,6 +10,7 @@ from netsmith.engine.batch import Batch
 from netsmith.engine.engine import Engine
 from netsmith.engine.experiment import Experiment
 from netsmith.layers.scheduled_sampling import own_share, sampled
+from netsmith.layers.writing import Judged
 from netsmith.methods.teacher_forcing import TeacherForcing
 from netsmith.models.sequence.pointer_network import PointerNetwork
 from netsmith.models.tabular.mlp import MLP
@@ -203,3 +204,18 @@ def test_answers_longer_than_what_is_written_are_refused_before_a_run(recipe, tm
             notice=lambda _: None,
         )
     assert not list(tmp_path.iterdir())
+
+
+def test_figures_come_from_the_places_with_a_target_alone(monkeypatch):
+    run = engine(**{"data.longest": 4, "method.task.figures": ()})
+    sizes = {"embedding_size": 4, "hidden_size": 4, "readout_size": 4, "vocab_size": 9, "num_outputs": 9}
+    config = run.experiment.config.method.derive(model=Bahdanau.Config(**sizes))
+    method = config.build(spec=run.experiment.spec).double().eval()
+    batch = run.source.load("dev", torch.arange(9))
+    wanted, found = method.task.metrics(), method.task.metrics()
+    logits = method.model.writer(batch.inputs["source"], batch.inputs["written"]).detach()
+    wanted["perplexity"].update(Judged(logits, None, run.experiment.spec.outputs), batch.targets)
+    monkeypatch.setattr(Bahdanau, "forward", None)  # all places at once are never asked for
+    with torch.no_grad():
+        method.evaluate(batch, found)
+    assert found["perplexity"].compute() == pytest.approx(wanted["perplexity"].compute(), rel=1e-12)

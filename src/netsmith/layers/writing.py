@@ -112,7 +112,7 @@ class Judged(NamedTuple):
     """What the figures of written texts are computed from.
 
     Attributes:
-        logits: ``(B, T, V)``, teacher forced.
+        logits: ``(B, T, V)``, teacher forced; or those of the M places with a target alone, ``(M, V)``, row by row.
         tokens: ``(B, longest)`` int64, what was written without help; None where no figure asks for it.
         outputs: The schema's outputs: names of the tokens, and how a text became tokens.
     """

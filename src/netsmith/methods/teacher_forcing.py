@@ -191,8 +191,11 @@ class TeacherForcing(Method):
 
     def evaluate(self, batch: Batch, metrics: Mapping[str, Metric]) -> None:
         """Update the metrics with what the model answers to the true texts, and writes itself."""
-        source = batch.inputs["source"]
-        logits = self.model.writer(source, batch.inputs["written"])
+        source, written, writer = batch.inputs["source"], batch.inputs["written"], self.model.writer
+        if isinstance(writer, Packs) and isinstance(self.task, TakesPacked):
+            logits = writer.packed(source, written, batch.targets != UNLABELED)
+        else:
+            logits = writer(source, written)
         texts = self.model(source) if isinstance(self.task, ReadsTexts) and self.task.reads_texts else None
         for metric in metrics.values():
             metric.update(Judged(logits, texts, self.outputs), batch.targets)

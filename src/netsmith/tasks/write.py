@@ -109,7 +109,10 @@ class Write(Task):
 
 class _Perplexity(Perplexity):
     def update(self, output: Judged, target: Tensor) -> None:
-        super().update(output.logits, target)
+        if output.logits.dim() == 2:
+            super().update(output.logits[None], target[target != UNLABELED][None])
+        else:
+            super().update(output.logits, target)
 
 
 def _nats(logits: Tensor, target: Tensor, smoothing: float, *, reduction: Literal["sum", "none"]) -> Tensor:
