@@ -65,6 +65,7 @@ def translate(
     for at in range(0, len(texts), _TEXTS):
         some = marked[at : at + _TEXTS]
         raw = encode(some, network.spec.inputs)
+        assert isinstance(raw, torch.Tensor)
         with torch.no_grad():
             written = None if writing is None else writing.search(network.shipped.preprocess(raw), attention=align)
         if align and written is not None and written.attention is None:
