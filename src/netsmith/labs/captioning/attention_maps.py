@@ -131,7 +131,7 @@ class AttentionMaps:
         areas: list[float],
         true: list[bool],
         by_newness: dict[str, float | None],
-        maps: Pictures,
+        maps: tuple[Pictures, ...],
     ) -> Findings:
         area = _mean(areas)
         mine = {word: _mean(values) for word, values in shares.items()}
@@ -174,10 +174,10 @@ class AttentionMaps:
             ("word", "in the named box", "in the others' boxes", "the named box's area"),
             tuple((word, mine[word], theirs[word], area) for word in _WORDS),
         )
-        return Findings(numbers, (maps, chart), (table,), tuple(remarks))
+        return Findings(numbers, (*maps, chart), (table,), tuple(remarks))
 
-    def _maps(self, texts: list[str], attention: Tensor, true: list[bool]) -> Pictures:
-        """Return the maps of the shape words of some captions, true ones first."""
+    def _maps(self, texts: list[str], attention: Tensor, true: list[bool]) -> tuple[Pictures, ...]:
+        """Return the maps of the shape words of some captions, true ones first; none where no caption names a shape."""
         side = round(attention.shape[2] ** 0.5)
         rows = sorted(range(len(texts)), key=lambda row: not true[row])[:_SHOWN]
         pictures = [
@@ -186,17 +186,19 @@ class AttentionMaps:
             for noun in named(texts[row].split())[:1]
             for place, word in enumerate(texts[row].split()[noun.at + 1 : noun.at + 4], start=noun.at + 1)
         ]
-        high = max((max(map(max, picture.values)) for picture in pictures), default=1.0)
-        return Pictures(
+        if not pictures:
+            return ()
+        maps = Pictures(
             "maps",
             "Where it looked for size, color and shape of the first thing it names",
             tuple(pictures),
             0.0,
-            high,
+            max(max(map(max, picture.values)) for picture in pictures),
             columns=6,
             caption=f"The attention over {side} x {side} places, brighter is more; three pictures for each caption: "
             + "; ".join(texts[row] for row in rows if named(texts[row].split())),
         )
+        return (maps,)
 
 
 def inside_boxes(attention: Tensor, boxes: Tensor, *, side: int) -> Tensor:
