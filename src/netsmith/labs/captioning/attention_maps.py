@@ -27,7 +27,7 @@ CARD = {
     "title": "Where a captioning network looks",
     "paper": "Xu et al. 2015, arXiv:1502.03044, section 5.4",
     "shows": "attention inside the box of the shape that is named, by word, beside other shapes and the box's area",
-    "quick": {"data": {"kind": "shape_captions", "twin": True}, "epochs": 2, "pictures": 60},
+    "quick": {"data": {"kind": "shape_captions", "twin": True}, "epochs": 12, "pictures": 60},
 }
 
 _WORDS = ("size", "color", "shape")
