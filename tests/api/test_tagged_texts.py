@@ -94,8 +94,10 @@ def test_tags_on_their_own_are_without_those_of_padding(segmenter):
     assert text["labels"] == ["M", "S", "B"]  # tokens 2, 3, 4
     assert len(text["probabilities"]) == 3
     assert "words" not in text
-    numbers = tagger.predict([[2, 3, 4, 0, 0, 0], [5, 0, 4, 3, 2, 3], [0] * 6])
-    assert [one["labels"] for one in numbers] == [["M", "S", "B"], ["E", "B", "B", "S", "M", "S"], []]
+    numbers = tagger.predict([[2, 3, 4, 0, 0, 0], [5, 0, 4, 3, 2, 3]])
+    assert [one["labels"] for one in numbers] == [["M", "S", "B"], ["E", "B", "B", "S", "M", "S"]]
+    with pytest.raises(DataError, match="input 2 has no token"):
+        tagger.predict([[2, 3, 4, 0, 0, 0], [0] * 6])
     assert numbers[0] == {name: text[name] for name in ("labels", "probabilities")}
     assert tagger.predict(torch.tensor([[2, 3, 4, 0, 0, 0]])) == numbers[:1]
 
