@@ -66,7 +66,8 @@ class Subject:
         whole = data.whole_run * _batches(data) if data.whole_run else 1
         steps = steps if whole == 1 else whole
         method = found.config.method.within(steps)
-        if "longest" in type(method).model_fields:  # so short that a file of its search, a step after a step, is small
+        # So short that a file of its search, a step after a step, is small; of drawn sets the answers have a length.
+        if "longest" in type(method).model_fields and "most" not in fields:
             method = method.derive(longest=_TEXT)
         changes: dict[str, Any] = {"data": data, "method": method, "steps": steps}
         changes |= {"epochs": 0, "device": "cpu", "workers": 0, "compile": False, "precision": "fp32"}
