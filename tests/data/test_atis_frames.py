@@ -78,7 +78,7 @@ def test_a_prediction_names_words_that_no_vocabulary_has() -> None:
     network = Network(Writing(model, beams=1, longest=4), source.spec, task=Write.Config().build())
     texts = ["qwert zuiop", "asdfg"]
     found = network.predict(texts)
-    assert found[1] == {"text": " ".join(["asdfg"] * 4), "tokens": ["asdfg"] * 4}
+    assert found[1] == {"text": " ".join(["asdfg"] * 4), "tokens": ["asdfg"] * 4, "unknown": 1.0}
     assert set(found[0]["tokens"]) <= {"qwert", "zuiop"}
     raw = encode(texts, source.spec.inputs)
     assert network.answers(raw)[1]["tokens"] == ["<copy 0>"] * 4

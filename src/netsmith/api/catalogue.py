@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from netsmith.core.cards import Card, Claim, card_of, variants_of
-from netsmith.core.errors import UnknownNameError
+from netsmith.core.errors import ConfigError, UnknownNameError
 from netsmith.core.registry import Entry, find_recipe, recipes, sizes
 
 if TYPE_CHECKING:
@@ -206,9 +206,16 @@ def _show_model(name: str) -> dict[str, Any]:
     if example is None:
         return found | _uncounted(network, reason or "its form does not say what it takes")
     try:
-        return found | _counted(network, example)
+        return found | _counted_or_built(network, config, example)
+    except ConfigError:  # what it knows of the data comes first
+        return found | _uncounted(network, "it must be filled from data before it can answer")
+
+
+def _counted_or_built(network: Any, config: Any, example: Any) -> dict[str, Any]:
+    try:
+        return _counted(network, example)
     except RuntimeError:  # an operation that needs values, so that shapes alone do not do
-        return found | _counted(config.build().eval(), example)
+        return _counted(config.build().eval(), example)
 
 
 def _example(config: ModelConfig) -> Tensor | Graphs | None:

@@ -15,6 +15,8 @@ from netsmith.models.captioning._features import PictureFeatures
 
 __all__ = ["ShowAndTell"]
 
+SIZES = {"show_and_tell": {"encoder": {"kind": "small_cnn", "in_channels": 3, "num_classes": 1}}}
+
 
 class _State(NamedTuple):
     hidden: Tensor  # (N, H)

@@ -16,6 +16,10 @@ from netsmith.models.captioning._features import PictureFeatures
 
 __all__ = ["ShowAttendAndTell"]
 
+SIZES = {
+    "show_attend_and_tell": {"encoder": {"kind": "small_cnn", "in_channels": 3, "num_classes": 1}}
+}
+
 
 class _State(NamedTuple):
     features: Tensor  # a: (N, L, D)
