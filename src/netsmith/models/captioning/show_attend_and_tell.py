@@ -16,9 +16,7 @@ from netsmith.models.captioning._features import PictureFeatures
 
 __all__ = ["ShowAttendAndTell"]
 
-SIZES = {
-    "show_attend_and_tell": {"encoder": {"kind": "small_cnn", "in_channels": 3, "num_classes": 1}}
-}
+SIZES = {"show_attend_and_tell": {"encoder": {"kind": "small_cnn", "in_channels": 3, "num_classes": 1}}}
 
 
 class _State(NamedTuple):
