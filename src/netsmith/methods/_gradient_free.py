@@ -1,4 +1,4 @@
-"""What methods without a gradient share: settings that mean nothing to them, batches kept for a fit at the end."""
+"""What methods without a gradient share: settings that mean nothing to them, batches kept for a fit, steps taken."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from netsmith.core.errors import ConfigError, UnsupportedError
 from netsmith.core.roles import ModelConfig, RunSettings
 from netsmith.engine.method import Method, Update
 
-__all__ = ["Keeping", "idle_setting", "refuse_gradients"]
+__all__ = ["Keeping", "Stepping", "idle_setting", "refuse_gradients"]
 
 
 class Keeping(Method):
@@ -54,6 +54,43 @@ class Keeping(Method):
         """Take back what :meth:`state` returned."""
         super().restore(state)
         self.kept = [dict(part) for part in state.get("kept", [])]
+
+
+class Stepping(Method):
+    """Abstract: a method without players whose model changes itself at each step, in one process.
+
+    Attributes:
+        taken: How many steps were taken; a subclass counts on.
+    """
+
+    taken: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("taken", torch.zeros((), dtype=torch.int64))
+        self._alone = False  # not known yet: a run may be resumed by other processes than began it
+
+    def players(self) -> dict[str, dict[str, Any]]:
+        """Return no players: nothing is learned by the engine's gradients."""
+        return {}
+
+    def refuse_company(self, update: Update, *, what: str, leave: str) -> None:
+        """Refuse more than one process; asked once.
+
+        Args:
+            update: The engine's.
+            what: What it is that one process does, for the message.
+            leave: How that is mended.
+
+        Raises:
+            UnsupportedError: There are several.
+        """
+        if not self._alone:
+            ranks = torch.ones(1, device=self.taken.device)
+            update.sum_ranks([ranks])
+            if ranks.item() != 1:
+                raise UnsupportedError(f"{what} one process, got {ranks.item():g}; {leave}")
+            self._alone = True
 
 
 def idle_setting(run: RunSettings, learner: str, *, computes: str, once: str = "") -> str:

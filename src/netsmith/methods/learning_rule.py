@@ -5,16 +5,14 @@ from __future__ import annotations
 import math
 from typing import Any, Protocol, runtime_checkable
 
-import torch
 from pydantic import Field
-from torch import Tensor
 
-from netsmith.core.errors import ConfigError, DivergedError, UnsupportedError
+from netsmith.core.errors import ConfigError, DivergedError
 from netsmith.core.roles import MethodConfig, ModelConfig, RunSettings, ScheduleConfig, TaskConfig
 from netsmith.core.spec import Spec
 from netsmith.engine.batch import Batch
-from netsmith.engine.method import Feed, Logs, Method, Update
-from netsmith.methods._gradient_free import idle_setting, refuse_gradients
+from netsmith.engine.method import Feed, Logs, Update
+from netsmith.methods._gradient_free import Stepping, idle_setting, refuse_gradients
 
 __all__ = ["LearningRule", "RuledLearner"]
 
@@ -36,7 +34,7 @@ class RuledLearner(Protocol):
         ...
 
 
-class LearningRule(Method):
+class LearningRule(Stepping):
     r"""Hand each batch to the model, with a learning rate; there are no players and no optimizers.
 
     For learners older than the gradient, or beside it: the perceptron's rule, least mean squares, Hebb's rule,
@@ -49,8 +47,6 @@ class LearningRule(Method):
         UnsupportedError: More than one process.
         DivergedError: A figure of the rule, or what the model learned, is NaN or infinite; the model is as before.
     """
-
-    taken: Tensor
 
     class Config(MethodConfig):
         """What is learned, and how fast.
@@ -80,20 +76,9 @@ class LearningRule(Method):
         if not isinstance(self.model, RuledLearner):
             raise ConfigError(f"{config.model!r} has no learn(batch, rate=...); learn it with the method supervised")
         refuse_gradients(self, config.model, instead="supervised")
-        self.register_buffer("taken", torch.zeros((), dtype=torch.int64))
-        self._alone = False  # not known yet: a run may be resumed by other processes than began it
-
-    def players(self) -> dict[str, dict[str, Any]]:
-        """Return no players: nothing is learned by the engine's gradients."""
-        return {}
 
     def step(self, feed: Feed, update: Update) -> Logs:
-        if not self._alone:
-            ranks = torch.ones(1, device=self.taken.device)
-            update.sum_ranks([ranks])
-            if ranks.item() != 1:
-                raise UnsupportedError(f"a learning rule runs in one process, got {ranks.item():g}; leave out torchrun")
-            self._alone = True
+        self.refuse_company(update, what="a learning rule runs in", leave="leave out torchrun")
         taken = int(self.taken)
         factor = self.schedule.factor(taken, update.steps) if self.schedule else 1.0
         learned = dict([*self.model.named_buffers(), *self.model.named_parameters()])

@@ -10,13 +10,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from netsmith.core.errors import ConfigError, UnsupportedError
+from netsmith.core.errors import ConfigError
 from netsmith.core.roles import MethodConfig, ModelConfig, RunSettings, TaskConfig
 from netsmith.core.spec import Spec
 from netsmith.engine.batch import Batch
-from netsmith.engine.method import Feed, Logs, Method, Update
+from netsmith.engine.method import Feed, Logs, Update
 from netsmith.engine.task import UNLABELED, Metric
 from netsmith.layers.writing import Judged
+from netsmith.methods._gradient_free import Keeping, idle_setting, refuse_gradients
 
 __all__ = ["PairCounting", "PairLearner"]
 
@@ -42,7 +43,7 @@ class PairLearner(Protocol):
         ...
 
 
-class PairCounting(Method):
+class PairCounting(Keeping):
     """Keep the pairs of one epoch and let the model count them at the last step.
 
     The result depends neither on the batches nor on their order. There are no players and no optimizers, and before the
@@ -67,15 +68,7 @@ class PairCounting(Method):
 
         def problem(self, run: RunSettings) -> str:
             """Return which setting means nothing to a learner without gradients."""
-            if run.epochs > 1:
-                return f"epochs={run.epochs}: one pass is all a counter needs; set epochs=1"
-            if run.clip_norm:
-                return f"clip_norm={run.clip_norm:g}: a counter has no gradient to clip; leave it out"
-            if run.micro_batches > 1:
-                return f"micro_batches={run.micro_batches}: a counter takes batches whole; leave it out"
-            if run.precision == "bf16":
-                return "precision='bf16': a counter computes in float64; leave it out"
-            return ""
+            return idle_setting(run, "a counter", computes="computes in float64", once="needs")
 
     def __init__(self, config: PairCounting.Config, *, spec: Spec) -> None:
         super().__init__()
@@ -88,30 +81,21 @@ class PairCounting(Method):
                 f"{config.model!r} has no fit(source, target) and translate(texts); learn it with the method "
                 "teacher_forcing"
             )
-        if any(parameter.requires_grad for parameter in self.parameters()):
-            raise ConfigError(f"{config.model!r} or its task needs gradients; learn it with the method teacher_forcing")
+        refuse_gradients(self, config.model, instead="teacher_forcing")
         if not self.metrics():
             raise ConfigError(
                 f"{config.task!r} has no figure of texts, which is all that {config.model!r} can be given"
             )
         self.kept: list[dict[str, Tensor]] = []
 
-    def players(self) -> dict[str, dict[str, Any]]:
-        """Return no players: nothing is learned by gradients."""
-        return {}
-
     def step(self, feed: Feed, update: Update) -> Logs:
         batch = next(feed)
-        ranks = torch.ones(1)
-        update.sum_ranks([ranks])
-        if ranks != 1:
-            raise UnsupportedError(f"{self.config.model!r} is fitted to all pairs at once: run it in one process")
         assert batch.indices is not None
-        self.kept.append({"source": batch.inputs["source"], "target": batch.targets, "indices": batch.indices})
-        if len(self.kept) == update.steps:
+        part = {"source": batch.inputs["source"], "targets": batch.targets, "indices": batch.indices}
+        if self.keep(part, update, whole=f"{self.config.model!r} is fitted to all pairs at once"):
             model, order = self.model, torch.cat([part["indices"] for part in self.kept]).argsort()
             assert isinstance(model, PairLearner)
-            source, target = (_together([part[name] for part in self.kept])[order] for name in ("source", "target"))
+            source, target = (_together([part[name] for part in self.kept])[order] for name in ("source", "targets"))
             self.kept = []
             return model.fit(source, target)
         return {}
@@ -126,15 +110,6 @@ class PairCounting(Method):
         nothing = torch.zeros(len(texts), 0, 0)  # no logits
         for metric in metrics.values():
             metric.update(Judged(nothing, texts, self.outputs), batch.targets)
-
-    def state(self) -> dict[str, Any]:
-        """Return the buffers, and the pairs that are kept for the fit."""
-        return super().state() | ({"kept": self.kept} if self.kept else {})
-
-    def restore(self, state: Mapping[str, Any]) -> None:
-        """Take back what :meth:`state` returned."""
-        super().restore(state)
-        self.kept = [dict(part) for part in state.get("kept", [])]
 
 
 def _together(parts: list[Tensor]) -> Tensor:

@@ -6,15 +6,14 @@ import math
 from collections.abc import Sequence
 from typing import Any, Protocol, runtime_checkable
 
-import torch
 from pydantic import Field
-from torch import Tensor
 
-from netsmith.core.errors import ConfigError, DivergedError, UnsupportedError
+from netsmith.core.errors import ConfigError, DivergedError
 from netsmith.core.roles import MethodConfig, ModelConfig, RunSettings, TaskConfig
 from netsmith.core.spec import Spec
 from netsmith.engine.batch import Batch
-from netsmith.engine.method import Feed, Logs, Method, Update
+from netsmith.engine.method import Feed, Logs, Update
+from netsmith.methods._gradient_free import Stepping
 
 __all__ = ["WordLearner", "WordVectors"]
 
@@ -40,7 +39,7 @@ class WordLearner(Protocol):
         ...
 
 
-class WordVectors(Method):
+class WordVectors(Stepping):
     r"""Hand each batch to the model, with a learning rate that falls along a straight line.
 
     An optimizer would look at every vector at every step; here a step costs what its own words cost. The rate of step t
@@ -52,8 +51,6 @@ class WordVectors(Method):
         UnsupportedError: More than one process.
         DivergedError: The loss is NaN or infinite; the last checkpoint is good.
     """
-
-    taken: Tensor
 
     class Config(MethodConfig):
         """What is learned, and how fast.
@@ -91,20 +88,9 @@ class WordVectors(Method):
             raise ConfigError(f"{spec.dataset} does not count its words; take data of the kind word_windows")
         model.observe(spec.inputs.counts)
         self.model: Any = model
-        self.register_buffer("taken", torch.zeros((), dtype=torch.int64))
-        self._alone = False  # not known yet: a run may be resumed by other processes than began it
-
-    def players(self) -> dict[str, dict[str, Any]]:
-        """Return no players: nothing is learned by the engine's gradients."""
-        return {}
 
     def step(self, feed: Feed, update: Update) -> Logs:
-        if not self._alone:
-            ranks = torch.ones(1, device=self.taken.device)
-            update.sum_ranks([ranks])
-            if ranks.item() != 1:
-                raise UnsupportedError(f"word vectors are learned by one process, got {ranks.item():g}; leave torchrun")
-            self._alone = True
+        self.refuse_company(update, what="word vectors are learned by", leave="leave torchrun")
         taken = int(self.taken)
         rate = max(self.config.rate * (1 - taken / update.steps), self.config.least)
         logs = self.model.learn(next(feed), rate=rate)
