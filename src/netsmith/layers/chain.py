@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from netsmith.layers.linear_chain import SEALED, best_rows, linear_marginals, linear_sum, row_scores, unpack
+from netsmith.layers.linear_chain import SEALED, best_rows, linear_marginals, linear_sum, row_scores, unpack, with_ends
 
 __all__ = [
     "Best",
@@ -65,14 +65,7 @@ def chain_potentials(
         ``(B, L, K, K)``.
     """
     graph = torch.jit.is_tracing() or torch.compiler.is_compiling()
-    emissions = emissions.to(transitions.dtype)
-    if not graph:  # whose emissions are as long
-        emissions = F.pad(emissions, (0, 0, 0, inside.shape[1] - emissions.shape[1]))
-    if start is not None:
-        emissions = torch.cat([emissions[:, :1] + start, emissions[:, 1:]], 1)
-    if end is not None:
-        last = inside & ~F.pad(inside[:, 1:], (0, 1))
-        emissions = emissions + last[..., None] * end
+    emissions = with_ends(emissions.to(transitions.dtype), inside, start=start, end=end)
     if graph or transitions.dim() == 4:
         later = torch.arange(inside.shape[1], device=inside.device)[:, None, None] > 0
         steps = torch.where(later, transitions, 0.0)  # (L, K, K), or (B, L, K, K)

@@ -15,7 +15,17 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-__all__ = ["SEALED", "Packed", "best_rows", "linear_marginals", "linear_sum", "pack", "row_scores", "unpack"]
+__all__ = [
+    "SEALED",
+    "Packed",
+    "best_rows",
+    "linear_marginals",
+    "linear_sum",
+    "pack",
+    "row_scores",
+    "unpack",
+    "with_ends",
+]
 
 SEALED = -1e9
 """The score of a step that cannot be taken: its exponential is 0, and it is finite, so that no difference is NaN."""
@@ -57,16 +67,28 @@ def pack(
                  [1., 0.],
                  [0., 1.]]])
     """
-    emissions = emissions.to(transitions.dtype)
-    if not (torch.jit.is_tracing() or torch.compiler.is_compiling()):  # whose emissions are as long
+    emissions = with_ends(emissions.to(transitions.dtype), inside, start=start, end=end)
+    emissions = torch.where(inside[..., None], emissions, SEALED)
+    return torch.cat([emissions, transitions.expand(emissions.shape[0], -1, -1)], 1)
+
+
+def with_ends(emissions: Tensor, inside: Tensor, *, start: Tensor | None = None, end: Tensor | None = None) -> Tensor:
+    """Return emissions ``(B, L, K)`` with the scores of the first and of the last tag of each sequence added.
+
+    Args:
+        emissions: ``(B, l, K)``, l at most L; a graph that is traced or compiled has them as long as ``inside``.
+        inside: ``(B, L)`` bool, where the sequences are.
+        start: ``(K,)``, added at the first place; None for zeros.
+        end: ``(K,)``, added at the last place of each sequence, or ``(B, L, K)``; None for zeros.
+    """
+    if not (torch.jit.is_tracing() or torch.compiler.is_compiling()):
         emissions = F.pad(emissions, (0, 0, 0, inside.shape[1] - emissions.shape[1]))
     if start is not None:
         emissions = torch.cat([emissions[:, :1] + start, emissions[:, 1:]], 1)
     if end is not None:
         last = inside & ~F.pad(inside[:, 1:], (0, 1))
         emissions = emissions + last[..., None] * end
-    emissions = torch.where(inside[..., None], emissions, SEALED)
-    return torch.cat([emissions, transitions.expand(emissions.shape[0], -1, -1)], 1)
+    return emissions
 
 
 def unpack(packed: Tensor) -> Packed:
