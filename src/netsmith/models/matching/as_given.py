@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from netsmith.core.roles import ModelConfig
 from netsmith.core.spec import InputKind
 from netsmith.layers.candidates import parted, sealed
+from netsmith.models.matching._unlearned import Unlearned
 
 __all__ = ["AsGiven"]
 
 
-class AsGiven(nn.Module):
+class AsGiven(Unlearned):
     """Score candidates by their place alone, the first one highest: a control that reads no word.
 
     Sentences of a page stand in its order, and what a page is asked for often stands first. The method
@@ -40,16 +40,6 @@ class AsGiven(nn.Module):
         _, _, there = parted(inputs)
         places = torch.arange(there.shape[1], device=inputs.device, dtype=torch.get_default_dtype())
         return sealed(-places.expand(there.shape[0], -1), there)
-
-    def absorb(
-        self,
-        inputs: Any,
-        targets: Any,
-        *,
-        weights: Tensor | None,
-        sum_ranks: Callable[[list[Tensor]], None],
-    ) -> None:
-        """Learn nothing."""
 
     def landmarks(self) -> dict[str, str]:
         """Return that there are no layers."""

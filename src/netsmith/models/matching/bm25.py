@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from pydantic import Field
-from torch import Tensor, nn
+from torch import Tensor
 
 from netsmith.core.config import AUTO, Auto
 from netsmith.core.roles import ModelConfig
 from netsmith.core.spec import InputKind, Spec
 from netsmith.layers.candidates import parted, sealed, whole_words
 from netsmith.layers.collection import CollectionCounts
+from netsmith.models.matching._unlearned import Unlearned
 
 __all__ = ["BM25"]
 
 
-class BM25(nn.Module):
+class BM25(Unlearned):
     r"""Score documents by the words they share with the query (Robertson & Zaragoza 2009): what others must be above.
 
     .. math:: \sum_{w \in q} \mathrm{idf}_w \,
@@ -65,16 +65,6 @@ class BM25(nn.Module):
         lengths = (documents != 0).sum(2).to(weights.dtype) / self.counts.mean_length  # (B, C)
         gains = (k1 + 1) * counts / (counts + k1 * (1 - b + b * lengths)[..., None]).clamp(min=1e-12)
         return sealed((weights[:, None] * gains).sum(2), there)
-
-    def absorb(
-        self,
-        inputs: Any,
-        targets: Any,
-        *,
-        weights: Tensor | None,
-        sum_ranks: Callable[[list[Tensor]], None],
-    ) -> None:
-        """Learn nothing: what it knows it has from the collection."""
 
     def landmarks(self) -> dict[str, str]:
         """Return where the weights of words are."""

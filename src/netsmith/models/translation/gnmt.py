@@ -16,7 +16,7 @@ from netsmith.core.spec import InputKind
 from netsmith.layers.attention_scores import AdditiveScores, attend
 from netsmith.layers.recurrent.lstm import LSTMCell
 from netsmith.layers.recurrent.stack import Recurrent
-from netsmith.layers.writing import Writer
+from netsmith.models.translation._headed import HeadedWriter
 
 __all__ = ["Gnmt", "Stacked"]
 
@@ -43,7 +43,7 @@ class Stacked(NamedTuple):
     weights: Tensor
 
 
-class Gnmt(Writer):
+class Gnmt(HeadedWriter):
     r"""Google's neural machine translation: as many LSTM layers as will learn, since each adds to what is below it.
 
     Wu et al., "Google's neural machine translation system: bridging the gap between human and machine translation",
@@ -139,19 +139,6 @@ class Gnmt(Writer):
         memory = self.dropout(x)
         zeros = torch.zeros_like(memory[:, :1]).repeat(1, 1 + len(self.decoder), 1)  # of a graph, any number of texts
         return Stacked(zeros, zeros, memory, self.scores.project(memory), inside, torch.zeros_like(memory[..., 0]))
-
-    def step(self, tokens: Tensor, state: Stacked) -> tuple[Tensor, Stacked]:
-        """Return the logits of what follows the tokens, and the state after them."""
-        found, after = self._write(tokens[:, None], state)
-        return self.head(found[:, 0]), after
-
-    def forward(self, source: Tensor, written: Tensor) -> Tensor:
-        """Return the logits after each token; only the bottom layer of the decoder goes step by step."""
-        return self.head(self._write(written, self.begin(source))[0])
-
-    def packed(self, source: Tensor, written: Tensor, inside: Tensor) -> Tensor:
-        """Return the logits ``(M, V)`` of the places inside alone."""
-        return self.head(self._write(written, self.begin(source))[0][inside])
 
     def attention(self, state: Stacked) -> Tensor:
         """Return the weights of the last step."""

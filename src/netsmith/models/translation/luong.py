@@ -16,7 +16,7 @@ from netsmith.layers.attention_scores import ScoreKind, attend, make_scores
 from netsmith.layers.recurrent.cell import Cell
 from netsmith.layers.recurrent.stack import Recurrent
 from netsmith.layers.recurrent.unroll import reversed_within
-from netsmith.layers.writing import Writer
+from netsmith.models.translation._headed import HeadedWriter
 
 __all__ = ["Fed", "Luong"]
 
@@ -43,7 +43,7 @@ class Fed(NamedTuple):
     weights: Tensor
 
 
-class Luong(Writer):
+class Luong(HeadedWriter):
     r"""Stacked LSTMs with global attention on the encoder's last layer.
 
     Luong, Pham, Manning, "Effective approaches to attention-based neural machine translation", EMNLP 2015,
@@ -126,19 +126,6 @@ class Luong(Writer):
         return Fed(
             hidden, cells, torch.zeros_like(hidden[:, 0]), memory, projected, inside, torch.zeros_like(memory[..., 0])
         )
-
-    def step(self, tokens: Tensor, state: Fed) -> tuple[Tensor, Fed]:
-        """Return the logits of what follows the tokens, and the state after them."""
-        found, after = self._write(tokens[:, None], state)
-        return self.head(found[:, 0]), after
-
-    def forward(self, source: Tensor, written: Tensor) -> Tensor:
-        """Return the logits after each token."""
-        return self.head(self._write(written, self.begin(source))[0])
-
-    def packed(self, source: Tensor, written: Tensor, inside: Tensor) -> Tensor:
-        """Return the logits ``(M, V)`` of the places inside alone."""
-        return self.head(self._write(written, self.begin(source))[0][inside])
 
     def attention(self, state: Fed) -> Tensor:
         """Return the weights of the last step."""

@@ -13,7 +13,7 @@ from netsmith.core.roles import ModelConfig
 from netsmith.core.spec import InputKind
 from netsmith.layers.recurrent.stack import Recurrent
 from netsmith.layers.recurrent.unroll import reversed_within
-from netsmith.layers.writing import Writer
+from netsmith.models.translation._headed import HeadedWriter
 
 __all__ = ["Memories", "Seq2Seq"]
 
@@ -30,7 +30,7 @@ class Memories(NamedTuple):
     cells: Tensor
 
 
-class Seq2Seq(Writer):
+class Seq2Seq(HeadedWriter):
     r"""Stacked LSTMs: one reads the source, the last states of all its layers are the first ones of the other.
 
     Sutskever, Vinyals, Le, "Sequence to sequence learning with neural networks", NIPS 2014, arXiv:1409.3215. With v the
@@ -92,19 +92,6 @@ class Seq2Seq(Writer):
         # The same numbers as hidden[-1]; the exporter loses a packed run whose outputs nothing takes.
         last = outputs.gather(1, (lengths - 1)[:, None, None].expand(-1, 1, outputs.shape[2]))[:, 0]
         return Memories(torch.cat([hidden[:-1], last[None]]).transpose(0, 1), cells.transpose(0, 1))
-
-    def step(self, tokens: Tensor, state: Memories) -> tuple[Tensor, Memories]:
-        """Return the logits of what follows the tokens, and the states after them."""
-        outputs, after = self._write(tokens[:, None], state)
-        return self.head(outputs[:, 0]), after
-
-    def forward(self, source: Tensor, written: Tensor) -> Tensor:
-        """Return the logits after each token; the decoder reads the whole text at once."""
-        return self.head(self._write(written, self.begin(source))[0])
-
-    def packed(self, source: Tensor, written: Tensor, inside: Tensor) -> Tensor:
-        """Return the logits ``(M, V)`` of the places inside alone."""
-        return self.head(self._write(written, self.begin(source))[0][inside])
 
     def landmarks(self) -> dict[str, str]:
         """Return where the vectors of the words, the encoder and the head are."""
