@@ -14,29 +14,20 @@ Run: python benchmarks/seq2seq.py [--rounds 7] [--steps 6] [--out benchmarks/seq
 
 from __future__ import annotations
 
-import argparse
-import json
-import statistics
-import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import torch
+from _turns import main, take_turns
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from netsmith.api.experiments import find
 from netsmith.engine.batch import Batch
-from netsmith.engine.engine import Engine
 from netsmith.engine.experiment import Experiment
-from netsmith.engine.hook import Hook
-from netsmith.engine.run_folder import environment
 from netsmith.engine.source import Source
 from netsmith.models.translation.bahdanau import Bahdanau
 
-LIMIT = 0.97
 CLIP, SMOOTHING, RATE = 1.0, 0.1, 2e-3
 WARM = 4
 
@@ -107,38 +98,6 @@ def plain_steps(model: Plain, batches: Iterator[Batch]) -> Iterator[float]:
         yield loss.item()
 
 
-class Turns(Hook):
-    """After each step of the engine's, take one of the plain loop's; keep times and losses of both."""
-
-    def __init__(self, other: Iterator[float]) -> None:
-        self.other = other
-        self.times: list[tuple[tuple[float, float], tuple[float, float]]] = []
-        self.losses: list[tuple[float, float]] = []
-
-    def start(self, engine: Engine) -> None:  # noqa: ARG002
-        self.begin = _clocks()
-
-    def after_step(self, engine: Engine, logs: Any) -> None:  # noqa: ARG002
-        ours = _since(self.begin)
-        torch.use_deterministic_algorithms(False)
-        begin = _clocks()
-        theirs = next(self.other)
-        self.times.append((ours, _since(begin)))
-        torch.use_deterministic_algorithms(True)
-        self.losses.append((logs["loss"], theirs))
-        self.begin = _clocks()
-
-
-def _clocks() -> tuple[float, float]:
-    """Return the time on the wall and that of the processor, in seconds."""
-    return time.perf_counter(), time.process_time()
-
-
-def _since(begin: tuple[float, float]) -> tuple[float, float]:
-    wall, processor = _clocks()
-    return wall - begin[0], processor - begin[1]
-
-
 def compare(*, rounds: int, steps: int) -> dict[str, Any]:
     """Return the ratio of each round, their median, and both rates."""
     count = WARM + rounds * steps
@@ -162,50 +121,12 @@ def compare(*, rounds: int, steps: int) -> dict[str, Any]:
     model.take(ours)
     order = source.order("train", seed=config.seed, epoch=0)[:count]
     batches = [source.load("train", at) for at in order]
-    hook = Turns(plain_steps(model, iter(batches)))
-    source.splits = lambda: ["train"]  # type: ignore[method-assign]  # nothing is evaluated at the end
-    Engine(experiment, hooks=[hook]).fit()
-    apart = max(abs(a - b) / b for a, b in hook.losses[:WARM])  # at this rate, roundings grow from step to step
-    assert apart < 1e-4, f"the losses differ by {apart:.1e}: this is not the same training"
-    cut = [hook.times[WARM + number * steps :][:steps] for number in range(rounds)]
-    ours_, theirs = ([[sum(pair[who][clock] for pair in pairs) for pairs in cut] for clock in (0, 1)] for who in (0, 1))
-    ratios, busy = ([b / a for a, b in zip(ours_[clock], theirs[clock], strict=True)] for clock in (0, 1))
     tokens = [
         sum(int((batch.targets >= 0).sum()) for batch in batches[WARM + number * steps :][:steps])
         for number in range(rounds)
     ]
-    return {
-        "median_ratio": statistics.median(ratios),
-        "ratios": ratios,
-        "median_ratio_processor_time": statistics.median(busy),
-        "ratios_processor_time": busy,
-        "tokens_per_second": statistics.median(n / t for n, t in zip(tokens, ours_[0], strict=True)),
-        "tokens_per_second_plain": statistics.median(n / t for n, t in zip(tokens, theirs[0], strict=True)),
-        "steps_per_round": steps,
-        "largest_difference_of_losses": apart,
-        "limit": LIMIT,
-    }
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--steps", type=int, default=6)
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("--out", type=Path)
-    arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
-    found = {"training": compare(rounds=arguments.rounds, steps=arguments.steps), "threads": arguments.threads}
-    facts = environment()
-    found |= {"date": datetime.now(UTC).date().isoformat(), "versions": facts["versions"]}
-    found |= {"processor": facts["processor"], "command": "python benchmarks/seq2seq.py"}
-    text = json.dumps(found, indent=2)
-    print(text)
-    if arguments.out:
-        arguments.out.write_text(text + "\n", encoding="utf-8")
-    if found["training"]["median_ratio"] < LIMIT:
-        raise SystemExit(f"below {LIMIT}")
+    return take_turns(experiment, plain_steps(model, iter(batches)), warm=WARM, tokens=tokens, steps=steps, apart=1e-4)
 
 
 if __name__ == "__main__":
-    main()
+    main(__doc__, compare, command="python benchmarks/seq2seq.py", rounds=7, steps=6)
