@@ -13,6 +13,7 @@ from torch import Tensor
 from netsmith.core.errors import DataError
 from netsmith.core.spec import Inputs, Step
 from netsmith.data._arrays import ImageFields, ImageSource, Part
+from netsmith.data._frequency import by_frequency
 from netsmith.engine.batch import Batch
 from netsmith.engine.random import keyed_uniform
 from netsmith.engine.task import UNLABELED
@@ -117,9 +118,8 @@ class CaptionSource(ImageSource):
 
 def _vocabulary(texts: Sequence[str] | object, step: Step, *, least: int) -> tuple[str, ...]:
     counts = collections.Counter(token for text in texts for token in tokenize(text, step))  # type: ignore[attr-defined]
-    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     special = (PADDING, UNKNOWN, END)
-    return (*special, *(token for token, count in ordered if count >= least and token not in special))
+    return (*special, *(token for token, count in by_frequency(counts) if count >= least and token not in special))
 
 
 def _numbers(captions: Sequence[Sequence[str]], read: Inputs) -> Tensor:

@@ -15,6 +15,7 @@ from torch import Tensor
 from netsmith.core.keys import key as named_key
 from netsmith.core.spec import Inputs, Outputs, Spec, Step
 from netsmith.data._arrays import BatchFields, FixedSource, Part, digest
+from netsmith.data._frequency import by_frequency
 from netsmith.data._judged import Collection
 from netsmith.engine.batch import Batch
 from netsmith.engine.random import example_keys, keyed_uniform
@@ -218,9 +219,8 @@ def _vocabulary(texts: Sequence[str], step: Step, config: MatchingFields) -> tup
         for word, count in words.items():
             for gram in letter_ngrams(word, size=step.letters):
                 counts[gram] += count
-    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     slots = () if step.letters else unknown_slots(config.unknown)
-    return (PADDING, UNKNOWN, *slots, *(token for token, count in ordered if count >= config.min_count))
+    return (PADDING, UNKNOWN, *slots, *(token for token, count in by_frequency(counts) if count >= config.min_count))
 
 
 def _targets(questions: Sequence[Question]) -> Tensor:

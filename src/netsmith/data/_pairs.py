@@ -18,6 +18,7 @@ from netsmith.core.errors import DataError, UnknownNameError
 from netsmith.core.keys import key as named_key
 from netsmith.core.spec import Inputs, Outputs, Spec, Split, Step
 from netsmith.data._arrays import BatchFields, digest
+from netsmith.data._frequency import by_frequency
 from netsmith.engine.batch import Batch
 from netsmith.engine.random import example_keys
 from netsmith.engine.source import Source
@@ -282,7 +283,6 @@ def _fitted(texts: Iterable[str], config: PairFields, marks: Sequence[str]) -> t
         for piece, often in pieces.items():
             for token in part(piece):
                 counts[token] += often
-    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     first = (*_MARKS, *(BLANK + mark if config.merges else mark for mark in marks))
-    known = [token for token, count in ordered if count >= config.min_count and token not in first]
+    known = [token for token, count in by_frequency(counts) if count >= config.min_count and token not in first]
     return step, (*first, *known[: max(0, config.vocabulary_size - len(first))])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import array
 import hashlib
-import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Annotated, ClassVar
 
@@ -18,6 +17,8 @@ from netsmith.core.keys import key as named_key
 from netsmith.core.roles import Batches, SourceConfig
 from netsmith.core.spec import Inputs, Outputs, Spec, Split, Step
 from netsmith.data._download import OfficialFile, official_contents
+from netsmith.data._frequency import by_frequency
+from netsmith.data._numbers import Numbers, smallest
 from netsmith.engine.batch import Batch
 from netsmith.engine.random import example_keys
 from netsmith.engine.source import Source
@@ -27,6 +28,7 @@ from netsmith.layers.tokenize import END, PADDING, UNKNOWN
 __all__ = ["StreamFields", "StreamSource", "split_words", "twin_lines", "words_of"]
 
 _LONGEST = 100_000  # tokens of one text that is handed in for a prediction
+_JUDGED = 2**20  # tokens of each row in a batch of dev or test, so that it needs no more memory in a longer text
 _TWIN = {"train": 1600, "dev": 160, "test": 160}
 
 
@@ -58,7 +60,8 @@ class StreamSource(Source):
     A batch has ``inputs`` ``(B, T)``, the tokens before the ``targets`` ``(B, T)``, both int64; before the first token
     of a split stands the mark that ends a line, so every token is predicted once. ``indices`` are the places of the
     windows' first targets in the stream: a window goes on where the one before it in its row ended. Dev and test are
-    one batch of ``evaluation_batch`` whole rows; at the end of the last one stand padding and ``UNLABELED`` targets.
+    one batch of ``evaluation_batch`` whole rows, or several if rows have more than a million tokens; at the end of the
+    last one stand padding and ``UNLABELED`` targets.
 
     Tokens are numbered 0 for padding, 1 unknown, 2 the mark that ends a line, then by frequency in training.
 
@@ -88,7 +91,9 @@ class StreamSource(Source):
     ) -> None:
         self.config = config
         if vocabulary:
-            streams = {name: _against(these, vocabulary) for name, these in tokens.items()}
+            numbers = {token: number for number, token in enumerate(vocabulary) if number > 1}
+            code = smallest(len(vocabulary))
+            streams = {name: Numbers((numbers.get(one, 1) for one in of), code) for name, of in tokens.items()}
         else:
             streams, vocabulary = _numbered(tokens, end)
         for name, stream in streams.items():
@@ -115,25 +120,22 @@ class StreamSource(Source):
 
     def order(self, split: str, *, seed: int, epoch: int) -> Sequence[Tensor]:  # noqa: ARG002
         """Return where the windows of each batch begin; the same for every seed and epoch."""
-        size = len(self._held(split))
-        if split != "train":
-            return [torch.arange(0, size, self._row(split))]
         length = self._row(split)
-        rows = torch.arange(self.config.batch) * length
-        return list((rows + torch.arange(0, length, self.config.bptt)[:, None]).unbind())
+        rows = torch.arange(0, len(self._held(split)), length)
+        if split == "train":
+            rows = rows[: self.config.batch]
+        return list((rows + torch.arange(0, length, self._window(split))[:, None]).unbind())
 
     def load(self, split: str, indices: Tensor, *, key: int | None = None) -> Batch:
         """Return the windows whose first targets stand at some places of the stream, as long as all of them can be."""
         stream, row = self._held(split), self._row(split)
-        longest = self.config.bptt if split == "train" else row
-        length = min(longest, row - int((indices % row).max()))
-        at = indices[:, None] + torch.arange(length)  # (B, T)
-        inside = at < len(stream)
-        targets = stream[at.clamp(max=len(stream) - 1)].long()
-        before = stream[(at - 1).clamp(min=0, max=len(stream) - 1)].long()
-        inputs = torch.where(at == 0, _END, before)
-        if not bool(inside.all()):
-            inputs, targets = inputs.where(inside, 0), targets.where(inside, UNLABELED)
+        length = min(self._window(split), row - int((indices % row).max()))
+        inputs = torch.zeros(len(indices), length, dtype=torch.int64)
+        targets = torch.full_like(inputs, UNLABELED)
+        for place, start in enumerate(indices.tolist()):
+            found = stream.read(start, start + length)
+            targets[place, : len(found)] = found
+            inputs[place, : len(found)] = torch.cat([_before(stream, start), found])[: len(found)]
         return Batch(inputs, targets, keys=example_keys(0 if key is None else key, indices), indices=indices)
 
     def _row(self, split: str) -> int:
@@ -141,11 +143,14 @@ class StreamSource(Source):
         size = len(self._held(split))
         return size // self.config.batch if split == "train" else -(-size // self.config.evaluation_batch)
 
+    def _window(self, split: str) -> int:
+        return self.config.bptt if split == "train" else _JUDGED
+
     def stream(self, split: str) -> Tensor:
         """Return the tokens of a split as they stand in the text, ``(N,)`` int32."""
-        return self._held(split).int()
+        return torch.cat([piece.int() for piece in self._held(split).pieces()])
 
-    def _held(self, split: str) -> Tensor:
+    def _held(self, split: str) -> Numbers:
         if split not in self._streams:
             raise UnknownNameError(f"split of {self.spec.dataset}", split, self._streams)
         return self._streams[split]
@@ -154,43 +159,31 @@ class StreamSource(Source):
 _END = 2  # the number of the mark that ends a line
 
 
-def _numbered(tokens: Mapping[str, Iterable[str]], end: str) -> tuple[dict[str, Tensor], tuple[str, ...]]:
-    """Return the streams, ``(N,)`` int32 each, and the vocabulary, which is that of the first split."""
+def _before(stream: Numbers, start: int) -> Tensor:
+    return torch.tensor([_END]) if start == 0 else stream.read(start - 1, start)
+
+
+def _numbered(tokens: Mapping[str, Iterable[str]], end: str) -> tuple[dict[str, Numbers], tuple[str, ...]]:
+    """Return the streams and the vocabulary, which is that of the first split."""
     splits = iter(tokens.items())
     first = {PADDING: 0, UNKNOWN: 1, end: 2}
     fixed = len(first)
     name, train = next(splits)
-    seen = _array(first.setdefault(token, len(first)) for token in train)
-    counts = np.bincount(seen, minlength=len(first)).tolist()
-    known = sorted(itertools.islice(first.items(), fixed, None), key=lambda item: (-counts[item[1]], item[0]))
-    renumbered = np.arange(len(first), dtype=np.int32)
-    renumbered[[old for _, old in known]] = np.arange(fixed, len(first))
-    np.take(renumbered, seen, out=seen, mode="clip")  # in place, so that a long text is held once
-    streams = {name: torch.from_numpy(seen)}
-    vocabulary = (PADDING, UNKNOWN, end, *(token for token, _ in known))
+    seen = array.array("i", (first.setdefault(token, len(first)) for token in train))
+    counts = np.bincount(np.array(seen), minlength=len(first)).tolist()
+    known = [word for word, _ in by_frequency({word: counts[old] for word, old in first.items() if old >= fixed})]
+    vocabulary = (PADDING, UNKNOWN, end, *known)
     final = {token: number for number, token in enumerate(vocabulary)}
-    for name, others in splits:
-        streams[name] = torch.from_numpy(_array(final.get(token, 1) for token in others))
-    return streams, vocabulary
+    renumbered = [final[token] for token in first]
+    code = smallest(len(vocabulary))
+    streams = {name: Numbers(map(renumbered.__getitem__, seen), code)}
+    return streams | {name: Numbers((final.get(token, 1) for token in of), code) for name, of in splits}, vocabulary
 
 
-def _against(tokens: Iterable[str], vocabulary: Sequence[str]) -> Tensor:
-    """Return the numbers of tokens that are known beforehand, ``(N,)`` in the smallest type that holds them."""
-    numbers = {token: number for number, token in enumerate(vocabulary) if number > 1}
-    code = "B" if len(vocabulary) <= 2**8 else "h" if len(vocabulary) <= 2**15 else "i"
-    held = array.array(code, (numbers.get(token, 1) for token in tokens))
-    return torch.from_numpy(np.array(held) if not held else np.frombuffer(held, dtype=np.dtype(code)))
-
-
-def _array(numbers: Iterator[int]) -> np.ndarray:
-    held = array.array("i", numbers)
-    return np.frombuffer(held, dtype=np.int32) if held else np.zeros(0, dtype=np.int32)
-
-
-def _sha256(stream: Tensor) -> str:
-    """Return the digest of the stream as int64, a million tokens at a time."""
-    total = hashlib.sha256(f"<i8{tuple(stream.shape)}".encode())
-    for piece in stream.split(2**20):
+def _sha256(stream: Numbers) -> str:
+    """Return the digest of the stream as a tensor of int64, a million tokens at a time."""
+    total = hashlib.sha256(f"<i8({len(stream)},)".encode())
+    for piece in stream.pieces():
         total.update(piece.numpy().astype("<i8").data)
     return total.hexdigest()
 

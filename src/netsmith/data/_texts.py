@@ -13,6 +13,7 @@ from torch import Tensor
 from netsmith.core.config import later
 from netsmith.core.spec import Inputs, Outputs, Spec, Step
 from netsmith.data._arrays import BatchFields, FixedFields, FixedSource, array_part
+from netsmith.data._frequency import by_frequency
 from netsmith.layers.tokenize import PADDING, UNKNOWN, encode, tokenize
 
 __all__ = ["TextFields", "TextSource", "TokenFields", "tokenizer"]
@@ -135,6 +136,5 @@ class TextSource(FixedSource):
 
 def _vocabulary(texts: Sequence[str], step: Step, *, size: int, least: int) -> tuple[str, ...]:
     counts = collections.Counter(token for text in texts for token in tokenize(text, step))
-    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-    known = [token for token, count in ordered if count >= least and token not in (PADDING, UNKNOWN)]
+    known = [token for token, count in by_frequency(counts) if count >= least and token not in (PADDING, UNKNOWN)]
     return (PADDING, UNKNOWN, *known[: size - 2])

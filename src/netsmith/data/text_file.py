@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import codecs
-import collections
 import itertools
 import re
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from pydantic import Field, model_validator
 from netsmith.core.errors import ConfigError, DataError
 from netsmith.core.spec import Step
 from netsmith.data._files import open_plain
+from netsmith.data._frequency import most_frequent
 from netsmith.data._streams import StreamFields, StreamSource, twin_lines
 from netsmith.layers.tokenize import END, PADDING, UNKNOWN, cutter
 
@@ -28,9 +28,10 @@ _SPLITS: tuple[str, ...] = ("train", "dev", "test")
 class TextFile(StreamSource):
     """Running text of one's own, in UTF-8: the beginning is for training, the last parts are for dev and test.
 
-    The file is read twice, to count and to number its tokens, and never held: of a token one byte is kept where 256 or
-    fewer are known, two up to 32,768. Parts begin with a line, where lines are shorter than 64 KiB. A line break
-    stands for the mark that ends a line.
+    The file is read twice, to count and to number its tokens, and never held. Neither are the counts nor the numbers
+    where they are many: they wait in temporary files (folder ``TMPDIR``; one byte a token for up to 256 known ones, two
+    up to 32,768). So a text may be longer than memory. Parts begin with a line, where lines are shorter than 64 KiB. A
+    line break stands for the mark that ends a line.
 
     Raises:
         ConfigError: No ``path`` and no ``twin``, or a pattern that is not a regular expression.
@@ -73,13 +74,9 @@ class TextFile(StreamSource):
         cutter(step)  # a wrong pattern is refused here, before the file is read
         end = "\n" if config.unit == "character" else END
         text = _Twin() if config.twin else _File(config)
-        counts = collections.Counter(_tokens(text, "train", step, end))
-        known = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
         special = (PADDING, UNKNOWN, end)
-        del counts
-        most = config.vocabulary_size - len(special)
-        vocabulary = (*special, *itertools.islice((token for token, _ in known if token not in special), most))
-        del known
+        train = _tokens(text, "train", step, end)
+        vocabulary = (*special, *most_frequent(train, config.vocabulary_size - len(special), but=special))
         super().__init__(
             config,
             dataset="text_file" if config.twin else Path(config.path).name,

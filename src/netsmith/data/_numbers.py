@@ -1,0 +1,83 @@
+"""The numbers of a text's tokens, to be read in stretches: in memory, or in a temporary file where they are many."""
+
+from __future__ import annotations
+
+import array
+import itertools
+import tempfile
+import threading
+import weakref
+from collections.abc import Iterable, Iterator
+from typing import IO
+
+import numpy as np
+import torch
+from torch import Tensor
+
+__all__ = ["Numbers", "smallest"]
+
+_HELD = 2**25  # bytes
+_PIECE = 2**20  # numbers
+
+
+def smallest(size: int) -> str:
+    """Return the type code of the smallest numbers that count to a size: one byte, two, or four.
+
+    Example:
+        >>> smallest(256), smallest(257), smallest(40_000)
+        ('B', 'h', 'i')
+    """
+    return "B" if size <= 2**8 else "h" if size <= 2**15 else "i"
+
+
+class Numbers:
+    """Whole numbers in a row, read in stretches.
+
+    Up to ``held`` bytes stay in memory; more stand in a temporary file (folder ``TMPDIR``), which is gone with them.
+
+    Args:
+        numbers: Passed through once.
+        code: Their type as :mod:`array` names it; see :func:`smallest`.
+        held: Bytes that may stay in memory.
+
+    Example:
+        >>> Numbers(range(5), "B").read(1, 3)
+        tensor([1, 2])
+    """
+
+    def __init__(self, numbers: Iterable[int], code: str, *, held: int = _HELD) -> None:
+        self.code = code
+        rest = iter(numbers)
+        self._type = np.dtype(code)
+        self._memory = array.array(code, itertools.islice(rest, held // self._type.itemsize))
+        self._size = len(self._memory)
+        self._file: IO[bytes] | None = None
+        self._reading = threading.Lock()  # training data may be read ahead while dev is judged
+        following = array.array(code, itertools.islice(rest, _PIECE))
+        if following:
+            self._file = tempfile.TemporaryFile("w+b")  # noqa: SIM115
+            weakref.finalize(self, self._file.close)
+            self._memory.tofile(self._file)
+            self._memory = array.array(code)
+        while following:
+            following.tofile(self._file)  # type: ignore[arg-type]
+            self._size += len(following)
+            following = array.array(code, itertools.islice(rest, _PIECE))
+
+    def __len__(self) -> int:
+        return self._size
+
+    def read(self, start: int, stop: int) -> Tensor:
+        """Return the numbers from a place up to another, ``(stop - start,)`` int64."""
+        start, stop = max(0, start), max(0, start, min(stop, self._size))
+        if self._file is None:
+            return torch.from_numpy(np.array(self._memory[start:stop], dtype=np.int64))
+        with self._reading:
+            self._file.seek(start * self._type.itemsize)
+            found = self._file.read((stop - start) * self._type.itemsize)
+        return torch.from_numpy(np.frombuffer(found, dtype=self._type).astype(np.int64))
+
+    def pieces(self) -> Iterator[Tensor]:
+        """Yield all numbers, a million at a time."""
+        for start in range(0, self._size, _PIECE):
+            yield self.read(start, start + _PIECE)

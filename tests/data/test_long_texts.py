@@ -1,0 +1,51 @@
+"""Texts longer than memory: counts and numbers that wait in files are the same as those held."""
+
+import collections
+import random
+
+import pytest
+import torch
+
+from netsmith.data import _streams
+from netsmith.data._frequency import by_frequency, most_frequent
+from netsmith.data._numbers import Numbers
+from netsmith.data.text_file import TextFile
+
+
+@pytest.mark.parametrize("held", [1, 50, 10_000])
+def test_counts_that_wait_in_files_are_exact(held):
+    draw = random.Random(0)
+    signs = ["a", "\n", " ", "é", "字", "\udc80", "0"]  # what a file of rows could take for its own
+    tokens = ["".join(draw.choices(signs, k=draw.choice([1, 2, 3]))) for _ in range(50_000)]
+    wanted = [token for token, _ in by_frequency(collections.Counter(tokens)) if token not in ("a", "字")]
+    assert most_frequent(iter(tokens), 100, but=("a", "字"), held=held) == wanted[:100]
+    assert most_frequent(iter(tokens), 10**6, but=("a", "字"), held=held) == wanted
+
+
+@pytest.mark.parametrize(("code", "most"), [("B", 256), ("h", 2**15), ("i", 2**31)])
+def test_numbers_in_a_file_are_read_as_those_in_memory(code, most):
+    draw = random.Random(1)
+    values = [draw.randrange(most) for _ in range(1_200_000)]
+    file, memory = Numbers(iter(values), code, held=1000), Numbers(iter(values), code)
+    assert (file._file is None, memory._file is None) == (False, True)
+    for start, stop in [(0, 10), (1_199_990, 1_200_005), (999_990, 1_100_000), (7, 7), (1_200_000, 1_200_009)]:
+        assert file.read(start, stop).tolist() == memory.read(start, stop).tolist() == values[start:stop]
+    assert torch.cat(list(file.pieces())).tolist() == values
+    assert len(file) == len(memory) == len(values)
+
+
+def test_dev_in_several_batches_is_dev_in_one(tmp_path, monkeypatch):
+    path = tmp_path / "text.txt"
+    path.write_text("".join(f"line {n % 17} of {n % 5}\n" for n in range(4000)))
+    source = TextFile.Config(path=str(path), evaluation_batch=3).build()
+    (whole,) = (source.load("dev", at) for at in source.order("dev", seed=0, epoch=0))
+    monkeypatch.setattr(_streams, "_JUDGED", 100)
+    parts = [source.load("dev", at) for at in source.order("dev", seed=0, epoch=0)]
+    assert len(parts) > 2
+    ends = None
+    for part in parts:
+        assert ends is None or part.indices.equal(ends)
+        ends = part.indices + part.targets.shape[1]
+    for name in ("inputs", "targets"):
+        rows = [[n for part in parts for n in getattr(part, name)[row].tolist()] for row in range(3)]
+        assert rows == getattr(whole, name).tolist()
