@@ -28,6 +28,7 @@ from netsmith.layers.writing import Writing
 from netsmith.models.graph.gcn import GCN
 from netsmith.models.sequence.pointer_network import PointerNetwork
 from netsmith.models.translation.pointer_generator import PointerGenerator
+from netsmith.serve._examples import example_body
 from netsmith.tasks.point import Point
 from netsmith.tasks.tag import Tag
 from netsmith.tasks.write import Write
@@ -350,3 +351,18 @@ def test_openapi_holds_the_form_of_a_request_and_resolves(clients, kind) -> None
         assert place["additionalProperties"] is False
     if kind == "table":
         assert list(whole["components"]["schemas"]["Row"]["properties"]) == ["age", "model_config", "__class__ \n'"]
+
+
+def test_an_example_is_whole_words_not_marks_or_pieces():
+    words = Step(name="tokenize", pattern=r"\w+")
+    pieces = Step(name="tokenize", pattern=r"▁?\w+", merges=("o w",))
+
+    def example(step, *vocabulary):
+        inputs = Inputs(
+            kind="text", shape=(-1,), dtype="int64", preprocessing=(step,), vocabulary=vocabulary, max_length=9
+        )
+        return example_body(inputs, texts=True, files=False)["inputs"]
+
+    assert example(words, "<pad>", "<unk>", "<eos>", "the", ".", "N", "flight") == ["the N flight"]
+    assert example(pieces, "<pad>", "<unk>", "<eos>", "▁a", "ow", "▁", ".", "▁dog") == ["a dog"]
+    assert example(words, "<pad>", "<unk>", "0", "!") == ["an example"]

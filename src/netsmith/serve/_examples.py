@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import base64
 import io
+import itertools
 import struct
 import wave
 import zlib
 from typing import Any
 
 from netsmith.core.spec import Inputs
+from netsmith.layers.subwords import BLANK
 from netsmith.layers.target_language import target_languages
+from netsmith.layers.tokenize import detokenize, tokenizer_of
 
 __all__ = ["example_body"]
 
@@ -32,7 +35,7 @@ def example_body(inputs: Inputs, *, texts: bool, files: bool) -> dict[str, Any]:
     if texts and (languages := target_languages(inputs.vocabulary)):
         return {"inputs": [f"<2{languages[0]}> an example"]}
     if texts:
-        return {"inputs": [" ".join(inputs.vocabulary[2:10]) or "an example"]}
+        return {"inputs": [_words(inputs) or "an example"]}
     if files and inputs.kind == "audio":
         return {"inputs": [base64.b64encode(_sample_wav(inputs)).decode()]}
     if files:
@@ -48,6 +51,14 @@ def example_body(inputs: Inputs, *, texts: bool, files: bool) -> dict[str, Any]:
     for size in reversed(inputs.shape):
         value = [value] * (8 if size == -1 else size)
     return {"inputs": [value]}
+
+
+def _words(inputs: Inputs) -> str:
+    """Return some of the most frequent words that the vocabulary holds whole."""
+    step = tokenizer_of(inputs)
+    begin = BLANK if step.merges else ""
+    known = (token for token in inputs.vocabulary if token.startswith(begin) and token.removeprefix(begin).isalpha())
+    return detokenize(list(itertools.islice(known, 8)), step)
 
 
 def _row(inputs: Inputs) -> dict[str, Any]:
