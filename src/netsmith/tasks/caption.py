@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field
 from torch import Tensor
 
 from netsmith.core.errors import DataError
@@ -14,7 +14,7 @@ from netsmith.engine.task import Loss, Metric, Ratio, Task
 from netsmith.layers.shape_scenes import Thing, is_true
 from netsmith.layers.writing import Judged
 from netsmith.tasks._bleu import Bleu
-from netsmith.tasks.write import Write
+from netsmith.tasks.write import Write, once_each
 
 __all__ = ["Caption"]
 
@@ -46,13 +46,7 @@ class Caption(Task):
         answers: ClassVar[tuple[OutputKind, ...]] = ("tokens",)
 
         label_smoothing: float = Field(default=0.0, ge=0, lt=1)
-        figures: tuple[Literal["bleu", "facts"], ...] = ("bleu",)
-
-        @model_validator(mode="after")
-        def _check(self) -> Caption.Config:
-            if len(set(self.figures)) != len(self.figures):
-                raise ValueError(f"figures names one twice: {', '.join(self.figures)}")
-            return self
+        figures: Annotated[tuple[Literal["bleu", "facts"], ...], AfterValidator(once_each)] = ("bleu",)
 
     def __init__(self, config: Caption.Config) -> None:
         super().__init__()

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -21,7 +21,18 @@ from netsmith.tasks._bleu import Bleu
 from netsmith.tasks._metrics import full
 from netsmith.tasks.next_token import Perplexity
 
-__all__ = ["Write"]
+__all__ = ["Write", "once_each"]
+
+
+def once_each(figures: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the figures of a config, or refuse one that stands there twice.
+
+    Raises:
+        ValueError: For pydantic.
+    """
+    if len(set(figures)) != len(figures):
+        raise ValueError(f"figures names one twice: {', '.join(figures)}")
+    return figures
 
 
 class Write(Task):
@@ -55,13 +66,7 @@ class Write(Task):
         answers: ClassVar[tuple[OutputKind, ...]] = ("tokens",)
 
         label_smoothing: float = Field(default=0.0, ge=0, lt=1)
-        figures: tuple[Literal["bleu", "exact"], ...] = ("exact",)
-
-        @model_validator(mode="after")
-        def _check(self) -> Write.Config:
-            if len(set(self.figures)) != len(self.figures):
-                raise ValueError(f"figures names one twice: {', '.join(self.figures)}")
-            return self
+        figures: Annotated[tuple[Literal["bleu", "exact"], ...], AfterValidator(once_each)] = ("exact",)
 
     def __init__(self, config: Write.Config) -> None:
         super().__init__()
