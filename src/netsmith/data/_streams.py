@@ -19,6 +19,7 @@ from netsmith.core.spec import Inputs, Outputs, Spec, Split, Step
 from netsmith.data._download import OfficialFile, official_contents
 from netsmith.data._frequency import by_frequency
 from netsmith.data._numbers import Numbers, smallest
+from netsmith.data._places import Places
 from netsmith.engine.batch import Batch
 from netsmith.engine.random import example_keys
 from netsmith.engine.source import Source
@@ -124,7 +125,8 @@ class StreamSource(Source):
         rows = torch.arange(0, len(self._held(split)), length)
         if split == "train":
             rows = rows[: self.config.batch]
-        return list((rows + torch.arange(0, length, self._window(split))[:, None]).unbind())
+        steps = range(0, length, self._window(split))
+        return Places(len(steps), lambda number: rows + steps[number])
 
     def load(self, split: str, indices: Tensor, *, key: int | None = None) -> Batch:
         """Return the windows whose first targets stand at some places of the stream, as long as all of them can be."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -70,7 +70,7 @@ class MapFeed:
         self.move = move
         self.position = 0
         self._epoch = -1
-        self._order: list[Tensor] = []
+        self._order: Sequence[Tensor] = ()
         self._key = 0
         self._loader: Iterator[Batch | _Failure] | None = None
 
@@ -80,7 +80,7 @@ class MapFeed:
             raise ConfigError("the training split has no examples; there is nothing to learn from")
         epoch = position // length
         if epoch != self._epoch:
-            self._order = list(self.source.order("train", seed=self.seed, epoch=epoch))
+            self._order = self.source.order("train", seed=self.seed, epoch=epoch)
             self._key = key(self.seed, "augment", epoch)
             self._epoch = epoch
         indices = self._order[position % length]
