@@ -47,8 +47,8 @@ from netsmith.compress.surgery import SurgeryLog, apply_surgery, plan_surgery
 from netsmith.compress.trace import trace
 from netsmith.compress.widths import Width, lowest_units, narrowing
 from netsmith.engine.run_folder import environment
-from netsmith.measure.bootstrap import paired_bootstrap
 from netsmith.measure.macs import count_macs
+from netsmith.measure.paired import paired_bootstrap
 from netsmith.verify.evidence import reproduce
 from netsmith.workflows.front_runs import ALPHA, Trainer
 from netsmith.workflows.judging import judge

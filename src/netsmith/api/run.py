@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -211,9 +211,9 @@ class Run:
         """Go on where the run was cut; it ends bit for bit as if it had not been."""
         return resume(self.path, code=self.code or "", hooks=hooks, notice=self.notice)
 
-    def compare(self, *others: Run) -> dict[str, Any]:
+    def compare(self, *others: Run, paired: str = "") -> dict[str, Any]:
         """Return this run beside others: figures, sizes, and where their experiments differ; see :func:`compare`."""
-        return compare([self, *others])
+        return compare([self, *others], paired=paired)
 
     def export(
         self,
@@ -380,17 +380,24 @@ def load(path: str | Path, *, code: str | Path = "", notice: Callable[[str], Non
 
 
 def compare(
-    paths: Sequence[str | Path | Run], *, codes: Sequence[str | Path] = (), notice: Callable[[str], None] = print
+    paths: Sequence[str | Path | Run],
+    *,
+    codes: Sequence[str | Path] = (),
+    paired: str = "",
+    notice: Callable[[str], None] = print,
 ) -> dict[str, Any]:
     """Return runs side by side: figures, parameters, multiply-adds, bytes, and where their experiments differ.
 
     Args:
         paths: Runs or their folders.
         codes: The users' recipe files that some of the runs were made from; each run takes the one of its hash.
+        paired: A figure (``test/map``) of which also the differences are tested, over the same examples; see
+            :func:`netsmith.workflows.paired.compare_paired`.
         notice: Where one-line notices go, of those that are given as folders.
     """
     rows, dumps = [], []
-    for run in [path if isinstance(path, Run) else with_code(path, codes, notice) for path in paths]:
+    runs = [path if isinstance(path, Run) else with_code(path, codes, notice) for path in paths]
+    for run in runs:
         network = run.network
         finished = (run.path / "evaluation.json").is_file()
         rows.append(
@@ -405,7 +412,12 @@ def compare(
         dumps.append(_flat(run.found.config.dump(whole=True)))
     names = sorted({name for dump in dumps for name in dump})
     differs = {n: [d.get(n) for d in dumps] for n in names if len({repr(d.get(n)) for d in dumps}) > 1}
-    return {"runs": rows, "differs": differs}
+    found = {"runs": rows, "differs": differs}
+    if paired:
+        from netsmith.workflows.paired import compare_paired
+
+        found["paired"] = asdict(compare_paired(runs, paired))
+    return found
 
 
 def with_code(path: str | Path, codes: Sequence[str | Path], notice: Callable[[str], None]) -> Run:

@@ -260,12 +260,19 @@ def compare(
         [], "--code", help="Your recipe files that runs were made from. Repeatable.", metavar="FILE"
     ),
     page: str = typer.Option("", "--page", help="Also write a page with their learning curves.", metavar="FILE"),
+    paired: str = typer.Option(
+        "",
+        "--paired",
+        help="Test a figure (test/map, dev/accuracy) of the first run against each other one, over the same examples. "
+        "Runs that differ in their seed alone count as one: their mean.",
+        metavar="FIGURE",
+    ),
     json: bool = JSON,
 ) -> None:
-    """Compare runs: figures, sizes, settings, curves."""
+    """Compare runs: figures, sizes, settings, curves; and whether a difference is more than chance."""
     from netsmith.cli import verbs
 
-    verbs.compare(runs, codes=code, page=page, as_json=json)
+    verbs.compare(runs, codes=code, page=page, paired=paired, as_json=json)
 
 
 @app.command()

@@ -167,8 +167,8 @@ def serve(path: str, *, host: str, port: int, allowed_hosts: list[str], code: st
     load(path, code=code, notice=notice).serve(host=host, port=port, allowed_hosts=allowed_hosts)
 
 
-def compare(paths: list[str], *, codes: list[str], page: str, as_json: bool) -> None:
-    """Print runs side by side: a column each; with ``page``, also draw their curves."""
+def compare(paths: list[str], *, codes: list[str], page: str, paired: str, as_json: bool) -> None:
+    """Print runs side by side: a column each; with ``page``, also draw their curves; ``paired``, test a figure."""
     from netsmith.api.run import compare as compare_runs
     from netsmith.api.run import with_code
 
@@ -177,7 +177,9 @@ def compare(paths: list[str], *, codes: list[str], page: str, as_json: bool) -> 
         from netsmith.workflows.side_by_side import compare_page
 
         compare_page(runs, page)
-    found = compare_runs(runs) | ({"page": page} if page else {})
+    found = compare_runs(runs, paired=paired)
+    if page:
+        found["page"] = page
     if as_json:
         print_json(found)
         return
@@ -192,9 +194,31 @@ def compare(paths: list[str], *, codes: list[str], page: str, as_json: bool) -> 
         print("\ndiffering settings")
         rows = [[path, *(_setting(value) for value in values)] for path, values in found["differs"].items()]
         print(table(["", *(row["run"] for row in runs)], rows))
+    if paired:
+        _print_paired(found["paired"])
     if page:
         say("")
         say(f"page: {page}")
+
+
+def _print_paired(found: dict[str, Any]) -> None:
+    first = found["first"]
+    rows = [[_side(first), f"{first['mean']:.4f}", "", "", ""]]
+    for one in found["contrasts"]:
+        interval = f"{one['low']:+.4f} to {one['high']:+.4f}"
+        rows.append([_side(one["other"]), f"{one['other']['mean']:.4f}", f"{one['difference']:+.4f}", interval])
+        rows[-1].append(f"{one['p']:.5f}")
+    print(f"\n{found['figure']} over the same {found['examples']:,} examples")
+    print(table(["", "mean", "difference", "95 % interval", "p"], rows))
+    say("difference: the first row's mean minus the row's; interval: paired bootstrap of the examples;")
+    count = len(found["contrasts"])
+    corrected = f", not corrected for {count} tests" if count > 1 else ""
+    say(f"p: Fisher's randomization test of the examples, two-sided{corrected}")
+
+
+def _side(side: dict[str, Any]) -> str:
+    name, *more = side["runs"]
+    return f"{name} and {len(more)} more" if more else name
 
 
 def _number(value: Any) -> str:
