@@ -13,6 +13,7 @@ from netsmith.data import _sniff
 from netsmith.data._captions import CaptionFields
 from netsmith.data._columns import TableFields
 from netsmith.data._dialogues import DialogueFields
+from netsmith.data._matching import MatchingFields
 from netsmith.data._pairs import PairFields
 from netsmith.data._streams import StreamFields
 from netsmith.data._tables import TABLE_SUFFIXES
@@ -20,6 +21,7 @@ from netsmith.data.captions import Captions
 from netsmith.data.conll import Conll
 from netsmith.data.dialogues import Dialogues
 from netsmith.data.image_folder import ImageFolder
+from netsmith.data.judged_texts import JudgedTexts
 from netsmith.data.text_file import TextFile
 from netsmith.data.text_pairs import TextPairs
 from netsmith.data.text_table import TextTable
@@ -36,8 +38,12 @@ _GENERIC = {
     "conll": ("tagged sentences", "tagger"),
 }
 _TEXTS = (Conll.Config, TextPairs.Config, TextFile.Config)
-_OWN = (ImageFolder.Config, TableFields, Captions.Config, Dialogues.Config, *_TEXTS)
-_LAYOUTS = ((DialogueFields, Dialogues.Config), (CaptionFields, Captions.Config))
+_LAYOUTS = (
+    (DialogueFields, Dialogues.Config),
+    (CaptionFields, Captions.Config),
+    (MatchingFields, JudgedTexts.Config),
+)
+_OWN = (ImageFolder.Config, TableFields, *(own for _, own in _LAYOUTS), *_TEXTS)
 _PAIRS = tuple(name for name in PairFields.model_fields if name != "twin")
 
 
@@ -50,8 +56,8 @@ def with_data(found: Found, data: str | Path) -> Found:
     """Replace an experiment's data by the user's own.
 
     A generic recipe keeps its own reader and all its settings; another one keeps batch sizes, augmentation and sizes,
-    and one of pairs of texts, of captions or of dialogues all that says how those are read; one of running text reads a
-    file of it.
+    and one of pairs of texts, of captions, of dialogues or of texts to rank all that says how those are read; one of
+    running text reads a file of it.
 
     Raises:
         DataError: Nothing known lies there.

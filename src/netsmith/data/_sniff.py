@@ -15,6 +15,7 @@ from netsmith.data._streams import StreamSource
 from netsmith.data._tables import TABLE_SUFFIXES, Grid
 from netsmith.data.conll import CONLL_SUFFIXES, Conll
 from netsmith.data.image_folder import ImageFolder
+from netsmith.data.judged_texts import JudgedTexts
 from netsmith.data.table import Table, column_kind
 from netsmith.data.text_table import TextTable, looks_like_text
 from netsmith.engine.source import Source
@@ -91,7 +92,11 @@ def describe(source: Source) -> str:
     )
     pairs = {"text": "pairs" if isinstance(source, PairSource) else "tokens"} if spec.outputs.kind == "tokens" else {}
     nouns = {"image": "images", "table": "rows", "text": "texts"} | pairs
+    if spec.outputs.kind == "ranking":
+        nouns["text"] = "queries"
     facts = [f"{total} {nouns.get(spec.inputs.kind, 'examples')}"]
+    if isinstance(source, JudgedTexts) and source.unanswered:
+        facts.append(f"{source.unanswered} more that nothing answers left out")
     if spec.outputs.kind == "classes":
         facts.insert(0, f"{spec.outputs.size} classes")
     elif spec.outputs.kind == "tags":

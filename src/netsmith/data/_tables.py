@@ -15,7 +15,7 @@ from netsmith.core.errors import DataError, shorten
 from netsmith.core.extras import require
 from netsmith.data._files import read_capped
 
-__all__ = ["TABLE_LIMIT", "TABLE_SUFFIXES", "Grid", "parse_table", "read_table"]
+__all__ = ["TABLE_LIMIT", "TABLE_SUFFIXES", "Grid", "parse_table", "read_table", "utf8_text"]
 
 TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
 TABLE_LIMIT = 512 * 2**20
@@ -62,9 +62,9 @@ def parse_table(data: bytes, name: str, *, header: bool = True) -> Grid:
     if suffix == ".parquet":
         grid = _parquet(data, name)
     elif suffix in (".jsonl", ".ndjson"):
-        grid = _jsonl(_text(data, name), name)
+        grid = _jsonl(utf8_text(data, name), name)
     else:
-        grid = _csv(_text(data, name), name, tab=suffix == ".tsv", header=header)
+        grid = _csv(utf8_text(data, name), name, tab=suffix == ".tsv", header=header)
     if not grid.rows:
         raise DataError("has a header but no rows", name)
     return grid
@@ -83,7 +83,12 @@ def read_table(path: Path, *, parse: Callable[[bytes, str], Grid] = parse_table)
     return parse(read_capped(path, limit=TABLE_LIMIT), path.name)
 
 
-def _text(data: bytes, name: str) -> str:
+def utf8_text(data: bytes, name: str) -> str:
+    """Return the text of a file in UTF-8.
+
+    Raises:
+        DataError: It is encoded otherwise, or holds a NUL byte; names the row.
+    """
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise DataError("is encoded as UTF-16; save it as UTF-8", name, 1)
     zero = data.find(b"\0")

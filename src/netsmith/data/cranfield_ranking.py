@@ -5,18 +5,14 @@ Cleverdon, "The Cranfield tests on index language devices", Aslib Proceedings 19
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from netsmith.core.spec import Step
-from netsmith.data._judged import Collection, twin_collection
+from netsmith.data._judged import twin_collection
 from netsmith.data._matching import MatchingFields, MatchingSource, divided, questions_of, tokenizer
+from netsmith.data._retrieved import bm25_best
 from netsmith.data.cranfield import cranfield
-from netsmith.layers.bm25 import bm25_scores
-from netsmith.layers.inverted_index import InvertedIndex, best
-from netsmith.layers.tokenize import tokenize
 
 __all__ = ["CranfieldRanking"]
 
@@ -65,7 +61,9 @@ class CranfieldRanking(MatchingSource):
             query.name: query.name if config.twin else next(name for name, grade in query.grades.items() if not grade)
             for query in collection.queries
         }
-        retrieved = _retrieved(collection, {} if config.twin else asked, tokenizer(config), count=config.candidates)
+        retrieved = bm25_best(
+            collection, tokenizer(config), count=config.candidates, leave={} if config.twin else asked
+        )
         questions = questions_of(collection, retrieved=retrieved)
         groups = [asked[one.name] for one in questions]
         parts = divided(questions, groups, dev=config.dev, test=config.test, seed=config.split_seed)
@@ -78,19 +76,3 @@ class CranfieldRanking(MatchingSource):
             made={name: f"seeded, by paper that was asked about: {len(of)} questions" for name, of in parts.items()},
             seeds=dict.fromkeys(parts, config.split_seed),
         )
-
-
-def _retrieved(
-    collection: Collection, leave: Mapping[str, str], step: Step, *, count: int
-) -> dict[str, tuple[str, ...]]:
-    """Return BM25's best documents for each query, without the one that is to be left out."""
-    index = InvertedIndex()
-    plain = step.derive(letters=0)
-    for document in collection.documents.values():
-        index.add(tokenize(document.text, plain))
-    names = list(collection.documents)
-    found = {}
-    for query in collection.queries:
-        order = [names[at] for at in best(bm25_scores(index, tokenize(query.text, plain)), count=count + 1)]
-        found[query.name] = tuple(name for name in order if name != leave.get(query.name))[:count]
-    return found

@@ -14,11 +14,10 @@ from netsmith.data._columns import read_grids, take
 from netsmith.data._listing import divide
 from netsmith.data._pairs import PairFields, Pairs, PairSource
 from netsmith.data._tables import Grid, parse_table
+from netsmith.data._tsv import parse_tsv
 from netsmith.data._twin_pairs import twin_sentences
 
 __all__ = ["TextPairs"]
-
-_COLUMN_LIMIT = 1000
 
 
 class TextPairs(PairSource):
@@ -81,46 +80,8 @@ def _parsed(data: bytes, name: str, *, header: bool) -> Grid:
     """Return a table's contents; the row of each record is that of the file."""
     suffix = Path(name).suffix.lower()
     if suffix == ".tsv":
-        return _tsv(data, name, header=header)
+        return parse_tsv(data, name, header=header, what="pair")
     return parse_table(data, name, header=header)
-
-
-def _tsv(data: bytes, name: str, *, header: bool) -> Grid:
-    columns: tuple[str, ...] = ()
-    cells: tuple[list[str], ...] = ()
-    rows: list[int] = []
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise DataError("is encoded as UTF-16; save it as UTF-8", name, 1)
-    zero = data.find(b"\0")
-    if zero >= 0:
-        raise DataError("holds a NUL byte; expected text in UTF-8", name, data.count(b"\n", 0, zero) + 1)
-    for row, line in enumerate(data.removeprefix(b"\xef\xbb\xbf").split(b"\n"), start=1):
-        if not line.strip(b"\r"):
-            continue
-        try:
-            values = line.removesuffix(b"\r").decode().split("\t")
-        except UnicodeDecodeError as error:
-            raise DataError(
-                f"holds the byte 0x{line[error.start]:02x}, not UTF-8; save it as UTF-8", name, row
-            ) from None
-        if not columns:
-            columns = tuple(value.strip() for value in values) if header else tuple(map(str, range(1, len(values) + 1)))
-            if len(set(columns)) < len(columns) or len(columns) > _COLUMN_LIMIT or not all(columns):
-                shown = shorten(", ".join(map(repr, columns)), 80)
-                raise DataError(
-                    f"names its columns {shown}; expected names that differ (or data.header=false)", name, row
-                )
-            cells = tuple([] for _ in columns)
-            if header:
-                continue
-        if len(values) != len(columns):
-            raise DataError(f"has {len(values)} columns; the first row has {len(columns)}", name, row)
-        for column, value in zip(cells, values, strict=True):
-            column.append(value)
-        rows.append(row)
-    if not rows:
-        raise DataError("holds no pair; expected one a row", name)
-    return Grid(name, columns, cells, rows)
 
 
 def _find_columns(grid: Grid, source: str, target: str) -> tuple[str, str]:
