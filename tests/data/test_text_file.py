@@ -46,6 +46,19 @@ def test_vectors_of_words_are_learned_from_it_too(tmp_path):
     assert windows.spec.inputs.vocabulary[2:] == ("a", *(f"b{line}" for line in range(7)))
 
 
+@pytest.mark.parametrize("end", ["", "\n"])
+@pytest.mark.parametrize(("dev", "test"), [(0.0, 0.0), (0.2, 0.0), (0.0, 0.2)])
+def test_a_part_of_no_share_is_not_there_and_nothing_is_lost(tmp_path, dev, test, end):
+    source = source_of(tmp_path, TEXT.rstrip("\n") + end, dev=dev, test=test, vocabulary_size=1000)
+    assert [split.name for split in source.spec.splits] == ["train", *["dev"] * (dev > 0), *["test"] * (test > 0)]
+    found = [split.size for split in source.spec.splits]
+    assert sum(found) == sum(len(re.findall(r"\w+|[^\w\s]", line)) + 1 for line in LINES)
+    made = {(0.0, 0.0): "all of it", (0.2, 0.0): "last 0.2 dev", (0.0, 0.2): "last 0.2 test"}
+    assert {split.made for split in source.spec.splits} == {made[dev, test]}
+    if not dev and not test:
+        assert tokens_of(source, "train")[-2:] == ["?", "<eos>"]
+
+
 def test_characters_with_blanks_and_line_breaks(tmp_path):
     source = source_of(tmp_path, TEXT.replace("\n", "\r\n"), unit="character", lowercase=True)
     found = "".join(token for split in ("train", "dev", "test") for token in tokens_of(source, split))
@@ -119,6 +132,8 @@ def test_settings_that_mean_nothing_are_refused(tmp_path):
         TextFile.Config(unit="character", pattern="x")
     with pytest.raises(ConfigError, match="is not a regular expression"):
         source_of(tmp_path, TEXT, pattern="(")
+    with pytest.raises(DataError, match=r"has 0 bytes, no text; expected 1 or more"):
+        source_of(tmp_path, "", dev=0.0, test=0.0)
     with pytest.raises(DataError, match="does not exist"):
         TextFile.Config(path=str(tmp_path / "none.txt")).build()
 

@@ -10,6 +10,7 @@ import torch
 
 from netsmith.core.errors import ConfigError, DataError, UnknownNameError
 from netsmith.data import word_windows
+from netsmith.data._sniff import describe
 from netsmith.data._word_sets import analogies_of, pairs_of, word_set
 from netsmith.data.digits import Digits
 from netsmith.data.ptb import Ptb
@@ -99,6 +100,46 @@ def test_questions_have_the_words_numbers(monkeypatch):
     assert test.targets[0][0, 1:].tolist() == [a, b, c, d]
     with pytest.raises(UnknownNameError):
         given.load("other", torch.arange(1))
+
+
+def test_collections_of_unknown_words_are_left_out_by_name(monkeypatch):
+    sets = {"men": pairs_of(b"a b 5\na c 1\nA d 2\n", "men", "f"), "ws353": pairs_of(b"a b 5\na zzz 1\n", "ws353", "f")}
+    monkeypatch.setattr(word_windows, "word_set", sets.__getitem__)
+    given = source(dev=("men",), test=("ws353",), least_known=2)
+    assert (given.asked, given.left_out) == ({"men": (3, 3)}, ("ws353",))
+    assert given.splits() == ["train", "dev"]
+    assert describe(given).endswith(
+        "asked men (3 of 3); left out, with fewer than 2 questions of known words: ws353"
+    )
+    every = source(dev=("men",), test=("ws353",))
+    assert (every.asked, every.left_out) == ({"men": (3, 3), "ws353": (1, 2)}, ())
+
+
+def test_questions_that_are_not_at_hand_can_be_left_out(monkeypatch, tmp_path):
+    monkeypatch.setenv("NETSMITH_DATA", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv("NETSMITH_OFFLINE", "1")
+    with pytest.raises(DataError, match=r"EN-RG-65\.txt.*Without its questions: leave 'rg65' out of data\.test"):
+        source(test=("rg65",))
+
+
+@pytest.mark.parametrize("piece", [1, 3, 7])
+def test_a_text_counted_piece_by_piece_is_that_counted_at_once(monkeypatch, piece):
+    text = torch.randint(-1, 6, (200,), generator=torch.Generator().manual_seed(piece)).numpy()
+    names = ["", "", "b", "the", "The", "x"]
+    names = [name.lower() for name in names]
+    words, counts, whole = word_windows._counted(text.copy(), names, 30)
+    known, starts = word_windows._lines(whole.copy())
+    monkeypatch.setattr(word_windows, "_PIECE", piece)
+    again = word_windows._counted(text.copy(), names, 30)
+    assert (again[0], again[1].tolist(), again[2].tolist()) == (words, counts.tolist(), whole.tolist())
+    numbers, begins = word_windows._lines(again[2])
+    assert torch.equal(numbers, known)
+    assert torch.equal(begins, starts)
+    lines = [[n for n in line if n > 0] for ended, line in itertools.groupby(whole, lambda n: n == -1) if not ended]
+    lines = [line for line in lines if line]
+    assert known.tolist() == list(itertools.chain(*lines))
+    assert starts.tolist() == list(itertools.accumulate(map(len, lines), initial=0))
 
 
 @pytest.mark.skipif(not (GIVEN / "word-analogy").is_dir(), reason="word-analogy is not in $NETSMITH_DATA")

@@ -25,6 +25,7 @@ from netsmith.data.judged_texts import JudgedTexts
 from netsmith.data.text_file import TextFile
 from netsmith.data.text_pairs import TextPairs
 from netsmith.data.text_table import TextTable
+from netsmith.data.word_windows import WordWindows
 from netsmith.engine.experiment import Experiment
 
 __all__ = ["check", "reads_own_data", "with_data"]
@@ -44,6 +45,8 @@ _LAYOUTS = (
     (MatchingFields, JudgedTexts.Config),
 )
 _OWN = (ImageFolder.Config, TableFields, *(own for _, own in _LAYOUTS), *_TEXTS)
+_WHOLE = TextFile.Config(batch=1, vocabulary_size=1_000_000, dev=0.0, test=0.0)
+_LEAST_KNOWN = 10  # questions: over fewer a figure is chance, and in another language some words are always the same
 _PAIRS = tuple(name for name in PairFields.model_fields if name != "twin")
 
 
@@ -57,7 +60,8 @@ def with_data(found: Found, data: str | Path) -> Found:
 
     A generic recipe keeps its own reader and all its settings; another one keeps batch sizes, augmentation and sizes,
     and one of pairs of texts, of captions, of dialogues or of texts to rank all that says how those are read; one of
-    running text reads a file of it.
+    running text reads a file of it, and one of word vectors learns from the whole file, each word that comes often
+    enough.
 
     Raises:
         DataError: Nothing known lies there.
@@ -75,6 +79,11 @@ def with_data(found: Found, data: str | Path) -> Found:
     if isinstance(old, StreamFields) and not reads_own_data(old):
         kept = {name: getattr(old, name) for name in ("batch", "bptt", "evaluation_batch")}
         new = TextFile.Config(path=str(data), unit="character" if old.characters else "word", **kept)
+        return replace(found, config=found.config.derive(data=new))
+    if isinstance(old, WordWindows.Config):
+        own = old.text if isinstance(old.text, TextFile.Config) else _WHOLE.derive(lowercase=old.lowercase)
+        least = old.least_known or _LEAST_KNOWN
+        new = old.derive(text=own.derive(path=str(data)), least_known=least)
         return replace(found, config=found.config.derive(data=new))
     if not reads_own_data(old):
         new = _sniff.sniff(place)

@@ -18,6 +18,7 @@ from netsmith.data.image_folder import ImageFolder
 from netsmith.data.judged_texts import JudgedTexts
 from netsmith.data.table import Table, column_kind
 from netsmith.data.text_table import TextTable, looks_like_text
+from netsmith.data.word_windows import WordWindows
 from netsmith.engine.source import Source
 
 __all__ = ["describe", "sniff"]
@@ -84,6 +85,8 @@ def describe(source: Source) -> str:
         ``read as image folder: 3 classes, 412 images, split 80/10/10, seed 0``
     """
     spec = source.spec
+    if isinstance(source, WordWindows):
+        return _of_words(source)
     total = sum(split.size for split in spec.splits)
     kind = (
         source.config.kind_name().replace("_", " ")
@@ -115,3 +118,15 @@ def describe(source: Source) -> str:
     else:
         facts.append("split " + ", ".join(f"{split.name} {split.size} ({split.made})" for split in spec.splits))
     return f"read as {kind}: {', '.join(facts)}"
+
+
+def _of_words(source: WordWindows) -> str:
+    """Return what a text for word vectors has, and which questions can be asked of it, by name."""
+    spec = source.spec
+    facts = [f"{len(spec.inputs.vocabulary) - 2} words known in {spec.split('train').size} places"]
+    if source.asked:
+        facts.append("asked " + ", ".join(f"{name} ({of} of {all_})" for name, (of, all_) in source.asked.items()))
+    if source.left_out:
+        least = source.config.least_known
+        facts.append(f"left out, with fewer than {least} questions of known words: {', '.join(source.left_out)}")
+    return f"read as running text, {spec.dataset}: {'; '.join(facts)}"

@@ -47,8 +47,8 @@ class TextFile(StreamSource):
             pattern: Regular expression of one word; what it leaves out is lost. ``\S+``: all that blanks separate.
             lowercase: Lower the case first.
             vocabulary_size: The most tokens that are known.
-            dev: Share of the file, near its end, for dev.
-            test: Share of the file, at its end, for test.
+            dev: Share of the file, near its end, for dev; 0 for none.
+            test: Share of the file, at its end, for test; 0 for none.
         """
 
         path: str = ""
@@ -56,8 +56,8 @@ class TextFile(StreamSource):
         pattern: str = r"\w+|[^\w\s]"
         lowercase: bool = False
         vocabulary_size: Annotated[int, Field(gt=3)] = 10_000
-        dev: Annotated[float, Field(gt=0, lt=0.5)] = 0.05
-        test: Annotated[float, Field(gt=0, lt=0.5)] = 0.05
+        dev: Annotated[float, Field(ge=0, lt=0.5)] = 0.05
+        test: Annotated[float, Field(ge=0, lt=0.5)] = 0.05
 
         @model_validator(mode="after")
         def _check_pattern(self) -> Self:
@@ -80,16 +80,25 @@ class TextFile(StreamSource):
         super().__init__(
             config,
             dataset="text_file" if config.twin else Path(config.path).name,
-            tokens={split: _tokens(text, split, step, end) for split in _SPLITS},
+            tokens={split: _tokens(text, split, step, end) for split in text.splits},
             step=step,
             end=end,
-            made=f"last {config.dev:.3g} before last {config.test:.3g} dev, last {config.test:.3g} test",
+            made=_made(config.dev, config.test),
             vocabulary=vocabulary,
         )
 
 
+def _made(dev: float, test: float) -> str:
+    """Return how the file was parted."""
+    before = f" before last {test:.3g}" if test else ""
+    parts = [f"last {dev:.3g}{before} dev"] * (dev > 0) + [f"last {test:.3g} test"] * (test > 0)
+    return ", ".join(parts) or "all of it"
+
+
 class _Twin:
     """Lines of the twin by split, each as a part that is ended."""
+
+    splits = _SPLITS
 
     def parts(self, split: str) -> Iterator[str]:
         for line in twin_lines("text_file")[split]:
@@ -109,13 +118,17 @@ class _File:
             ends = [0]
             for wanted in (first, second):
                 before = file.seek(max(0, wanted - 1))
-                ends.append(max(ends[-1], before + _to_boundary(file.read(_READ), config.unit)))
+                cut = size if wanted == size else before + _to_boundary(file.read(_READ), config.unit)
+                ends.append(max(ends[-1], cut))
             ends.append(size)
-        self._edges: dict[str, tuple[int, int]] = dict(zip(_SPLITS, itertools.pairwise(ends), strict=True))
+        shares = {"train": 1.0, "dev": config.dev, "test": config.test}
+        edges = zip(_SPLITS, itertools.pairwise(ends), strict=True)
+        self._edges: dict[str, tuple[int, int]] = {split: edge for split, edge in edges if shares[split]}
+        self.splits = tuple(self._edges)
         if any(start >= end for start, end in self._edges.values()):
-            raise DataError(
-                f"has {size} bytes, too few lines for training, dev and test; expected 3 or more", self.path
-            )
+            what = ", ".join(self.splits[:-1]).replace("train", "training") + f" and {self.splits[-1]}"
+            wanted = f"too few lines for {what}" if self.splits[1:] else "no text"
+            raise DataError(f"has {size} bytes, {wanted}; expected {len(self.splits)} or more lines", self.path)
 
     def parts(self, split: str) -> Iterator[str]:
         start, end = self._edges[split]

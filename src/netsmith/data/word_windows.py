@@ -7,14 +7,15 @@ NeurIPS 2013 (arXiv:1310.4546).
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from typing import Annotated
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated, overload
 
 import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor
 
+from netsmith.core.config import later
 from netsmith.core.errors import ConfigError, DataError, UnknownNameError
 from netsmith.core.keys import key as named_key
 from netsmith.core.roles import SourceConfig
@@ -33,6 +34,7 @@ _ASKED = 256  # questions of a batch
 _LONGEST = 1000  # words of a text that is handed in
 _FIRST = 2  # before the words stand padding and the unknown one
 _WORDS = 4  # of a question
+_PIECE = 2**20  # words
 
 
 class WordWindows(Source):
@@ -57,9 +59,18 @@ class WordWindows(Source):
 
     Words are numbered from 2 by how often they come; 0 is padding, 1 any unknown word.
 
+    The text is held as four bytes a word. One's own (``--data FILE``) is read whole, by
+    :class:`~netsmith.data.text_file.TextFile`; blanks and marks separate its words, so a text without blanks
+    (Chinese) is segmented first. Collections that it hardly has the words of, as those of another language, are left
+    out.
+
+    Attributes:
+        asked: By collection, how many of its questions have all words known, and how many it has.
+        left_out: Collections of which fewer than ``least_known`` have.
+
     Raises:
         ConfigError: The text is no source of running text.
-        DataError: Fewer than two words come often enough.
+        DataError: Fewer than two words come often enough; questions that are not at hand.
     """
 
     class Config(SourceConfig):
@@ -74,6 +85,7 @@ class WordWindows(Source):
             lowercase: Words that differ by case alone are one, in the text and in questions.
             dev: Collections that are asked for the figures of the dev split.
             test: Those of the test split.
+            least_known: Collections are left out of which fewer questions have all their words known.
         """
 
         text: SourceConfig
@@ -84,6 +96,7 @@ class WordWindows(Source):
         lowercase: bool = True
         dev: tuple[SetName, ...] = ("men",)
         test: tuple[SetName, ...] = ("analogies", "ws353", "ws353_similarity", "ws353_relatedness", "rg65", "mc30")
+        least_known: int = later(0, ge=0)
 
     def __init__(self, config: Config) -> None:
         self.config = config
@@ -91,17 +104,18 @@ class WordWindows(Source):
             lines, asked = _twin()
             names = sorted({word for line in lines for word in line})
             numbers = {word: number for number, word in enumerate(names)}
-            tokens = np.array([number for line in lines for number in (*map(numbers.__getitem__, line), -1)])
+            tokens = np.array([number for line in lines for number in (*map(numbers.__getitem__, line), -1)], np.int32)
             dataset, pattern = "word_windows", r"\S+"
         else:
             text = config.text.build()
             if not isinstance(text, StreamSource):
                 raise ConfigError(f"text={config.text!r} is no running text; take one such as wikitext2 or text_file")
             tokens, names = text.stream("train").numpy(), list(text.spec.inputs.vocabulary)
-            tokens = np.where(tokens == _FIRST, -1, tokens)  # the mark that ends a line
-            names[:_FIRST] = ["", ""]  # padding and the unknown word
             dataset, pattern = text.spec.dataset, text.spec.inputs.preprocessing[0].pattern
-            asked = {split: [q for name in of for q in word_set(name)] for split, of in self._asked().items()}
+            del text  # its stream is changed in place from here on
+            tokens[tokens == _FIRST] = -1  # the mark that ends a line
+            names[:_FIRST] = ["", ""]  # padding and the unknown word
+            asked = {}
         if config.lowercase:
             names = [name.lower() for name in names]
         words, counts, numbers = _counted(tokens, names, config.min_count)
@@ -114,7 +128,13 @@ class WordWindows(Source):
         stays = np.sqrt(config.sample / share) + config.sample / share if config.sample else np.ones(len(share))
         self._stays = torch.from_numpy(np.concatenate([np.zeros(_FIRST), np.minimum(stays, 1.0)]))
         known = {word: number for number, word in enumerate(words, start=_FIRST)}
-        self._questions = {split: _numbered(of, known, lower=config.lowercase) for split, of in asked.items() if of}
+        self.asked: dict[str, tuple[int, int]] = {}
+        self.left_out: tuple[str, ...] = ()
+        self._questions = {
+            split: _numbered(of, known, lower=config.lowercase)
+            for split, of in (asked or self._asked(known)).items()
+            if of
+        }
         vocabulary = (PADDING, UNKNOWN, *words)
         sizes = {"train": len(self._words)} | {split: len(scores) for split, (_, scores) in self._questions.items()}
         hashed = {"train": (self._words, self._starts)} | self._questions
@@ -139,8 +159,7 @@ class WordWindows(Source):
             total = len(self._words)
             starts = self._starts.numpy()
             cuts = np.unique(starts[np.searchsorted(starts, np.arange(0, total, self.config.batch))])
-            ends = (*cuts[1:].tolist(), total)
-            return [torch.arange(begin, end) for begin, end in zip(cuts.tolist(), ends, strict=True) if end > begin]
+            return _Stretches([*cuts[cuts < total].tolist(), total])
         return list(torch.arange(len(self._asked_in(split)[1])).split(_ASKED))
 
     def load(self, split: str, indices: Tensor, *, key: int | None = None) -> Batch:
@@ -182,8 +201,23 @@ class WordWindows(Source):
     def _line(self, places: Tensor) -> Tensor:
         return torch.searchsorted(self._starts, places, right=True) - 1
 
-    def _asked(self) -> dict[str, tuple[SetName, ...]]:
-        return {"dev": self.config.dev, "test": self.config.test}
+    def _asked(self, known: Mapping[str, int]) -> dict[str, list[Question]]:
+        """Return the questions of each split, those of the collections that the text has the words of."""
+        found: dict[str, list[Question]] = {"dev": [], "test": []}
+        for split, names in (("dev", self.config.dev), ("test", self.config.test)):
+            for name in names:
+                try:
+                    questions = word_set(name)
+                except DataError as error:
+                    raise DataError(f"{error}. Without its questions: leave {name!r} out of data.{split}") from None
+                words = [q.words for q in questions]
+                count = sum(all((w.lower() if self.config.lowercase else w) in known for w in of) for of in words)
+                if count < self.config.least_known:
+                    self.left_out += (name,)
+                else:
+                    self.asked[name] = (count, len(questions))
+                    found[split] += questions
+        return found
 
     def _asked_in(self, split: str) -> tuple[Tensor, Tensor]:
         if split not in self._questions:
@@ -191,8 +225,28 @@ class WordWindows(Source):
         return self._questions[split]
 
 
+class _Stretches(Sequence[Tensor]):
+    """The places from each cut to the next, made when they are asked for: those of a long text take much room."""
+
+    def __init__(self, cuts: Sequence[int]) -> None:
+        self._cuts = cuts
+
+    def __len__(self) -> int:
+        return len(self._cuts) - 1
+
+    @overload
+    def __getitem__(self, at: int) -> Tensor: ...
+    @overload
+    def __getitem__(self, at: slice) -> Sequence[Tensor]: ...
+    def __getitem__(self, at: int | slice) -> Tensor | Sequence[Tensor]:
+        if isinstance(at, slice):
+            return [self[number] for number in range(*at.indices(len(self)))]
+        number = range(len(self))[at]
+        return torch.arange(self._cuts[number], self._cuts[number + 1])
+
+
 def _counted(tokens: np.ndarray, names: Sequence[str], least: int) -> tuple[list[str], np.ndarray, np.ndarray]:
-    """Return the words that come often enough, their counts, and the text in their numbers.
+    """Return the words that come often enough, their counts, and the text in their numbers, which takes its place.
 
     Args:
         tokens: ``(N,)``, numbers of ``names``; -1 ends a line.
@@ -204,7 +258,9 @@ def _counted(tokens: np.ndarray, names: Sequence[str], least: int) -> tuple[list
     """
     first: dict[str, int] = {}
     same = np.array([first.setdefault(name, number) for number, name in enumerate(names)])
-    each = np.bincount(tokens[tokens >= 0], minlength=len(names))
+    each = np.zeros(len(names), dtype=np.int64)
+    for piece in _pieces(tokens):
+        each += np.bincount(piece[piece >= 0], minlength=len(names))
     total = np.bincount(same, weights=each, minlength=len(names)).astype(np.int64)
     often = [number for name, number in first.items() if name and total[number] >= least]
     often.sort(key=lambda number: (-total[number], names[number]))
@@ -212,21 +268,36 @@ def _counted(tokens: np.ndarray, names: Sequence[str], least: int) -> tuple[list
     renumbered[often] = np.arange(_FIRST, _FIRST + len(often))
     renumbered[:-1] = renumbered[same]
     renumbered[-1] = -1  # of the token -1
-    return [names[number] for number in often], total[often], renumbered[tokens]
+    for piece in _pieces(tokens):
+        piece[:] = renumbered[piece]
+    return [names[number] for number in often], total[often], tokens
+
+
+def _pieces(tokens: np.ndarray) -> Iterator[np.ndarray]:
+    """Yield a long text piece by piece, so that what is computed of it takes little room."""
+    for begin in range(0, len(tokens), _PIECE):
+        yield tokens[begin : begin + _PIECE]
 
 
 def _lines(numbers: np.ndarray) -> tuple[Tensor, Tensor]:
-    """Return the known words one after another, ``(N,)`` int32, and where lines begin, the end of the last too."""
-    known = numbers > 0
-    line = np.cumsum(numbers < 0, dtype=np.int32 if len(numbers) < 2**31 else np.int64)[known]
-    begins = np.flatnonzero(np.diff(line, prepend=-1))
-    lengths = np.diff(begins, append=len(line))
+    """Return the known words one after another, ``(N,)``, where they were, and where lines begin, the end too."""
+    size, ended, last, begun = 0, 0, -1, [np.zeros(0, dtype=np.int64)]
+    for piece in _pieces(numbers):
+        known = piece > 0
+        line = (ended + np.cumsum(piece < 0))[known]
+        begun.append(size + np.flatnonzero(np.diff(line, prepend=last)))
+        ended += int((piece < 0).sum())
+        last = int(line[-1]) if len(line) else last
+        numbers[size : size + len(line)] = piece[known]
+        size += len(line)
+    begins, numbers = np.concatenate(begun), numbers[:size]
+    lengths = np.diff(begins, append=size)
     long = lengths > _LINE
     pieces = [
         np.arange(begin, begin + length, _LINE) for begin, length in zip(begins[long], lengths[long], strict=True)
     ]
-    starts = np.sort(np.concatenate([begins[~long], *pieces, [len(line)]])).astype(np.int64)
-    return torch.from_numpy(numbers[known]), torch.from_numpy(starts)
+    starts = np.sort(np.concatenate([begins[~long], *pieces, [size]])).astype(np.int64)
+    return torch.from_numpy(numbers), torch.from_numpy(starts)
 
 
 def _numbered(questions: Sequence[Question], known: Mapping[str, int], *, lower: bool) -> tuple[Tensor, Tensor]:
@@ -246,7 +317,7 @@ def _sha256(*parts: Tensor) -> str:
     total = hashlib.sha256()
     for part in parts:
         total.update(f"{part.dtype}{tuple(part.shape)}".encode())
-        total.update(part.numpy().tobytes())
+        total.update(part.numpy().data)
     return total.hexdigest()
 
 
