@@ -1,6 +1,7 @@
 """Words near words from a run, its vectors as a file that gensim reads, and what is refused."""
 
 import json
+import random
 
 import pytest
 import torch
@@ -8,6 +9,8 @@ from torch.nn import functional as F
 
 import netsmith as package
 from netsmith.api.similar import word_vectors
+from netsmith.data import word_windows
+from netsmith.data._word_sets import Question
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +68,65 @@ def test_the_file_is_word2vecs(netsmith, vectors, tmp_path):
 )
 def test_what_cannot_be_is_one_line(netsmith, vectors, words, line):
     refused = netsmith(f"similar {vectors} {words}")
+    assert refused.code == 2
+    assert line in refused.err
+    assert len(refused.err.strip().splitlines()) == 1
+
+
+SMALL = "--set method.model.size=12 --set method.model.compiled=false --set epochs=10 --set data.window=2"
+NONE = "--set data.test=[]"
+
+
+@pytest.fixture
+def own(tmp_path):
+    """A text in which sun and moon stand alike, and so do cat and dog."""
+    file, draw = tmp_path / "my.txt", random.Random(0)
+    places = [
+        "The sun shone over the hill.",
+        "A moon shone over the hill!",
+        "My cat chased a mouse",
+        "My dog chased a mouse",
+    ]
+    file.write_text("".join(f"{draw.choice(places)}\n" for _ in range(2000)), encoding="utf-8")
+    return file
+
+
+def test_vectors_of_words_of_ones_own_text(netsmith, own, monkeypatch):
+    sets = {"men": [Question("men", ("Sun", "moon"), 9.0), Question("men", ("sun", "mouse"), 1.0)] * 5}
+    monkeypatch.setattr(word_windows, "word_set", lambda name: sets.get(name, [Question(name, ("Tag", "Nacht"), 1.0)]))
+    done = netsmith(f"train word2vec_wikitext2 --data {own} {SMALL}")
+    assert done.code == 0, done.err
+    words = 12  # the sun shone over hill moon my cat chased mouse dog a; and two marks
+    assert f"my.txt: {words + 2} words known in " in done.err
+    assert "asked men (10 of 10); left out, with fewer than 10 questions of known words: analogies, ws353," in done.err
+    network = package.load("runs/word2vec_wikitext2", notice=lambda _: None)
+    assert network.figures()["dev/men_known"] == 10
+    assert network.similar(["Cat"], top=1)[0][0] == "dog"
+    moved = own.rename(own.with_name("moved.txt"))
+    again = netsmith(f"train runs/word2vec_wikitext2/experiment.json --data {moved} --name again")
+    assert again.code == 0, again.err
+    kept = json.loads((package.load("runs/again").path / "experiment.json").read_text())["experiment"]["data"]
+    assert (kept["text"]["path"], kept["text"]["dev"], kept["least_known"]) == (str(moved), 0.0, 10)
+
+
+@pytest.mark.parametrize(
+    ("content", "more", "line"),
+    [
+        (None, NONE, "my.txt: does not exist"),
+        (b"", NONE, "my.txt: has 0 bytes, no text; expected 1 or more lines"),
+        (b"a b a b\nc\xe9 a\n", NONE, "my.txt, row 2: holds the byte 0xe9, not UTF-8; save it as UTF-8"),
+        (b"once upon a time\n", NONE, "my.txt: 0 words come at least 5 times; expected at least 2 (min_count)"),
+        (b"a b a b\n", f"{NONE} --set data.text.pattern=[", "the token pattern '[' is not a regular expression"),
+        (b"a b a b\n" * 9, "--set 'data.test=[\"rg65\"]'", "leave 'rg65' out of data.test"),
+        (b"a b a b\n" * 9, "--set data.twin=true", "data.twin=true takes made-up data in place of --data"),
+    ],
+)
+def test_a_text_that_gives_no_vectors_is_refused(netsmith, own, monkeypatch, content, more, line):
+    monkeypatch.setenv("NETSMITH_DATA", str(own.parent))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(own.parent))
+    monkeypatch.setenv("NETSMITH_OFFLINE", "1")
+    own.unlink() if content is None else own.write_bytes(content)
+    refused = netsmith(f"train word2vec_wikitext2 --data {own} {SMALL} --set data.dev=[] {more}")
     assert refused.code == 2
     assert line in refused.err
     assert len(refused.err.strip().splitlines()) == 1

@@ -1,7 +1,9 @@
 """Texts longer than memory: counts and numbers that wait in files are the same as those held."""
 
 import collections
+import os
 import random
+import sys
 
 import pytest
 import torch
@@ -32,6 +34,18 @@ def test_numbers_in_a_file_are_read_as_those_in_memory(code, most):
         assert file.read(start, stop).tolist() == memory.read(start, stop).tolist() == values[start:stop]
     assert torch.cat(list(file.pieces())).tolist() == values
     assert len(file) == len(memory) == len(values)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="loader processes are not forked there")
+def test_forked_processes_read_a_file_side_by_side():
+    numbers = Numbers(range(200_000), "i", held=1000)
+    readers = []
+    for _ in range(3):
+        readers.append(os.fork())
+        if not readers[-1]:
+            starts = list(range(0, 200_000 - 50, 97)) * 3
+            os._exit(sum(int(numbers.read(at, at + 50).sum()) != 50 * at + 1225 for at in starts) > 0)
+    assert [os.waitpid(reader, 0)[1] for reader in readers] == [0, 0, 0]
 
 
 def test_dev_in_several_batches_is_dev_in_one(tmp_path, monkeypatch):

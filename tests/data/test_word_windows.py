@@ -27,7 +27,7 @@ def source(**fields):
 def by_hand(given, key, window, sample):
     """Return (words around, word) of every place, by a loop over the lines."""
     lines = given._starts.tolist()
-    words, counts = given._words.tolist(), given.spec.inputs.counts
+    words, counts = given._words.read(0, len(given._words)).tolist(), given.spec.inputs.counts
     total = sum(counts)
     found = []
     for begin, end in itertools.pairwise(lines):
@@ -71,18 +71,19 @@ def test_a_part_of_a_line_is_what_the_line_gives():
     assert torch.equal(part.keys, whole.keys[rows])
 
 
-def test_words_are_numbered_by_count_and_case_is_one(tmp_path):
-    numbers = word_windows._counted(torch.tensor([2, 3, -1, 3, 4, 2, 5]).numpy(), ["", "", "b", "the", "the", "x"], 2)
-    assert numbers[0] == ["the", "b"]
-    assert numbers[1].tolist() == [3, 2]
-    assert numbers[2].tolist() == [3, 2, -1, 2, 2, 3, 0]
+def test_words_are_numbered_by_count_and_case_is_one():
+    text = torch.tensor([3, 4, 2, 4, 5, 3, 6])
+    words, counts, numbered = word_windows._counted([text], ["", "", "", "b", "the", "the", "x"], 2)
+    assert words == ["the", "b"]
+    assert counts.tolist() == [3, 2]
+    assert numbered[text.numpy()].tolist() == [3, 2, -1, 2, 2, 3, 0]
 
 
 def test_long_lines_are_cut(monkeypatch):
     monkeypatch.setattr(word_windows, "_LINE", 3)
-    words, starts = word_windows._lines(torch.tensor([2, 2, 3, 2, 4, 2, 2, -1, -1, 0, -1, 3, 2, -1]).numpy())
+    words, starts = word_windows._lines([torch.tensor([2, 2, 3, 2, 4, 2, 2, -1, -1, 0, -1, 3, 2, -1]).numpy()], 5)
     assert starts.tolist() == [0, 3, 6, 7, 9]
-    assert words.tolist() == [2, 2, 3, 2, 4, 2, 2, 3, 2]
+    assert words.read(0, 9).tolist() == [2, 2, 3, 2, 4, 2, 2, 3, 2]
 
 
 def test_questions_have_the_words_numbers(monkeypatch):
@@ -108,9 +109,7 @@ def test_collections_of_unknown_words_are_left_out_by_name(monkeypatch):
     given = source(dev=("men",), test=("ws353",), least_known=2)
     assert (given.asked, given.left_out) == ({"men": (3, 3)}, ("ws353",))
     assert given.splits() == ["train", "dev"]
-    assert describe(given).endswith(
-        "asked men (3 of 3); left out, with fewer than 2 questions of known words: ws353"
-    )
+    assert describe(given).endswith("asked men (3 of 3); left out, with fewer than 2 questions of known words: ws353")
     every = source(dev=("men",), test=("ws353",))
     assert (every.asked, every.left_out) == ({"men": (3, 3), "ws353": (1, 2)}, ())
 
@@ -123,22 +122,13 @@ def test_questions_that_are_not_at_hand_can_be_left_out(monkeypatch, tmp_path):
         source(test=("rg65",))
 
 
-@pytest.mark.parametrize("piece", [1, 3, 7])
-def test_a_text_counted_piece_by_piece_is_that_counted_at_once(monkeypatch, piece):
-    text = torch.randint(-1, 6, (200,), generator=torch.Generator().manual_seed(piece)).numpy()
-    names = ["", "", "b", "the", "The", "x"]
-    names = [name.lower() for name in names]
-    words, counts, whole = word_windows._counted(text.copy(), names, 30)
-    known, starts = word_windows._lines(whole.copy())
-    monkeypatch.setattr(word_windows, "_PIECE", piece)
-    again = word_windows._counted(text.copy(), names, 30)
-    assert (again[0], again[1].tolist(), again[2].tolist()) == (words, counts.tolist(), whole.tolist())
-    numbers, begins = word_windows._lines(again[2])
-    assert torch.equal(numbers, known)
-    assert torch.equal(begins, starts)
-    lines = [[n for n in line if n > 0] for ended, line in itertools.groupby(whole, lambda n: n == -1) if not ended]
+@pytest.mark.parametrize("size", [1, 3, 7, 200])
+def test_lines_are_those_of_the_text_however_it_comes_in_pieces(size):
+    text = torch.randint(-1, 6, (200,), generator=torch.Generator().manual_seed(3))
+    words, starts = word_windows._lines((piece.numpy() for piece in text.split(size)), 6)
+    lines = [[n for n in of if n > 0] for end, of in itertools.groupby(text.tolist(), lambda n: n == -1) if not end]
     lines = [line for line in lines if line]
-    assert known.tolist() == list(itertools.chain(*lines))
+    assert words.read(0, 200).tolist() == list(itertools.chain(*lines))
     assert starts.tolist() == list(itertools.accumulate(map(len, lines), initial=0))
 
 

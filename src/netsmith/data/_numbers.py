@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import array
 import itertools
+import os
+import sys
 import tempfile
 import threading
 import weakref
@@ -63,6 +65,8 @@ class Numbers:
             following.tofile(self._file)  # type: ignore[arg-type]
             self._size += len(following)
             following = array.array(code, itertools.islice(rest, _PIECE))
+        if self._file is not None:
+            self._file.flush()
 
     def __len__(self) -> int:
         return self._size
@@ -72,10 +76,15 @@ class Numbers:
         start, stop = max(0, start), max(0, start, min(stop, self._size))
         if self._file is None:
             return torch.from_numpy(np.array(self._memory[start:stop], dtype=np.int64))
-        with self._reading:
-            self._file.seek(start * self._type.itemsize)
-            found = self._file.read((stop - start) * self._type.itemsize)
+        found = self._read(self._file, start * self._type.itemsize, (stop - start) * self._type.itemsize)
         return torch.from_numpy(np.frombuffer(found, dtype=self._type).astype(np.int64))
+
+    def _read(self, file: IO[bytes], start: int, size: int) -> bytes:
+        if sys.platform != "win32":  # loader processes that are forked share the place where a file is read
+            return os.pread(file.fileno(), size, start)
+        with self._reading:
+            file.seek(start)
+            return file.read(size)
 
     def pieces(self) -> Iterator[Tensor]:
         """Yield all numbers, a million at a time."""

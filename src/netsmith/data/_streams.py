@@ -150,7 +150,11 @@ class StreamSource(Source):
 
     def stream(self, split: str) -> Tensor:
         """Return the tokens of a split as they stand in the text, ``(N,)`` int32."""
-        return torch.cat([piece.int() for piece in self._held(split).pieces()])
+        return torch.cat([piece.int() for piece in self.pieces(split)])
+
+    def pieces(self, split: str) -> Iterator[Tensor]:
+        """Yield the tokens of a split as they stand in the text, a million at a time, int64."""
+        return self._held(split).pieces()
 
     def _held(self, split: str) -> Numbers:
         if split not in self._streams:

@@ -6,8 +6,9 @@ NeurIPS 2013 (arXiv:1310.4546).
 
 from __future__ import annotations
 
+import functools
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Annotated, overload
 
 import numpy as np
@@ -20,6 +21,7 @@ from netsmith.core.errors import ConfigError, DataError, UnknownNameError
 from netsmith.core.keys import key as named_key
 from netsmith.core.roles import SourceConfig
 from netsmith.core.spec import Inputs, Outputs, Spec, Split, Step
+from netsmith.data._numbers import Numbers, smallest
 from netsmith.data._streams import StreamSource
 from netsmith.data._word_sets import Question, SetName, word_set
 from netsmith.engine.batch import Batch
@@ -33,8 +35,8 @@ _LINE = 10_000  # words of a longer line are cut, as in the authors' code
 _ASKED = 256  # questions of a batch
 _LONGEST = 1000  # words of a text that is handed in
 _FIRST = 2  # before the words stand padding and the unknown one
+_ENDED = 2  # the token that ends a line, in a text
 _WORDS = 4  # of a question
-_PIECE = 2**20  # words
 
 
 class WordWindows(Source):
@@ -59,7 +61,7 @@ class WordWindows(Source):
 
     Words are numbered from 2 by how often they come; 0 is padding, 1 any unknown word.
 
-    The text is held as four bytes a word. One's own (``--data FILE``) is read whole, by
+    A long text waits in a temporary file. One's own (``--data FILE``) is read whole, by
     :class:`~netsmith.data.text_file.TextFile`; blanks and marks separate its words, so a text without blanks
     (Chinese) is segmented first. Collections that it hardly has the words of, as those of another language, are left
     out.
@@ -102,28 +104,27 @@ class WordWindows(Source):
         self.config = config
         if config.twin:
             lines, asked = _twin()
-            names = sorted({word for line in lines for word in line})
+            names = ["", "", "", *sorted({word for line in lines for word in line})]
             numbers = {word: number for number, word in enumerate(names)}
-            tokens = np.array([number for line in lines for number in (*map(numbers.__getitem__, line), -1)], np.int32)
+            tokens = [number for line in lines for number in (*map(numbers.__getitem__, line), _ENDED)]
+            pieces: Callable[[], Iterable[Tensor]] = lambda: [torch.tensor(tokens)]  # noqa: E731
             dataset, pattern = "word_windows", r"\S+"
         else:
             text = config.text.build()
             if not isinstance(text, StreamSource):
                 raise ConfigError(f"text={config.text!r} is no running text; take one such as wikitext2 or text_file")
-            tokens, names = text.stream("train").numpy(), list(text.spec.inputs.vocabulary)
+            names = ["", "", "", *text.spec.inputs.vocabulary[_ENDED + 1 :]]
+            pieces = functools.partial(text.pieces, "train")
             dataset, pattern = text.spec.dataset, text.spec.inputs.preprocessing[0].pattern
-            del text  # its stream is changed in place from here on
-            tokens[tokens == _FIRST] = -1  # the mark that ends a line
-            names[:_FIRST] = ["", ""]  # padding and the unknown word
             asked = {}
         if config.lowercase:
             names = [name.lower() for name in names]
-        words, counts, numbers = _counted(tokens, names, config.min_count)
+        words, counts, numbered = _counted(pieces(), names, config.min_count)
         if len(words) < 2:
             raise DataError(
                 f"{dataset}: {len(words)} words come at least {config.min_count} times; expected at least 2 (min_count)"
             )
-        self._words, self._starts = _lines(numbers)
+        self._words, self._starts = _lines((numbered[piece.numpy()] for piece in pieces()), len(words) + _FIRST)
         share = counts / counts.sum()
         stays = np.sqrt(config.sample / share) + config.sample / share if config.sample else np.ones(len(share))
         self._stays = torch.from_numpy(np.concatenate([np.zeros(_FIRST), np.minimum(stays, 1.0)]))
@@ -137,7 +138,8 @@ class WordWindows(Source):
         }
         vocabulary = (PADDING, UNKNOWN, *words)
         sizes = {"train": len(self._words)} | {split: len(scores) for split, (_, scores) in self._questions.items()}
-        hashed = {"train": (self._words, self._starts)} | self._questions
+        hashes = {split: _sha256(*parts) for split, parts in self._questions.items()}
+        hashes["train"] = _sha256(self._words, self._starts)
         self.spec = Spec(
             dataset=dataset,
             inputs=Inputs(
@@ -150,7 +152,7 @@ class WordWindows(Source):
                 counts=(0, 0, *counts.tolist()),
             ),
             outputs=Outputs(kind="embedding", names=vocabulary, size=len(vocabulary)),
-            splits=tuple(Split(name=name, size=size, sha256=_sha256(*hashed[name])) for name, size in sizes.items()),
+            splits=tuple(Split(name=name, size=size, sha256=hashes[name]) for name, size in sizes.items()),
         )
 
     def order(self, split: str, *, seed: int, epoch: int) -> Sequence[Tensor]:  # noqa: ARG002
@@ -177,7 +179,7 @@ class WordWindows(Source):
         end = int(self._starts[self._line(indices.max()) + 1])
         places = torch.arange(begin, end)
         keys = example_keys(0 if key is None else key, places)
-        words = self._words[begin:end]
+        words = self._words.read(begin, end)
         reach = torch.full_like(places, self.config.window)
         if key is not None:
             stay = keyed_uniform(keys, stream="thinning") < self._stays[words]
@@ -245,59 +247,57 @@ class _Stretches(Sequence[Tensor]):
         return torch.arange(self._cuts[number], self._cuts[number + 1])
 
 
-def _counted(tokens: np.ndarray, names: Sequence[str], least: int) -> tuple[list[str], np.ndarray, np.ndarray]:
-    """Return the words that come often enough, their counts, and the text in their numbers, which takes its place.
+def _counted(pieces: Iterable[Tensor], names: Sequence[str], least: int) -> tuple[list[str], np.ndarray, np.ndarray]:
+    """Return the words that come often enough, their counts, and the number of each token.
 
     Args:
-        tokens: ``(N,)``, numbers of ``names``; -1 ends a line.
+        pieces: Tokens of the text, numbers of ``names``, piece by piece.
         names: Words, some of them equal; what is named "" is none.
         least: How often a word must come.
 
     Returns:
-        The numbers are int32; 0 for a word that is not known, -1 for the end of a line.
+        The numbers are 0 for a word that is not known, -1 for the end of a line.
     """
     first: dict[str, int] = {}
     same = np.array([first.setdefault(name, number) for number, name in enumerate(names)])
     each = np.zeros(len(names), dtype=np.int64)
-    for piece in _pieces(tokens):
-        each += np.bincount(piece[piece >= 0], minlength=len(names))
+    for piece in pieces:
+        each += np.bincount(piece.numpy(), minlength=len(names))
     total = np.bincount(same, weights=each, minlength=len(names)).astype(np.int64)
     often = [number for name, number in first.items() if name and total[number] >= least]
     often.sort(key=lambda number: (-total[number], names[number]))
-    renumbered = np.zeros(len(names) + 1, dtype=np.int32)
-    renumbered[often] = np.arange(_FIRST, _FIRST + len(often))
-    renumbered[:-1] = renumbered[same]
-    renumbered[-1] = -1  # of the token -1
-    for piece in _pieces(tokens):
-        piece[:] = renumbered[piece]
-    return [names[number] for number in often], total[often], tokens
+    numbered = np.zeros(len(names), dtype=np.int64)
+    numbered[often] = np.arange(_FIRST, _FIRST + len(often))
+    numbered = numbered[same]
+    numbered[_ENDED] = -1
+    return [names[number] for number in often], total[often], numbered
 
 
-def _pieces(tokens: np.ndarray) -> Iterator[np.ndarray]:
-    """Yield a long text piece by piece, so that what is computed of it takes little room."""
-    for begin in range(0, len(tokens), _PIECE):
-        yield tokens[begin : begin + _PIECE]
+def _lines(pieces: Iterable[np.ndarray], size: int) -> tuple[Numbers, Tensor]:
+    """Return the known words one after another, and where lines begin, the end of the last too.
 
+    Args:
+        pieces: The text in the words' numbers, piece by piece; 0 for a word that is not known, -1 ends a line.
+        size: One more than the largest number.
+    """
+    begun = [np.zeros(0, dtype=np.int64)]
 
-def _lines(numbers: np.ndarray) -> tuple[Tensor, Tensor]:
-    """Return the known words one after another, ``(N,)``, where they were, and where lines begin, the end too."""
-    size, ended, last, begun = 0, 0, -1, [np.zeros(0, dtype=np.int64)]
-    for piece in _pieces(numbers):
-        known = piece > 0
-        line = (ended + np.cumsum(piece < 0))[known]
-        begun.append(size + np.flatnonzero(np.diff(line, prepend=last)))
-        ended += int((piece < 0).sum())
-        last = int(line[-1]) if len(line) else last
-        numbers[size : size + len(line)] = piece[known]
-        size += len(line)
-    begins, numbers = np.concatenate(begun), numbers[:size]
-    lengths = np.diff(begins, append=size)
+    def words() -> Iterator[int]:
+        count, ended, last = 0, 0, -1
+        for piece in pieces:
+            known = piece > 0
+            lines = (ended + np.cumsum(piece < 0))[known]
+            begun.append(count + np.flatnonzero(np.diff(lines, prepend=last)))
+            ended, count = ended + int((piece < 0).sum()), count + len(lines)
+            last = int(lines[-1]) if len(lines) else last
+            yield from piece[known].tolist()
+
+    held = Numbers(words(), smallest(size))
+    begins = np.concatenate(begun)
+    lengths = np.diff(begins, append=len(held))
     long = lengths > _LINE
-    pieces = [
-        np.arange(begin, begin + length, _LINE) for begin, length in zip(begins[long], lengths[long], strict=True)
-    ]
-    starts = np.sort(np.concatenate([begins[~long], *pieces, [size]])).astype(np.int64)
-    return torch.from_numpy(numbers), torch.from_numpy(starts)
+    parts = [np.arange(begin, begin + length, _LINE) for begin, length in zip(begins[long], lengths[long], strict=True)]
+    return held, torch.from_numpy(np.sort(np.concatenate([begins[~long], *parts, [len(held)]])).astype(np.int64))
 
 
 def _numbered(questions: Sequence[Question], known: Mapping[str, int], *, lower: bool) -> tuple[Tensor, Tensor]:
@@ -313,11 +313,17 @@ def _numbered(questions: Sequence[Question], known: Mapping[str, int], *, lower:
     return torch.tensor(rows), torch.tensor([question.score for question in questions])
 
 
-def _sha256(*parts: Tensor) -> str:
+def _sha256(*parts: Tensor | Numbers) -> str:
+    """Return the digest of tensors; of words as int32, piece by piece."""
     total = hashlib.sha256()
     for part in parts:
-        total.update(f"{part.dtype}{tuple(part.shape)}".encode())
-        total.update(part.numpy().data)
+        if isinstance(part, Numbers):
+            total.update(f"torch.int32{(len(part),)}".encode())
+            for piece in part.pieces():
+                total.update(piece.int().numpy().data)
+        else:
+            total.update(f"{part.dtype}{tuple(part.shape)}".encode())
+            total.update(part.numpy().data)
     return total.hexdigest()
 
 
