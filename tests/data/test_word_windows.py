@@ -11,9 +11,10 @@ import torch
 from netsmith.core.errors import ConfigError, DataError, UnknownNameError
 from netsmith.data import word_windows
 from netsmith.data._sniff import describe
-from netsmith.data._word_sets import analogies_of, pairs_of, word_set
+from netsmith.data._word_sets import Question, analogies_of, pairs_of, word_set
 from netsmith.data.digits import Digits
 from netsmith.data.ptb import Ptb
+from netsmith.data.text_file import TextFile
 from netsmith.data.word_windows import WordWindows
 from netsmith.engine.random import example_keys, keyed_uniform
 
@@ -103,15 +104,34 @@ def test_questions_have_the_words_numbers(monkeypatch):
         given.load("other", torch.arange(1))
 
 
-def test_collections_of_unknown_words_are_left_out_by_name(monkeypatch):
-    sets = {"men": pairs_of(b"a b 5\na c 1\nA d 2\n", "men", "f"), "ws353": pairs_of(b"a b 5\na zzz 1\n", "ws353", "f")}
-    monkeypatch.setattr(word_windows, "word_set", sets.__getitem__)
-    given = source(dev=("men",), test=("ws353",), least_known=2)
-    assert (given.asked, given.left_out) == ({"men": (3, 3)}, ("ws353",))
-    assert given.splits() == ["train", "dev"]
-    assert describe(given).endswith("asked men (3 of 3); left out, with fewer than 2 questions of known words: ws353")
-    every = source(dev=("men",), test=("ws353",))
-    assert (every.asked, every.left_out) == ({"men": (3, 3), "ws353": (1, 2)}, ())
+def test_collections_of_another_language_or_unknown_words_are_left_out_by_name(monkeypatch, tmp_path):
+    sets = {
+        "men": pairs_of(b"b c 5\nA c 1\nb zzz 2\n", "men", "f"),
+        "ws353": pairs_of(b"a b 5\na zzz 1\n", "ws353", "f"),
+    }
+    monkeypatch.setattr(word_windows, "word_set", lambda name: sets.get(name, [Question(name, ("x", "y"))]))
+    asked = {"dev": ("men",), "test": ("ws353", "ca8_semantic")}
+
+    def windows(line, **fields):
+        (tmp_path / "my.txt").write_text(line * 10)
+        text = TextFile.Config(path=str(tmp_path / "my.txt"), batch=1, dev=0.0, test=0.0)
+        return WordWindows.Config(text=text, **asked, **fields).build()
+
+    english = windows("a b c d e f g h The thing\n", fitting=True)
+    few, chinese = "1 questions of known words", "Chinese, as the text is not"
+    assert (english.asked, english.left_out) == ({"men": (2, 3)}, {"ws353": few, "ca8_semantic": chinese})
+    assert english.splits() == ["train", "dev"]
+    assert describe(english) == (
+        "read as running text, my.txt: 10 words known in 100 places; asked men (2 of 3); "
+        f"left out ws353 ({few}); left out ca8_semantic ({chinese})"
+    )
+    german = windows("a b c d e f g h die das\n", fitting=True)
+    assert (german.asked, german.splits()) == ({}, ["train"])
+    assert describe(german).endswith(
+        f"left out men, ws353 (English, as the text is not); left out ca8_semantic ({chinese})"
+    )
+    every = windows("a b c d e f g h die das\n")
+    assert (every.asked, every.left_out) == ({"men": (2, 3), "ws353": (1, 2), "ca8_semantic": (0, 1)}, {})
 
 
 def test_questions_that_are_not_at_hand_can_be_left_out(monkeypatch, tmp_path):

@@ -46,7 +46,6 @@ _LAYOUTS = (
 )
 _OWN = (ImageFolder.Config, TableFields, *(own for _, own in _LAYOUTS), *_TEXTS)
 _WHOLE = TextFile.Config(batch=1, vocabulary_size=1_000_000, dev=0.0, test=0.0)
-_LEAST_KNOWN = 10  # questions: over fewer a figure is chance, and in another language some words are always the same
 _PAIRS = tuple(name for name in PairFields.model_fields if name != "twin")
 
 
@@ -60,8 +59,8 @@ def with_data(found: Found, data: str | Path) -> Found:
 
     A generic recipe keeps its own reader and all its settings; another one keeps batch sizes, augmentation and sizes,
     and one of pairs of texts, of captions, of dialogues or of texts to rank all that says how those are read; one of
-    running text reads a file of it, and one of word vectors learns from the whole file, each word that comes often
-    enough.
+    running text reads a file of it, and one of word vectors learns from the whole file, and is asked the questions that
+    fit it.
 
     Raises:
         DataError: Nothing known lies there.
@@ -82,8 +81,7 @@ def with_data(found: Found, data: str | Path) -> Found:
         return replace(found, config=found.config.derive(data=new))
     if isinstance(old, WordWindows.Config):
         own = old.text if isinstance(old.text, TextFile.Config) else _WHOLE.derive(lowercase=old.lowercase)
-        least = old.least_known or _LEAST_KNOWN
-        new = old.derive(text=own.derive(path=str(data)), least_known=least)
+        new = old.derive(text=own.derive(path=str(data)), fitting=True)
         return replace(found, config=found.config.derive(data=new))
     if not reads_own_data(old):
         new = _sniff.sniff(place)

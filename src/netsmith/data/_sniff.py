@@ -126,7 +126,8 @@ def _of_words(source: WordWindows) -> str:
     facts = [f"{len(spec.inputs.vocabulary) - 2} words known in {spec.split('train').size} places"]
     if source.asked:
         facts.append("asked " + ", ".join(f"{name} ({of} of {all_})" for name, (of, all_) in source.asked.items()))
-    if source.left_out:
-        least = source.config.least_known
-        facts.append(f"left out, with fewer than {least} questions of known words: {', '.join(source.left_out)}")
+    why: dict[str, list[str]] = {}
+    for name, reason in source.left_out.items():
+        why.setdefault(reason, []).append(name)
+    facts += [f"left out {', '.join(names)} ({reason})" for reason, names in why.items()]
     return f"read as running text, {spec.dataset}: {'; '.join(facts)}"

@@ -23,7 +23,7 @@ from netsmith.core.roles import SourceConfig
 from netsmith.core.spec import Inputs, Outputs, Spec, Split, Step
 from netsmith.data._numbers import Numbers, smallest
 from netsmith.data._streams import StreamSource
-from netsmith.data._word_sets import Question, SetName, word_set
+from netsmith.data._word_sets import Question, SetName, is_of_language, language_of, word_set
 from netsmith.engine.batch import Batch
 from netsmith.engine.random import example_keys, keyed_uniform
 from netsmith.engine.source import Source
@@ -37,6 +37,7 @@ _LONGEST = 1000  # words of a text that is handed in
 _FIRST = 2  # before the words stand padding and the unknown one
 _ENDED = 2  # the token that ends a line, in a text
 _WORDS = 4  # of a question
+_UNKNOWN = 1
 
 
 class WordWindows(Source):
@@ -63,12 +64,11 @@ class WordWindows(Source):
 
     A long text waits in a temporary file. One's own (``--data FILE``) is read whole, by
     :class:`~netsmith.data.text_file.TextFile`; blanks and marks separate its words, so a text without blanks
-    (Chinese) is segmented first. Collections that it hardly has the words of, as those of another language, are left
-    out.
+    (Chinese) is segmented first.
 
     Attributes:
         asked: By collection, how many of its questions have all words known, and how many it has.
-        left_out: Collections of which fewer than ``least_known`` have.
+        left_out: By collection that ``fitting`` leaves out, why.
 
     Raises:
         ConfigError: The text is no source of running text.
@@ -87,7 +87,8 @@ class WordWindows(Source):
             lowercase: Words that differ by case alone are one, in the text and in questions.
             dev: Collections that are asked for the figures of the dev split.
             test: Those of the test split.
-            least_known: Collections are left out of which fewer questions have all their words known.
+            fitting: Leave out collections of another language than the text, and those of which fewer than two
+                questions have all their words known.
         """
 
         text: SourceConfig
@@ -98,7 +99,7 @@ class WordWindows(Source):
         lowercase: bool = True
         dev: tuple[SetName, ...] = ("men",)
         test: tuple[SetName, ...] = ("analogies", "ws353", "ws353_similarity", "ws353_relatedness", "rg65", "mc30")
-        least_known: int = later(0, ge=0)
+        fitting: bool = later(False)
 
     def __init__(self, config: Config) -> None:
         self.config = config
@@ -130,10 +131,10 @@ class WordWindows(Source):
         self._stays = torch.from_numpy(np.concatenate([np.zeros(_FIRST), np.minimum(stays, 1.0)]))
         known = {word: number for number, word in enumerate(words, start=_FIRST)}
         self.asked: dict[str, tuple[int, int]] = {}
-        self.left_out: tuple[str, ...] = ()
+        self.left_out: dict[str, str] = {}
         self._questions = {
             split: _numbered(of, known, lower=config.lowercase)
-            for split, of in (asked or self._asked(known)).items()
+            for split, of in (asked or self._asked(known, dict(zip(words, share.tolist(), strict=True)))).items()
             if of
         }
         vocabulary = (PADDING, UNKNOWN, *words)
@@ -203,22 +204,25 @@ class WordWindows(Source):
     def _line(self, places: Tensor) -> Tensor:
         return torch.searchsorted(self._starts, places, right=True) - 1
 
-    def _asked(self, known: Mapping[str, int]) -> dict[str, list[Question]]:
-        """Return the questions of each split, those of the collections that the text has the words of."""
+    def _asked(self, known: Mapping[str, int], shares: Mapping[str, float]) -> dict[str, list[Question]]:
+        """Return the questions of each split, those of the collections that fit the text."""
         found: dict[str, list[Question]] = {"dev": [], "test": []}
         for split, names in (("dev", self.config.dev), ("test", self.config.test)):
             for name in names:
+                language = language_of(name)
+                if self.config.fitting and not is_of_language(language, shares):
+                    self.left_out[name] = f"{language}, as the text is not"
+                    continue
                 try:
                     questions = word_set(name)
                 except DataError as error:
                     raise DataError(f"{error}. Without its questions: leave {name!r} out of data.{split}") from None
-                words = [q.words for q in questions]
-                count = sum(all((w.lower() if self.config.lowercase else w) in known for w in of) for of in words)
-                if count < self.config.least_known:
-                    self.left_out += (name,)
-                else:
-                    self.asked[name] = (count, len(questions))
-                    found[split] += questions
+                count = int((_numbered(questions, known, lower=self.config.lowercase)[0] != _UNKNOWN).all(1).sum())
+                if self.config.fitting and count < 2:
+                    self.left_out[name] = f"{count} questions of known words"
+                    continue
+                self.asked[name] = (count, len(questions))
+                found[split] += questions
         return found
 
     def _asked_in(self, split: str) -> tuple[Tensor, Tensor]:
