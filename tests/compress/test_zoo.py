@@ -20,6 +20,7 @@ UNCUT = {
     **dict.fromkeys(("linear_diabetes", "knn_mnist", "svm_digits", "tree_digits"), _NONE),
     **dict.fromkeys(("adaline_iris", "perceptron_iris", "logistic_breast_cancer", "svm_breast_cancer"), _NONE),
     **dict.fromkeys(("ar_airline", "ar_sunspots", "kneser_ney_ptb", "hmm_resume", "hmm_segmenter_pfr"), _NONE),
+    "hmm_segmenter_ud": _NONE,
     **dict.fromkeys(("maxent_polarity", "naive_bayes_mr", "svm_polarity"), _NONE),
     "neocognitron_digits": _NONE,  # its planes are averaged over (its v_S)
     "dbn_mnist": _NONE,  # the sigmoid of a channel that is zero is not
@@ -27,7 +28,7 @@ UNCUT = {
     "rbm_digits": "a weight or bias that is computed, not a parameter, in RBM",
     "drop_connect_digits": "a weight or bias that is computed, not a parameter, in hidden.0.drop_connect",
     # weights of features, counts and vectors of words: inputs and outputs only
-    **dict.fromkeys(("crf_resume", "crf_segmenter_pfr", "bm25_cranfield", "bm25_wikiqa"), _NONE),
+    **dict.fromkeys(("crf_resume", "crf_segmenter_pfr", "crf_segmenter_ud", "bm25_cranfield", "bm25_wikiqa"), _NONE),
     **dict.fromkeys(("phrase_based_multi30k", "word2vec_wikitext2"), _NONE),
     **dict.fromkeys(("drmm_cranfield", "drmm_wikiqa"), "a weight that is computed, not a parameter, in DRMM"),
     "knrm_wikiqa": "a weight that is computed, not a parameter, in KNRM",  # both: vectors made to length 1
