@@ -12,7 +12,7 @@ from netsmith.engine.batch import Batch
 from netsmith.engine.engine import Engine
 from netsmith.engine.experiment import Experiment
 from netsmith.engine.random import keyed_uniform
-from netsmith.methods.crd import CRD, contrast_losses
+from netsmith.methods.crd import CRD, _cosines, contrast_losses
 from netsmith.models.tabular.mlp import MLP
 from netsmith.models.vision.lenet5 import LeNet5
 from netsmith.models.vision.small_cnn import SmallCNN
@@ -101,9 +101,10 @@ def by_hand(method, one):
     return losses, constants, gs, gt
 
 
-@pytest.mark.parametrize("weighted", [False, True])
-def test_loss_constants_and_memory_are_those_by_hand(weighted):
-    method = build(beta=0.3, alpha=0.25, temperature=2.0, momentum=0.7).eval()
+@pytest.mark.parametrize(("weighted", "size"), [(False, 5), (True, 5), (True, 2)])
+def test_loss_constants_and_memory_are_those_by_hand(weighted, size):
+    """Of size 2 the rows of the pairs are the smaller table (8 x 2 numbers of an example), of 5 all products (20)."""
+    method = build(beta=0.3, alpha=0.25, temperature=2.0, momentum=0.7, size=size).eval()
     one = batch(weights=torch.linspace(0.5, 2, 6, dtype=torch.float64) if weighted else None)
     share = np.ones(6) / 6 if one.weights is None else (one.weights / one.weights.sum()).numpy()
     losses, constants, gs, gt = by_hand(method, one)
@@ -155,6 +156,18 @@ def test_the_slopes_are_those_of_the_loss():
                 parameter -= step * way
         assert (ends[0] - ends[1]) / 2e-6 == pytest.approx((slope * way).sum().item(), rel=1e-5, abs=1e-5)
     assert not any(p.requires_grad for p in method.teacher.parameters())
+
+
+@pytest.mark.parametrize("size", [3, 4, 5])  # 5 x 3 < 16 <= 5 x 4
+def test_both_tables_give_the_products_and_their_slopes(size):
+    generator = torch.Generator().manual_seed(size)
+    embedded = torch.randn(6, size, dtype=torch.float64, generator=generator).requires_grad_()
+    memory = torch.randn(16, size, dtype=torch.float64, generator=generator)
+    pairs = torch.randint(16, (6, 5), generator=generator)
+    want = [[sum(a * b for a, b in zip(row, memory[at].tolist(), strict=True)) for at in of_row]
+            for row, of_row in zip(embedded.tolist(), pairs.tolist(), strict=True)]  # fmt: skip
+    assert np.abs(_cosines(embedded, memory, pairs).detach().numpy() - np.array(want)).max() <= 1e-14
+    assert torch.autograd.gradcheck(lambda rows: _cosines(rows, memory, pairs), embedded)
 
 
 def test_without_contrast_it_is_hintons_and_holds_nothing_else():

@@ -7,7 +7,9 @@ import netsmith
 from netsmith.api.commands import train_again
 from netsmith.api.experiments import find
 from netsmith.core.cards import Card
+from netsmith.core.roles import RunSettings
 from netsmith.engine import checkpoint
+from netsmith.methods.distillation import Distillation
 from netsmith.methods.feature_distillation import FeatureDistillation
 from netsmith.methods.many_teachers import ManyTeachers
 from netsmith.models.tabular.mlp import MLP
@@ -91,3 +93,11 @@ def test_the_command_that_trains_again_names_a_teacher_where_one_is_asked(name, 
     found = find(name, sets={"data.twin": True})
     spec = found.config.data.build().spec
     assert train_again(tmp_path, found, spec).endswith("--teacher RUN") is taught
+
+
+def test_a_short_trial_leaves_the_student_half_of_its_steps():
+    config = Distillation.Config(model=MLP.Config(), teacher=MLP.Config(), task=Classify.Config(), teacher_steps=420)
+    assert config.within(421) is config
+    assert [config.within(steps).teacher_steps for steps in (420, 7, 2)] == [210, 3, 1]
+    assert "leaves no step of 420" in config.problem(RunSettings(steps=420))
+    assert config.within(420).problem(RunSettings(steps=420)) == ""

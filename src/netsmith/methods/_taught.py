@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Self
 
 import torch
 from pydantic import Field
@@ -72,6 +72,10 @@ class TaughtConfig(MethodConfig):
         if 0 < run.steps <= self.teacher_steps:
             return f"teacher_steps={self.teacher_steps} leaves no step of {run.steps} to the student"
         return ""
+
+    def within(self, steps: int) -> Self:
+        """Return the config with half of so many steps for the teacher, unless its own leave the student one."""
+        return self if self.teacher_steps < steps else self.derive(teacher_steps=steps // 2)
 
 
 class RememberedConfig(TaughtConfig):

@@ -57,8 +57,9 @@ class CRD(Taught):
     against the student's. As in the authors' code, exponentials are divided by M times their mean on the first batch.
 
     What is taught are the answers of the named layers, which should be the last before the heads: vectors, or maps,
-    which are averaged over their places. The memory takes ``2 * M * size`` numbers here and in every checkpoint, and a
-    step multiplies the batch with all of it. Examples of a batch are not coupled, so accumulation and ranks are exact.
+    which are averaged over their places. The memory takes ``2 * M * size`` numbers here and in every checkpoint; a step
+    multiplies the batch with all of it, or with the rows of its pairs where these are fewer than M numbers. Examples of
+    a batch are not coupled, so accumulation and ranks are exact.
     The product is the student; it is not edited.
 
     Deviations from the authors' code: others are drawn from all examples but the own one (the paper's form without
@@ -212,7 +213,7 @@ class CRD(Taught):
         steps = 1 + (keyed_uniform(keys, self.config.negatives, stream="crd negatives") * (size - 1)).long()
         pairs = torch.cat([at[:, None], (at[:, None] + steps) % size], dim=1)  # any example but the own one
         found = [
-            (embedded @ memory.T).gather(1, pairs) / self.config.contrast_temperature
+            _cosines(embedded, memory, pairs) / self.config.contrast_temperature
             for embedded, memory in ((student, self.memory_teacher), (teacher, self.memory_student))
         ]
         return found[0], found[1]
@@ -245,6 +246,20 @@ class CRD(Taught):
         for memory, new in ((self.memory_student, student), (self.memory_teacher, teacher)):
             moved = self.config.momentum * memory[at] + (1 - self.config.momentum) * new
             memory[at] = F.normalize(moved, dim=1)
+
+
+def _cosines(embedded: Tensor, memory: Tensor, pairs: Tensor) -> Tensor:
+    """Return ``(B, 1 + K)`` products of embeddings with rows of the memory, by the smaller of two tables.
+
+    Args:
+        embedded: ``(B, size)``.
+        memory: ``(M, size)``.
+        pairs: ``(B, 1 + K)``, which rows.
+    """
+    examples, size = memory.shape
+    if pairs.shape[1] * size < examples:
+        return (memory[pairs] @ embedded[:, :, None])[:, :, 0]  # (B, 1 + K, size): those rows alone
+    return (embedded @ memory.T).gather(1, pairs)  # (B, M): all products, of which some are wanted
 
 
 def _vectors(features: Tensor, size: int, whose: str) -> Tensor:
