@@ -18,6 +18,7 @@ class Places(Sequence[Tensor]):
         make: Returns the places in the batch of a number, ``(B,)`` int64.
 
     Example:
+        >>> import torch
         >>> Places(3, lambda number: torch.arange(2) + 2 * number)[-1]
         tensor([4, 5])
     """

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Annotated, overload
+from typing import Annotated
 
 import numpy as np
 import torch
@@ -22,6 +22,7 @@ from netsmith.core.keys import key as named_key
 from netsmith.core.roles import SourceConfig
 from netsmith.core.spec import Inputs, Outputs, Spec, Split, Step
 from netsmith.data._numbers import Numbers, smallest
+from netsmith.data._places import Places
 from netsmith.data._streams import StreamSource
 from netsmith.data._word_sets import Question, SetName, is_of_language, language_of, word_set
 from netsmith.engine.batch import Batch
@@ -162,7 +163,8 @@ class WordWindows(Source):
             total = len(self._words)
             starts = self._starts.numpy()
             cuts = np.unique(starts[np.searchsorted(starts, np.arange(0, total, self.config.batch))])
-            return _Stretches([*cuts[cuts < total].tolist(), total])
+            ends = [*cuts[cuts < total].tolist(), total]
+            return Places(len(ends) - 1, lambda number: torch.arange(ends[number], ends[number + 1]))
         return list(torch.arange(len(self._asked_in(split)[1])).split(_ASKED))
 
     def load(self, split: str, indices: Tensor, *, key: int | None = None) -> Batch:
@@ -229,26 +231,6 @@ class WordWindows(Source):
         if split not in self._questions:
             raise UnknownNameError(f"split of {self.spec.dataset}", split, ("train", *self._questions))
         return self._questions[split]
-
-
-class _Stretches(Sequence[Tensor]):
-    """The places from each cut to the next, made when they are asked for: those of a long text take much room."""
-
-    def __init__(self, cuts: Sequence[int]) -> None:
-        self._cuts = cuts
-
-    def __len__(self) -> int:
-        return len(self._cuts) - 1
-
-    @overload
-    def __getitem__(self, at: int) -> Tensor: ...
-    @overload
-    def __getitem__(self, at: slice) -> Sequence[Tensor]: ...
-    def __getitem__(self, at: int | slice) -> Tensor | Sequence[Tensor]:
-        if isinstance(at, slice):
-            return [self[number] for number in range(*at.indices(len(self)))]
-        number = range(len(self))[at]
-        return torch.arange(self._cuts[number], self._cuts[number + 1])
 
 
 def _counted(pieces: Iterable[Tensor], names: Sequence[str], least: int) -> tuple[list[str], np.ndarray, np.ndarray]:
