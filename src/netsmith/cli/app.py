@@ -269,7 +269,7 @@ def compare(
     ),
     json: bool = JSON,
 ) -> None:
-    """Compare runs: figures, sizes, settings, curves; test differences."""
+    """Compare runs: figures, sizes, settings, curves; and whether a difference is more than chance."""
     from netsmith.cli import verbs
 
     verbs.compare(runs, codes=code, page=page, paired=paired, as_json=json)
