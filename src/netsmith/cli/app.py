@@ -269,7 +269,7 @@ def compare(
     ),
     json: bool = JSON,
 ) -> None:
-    """Compare runs: figures, sizes, settings, curves; and whether a difference is more than chance."""
+    """Compare runs: figures, sizes, curves; test a difference."""
     from netsmith.cli import verbs
 
     verbs.compare(runs, codes=code, page=page, paired=paired, as_json=json)
