@@ -253,6 +253,8 @@ def test_settings_that_do_not_fit_are_refused(tmp_path):
         source_of(tmp_path, {"a.tsv": "query\ttext\tgrade\na\tb\t1\n"}, text="tekst")
     with pytest.raises(DataError, match="takes one column for two of query, text, grade"):
         source_of(tmp_path, {"a.tsv": "query\ttext\tgrade\na\tb\t1\n"}, query="text", text="text", grade="grade")
+    with pytest.raises(ConfigError, match=r"data\.header says how a table is read, and own is a collection with qrels"):
+        source_of(tmp_path / "own", FOLDER, header=False)
 
 
 def test_long_and_strange_texts_are_read(tmp_path):

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from netsmith.core.config import AUTO
-from netsmith.core.errors import DataError, did_you_mean, shorten
+from netsmith.core.errors import ConfigError, DataError, did_you_mean, shorten
 from netsmith.core.spec import Step
 from netsmith.data._columns import read_grids
 from netsmith.data._files import Tree, open_tree
@@ -52,6 +52,7 @@ def read_judged(path: str, *, columns: Mapping[str, str], header: bool | str, st
       file, or one for each of ``train``, ``dev`` and ``test``: ``qrels/test.tsv`` as BEIR's, or ``qrels.test.tsv``.
 
     Raises:
+        ConfigError: Columns or a header are said of a collection.
         DataError: Another layout, a row that breaks its form, a text without a word, a pair judged twice and
             differently, a judgment of what is not there; names file and row.
     """
@@ -61,6 +62,11 @@ def read_judged(path: str, *, columns: Mapping[str, str], header: bool | str, st
     tree = open_tree(place)
     judged = _judgments(tree)
     if judged:
+        said = [name for name, value in (*columns.items(), ("header", header)) if value != AUTO]
+        if said:
+            raise ConfigError(
+                f"data.{said[0]} says how a table is read, and {place.name} is a collection with qrels; leave it out"
+            )
         return _collection(tree, judged, step)
     if any(SPLIT_NAMES.get(name.partition(".")[0].lower()) == "train" for name in tree.files):
         return _tables(path, columns, header, step)

@@ -37,7 +37,8 @@ class JudgedTexts(MatchingSource):
         unanswered: How many queries were left out.
 
     Raises:
-        ConfigError: No ``path`` and no ``twin``, or a pattern that is not a regular expression.
+        ConfigError: No ``path`` and no ``twin``, a pattern that is not a regular expression, or a collection of which a
+            table's columns are said.
         DataError: Another layout, a bad row (file and row are named), too few queries for the splits, or none that has
             both a text that answers and one that does not.
     """
@@ -82,10 +83,14 @@ class JudgedTexts(MatchingSource):
         count = config.candidates
         if count == AUTO:
             count = 0 if given["train"].closed else _RETRIEVED
-        asked: dict[str, list[Question]] = {}
-        for split, part in given.items():
-            every = Collection(part.dataset, whole, part.queries, part.closed)
-            asked[split] = questions_of(every, retrieved=bm25_best(every, step, count=count) if count else None)
+        retrieved = None
+        if count:
+            queries = tuple(one for part in given.values() for one in part.queries if one.answered)
+            retrieved = bm25_best(Collection(config.path, whole, queries, False), step, count=count)
+        asked = {
+            split: questions_of(Collection(part.dataset, whole, part.queries, part.closed), retrieved=retrieved)
+            for split, part in given.items()
+        }
         self.unanswered = sum(len(part.queries) for part in given.values()) - sum(map(len, asked.values()))
         parts, made = _divided(asked, given, config)
         super().__init__(
