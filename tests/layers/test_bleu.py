@@ -10,11 +10,12 @@ import pytest
 import torch
 
 from netsmith.core.errors import ConfigError, DataError
-from netsmith.core.spec import Outputs, Step
+from netsmith.core.spec import Inputs, Outputs, Spec, Step
 from netsmith.data._pairs import Pairs, PairSource
 from netsmith.data.multi30k import Multi30k, multi30k_sentences
 from netsmith.layers.bleu import BleuCounts, bleu, bleu_tokens
 from netsmith.tasks._bleu import Bleu
+from netsmith.tasks.write import Write
 
 TEXT = "Ein Mann, der 3,5 km (ca. 2.2 Meilen) läuft - 'sagt' er's: 10-12 & 5% &quot;ja&quot; ... A.B.C. 1.000,5"
 WORDS = [*TEXT.split(), "<b>?!", "\\[x]_{y}^~|`@#$+*/=;"]
@@ -146,6 +147,31 @@ def test_the_figure_of_tokens_is_that_of_the_texts():
     assert 20 < expected < 95
     assert metric.compute() == pytest.approx(expected, abs=1e-9)
     assert halves[0].compute() == pytest.approx(expected, abs=1e-9)
+
+
+def test_lower_case_is_a_figure_of_its_own():
+    metrics = pytest.importorskip("sacrebleu.metrics")
+    step = Step(name="tokenize", pattern=r"\w+|[^\w\s]")
+    names = ("<pad>", "<unk>", "<eos>", "Der", "der", "Hund", "hund", "sieht", "DEN", "den", "Mann", ".")
+    outputs = Outputs(kind="tokens", names=names, steps=(step,))
+    written = torch.tensor([[4, 6, 7, 9, 10, 11, 2], [3, 5, 7, 8, 10, 2, 0]])
+    target = torch.tensor([[3, 5, 7, 9, 10, 11, 2], [3, 5, 7, 9, 10, 11, 2]])
+    texts = [
+        [" ".join(names[number] for number in row if number > 2) for row in rows.tolist()] for rows in (written, target)
+    ]
+    task = Write(Write.Config(figures=("bleu_lc", "bleu")))
+    for name, lowercase in (("bleu", False), ("bleu_lc", True)):
+        metric = task.metrics()[name]
+        metric.update(Written(written, outputs), target)
+        scorer = metrics.BLEU(lowercase=lowercase)
+        expected = scorer.corpus_score(texts[0], [texts[1]]).score
+        assert metric.compute() == pytest.approx(expected, abs=1e-9)
+        assert f"case:{'lc' if lowercase else 'mixed'}" in str(scorer.get_signature())
+    assert expected > 80
+    lower = outputs.derive(steps=(step.derive(lowercase=True),))
+    spec = Spec(dataset="mine", inputs=Inputs(kind="text", shape=(3,), dtype="int64"), outputs=lower)
+    assert "answers of mine are in lower case" in task.config.misfit(spec)
+    assert Write.Config(figures=("bleu_lc",)).misfit(spec) == task.config.misfit(spec.derive(outputs=outputs)) == ""
 
 
 def test_unknown_words_match_nothing_and_keep_their_length():

@@ -36,13 +36,18 @@ class Bleu(Metric):
     It takes what was written, ``tokens`` ``(B, S)`` with 2 at the end and 0 behind, and targets ``(B, T)`` likewise,
     ``UNLABELED`` behind; or ``(B, R, T)`` of R references each, those of nothing but padding being none.
 
+    Args:
+        lowercase: Take all texts in lower case: ``case:lc`` stands in the signature, and the figure is one of its own,
+            not to be compared with that of texts as they stand.
+
     Raises:
         ConfigError: The schema does not say how its tokens become texts.
     """
 
     unit = "BLEU"
 
-    def __init__(self) -> None:
+    def __init__(self, *, lowercase: bool = False) -> None:
+        self.lowercase = lowercase
         self.counts = BleuCounts()
 
     def update(self, output: _Judged, target: Tensor) -> None:
@@ -54,8 +59,8 @@ class Bleu(Metric):
         written, wanted = _STRANGE
         references = target if target.dim() == 3 else target[:, None]
         for row, rows in zip(output.tokens.tolist(), references.tolist(), strict=True):
-            texts = [_text(one, outputs, wanted) for one in rows if one[0] > 0]
-            self.counts.add(_text(row, outputs, written), *texts)
+            texts = [_text(row, outputs, written), *(_text(one, outputs, wanted) for one in rows if one[0] > 0)]
+            self.counts.add(*([text.lower() for text in texts] if self.lowercase else texts))
 
     def merge(self, other: Bleu) -> None:
         self.counts.merge(other.counts)

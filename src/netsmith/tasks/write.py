@@ -9,9 +9,9 @@ from pydantic import AfterValidator, Field
 from torch import Tensor
 from torch.nn import functional as F
 
-from netsmith.core.errors import ConfigError, DataError
+from netsmith.core.errors import ConfigError, DataError, shorten
 from netsmith.core.roles import TaskConfig
-from netsmith.core.spec import OutputKind, Outputs
+from netsmith.core.spec import OutputKind, Outputs, Spec
 from netsmith.engine.task import UNLABELED, Loss, Metric, Ratio, Task
 from netsmith.layers.copying import copied_name
 from netsmith.layers.reading import END_NUMBER
@@ -42,8 +42,9 @@ class Write(Task):
 
     divided by the number of tokens in the whole batch, ends included. Figures: those of ``figures`` on what the search
     wrote, and ``perplexity``, e to the mean per true token. ``bleu`` is that of sacrebleu, 0..100
-    (:class:`~netsmith.tasks._bleu.Bleu`); ``exact`` is the share of texts written as they should be, token by token, in
-    0..1.
+    (:class:`~netsmith.tasks._bleu.Bleu`), ``bleu_lc`` that of the texts in lower case, which is another figure
+    (``case:lc`` in sacrebleu's signature); ``exact`` is the share of texts written as they should be, token by token,
+    in 0..1.
 
     Shapes:
         Output ``(B, T, V)``; target ``(B, T)`` int64, :data:`~netsmith.engine.task.UNLABELED` behind the end. Figures
@@ -66,7 +67,16 @@ class Write(Task):
         answers: ClassVar[tuple[OutputKind, ...]] = ("tokens",)
 
         label_smoothing: float = Field(default=0.0, ge=0, lt=1)
-        figures: Annotated[tuple[Literal["bleu", "exact"], ...], AfterValidator(once_each)] = ("exact",)
+        figures: Annotated[tuple[Literal["bleu", "bleu_lc", "exact"], ...], AfterValidator(once_each)] = ("exact",)
+
+        def misfit(self, spec: Spec) -> str:
+            """Return why answers of this schema could not be judged; BLEU of texts in lower case has another name."""
+            if "bleu" in self.figures and any(step.lowercase for step in spec.outputs.steps):
+                return (
+                    f"answers of {shorten(spec.dataset, 60)} are in lower case: their BLEU is not that of texts as "
+                    "they stand, and not to be compared with it; ask for bleu_lc in method.task.figures"
+                )
+            return super().misfit(spec)
 
     def __init__(self, config: Write.Config) -> None:
         super().__init__()
@@ -100,7 +110,7 @@ class Write(Task):
         return tokens if weights is None else tokens * weights
 
     def metrics(self) -> dict[str, Metric]:
-        known: dict[str, Metric] = {"bleu": Bleu(), "exact": Ratio(_exact)}
+        known: dict[str, Metric] = {"bleu": Bleu(), "bleu_lc": Bleu(lowercase=True), "exact": Ratio(_exact)}
         return {name: known[name] for name in self.config.figures} | {"perplexity": _Perplexity()}
 
     def decode(self, output: Tensor, outputs: Outputs) -> list[dict[str, Any]]:
