@@ -14,7 +14,7 @@ CARD = {
     "claims": [
         {
             "metric": "test/f1",
-            "value": 0.91,
+            "value": 0.9,
             "tolerance": 0.0,
             "source": "netsmith: a target of our own, F1 of words on the official test part",
         },
@@ -27,9 +27,9 @@ CARD = {
 }
 
 experiment = Experiment.Config(
-    method=Supervised.Config(model=CRFTagger.Config(window=5, buckets=131_071), task=Chain.Config(scheme="words")),
+    method=Supervised.Config(model=CRFTagger.Config(window=5, buckets=524_287), task=Chain.Config(scheme="words")),
     data=UdChinese.Config(batch=64, evaluation_batch=200),
     optimizers={"model": AdamW.Config(lr=0.02, weight_decay=0.03, schedule=OneCycle.Config())},
-    epochs=10,
+    epochs=6,
     select="dev/f1",
 )
