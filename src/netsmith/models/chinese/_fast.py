@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from netsmith.core.extras import require
 from netsmith.models.chinese._blocks import HAN, LETTERS, pieces
+from netsmith.models.chinese._every_word import every_word
 from netsmith.models.chinese._kernels import compiled
 from netsmith.models.chinese._place_hmm import PlaceHmm
 from netsmith.models.chinese._prefix_dictionary import PrefixDictionary
-from netsmith.models.chinese._routes import every_word
 from netsmith.models.chinese._tables import IMPOSSIBLE
 from netsmith.models.chinese._tree_arrays import TreeArrays, tree_arrays
 
@@ -58,8 +58,7 @@ class FastSegmenter:
             else:
                 places = self._accurate(codes, self._tree, log(dictionary.total), hmm is not None, mode == "search")
             if places is None:
-                spans = [match.span() for match in re.finditer(f"[{LETTERS}]+", piece)]
-                words += every_word(piece, spans, dictionary)
+                words += every_word(piece, dictionary)
             else:
                 words += self._words(piece, codes, *places)
         return words

@@ -12,6 +12,7 @@ from typing import TypeAlias
 from netsmith.core.errors import DataError, shorten
 from netsmith.core.files import write_atomic
 from netsmith.models.chinese._blocks import BLOCK
+from netsmith.models.chinese._later_characters import LaterCharacters
 
 __all__ = ["Node", "PrefixDictionary", "decoded"]
 
@@ -57,11 +58,19 @@ class PrefixDictionary:
         self.single_weights = _SingleWeights(self)
         """A character -> the log-probability of it as a word; a count of 1 where it is none."""
         self._strange: set[str] = set()  # words that hold a character at which a text is always cut: never found
+        self._later: LaterCharacters | None = None
         self._same: dict[str, str] = {}  # one object for each character: a third of the tree's memory less
         self._plant()
 
     def __len__(self) -> int:
         return sum(map(bool, self.counts.values()))
+
+    @property
+    def later(self) -> LaterCharacters:
+        """The characters at each later place of words; gathered when they are first asked for."""
+        if self._later is None:
+            self._later = LaterCharacters(self.roots)
+        return self._later
 
     @classmethod
     def from_file(cls, path: str | Path) -> PrefixDictionary:
@@ -130,6 +139,8 @@ class PrefixDictionary:
         if tag:
             self.tags[word] = tag
         self._insert(word, (log(count) if count else None, None))
+        if self._later is not None and word[0] in self.roots:
+            self._later.renew(word[0], self.roots[word[0]])
         self.single_weights.clear()
         self.version += 1
 

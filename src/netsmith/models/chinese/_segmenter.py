@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
 from netsmith.core.errors import DataError, UnknownNameError, UnsupportedError
 from netsmith.models.chinese._blocks import BLOCK, LATIN, TAG_BLOCK, pieces
+from netsmith.models.chinese._every_word import every_word
 from netsmith.models.chinese._place_hmm import PlaceHmm
 from netsmith.models.chinese._prefix_dictionary import PrefixDictionary, decoded
-from netsmith.models.chinese._routes import every_word, route_ends
+from netsmith.models.chinese._routes import route_ends
 from netsmith.models.chinese._tag_hmm import TaggedWord, TagHmm
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ Mode = Literal["accurate", "full", "search"]
 _USER_LINE = re.compile(r"(.+?)( [0-9]+)?( [a-z]+)?")
 _LETTERS_OR_ONE = re.compile("[a-zA-Z0-9]+|.", re.DOTALL)
 _BREAK = re.compile("(\r\n)")
+_LONG = 2**14
 _NOT_TAGGED = str.maketrans("%-", "\0\0")
 
 
@@ -103,7 +105,7 @@ class Segmenter:
         if self._fast is not None:
             return self._fast.segment(text, self.dictionary, mode=mode, hmm=model, forced=self.forced)
         if mode == "full":
-            return [word for piece in pieces(text) for word in every_word(piece, _spans(piece), self.dictionary)]
+            return [word for piece in pieces(text, _LONG) for word in every_word(piece, self.dictionary)]
         words = self._words(text, model)
         return words if mode == "accurate" else self._grams(words)
 

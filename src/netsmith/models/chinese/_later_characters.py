@@ -1,0 +1,52 @@
+"""Which characters stand at each later place of the words that begin with one: what cannot be a word is not looked up.
+
+A string of a hundred characters is searched in less time than the tree's next node is fetched from memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import chain
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from netsmith.models.chinese._prefix_dictionary import Node
+
+__all__ = ["LaterCharacters"]
+
+_CODES = 65536  # a stretch of letters holds no character beyond
+
+
+class LaterCharacters:
+    """The characters of words by place, for each first character; lists are indexed by its code point.
+
+    Args:
+        roots: The dictionary's tree: first character -> what follows.
+    """
+
+    def __init__(self, roots: Mapping[str, dict[str, Node]]) -> None:
+        self.chars = list(map(chr, range(_CODES)))
+        """Each character itself: one object for all places of a text, so that it stays at hand and has its hash."""
+        self.seconds = [""] * _CODES
+        """The second characters of all words."""
+        self.pairs = [""] * _CODES
+        """The second characters of words of two."""
+        self.thirds = [""] * _CODES
+        """The third characters of words of three and more."""
+        self.further: list[tuple[str, ...]] = [()] * _CODES
+        """The fourth characters, the fifth, and so on."""
+        for first, tree in roots.items():
+            self.renew(first, tree)
+
+    def renew(self, first: str, tree: dict[str, Node]) -> None:
+        """Take over what has changed below a first character."""
+        code = ord(first)
+        self.seconds[code] = "".join(tree)
+        self.pairs[code] = "".join([second for second, (weight, _) in tree.items() if weight is not None])
+        places: list[str] = []
+        level = [below for _, below in tree.values() if below]
+        while level:
+            places.append("".join(dict.fromkeys(chain.from_iterable(level))))
+            level = [below for tree in level for _, below in tree.values() if below]
+        self.thirds[code] = places[0] if places else ""
+        self.further[code] = tuple(places[1:])
