@@ -16,11 +16,13 @@ PLACES = "BEMS"
 """Beginning, end and middle of a word, and a word of a single character, as they sort."""
 _AFTER = {"B": "EM", "E": "BS", "M": "EM", "S": "BS"}
 _HAN = re.compile(f"([{HAN}]+)")
+_OTHER = re.compile(f"[^{HAN}]")
 _NUMBER = re.compile(r"([a-zA-Z0-9]+(?:\.[0-9]+)?%?)")
 
 Scores: TypeAlias = "tuple[float, float, float, float]"
 """One number for each of B, E, M, S."""
 _UNSEEN: Scores = (IMPOSSIBLE,) * 4
+_Begins: TypeAlias = "tuple[int, _Begins | None]"
 
 
 class PlaceHmm:
@@ -58,6 +60,8 @@ class PlaceHmm:
             for before, afters in _AFTER.items()
             for after in afters
         }
+        way = self.transitions
+        self._ways = way["BE"], way["BM"], way["ME"], way["MM"], way["EB"], way["ES"], way["SB"], way["SS"]
         chars = {char for row in table.emissions.values() for char in row}
         self.emissions: dict[str, Scores] = {
             char: _scores({place: row[char] for place, row in table.emissions.items() if char in row}) for char in chars
@@ -70,6 +74,8 @@ class PlaceHmm:
             run: Characters that may form words, without blanks.
             forced: Words that are taken apart into characters where the model finds them.
         """
+        if not forced and _OTHER.search(run) is None:
+            return self.words(run)
         found: list[str] = []
         for number, part in enumerate(_HAN.split(run)):
             if not part:
@@ -84,38 +90,46 @@ class PlaceHmm:
         return found
 
     def words(self, text: str) -> list[str]:
-        """Return the words of a text of Chinese characters alone."""
-        begins = self.begins(text)
-        return [text[start:end] for start, end in zip(begins, [*begins[1:], len(text)], strict=True)]
-
-    def begins(self, text: str) -> list[int]:
-        """Return where its words begin (the first place always): the places with B or S on the best path."""
-        of, way = self.emissions.get, self.transitions
-        be, bm, me, mm = way["BE"], way["BM"], way["ME"], way["MM"]
-        eb, es, sb, ss = way["EB"], way["ES"], way["SB"], way["SS"]
-        b, e, m, s = (a + c for a, c in zip(self.start, of(text[0], _UNSEEN), strict=True))
-        came: list[tuple[bool, bool, bool, bool]] = []  # whether B, E, M, S came from the later letter
-        for char in text[1:]:
-            to_b, to_e, to_m, to_s = of(char, _UNSEEN)
+        """Return the words of a text of Chinese characters alone: the places with B or S on the best path begin one."""
+        of, (be, bm, me, mm, eb, es, sb, ss) = self.emissions.get, self._ways
+        b0, e0, m0, s0 = self.start
+        b, e, m, s = of(text[0], _UNSEEN)
+        b, e, m, s = b0 + b, e0 + e, m0 + m, s0 + s
+        # Where the words of the best path to each state begin, the last one first: (place, (place before, ...)).
+        by_b: _Begins = (0, None)
+        by_e = by_m = by_s = by_b
+        for place in range(1, len(text)):
+            to_b, to_e, to_m, to_s = of(text[place], _UNSEEN)
             b_e, b_s = e + eb + to_b, s + sb + to_b
             e_b, e_m = b + be + to_e, m + me + to_e
             m_b, m_m = b + bm + to_m, m + mm + to_m
             s_e, s_s = e + es + to_s, s + ss + to_s
-            came.append((b_s >= b_e, e_m >= e_b, m_m >= m_b, s_s >= s_e))
-            b = b_s if b_s >= b_e else b_e
-            e = e_m if e_m >= e_b else e_b
-            m = m_m if m_m >= m_b else m_b
-            s = s_s if s_s >= s_e else s_e
-        state = 3 if s >= e else 1  # numbers of B, E, M, S
-        found = []
-        for place in range(len(text) - 1, 0, -1):
-            later = came[place - 1][state]
-            if state in (0, 3):
-                found.append(place)
-                state = 3 if later else 1
+            before_e, before_s = by_e, by_s
+            if e_m >= e_b:
+                e, by_e = e_m, by_m
             else:
-                state = 2 if later else 0
-        return [0, *reversed(found)]
+                e, by_e = e_b, by_b
+            if m_m >= m_b:
+                m = m_m
+            else:
+                m, by_m = m_b, by_b
+            if b_s >= b_e:
+                b, by_b = b_s, (place, before_s)
+            else:
+                b, by_b = b_e, (place, before_e)
+            if s_s >= s_e:
+                s, by_s = s_s, (place, before_s)
+            else:
+                s, by_s = s_e, (place, before_e)
+        begins: _Begins | None = by_s if s >= e else by_e
+        end = len(text)
+        found: list[str] = []
+        while begins is not None:
+            begin, begins = begins
+            found.append(text[begin:end])
+            end = begin
+        found.reverse()
+        return found
 
 
 def _scores(row: dict[str, float]) -> Scores:
