@@ -13,6 +13,7 @@ from netsmith.core.errors import DataError, shorten
 from netsmith.core.files import write_atomic
 from netsmith.models.chinese._blocks import BLOCK
 from netsmith.models.chinese._later_characters import LaterCharacters
+from netsmith.models.chinese._tag_hmm import TaggedWord
 
 __all__ = ["Node", "PrefixDictionary", "decoded"]
 
@@ -57,6 +58,8 @@ class PrefixDictionary:
         """The first character of words of two and more -> the tree of what follows."""
         self.single_weights = _SingleWeights(self)
         """A character -> the log-probability of it as a word; a count of 1 where it is none."""
+        self.tagged = _Tagged(self.tags)
+        """A word of the dictionary, or a character -> it with its part of speech, ``x`` where it has none."""
         self._strange: set[str] = set()  # words that hold a character at which a text is always cut: never found
         self._later: LaterCharacters | None = None
         self._same: dict[str, str] = {}  # one object for each character: a third of the tree's memory less
@@ -138,6 +141,7 @@ class PrefixDictionary:
         self.total += count
         if tag:
             self.tags[word] = tag
+        self.tagged.pop(word, None)
         self._insert(word, (log(count) if count else None, None))
         if self._later is not None and word[0] in self.roots:
             self._later.renew(word[0], self.roots[word[0]])
@@ -195,6 +199,17 @@ class _SingleWeights(dict[str, float]):
     def __missing__(self, char: str) -> float:
         weight = self[char] = log(self._words.counts.get(char) or 1) - log(self._words.total)
         return weight
+
+
+class _Tagged(dict[str, TaggedWord]):
+    """Filled as words are met: one object for all places of a word, as most words of a text come again."""
+
+    def __init__(self, tags: Mapping[str, str]) -> None:
+        self._tags = tags
+
+    def __missing__(self, word: str) -> TaggedWord:
+        found = self[word] = TaggedWord(word, self._tags.get(word, "x"))
+        return found
 
 
 def decoded(data: bytes, path: str | Path, encoding: str = "utf-8") -> str:

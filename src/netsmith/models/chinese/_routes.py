@@ -12,30 +12,32 @@ from math import inf, log
 
 from netsmith.models.chinese._prefix_dictionary import Node, PrefixDictionary
 
-__all__ = ["first_nodes", "route_ends"]
+__all__ = ["first_nodes", "route_ends", "words_inside"]
 
 _END = "\0"
 """Stands behind a text: no word goes on with it, as it is outside every stretch of letters."""
 
 
-def first_nodes(chars: Sequence[str], words: PrefixDictionary) -> list[Node | None]:
+def first_nodes(text: str, words: PrefixDictionary) -> list[Node | None]:
     """Return for each place the tree's node of its character and the next; None where no word goes on so."""
-    trees = map(words.roots.__getitem__, chars)
-    return list(map(dict.get, trees, [*chars[1:], _END]))
+    chars = [*text, _END]
+    return list(map(dict.get, map(words.roots.__getitem__, chars), chars[1:]))
 
 
-def route_ends(text: str, spans: Sequence[tuple[int, int]], words: PrefixDictionary) -> list[int]:
+def route_ends(
+    text: str, nodes: Sequence[Node | None], spans: Sequence[tuple[int, int]], words: PrefixDictionary
+) -> list[int]:
     """Return for each place where its word of the most probable route ends; 0 for a character alone.
 
     Sums are taken in jieba's order, so that every comparison of two routes comes out as there.
 
     Args:
         text: A piece of text.
+        nodes: What :func:`first_nodes` gives for it.
         spans: The stretches to be segmented, each for itself.
         words: The dictionary.
     """
     chars = list(text)
-    nodes = first_nodes(chars, words)
     singles = list(map(words.single_weights.__getitem__, chars))
     chars.append(_END)
     counts, total = words.counts, log(words.total)
@@ -57,12 +59,9 @@ def route_ends(text: str, spans: Sequence[tuple[int, int]], words: PrefixDiction
                 score = weight - total + route[at]
                 if score >= best:  # as probable: the longer word
                     best, end = score, at
-            while tree:
-                node = tree.get(chars[at])
-                if node is None:
-                    break
+            while tree and (char := chars[at]) in tree:
+                weight, tree = tree[char]
                 at += 1
-                weight, tree = node
                 if weight is not None:
                     score = weight - total + route[at]
                     if score >= best:
@@ -73,3 +72,31 @@ def route_ends(text: str, spans: Sequence[tuple[int, int]], words: PrefixDiction
                 best = alone + after
             route[start] = after = best
     return ends
+
+
+def words_inside(piece: str, nodes: Sequence[Node | None], words: Sequence[str]) -> list[str]:
+    """Return the words a piece was cut into, before each longer one the words of two and of three characters in it.
+
+    Args:
+        piece: The piece of text.
+        nodes: What :func:`first_nodes` gives for it.
+        words: All its words, in order.
+    """
+    found: list[str] = []
+    add = found.append
+    end = 0
+    for word in words:
+        start, end = end, end + len(word)
+        if end - start > 2:
+            for at in range(start, end - 1):
+                node = nodes[at]
+                if node is not None and node[0] is not None:
+                    add(piece[at : at + 2])
+            if end - start > 3:
+                for at in range(start, end - 2):
+                    node = nodes[at]
+                    third = node[1].get(piece[at + 2]) if node is not None and node[1] else None
+                    if third is not None and third[0] is not None:
+                        add(piece[at : at + 3])
+        add(word)
+    return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from itertools import accumulate, repeat
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
@@ -13,8 +13,8 @@ from netsmith.core.errors import DataError, UnknownNameError, UnsupportedError
 from netsmith.models.chinese._blocks import BLOCK, LATIN, TAG_BLOCK, pieces
 from netsmith.models.chinese._every_word import every_word
 from netsmith.models.chinese._place_hmm import PlaceHmm
-from netsmith.models.chinese._prefix_dictionary import PrefixDictionary, decoded
-from netsmith.models.chinese._routes import route_ends
+from netsmith.models.chinese._prefix_dictionary import Node, PrefixDictionary, decoded
+from netsmith.models.chinese._routes import first_nodes, route_ends, words_inside
 from netsmith.models.chinese._tag_hmm import TaggedWord, TagHmm
 
 if TYPE_CHECKING:
@@ -40,7 +40,6 @@ class Token(NamedTuple):
 
 
 _token: Callable[[Iterable[object]], Token] = partial(tuple.__new__, Token)  # a third of the time of Token(...)
-_tagged: Callable[[Iterable[str]], TaggedWord] = partial(tuple.__new__, TaggedWord)
 
 
 class Segmenter:
@@ -106,8 +105,7 @@ class Segmenter:
             return self._fast.segment(text, self.dictionary, mode=mode, hmm=model, forced=self.forced)
         if mode == "full":
             return [word for piece in pieces(text, _LONG) for word in every_word(piece, self.dictionary)]
-        words = self._words(text, model)
-        return words if mode == "accurate" else self._grams(words)
+        return self._words(text, model, search=mode == "search")
 
     def tokens(self, text: str, *, mode: Mode = "accurate", hmm: bool | None = None) -> list[Token]:
         """Return the words with their places; in search mode, the shorter words in a word stand before it.
@@ -144,11 +142,10 @@ class Segmenter:
         use = hmm if hmm is not None else (self.tag_hmm or self.hmm) is not None
         if use and self.tag_hmm is None:
             self._model(True)
-        words: list[str] = []
-        tags: list[str] = []
+        found: list[TaggedWord] = []
         for piece in pieces(text):
-            self._tag(piece, use, words, tags)
-        return list(map(_tagged, zip(words, tags, strict=True)))
+            self._tag(piece, use, found)
+        return found
 
     def add_word(self, word: str, *, count: int | None = None, tag: str = "") -> None:
         """Add a word, or change its count.
@@ -219,23 +216,36 @@ class Segmenter:
             raise UnsupportedError("there is no hidden Markov model; give a table of B, E, M, S, or take hmm off")
         return None if wanted is False else self.hmm
 
-    def _words(self, text: str, model: PlaceHmm | None) -> list[str]:
+    def _words(self, text: str, model: PlaceHmm | None, *, search: bool = False) -> list[str]:
         words: list[str] = []
         for piece in pieces(text):
-            self._cut(piece, model, words)
+            nodes = first_nodes(piece, self.dictionary)
+            if search:
+                own: list[str] = []
+                self._cut(piece, nodes, model, own)
+                words += words_inside(piece, nodes, own)
+            else:
+                self._cut(piece, nodes, model, words)
         return words
 
-    def _cut(self, piece: str, model: PlaceHmm | None, found: list[str]) -> None:
+    def _cut(self, piece: str, nodes: Sequence[Node | None], model: PlaceHmm | None, found: list[str]) -> None:
         spans = _spans(piece)
-        ends = route_ends(piece, spans, self.dictionary)
+        ends = route_ends(piece, nodes, spans, self.dictionary)
         counts = self.dictionary.counts
         add = found.append
+        gathers = model is None and LATIN.search(piece) is not None
         begun = 0
         for first, last in spans:
             if begun < first:
                 found += _alone(piece[begun:first])
             begun = last
             start = first
+            if model is None and not (gathers and LATIN.search(piece, first, last)):
+                while start < last:
+                    end = ends[start] or start + 1
+                    add(piece[start:end])
+                    start = end
+                continue
             while start < last:
                 end = ends[start]
                 if end:
@@ -257,41 +267,39 @@ class Segmenter:
         if begun < len(piece):
             found += _alone(piece[begun:])
 
-    def _tag(self, piece: str, use: bool, words: list[str], tags: list[str]) -> None:
+    def _tag(self, piece: str, use: bool, found: list[TaggedWord]) -> None:
         spans = [match.span() for match in TAG_BLOCK.finditer(piece)]
-        ends = route_ends(piece.translate(_NOT_TAGGED), spans, self.dictionary)
-        counts, tag_of = self.dictionary.counts, self.dictionary.tags.get
+        known = piece.translate(_NOT_TAGGED)
+        ends = route_ends(known, first_nodes(known, self.dictionary), spans, self.dictionary)
+        counts, tagged = self.dictionary.counts, self.dictionary.tagged
+        gathers = not use and LATIN.search(piece) is not None
+        add = found.append
         begun = 0
         for first, last in [*spans, (len(piece), len(piece))]:
             if begun < first:
-                words += _alone(piece[begun:first])
-                tags += ["x"] * (len(words) - len(tags))
+                found += [TaggedWord(sign, "x") for sign in _alone(piece[begun:first])]
             begun = last
             start = first
             while start < last:
                 end = ends[start]
                 if end:
-                    word = piece[start:end]
-                    words.append(word)
-                    tags.append(tag_of(word, "x"))
+                    add(tagged[piece[start:end]])
                     start = end
                     continue
                 end = start + 1
                 while end < last and not ends[end]:
                     end += 1
                 run = piece[start:end]
-                if use and end - start > 1 and not counts.get(run):
-                    for word, tag in self._unknown(run):
-                        words.append(word)
-                        tags.append(tag)
-                elif use or not LATIN.search(run):
-                    words += run
-                    tags += map(tag_of, run, repeat("x"))
-                else:
-                    for word in _LETTERS_OR_ONE.findall(run):
-                        words.append(word)
-                        tags.append("eng" if LATIN.match(word) else tag_of(word, "x"))
                 start = end
+                if use and len(run) > 1 and not counts.get(run):
+                    found += self._unknown(run)
+                elif gathers and LATIN.search(run):
+                    for word in _LETTERS_OR_ONE.findall(run):
+                        add(TaggedWord(word, "eng") if LATIN.match(word) else tagged[word])
+                elif len(run) == 1:
+                    add(tagged[run])
+                else:
+                    found += map(tagged.__getitem__, run)
 
     def _unknown(self, run: str) -> Iterable[TaggedWord]:
         if self.tag_hmm is not None:
@@ -302,18 +310,6 @@ class Segmenter:
             TaggedWord(word, tag_of(word) or ("m" if word[0].isdecimal() else "eng" if LATIN.match(word) else "x"))
             for word in self.hmm.split(run, forced=self.forced)
         ]
-
-    def _grams(self, words: list[str]) -> list[str]:
-        counts = self.dictionary.counts.get
-        found: list[str] = []
-        for word in words:
-            length = len(word)
-            if length > 2:
-                found += [part for at in range(length - 1) if counts(part := word[at : at + 2])]
-                if length > 3:
-                    found += [part for at in range(length - 2) if counts(part := word[at : at + 3])]
-            found.append(word)
-        return found
 
     def _parts(self, token: Token) -> list[Token]:
         counts, (word, start, _) = self.dictionary.counts.get, token
