@@ -42,6 +42,41 @@ def test_the_route_is_the_best_of_all_cuts(small):
         assert segmenter.segment(text) == row  # the loop of the segmenter takes the same way, ties too
 
 
+def every_word_plainly(text, words):
+    """Full mode as jieba writes it, over the graph of words; for a text of Chinese characters alone."""
+    found, covered = [], -1
+    for start, ends in word_dag(text, words).items():
+        if len(ends) == 1 and start > covered:
+            found.append(text[start : ends[0] + 1])
+            covered = ends[0]
+            continue
+        for end in ends:
+            if end > start:
+                found.append(text[start : end + 1])
+                covered = end
+    return found
+
+
+def test_full_mode_gives_every_word_also_after_changes(small):
+    """What is known of the later characters of words follows each change."""
+    draw = random.Random(6)
+    segmenter = Segmenter(small)
+    texts = ["".join(draw.choices("甲乙丙丁戊己庚辛", k=30)) for _ in range(40)]
+    changes = [("辛甲", 3), ("庚辛甲乙丙", 2), ("甲乙", 4), ("甲乙", 0), ("庚辛甲乙丙", 0), ("甲", 0), ("丁", 5)]
+    for word, count in [("己", 1), *changes]:
+        for text in [*texts, *(draw.choice(texts)[:9] + word + draw.choice(texts)[:9] for _ in range(5))]:
+            assert segmenter.segment(text, mode="full") == every_word_plainly(text, small)
+        segmenter.add_word(word, count=count)
+
+
+def test_a_pair_follows_a_change_of_its_tag(small):
+    segmenter = Segmenter(small)
+    segmenter.add_word("庚辛", tag="n")
+    assert segmenter.tag("庚辛") == [("庚辛", "n")]
+    segmenter.add_word("庚辛", tag="v")
+    assert segmenter.tag("庚辛") == [("庚辛", "v")]
+
+
 def test_the_catalogue_facts_of_jieba(jieba_words):
     assert len(jieba_words) == 349_045
     assert len(jieba_words.prefixes()) == 498_113

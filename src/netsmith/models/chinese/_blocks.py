@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from struct import unpack
 
-__all__ = ["BLANK", "BLOCK", "HAN", "LATIN", "LETTERS", "TAG_BLOCK", "last_end", "pieces"]
+__all__ = ["BLANK", "BLOCK", "CODES", "HAN", "LATIN", "LETTERS", "TAG_BLOCK", "code_points", "last_end", "pieces"]
 
 HAN = "\u4e00-\u9fd5"
 LETTERS = f"{HAN}a-zA-Z0-9+#&._%\\-"
@@ -21,6 +22,19 @@ BLANK = re.compile(r"(\r\n|\s)")
 
 _END = re.compile(f"(?<=[{LETTERS}])[^{LETTERS}]")
 _PIECE = 1024
+_BEYOND = re.compile("[\U00010000-\U0010ffff]")
+
+CODES = 65536
+"""No stretch of letters holds a character of this code point or beyond."""
+
+
+def code_points(text: str) -> tuple[tuple[int, ...], bool]:
+    """Return the code points, 0 for those of :data:`CODES` and beyond, and whether there are none of those."""
+    data = text.encode("utf-16-le", "surrogatepass")
+    whole = len(data) == 2 * len(text)
+    if not whole:
+        data = _BEYOND.sub("\0", text).encode("utf-16-le", "surrogatepass")
+    return unpack(f"<{len(text)}H", data), whole
 
 
 def pieces(text: str, size: int = _PIECE) -> Iterator[str]:

@@ -8,18 +8,14 @@ from __future__ import annotations
 
 import re
 from operator import contains, itemgetter
-from struct import unpack
 
-from netsmith.models.chinese._blocks import BLANK, LATIN, LETTERS
+from netsmith.models.chinese._blocks import BLANK, LATIN, LETTERS, code_points
 from netsmith.models.chinese._prefix_dictionary import Node, PrefixDictionary
 
 __all__ = ["every_word"]
 
 _APART = re.compile(f"[a-zA-Z0-9]+|[^{LETTERS}]{{2,}}|\\s")
 """Where a character that no word covers is not just given: Latin runs, and what blanks separate."""
-_BEYOND = re.compile("[\U00010000-\U0010ffff]")
-_END = "\0"
-"""Stands behind a text: no word goes on with it, as it is outside every stretch of letters."""
 
 
 def every_word(text: str, words: PrefixDictionary) -> list[str]:
@@ -30,9 +26,9 @@ def every_word(text: str, words: PrefixDictionary) -> list[str]:
     """
     later, listed = words.later, words.counts.get
     pairs, thirds, further = later.pairs, later.thirds, later.further
-    codes, whole = _codes(text)
-    of_each = itemgetter(*codes, 0, 0)
-    chars = of_each(later.chars) if whole else (*text, _END, _END)
+    codes, whole = code_points(text)
+    of_each = itemgetter(*codes, 0, 0)  # a sign no word goes on with stands behind the text
+    chars = of_each(words.chars) if whole else (*text, "\0", "\0")
     goes = list(map(contains, of_each(later.seconds), chars[1:]))
     found: list[str] = []
     add = found.append
@@ -110,12 +106,3 @@ def _ends(text: str, start: int, words: PrefixDictionary) -> list[int]:
         if weight is not None:
             ends.append(end)
     return ends
-
-
-def _codes(text: str) -> tuple[tuple[int, ...], bool]:
-    """Return the code points, 0 for those beyond 65535, and whether there are none of those."""
-    data = text.encode("utf-16-le", "surrogatepass")
-    whole = len(data) == 2 * len(text)
-    if not whole:
-        data = _BEYOND.sub(_END, text).encode("utf-16-le", "surrogatepass")
-    return unpack(f"<{len(text)}H", data), whole

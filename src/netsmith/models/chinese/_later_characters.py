@@ -9,12 +9,12 @@ from collections.abc import Mapping
 from itertools import chain
 from typing import TYPE_CHECKING
 
+from netsmith.models.chinese._blocks import CODES
+
 if TYPE_CHECKING:
     from netsmith.models.chinese._prefix_dictionary import Node
 
 __all__ = ["LaterCharacters"]
-
-_CODES = 65536  # a stretch of letters holds no character beyond
 
 
 class LaterCharacters:
@@ -25,15 +25,13 @@ class LaterCharacters:
     """
 
     def __init__(self, roots: Mapping[str, dict[str, Node]]) -> None:
-        self.chars = list(map(chr, range(_CODES)))
-        """Each character itself: one object for all places of a text, so that it stays at hand and has its hash."""
-        self.seconds = [""] * _CODES
+        self.seconds = [""] * CODES
         """The second characters of all words."""
-        self.pairs = [""] * _CODES
+        self.pairs = [""] * CODES
         """The second characters of words of two."""
-        self.thirds = [""] * _CODES
+        self.thirds = [""] * CODES
         """The third characters of words of three and more."""
-        self.further: list[tuple[str, ...]] = [()] * _CODES
+        self.further: list[tuple[str, ...]] = [()] * CODES
         """The fourth characters, the fifth, and so on."""
         for first, tree in roots.items():
             self.renew(first, tree)

@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 from netsmith.core.errors import DataError, shorten
 from netsmith.core.files import write_atomic
-from netsmith.models.chinese._blocks import BLOCK
+from netsmith.models.chinese._blocks import BLOCK, CODES
 from netsmith.models.chinese._later_characters import LaterCharacters
 from netsmith.models.chinese._tag_hmm import TaggedWord
 
@@ -56,6 +56,10 @@ class PrefixDictionary:
         """Counts the changes, for what is derived from the words."""
         self.roots = _Roots()
         """The first character of words of two and more -> the tree of what follows."""
+        self.trees = [_NOTHING] * CODES
+        """The same, by the first character's code point."""
+        self.chars = list(map(chr, range(CODES)))
+        """Each character itself: one object for all places of a text, so that it stays at hand and has its hash."""
         self.single_weights = _SingleWeights(self)
         """A character -> the log-probability of it as a word; a count of 1 where it is none."""
         self.tagged = _Tagged(self.tags)
@@ -172,7 +176,7 @@ class PrefixDictionary:
         first, *middle, last = map(self._same.setdefault, word, word)
         tree = self.roots.get(first)
         if tree is None:
-            tree = self.roots[first] = {}
+            tree = self.roots[first] = self.trees[ord(first)] = {}
         for char in middle:
             node = tree.get(char)
             if node is None or node[1] is None:

@@ -9,40 +9,39 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import inf, log
+from operator import itemgetter
 
+from netsmith.models.chinese._blocks import code_points
 from netsmith.models.chinese._prefix_dictionary import Node, PrefixDictionary
 
 __all__ = ["first_nodes", "route_ends", "words_inside"]
 
-_END = "\0"
-"""Stands behind a text: no word goes on with it, as it is outside every stretch of letters."""
 
-
-def first_nodes(text: str, words: PrefixDictionary) -> list[Node | None]:
-    """Return for each place the tree's node of its character and the next; None where no word goes on so."""
-    chars = [*text, _END]
-    return list(map(dict.get, map(words.roots.__getitem__, chars), chars[1:]))
+def first_nodes(text: str, words: PrefixDictionary) -> tuple[Sequence[str], list[Node | None]]:
+    """Return the characters, with two signs behind them, and for each the tree's node of it and the next, or None."""
+    codes, whole = code_points(text)
+    of_each = itemgetter(*codes, 0, 0)  # a sign no word goes on with stands behind the text
+    chars = of_each(words.chars) if whole else (*text, "\0", "\0")
+    return chars, list(map(dict.get, of_each(words.trees), chars[1:]))
 
 
 def route_ends(
-    text: str, nodes: Sequence[Node | None], spans: Sequence[tuple[int, int]], words: PrefixDictionary
+    chars: Sequence[str], nodes: Sequence[Node | None], spans: Sequence[tuple[int, int]], words: PrefixDictionary
 ) -> list[int]:
     """Return for each place where its word of the most probable route ends; 0 for a character alone.
 
     Sums are taken in jieba's order, so that every comparison of two routes comes out as there.
 
     Args:
-        text: A piece of text.
-        nodes: What :func:`first_nodes` gives for it.
+        chars: What :func:`first_nodes` gives for a piece of text.
+        nodes: The same.
         spans: The stretches to be segmented, each for itself.
         words: The dictionary.
     """
-    chars = list(text)
     singles = list(map(words.single_weights.__getitem__, chars))
-    chars.append(_END)
     counts, total = words.counts, log(words.total)
     unlisted = 0.0 - total
-    route, ends = [0.0] * len(chars), [0] * len(text)
+    route, ends = [0.0] * len(chars), [0] * len(chars)
     for first, last in spans:
         after = 0.0
         for start in range(last - 1, first - 1, -1):

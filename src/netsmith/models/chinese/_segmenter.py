@@ -13,7 +13,7 @@ from netsmith.core.errors import DataError, UnknownNameError, UnsupportedError
 from netsmith.models.chinese._blocks import BLOCK, LATIN, TAG_BLOCK, pieces
 from netsmith.models.chinese._every_word import every_word
 from netsmith.models.chinese._place_hmm import PlaceHmm
-from netsmith.models.chinese._prefix_dictionary import Node, PrefixDictionary, decoded
+from netsmith.models.chinese._prefix_dictionary import PrefixDictionary, decoded
 from netsmith.models.chinese._routes import first_nodes, route_ends, words_inside
 from netsmith.models.chinese._tag_hmm import TaggedWord, TagHmm
 
@@ -219,18 +219,24 @@ class Segmenter:
     def _words(self, text: str, model: PlaceHmm | None, *, search: bool = False) -> list[str]:
         words: list[str] = []
         for piece in pieces(text):
-            nodes = first_nodes(piece, self.dictionary)
+            chars, nodes = first_nodes(piece, self.dictionary)
+            ends = route_ends(chars, nodes, spans := _spans(piece), self.dictionary)
             if search:
                 own: list[str] = []
-                self._cut(piece, nodes, model, own)
+                self._cut(piece, spans, ends, model, own)
                 words += words_inside(piece, nodes, own)
             else:
-                self._cut(piece, nodes, model, words)
+                self._cut(piece, spans, ends, model, words)
         return words
 
-    def _cut(self, piece: str, nodes: Sequence[Node | None], model: PlaceHmm | None, found: list[str]) -> None:
-        spans = _spans(piece)
-        ends = route_ends(piece, nodes, spans, self.dictionary)
+    def _cut(
+        self,
+        piece: str,
+        spans: Sequence[tuple[int, int]],
+        ends: Sequence[int],
+        model: PlaceHmm | None,
+        found: list[str],
+    ) -> None:
         counts = self.dictionary.counts
         add = found.append
         gathers = model is None and LATIN.search(piece) is not None
@@ -269,8 +275,7 @@ class Segmenter:
 
     def _tag(self, piece: str, use: bool, found: list[TaggedWord]) -> None:
         spans = [match.span() for match in TAG_BLOCK.finditer(piece)]
-        known = piece.translate(_NOT_TAGGED)
-        ends = route_ends(known, first_nodes(known, self.dictionary), spans, self.dictionary)
+        ends = route_ends(*first_nodes(piece.translate(_NOT_TAGGED), self.dictionary), spans, self.dictionary)
         counts, tagged = self.dictionary.counts, self.dictionary.tagged
         gathers = not use and LATIN.search(piece) is not None
         add = found.append
