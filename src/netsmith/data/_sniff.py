@@ -123,7 +123,8 @@ def describe(source: Source) -> str:
 def _of_words(source: WordWindows) -> str:
     """Return what a text for word vectors has, and which questions can be asked of it, by name."""
     spec = source.spec
-    facts = [f"{len(spec.inputs.vocabulary) - 2} words known in {spec.split('train').size} places"]
+    places = next(split.size for split in spec.splits if split.name == "train")
+    facts = [f"{len(spec.inputs.vocabulary) - 2} words known in {places} places"]
     if source.asked:
         facts.append("asked " + ", ".join(f"{name} ({of} of {all_})" for name, (of, all_) in source.asked.items()))
     why: dict[str, list[str]] = {}
