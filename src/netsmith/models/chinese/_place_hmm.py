@@ -21,7 +21,7 @@ _NUMBER = re.compile(r"([a-zA-Z0-9]+(?:\.[0-9]+)?%?)")
 
 Scores: TypeAlias = "tuple[float, float, float, float]"
 """One number for each of B, E, M, S."""
-_UNSEEN: Scores = (IMPOSSIBLE,) * 4
+_UNSEEN: Scores = (IMPOSSIBLE, IMPOSSIBLE, IMPOSSIBLE, IMPOSSIBLE)
 _Begins: TypeAlias = "tuple[int, _Begins | None]"
 
 
