@@ -32,6 +32,10 @@ def test_numbers_in_a_file_are_read_as_those_in_memory(code, most):
     assert (file._file is None, memory._file is None) == (False, True)
     for start, stop in [(0, 10), (1_199_990, 1_200_005), (999_990, 1_100_000), (7, 7), (1_200_000, 1_200_009)]:
         assert file.read(start, stop).tolist() == memory.read(start, stop).tolist() == values[start:stop]
+    starts = torch.tensor([-1, 0, 600_000, 1_199_995, 1_200_000])
+    for held in (file, memory):
+        wanted = [[values[at] if 0 <= at < len(values) else -1 for at in range(s, s + 9)] for s in starts.tolist()]
+        assert held.windows(starts, 9).tolist() == wanted
     assert torch.cat(list(file.pieces())).tolist() == values
     assert len(file) == len(memory) == len(values)
 

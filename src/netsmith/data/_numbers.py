@@ -79,6 +79,26 @@ class Numbers:
         found = self._read(self._file, start * self._type.itemsize, (stop - start) * self._type.itemsize)
         return torch.from_numpy(np.frombuffer(found, dtype=self._type).astype(np.int64))
 
+    def windows(self, starts: Tensor, length: int) -> Tensor:
+        """Return what stands from each of some places on, ``(B, length)`` int64; -1 where there is nothing.
+
+        Args:
+            starts: ``(B,)``; may lie before the first number.
+            length: Of each window.
+        """
+        if self._file is None:
+            at = starts.numpy()[:, None] + np.arange(length)
+            held = np.frombuffer(self._memory, dtype=self._type) if self._size else np.zeros(1, self._type)
+            found = held.take(at, mode="clip").astype(np.int64)
+            found[(at < 0) | (at >= self._size)] = -1
+            return torch.from_numpy(found)
+        rows = torch.full((len(starts), length), -1)
+        for row, start in zip(rows, starts.tolist(), strict=True):
+            found = self.read(start, start + length)
+            begin = max(0, -start)
+            row[begin : begin + len(found)] = found
+        return rows
+
     def _read(self, file: IO[bytes], start: int, size: int) -> bytes:
         if sys.platform != "win32":  # loader processes that are forked share the place where a file is read
             return os.pread(file.fileno(), size, start)

@@ -132,12 +132,10 @@ class StreamSource(Source):
         """Return the windows whose first targets stand at some places of the stream, as long as all of them can be."""
         stream, row = self._held(split), self._row(split)
         length = min(self._window(split), row - int((indices % row).max()))
-        inputs = torch.zeros(len(indices), length, dtype=torch.int64)
-        targets = torch.full_like(inputs, UNLABELED)
-        for place, start in enumerate(indices.tolist()):
-            found = stream.read(start, start + length)
-            targets[place, : len(found)] = found
-            inputs[place, : len(found)] = torch.cat([_before(stream, start), found])[: len(found)]
+        seen = stream.windows(indices - 1, length + 1)
+        outside = seen[:, 1:] < 0
+        targets = seen[:, 1:].masked_fill(outside, UNLABELED).contiguous()
+        inputs = seen[:, :-1].masked_fill(seen[:, :-1] < 0, _END).masked_fill(outside, 0).contiguous()
         return Batch(inputs, targets, keys=example_keys(0 if key is None else key, indices), indices=indices)
 
     def _row(self, split: str) -> int:
@@ -163,10 +161,6 @@ class StreamSource(Source):
 
 
 _END = 2  # the number of the mark that ends a line
-
-
-def _before(stream: Numbers, start: int) -> Tensor:
-    return torch.tensor([_END]) if start == 0 else stream.read(start - 1, start)
 
 
 def _numbered(tokens: Mapping[str, Iterable[str]], end: str) -> tuple[dict[str, Numbers], tuple[str, ...]]:
