@@ -1,29 +1,41 @@
 """Multilingual translation by direction: BLEU, directly and by way of English, and what language was written.
 
-Run: python benchmarks/zero_shot.py RUN [--split test] [--most 0] [--json] (needs NETSMITH_DATA/multi30k)
+Run: python benchmarks/zero_shot.py RUN [--split test] [--most 0] [--out FILE] (needs NETSMITH_DATA/multi30k)
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+from datetime import UTC, datetime
+from pathlib import Path
 
 from netsmith.api.run import load
+from netsmith.engine.run_folder import environment
 from netsmith.workflows.zero_shot import Direction, judge_directions
 
 __all__ = ["main", "shown"]
 
 
 def main() -> None:
-    """Print a table, or JSON."""
+    """Print a table, and write the evidence."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", help="a finished run of gnmt_multilingual_multi30k")
     parser.add_argument("--split", default="test", choices=("dev", "test"))
     parser.add_argument("--most", type=int, default=0, help="texts of each direction; 0 for all")
-    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--out", type=Path, help="write the figures as JSON")
     given = parser.parse_args()
     found = judge_directions(load(given.run), split=given.split, most=given.most)
-    print(json.dumps([one._asdict() for one in found], indent=1) if given.json else shown(found))
+    print(shown(found))
+    if given.out:
+        options = f"--split {given.split} --most {given.most}"
+        told = {
+            "command": f"python benchmarks/zero_shot.py {Path(given.run).name} {options}",
+            "measured_at": datetime.now(UTC).strftime("%Y-%m-%d"),
+            "environment": {name: environment()[name] for name in ("processor", "threads", "versions")},
+            "directions": [one._asdict() for one in found],
+        }
+        given.out.write_text(json.dumps(told, indent=1) + "\n")
 
 
 def shown(found: list[Direction]) -> str:
