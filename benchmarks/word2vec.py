@@ -53,7 +53,7 @@ def theirs(form: dict[str, Any], epochs: int, seed: int = 0) -> Any:
 
 def sentences(source: WordWindows) -> list[list[str]]:
     """Return the text as our source has it, line by line."""
-    names, words = source.spec.inputs.vocabulary, source._words.tolist()
+    names, words = source.spec.inputs.vocabulary, source._words.read(0, len(source._words)).tolist()
     starts = source._starts.tolist()
     return [[names[word] for word in words[a:b]] for a, b in itertools.pairwise(starts)]
 
