@@ -1,17 +1,23 @@
 """Texts longer than memory: counts and numbers that wait in files are the same as those held."""
 
 import collections
+import copy
 import os
 import random
 import sys
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 import torch
 
+from netsmith.core.errors import DataError, UnsupportedError
 from netsmith.data import _streams
 from netsmith.data._frequency import by_frequency, most_frequent
 from netsmith.data._numbers import Numbers
 from netsmith.data.text_file import TextFile
+from netsmith.engine.feed import evaluation_batches
 
 
 @pytest.mark.parametrize("held", [1, 50, 10_000])
@@ -47,9 +53,56 @@ def test_forked_processes_read_a_file_side_by_side():
     for _ in range(3):
         readers.append(os.fork())
         if not readers[-1]:
-            starts = list(range(0, 200_000 - 50, 97)) * 3
-            os._exit(sum(int(numbers.read(at, at + 50).sum()) != 50 * at + 1225 for at in starts) > 0)
+            wrong = 1  # a child that fails must end here, and not go on with the tests
+            try:
+                starts = list(range(0, 200_000 - 50, 97)) * 3
+                wrong = sum(int(numbers.read(at, at + 50).sum()) != 50 * at + 1225 for at in starts)
+            finally:
+                os._exit(wrong > 0)
     assert [os.waitpid(reader, 0)[1] for reader in readers] == [0, 0, 0]
+
+
+def test_numbers_in_memory_travel_to_processes_that_are_not_forked_and_a_file_says_that_it_cannot():
+    # a deep copy goes by the same two methods as what is sent to another process
+    memory, file = Numbers(range(5), "B"), Numbers(range(5), "B", held=2)
+    assert copy.deepcopy(memory).windows(torch.tensor([3]), 3).tolist() == [[3, 4, -1]]
+    with pytest.raises(UnsupportedError, match="expected workers=0"):
+        copy.deepcopy(file)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+@pytest.mark.parametrize(
+    "wait", [lambda: Numbers(range(10**5), "i", held=1000), lambda: most_frequent(map(str, range(10**5)), 5, held=10)]
+)
+def test_a_full_folder_of_temporary_files_is_named(monkeypatch, wait):
+    monkeypatch.setattr(tempfile, "TemporaryFile", lambda mode: open("/dev/full", mode, buffering=0))  # noqa: SIM115
+    with pytest.raises(DataError, match=r"no room left .* TMPDIR"):
+        wait()
+
+
+def test_what_is_no_word_is_unknown(tmp_path):
+    path = tmp_path / "text.txt"
+    path.write_text(f"a b {'x' * 256} {'y' * 257} a\n" * 30)
+    source = TextFile.Config(path=str(path), batch=1).build()
+    assert sorted(source.spec.inputs.vocabulary[3:]) == ["a", "b", "x" * 256]
+    assert source.stream("dev")[:6].tolist()[3] == 1
+
+
+def test_ranks_leave_a_text_whose_batches_go_on_to_the_first(tmp_path, monkeypatch):
+    monkeypatch.setattr(_streams, "_JUDGED", 100)
+    path = tmp_path / "text.txt"
+    path.write_text("".join(f"line {n % 17} of {n % 5}\n" for n in range(4000)))
+    source = TextFile.Config(path=str(path)).build()
+    seen = [
+        len(list(evaluation_batches(source, None, split="dev", seed=0, ranks=_Rank(rank), move=lambda batch: batch)))  # type: ignore[arg-type]
+        for rank in (0, 1)
+    ]
+    assert seen == [len(source.order("dev", seed=0, epoch=0)), 0]
+
+
+class _Rank(NamedTuple):
+    rank: int
+    world: int = 2
 
 
 def test_dev_in_several_batches_is_dev_in_one(tmp_path, monkeypatch):

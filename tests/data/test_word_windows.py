@@ -140,6 +140,11 @@ def test_questions_that_are_not_at_hand_can_be_left_out(monkeypatch, tmp_path):
     monkeypatch.setenv("NETSMITH_OFFLINE", "1")
     with pytest.raises(DataError, match=r"EN-RG-65\.txt.*Without its questions: leave 'rg65' out of data\.test"):
         source(test=("rg65",))
+    (tmp_path / "my.txt").write_text("the lion and the tiger of the forest\n" * 10)
+    text = TextFile.Config(path=str(tmp_path / "my.txt"), batch=1, dev=0.0, test=0.0)
+    own = WordWindows.Config(text=text, dev=("men",), test=("rg65", "ws353"), fitting=True).build()
+    missing = "its questions are not at hand"  # all of them are told at once
+    assert (own.splits(), own.left_out) == (["train"], {"men": missing, "rg65": missing, "ws353": missing})
 
 
 @pytest.mark.parametrize("size", [1, 3, 7, 200])

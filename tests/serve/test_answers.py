@@ -366,3 +366,5 @@ def test_an_example_is_whole_words_not_marks_or_pieces():
     assert example(words, "<pad>", "<unk>", "<eos>", "the", ".", "N", "flight") == ["the N flight"]
     assert example(pieces, "<pad>", "<unk>", "<eos>", "▁a", "ow", "▁", ".", "▁dog") == ["a dog"]
     assert example(words, "<pad>", "<unk>", "0", "!") == ["an example"]
+    assert example(words.derive(letters=3), "<pad>", "<unk>", "the", "ing") == ["an example"]
+    assert example(words.derive(digits="DIGIT"), "<pad>", "<unk>", "to", "DIGITDIGIT") == ["to"]

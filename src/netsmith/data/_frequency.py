@@ -11,6 +11,8 @@ import tempfile
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import IO
 
+from netsmith.data._spill import room_to_wait
+
 __all__ = ["by_frequency", "most_frequent"]
 
 _HELD = 500_000  # different tokens: about 60 MB
@@ -38,6 +40,9 @@ def most_frequent(tokens: Iterable[str], most: int, *, but: Collection[str] = ()
         but: Tokens that do not count.
         held: How many different tokens are counted in memory.
 
+    Raises:
+        DataError: The folder of temporary files is full.
+
     Example:
         >>> most_frequent("c a b c a c".split(), 2, held=1)
         ['c', 'a']
@@ -48,7 +53,8 @@ def most_frequent(tokens: Iterable[str], most: int, *, but: Collection[str] = ()
         for few in _batched(tokens):
             counts.update(few)
             if len(counts) > held:
-                runs.append(_rows(_written(counts, files.enter_context(tempfile.TemporaryFile("w+b")))))
+                with room_to_wait():
+                    runs.append(_rows(_written(counts, files.enter_context(tempfile.TemporaryFile("w+b")))))
                 counts.clear()
         merged = heapq.merge(*runs, sorted(counts.items()))
         total = ((token, sum(n for _, n in same)) for token, same in itertools.groupby(merged, operator.itemgetter(0)))
@@ -70,6 +76,7 @@ def _written(counts: Mapping[str, int], file: IO[bytes]) -> IO[bytes]:
     for token in sorted(counts):
         code = token.encode("utf-8", "surrogatepass")
         file.write(b"%d %d\n%b" % (counts[token], len(code), code))  # a token may hold any sign, line breaks too
+    file.flush()
     file.seek(0)
     return file
 

@@ -10,11 +10,14 @@ import tempfile
 import threading
 import weakref
 from collections.abc import Iterable, Iterator
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 import torch
 from torch import Tensor
+
+from netsmith.core.errors import UnsupportedError
+from netsmith.data._spill import room_to_wait
 
 __all__ = ["Numbers", "smallest"]
 
@@ -42,6 +45,10 @@ class Numbers:
         code: Their type as :mod:`array` names it; see :func:`smallest`.
         held: Bytes that may stay in memory.
 
+    Raises:
+        DataError: The folder of temporary files is full.
+        UnsupportedError: A file is to be pickled.
+
     Example:
         >>> Numbers(range(5), "B").read(1, 3)
         tensor([1, 2])
@@ -59,14 +66,26 @@ class Numbers:
         if following:
             self._file = tempfile.TemporaryFile("w+b")  # noqa: SIM115
             weakref.finalize(self, self._file.close)
-            self._memory.tofile(self._file)
-            self._memory = array.array(code)
-        while following:
-            following.tofile(self._file)  # type: ignore[arg-type]
-            self._size += len(following)
-            following = array.array(code, itertools.islice(rest, _PIECE))
+            with room_to_wait():
+                self._memory.tofile(self._file)
+                self._memory = array.array(code)
+                while following:
+                    following.tofile(self._file)
+                    self._size += len(following)
+                    following = array.array(code, itertools.islice(rest, _PIECE))
+                self._file.flush()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what another process needs, which cannot be given a file without a name."""
         if self._file is not None:
-            self._file.flush()
+            raise UnsupportedError(
+                "this text waits in a temporary file, which loader processes that are not forked cannot read; "
+                "expected workers=0"
+            )
+        return {name: value for name, value in vars(self).items() if name != "_reading"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state, _reading=threading.Lock())
 
     def __len__(self) -> int:
         return self._size

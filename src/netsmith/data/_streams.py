@@ -79,6 +79,8 @@ class StreamSource(Source):
         DataError: A split has no token, or training fewer than rows.
     """
 
+    in_order: ClassVar[bool] = True
+
     def __init__(
         self,
         config: StreamFields,

@@ -22,6 +22,7 @@ __all__ = ["TextFile"]
 
 _READ = 2**16  # bytes
 _HELD = 2**20  # characters that wait for a blank
+_LONGEST = 256  # characters of a token that is known
 _SPLITS: tuple[str, ...] = ("train", "dev", "test")
 
 
@@ -30,8 +31,9 @@ class TextFile(StreamSource):
 
     The file is read twice, to count and to number its tokens, and never held. Neither are the counts nor the numbers
     where they are many: they wait in temporary files (folder ``TMPDIR``; one byte a token for up to 256 known ones, two
-    up to 32,768). So a text may be longer than memory. Parts begin with a line, where lines are shorter than 64 KiB. A
-    line break stands for the mark that ends a line.
+    up to 32,768). What runs on for more than 256 characters is no word, and unknown. So a text may be longer than
+    memory. Parts begin with a line, where lines are shorter than 64 KiB. A line break stands for the mark that ends a
+    line.
 
     Raises:
         ConfigError: No ``path`` and no ``twin``, or a pattern that is not a regular expression.
@@ -178,13 +180,20 @@ def _tokens(text: _File | _Twin, split: str, step: Step, end: str) -> Iterator[s
     for part in text.parts(split):
         rest += part
         if part.endswith("\n"):
-            yield from cut(rest)
+            yield from _bounded(cut(rest))
             yield end
             rest = ""
         elif len(rest) > _HELD or any(sign.isspace() for sign in part):
             whole = rest if len(rest) > _HELD else rest[: len(rest) - len(re.split(r"\s", rest)[-1])]
-            yield from cut(whole)
+            yield from _bounded(cut(whole))
             rest = rest[len(whole) :]
     if rest:
-        yield from cut(rest)
+        yield from _bounded(cut(rest))
         yield end
+
+
+def _bounded(tokens: list[str]) -> list[str]:
+    """Return tokens, those that are no words in any language unknown: they would fill memory and the vocabulary."""
+    if max(map(len, tokens), default=0) <= _LONGEST:
+        return tokens
+    return [token if len(token) <= _LONGEST else UNKNOWN for token in tokens]

@@ -173,5 +173,5 @@ def evaluation_batches(
                 yield move(batch)
         return
     for number, indices in enumerate(source.order(split, seed=seed, epoch=0)):
-        if number % ranks.world == ranks.rank:
+        if (0 if source.in_order else number % ranks.world) == ranks.rank:
             yield move(source.judged(split, indices))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -37,6 +37,9 @@ class Source(abc.ABC):
             seed: The seed of the run.
             epoch: 0, 1, ...
         """
+
+    in_order: ClassVar[bool] = False
+    """Whether batches of an evaluation go on from each other: one rank judges them all."""
 
     @abc.abstractmethod
     def load(self, split: str, indices: Tensor, *, key: int | None = None) -> Batch:

@@ -56,9 +56,12 @@ def example_body(inputs: Inputs, *, texts: bool, files: bool) -> dict[str, Any]:
 def _words(inputs: Inputs) -> str:
     """Return some of the most frequent words that the vocabulary holds whole."""
     step = tokenizer_of(inputs)
+    if step.letters:
+        return ""
     begin = BLANK if step.merges else ""
-    known = (token for token in inputs.vocabulary if token.startswith(begin) and token.removeprefix(begin).isalpha())
-    return detokenize(list(itertools.islice(known, 8)), step)
+    words = (token for token in inputs.vocabulary if not step.digits or step.digits not in token)
+    whole = (word for word in words if word.startswith(begin) and word.removeprefix(begin).isalpha())
+    return detokenize(list(itertools.islice(whole, 8)), step)
 
 
 def _row(inputs: Inputs) -> dict[str, Any]:

@@ -91,6 +91,8 @@ class PlaceHmm:
 
     def words(self, text: str) -> list[str]:
         """Return the words of a text of Chinese characters alone: the places with B or S on the best path begin one."""
+        if not text:
+            return []
         of, (be, bm, me, mm, eb, es, sb, ss) = self.emissions.get, self._ways
         b0, e0, m0, s0 = self.start
         b, e, m, s = of(text[0], _UNSEEN)
