@@ -184,6 +184,13 @@ def test_of_a_collection_the_best_100_are_ranked_or_what_is_judged(tmp_path):
     assert len(source._seen) == 3
 
 
+def test_a_draw_that_leaves_no_query_for_training_says_so(tmp_path):
+    rows = "".join(f"query {n}\ttext {n} {m}\t{m}\n" for n in range(10) for m in (0, 1))
+    says = r"has 10 queries .* leave none for training; draw less: --set data\.dev=0\.1 --set data\.test=0\.1"
+    with pytest.raises(DataError, match=says):
+        source_of(tmp_path, {"a.tsv": rows}, dev=0.49, test=0.49)
+
+
 def test_a_table_without_texts_that_do_not_answer_takes_them_from_a_search(tmp_path):
     with pytest.raises(DataError, match=r"no query for training with both .* --set data\.candidates=100"):
         source_of(tmp_path, {"a.tsv": SPARSE})
@@ -219,7 +226,7 @@ FOLDER = {"queries.tsv": "q1\tred\nq2\tblue\n", "documents.tsv": "a\tred sky\nb\
         ({"a.jsonl": '{"query": "a", "text": 5, "grade": 1}\n'}, r"^a\.jsonl, row 1: column 'text' holds 5, which"),
         ({"a.jsonl": '{"query": "a", "text": "b", "grade": null}\n'}, r"^a\.jsonl, row 1: column 'grade' holds None;"),
         ({"a.jsonl": '{"query": "a", "text": "b", "grade": 1.5}\n'}, r"^a\.jsonl, row 1: column 'grade' holds 1\.5;"),
-        ({"a.tsv": "q\ttext\t1\nq\tother\t0\n"}, r"a\.tsv: has 1 queries with an answer, too few to draw a dev split"),
+        ({"a.tsv": "q\ttext\t1\nq\tother\t0\n"}, r"^a\.tsv: has 1 queries .* too few to draw a dev .* data\.dev=0$"),
         ({"train.tsv": TSV, "dev.tsv": "a\tb\t0\n"}, r"^dev\.tsv: holds no query that a text answers"),
         ({"train.tsv": TSV, "train.csv": "a,b,0\n"}, r"train\.\w+ and train\.\w+ are both the split 'train'"),
         ({"a.txt": TSV, "b.txt": TSV}, r"holds neither train\.tsv .* nor qrels with queries and documents"),

@@ -48,7 +48,7 @@ class JudgedTexts(MatchingSource):
 
         Attributes:
             path: The table, or the folder or archive.
-            query: A table's column of queries; ``auto`` knows usual names, and the order query, text, grade.
+            query: A table's column of queries; ``auto`` knows usual names, else the order query, text, grade.
             text: Its column of texts.
             grade: Its column of grades, whole numbers; below 0 counts as 0.
             header: Whether the first row of a TSV or CSV names the columns; ``auto``: where it holds no whole number.
@@ -123,11 +123,18 @@ def _divided(
         for split in ("train", *missing):
             parts[split], made[split] = drawn[split], how
     for split, questions in parts.items():
-        if not questions and split in given:
+        if not questions and split in given and not asked[split]:
             raise DataError("holds no query that a text answers (with a grade above 0)", given[split].dataset)
         if not questions:
-            count = len(asked["train"])
-            raise DataError(f"has {count} queries with an answer, too few to draw a {split} split", config.path)
+            count = f"{len(asked['train'])} queries with an answer"
+            if split == "train":
+                less = " ".join(f"--set data.{name}={min(share, 0.1):g}" for name, share in missing.items())
+                shown = " and ".join(missing)
+                raise DataError(
+                    f"has {count}; {shown} as drawn leave none for training; draw less: {less}", config.path
+                )
+            fix = f"--set data.{split}=0"
+            raise DataError(f"has {count}, too few to draw a {split} split; leave it out: {fix}", config.path)
     if not any(max(one.grades) > 0 and min(one.grades) == 0 for one in parts["train"]):
         raise DataError(
             "has no query for training with both a text that answers and one that does not; judge some with grade 0, "
