@@ -184,6 +184,35 @@ def test_of_a_collection_the_best_100_are_ranked_or_what_is_judged(tmp_path):
     assert len(source._seen) == 3
 
 
+def texts_of(base, files):
+    return source_of(base, files, candidates=0, dev=0, test=0)._documents
+
+
+FIRST = {"queries.tsv": "q1\tred\n", "qrels.txt": "q1 0 a 1\nq1 0 z 0\n"}
+
+
+@pytest.mark.parametrize(
+    ("documents", "first"),
+    [
+        ({"documents.tsv": "z\tthe body, text, and mind\na\tred\n"}, "the body, text, and mind"),
+        ({"documents.tsv": "z\ttext\na\tred\n"}, "text"),
+        ({"documents.csv": 'z,"the id; body, text"\na,red\n'}, "the id; body, text"),
+        ({"documents.csv": '"z";"a, id, text"\na;red\n'}, "a, id, text"),
+        ({"documents.csv": '\n"id","text"\nz,"the body, text"\na,red\n'}, "the body, text"),
+        ({"documents.tsv": "ID\ttitle\nz\tthe body\na\tred\n"}, "the body"),
+        ({"documents.tsv": "id\ttitle\ttext\nz\tthe\tbody\na\t\tred\n"}, "the body"),
+    ],
+)
+def test_every_text_of_a_collection_is_read_once(tmp_path, documents, first):
+    assert texts_of(tmp_path, FIRST | documents) == {"z": first, "a": "red"}
+
+
+def test_a_csv_without_a_header_may_begin_with_a_text_of_two_lines(tmp_path):
+    rows = '"who\nmade",first text,1\n"who\nmade","other, text",0\n'
+    source = source_of(tmp_path, {"a.csv": rows}, dev=0, test=0)
+    assert questions(source)["train"] == {"who\nmade": ([("first text", 1), ("other, text", 0)], [])}
+
+
 def test_a_draw_that_leaves_no_query_for_training_says_so(tmp_path):
     rows = "".join(f"query {n}\ttext {n} {m}\t{m}\n" for n in range(10) for m in (0, 1))
     says = r"has 10 queries .* leave none for training; draw less: --set data\.dev=0\.1 --set data\.test=0\.1"
@@ -242,7 +271,8 @@ FOLDER = {"queries.tsv": "q1\tred\nq2\tblue\n", "documents.tsv": "a\tred sky\nb\
         (FOLDER | {"queries.tsv": "q1\tred\nq1\tblue\n"}, r"^queries\.tsv, row 2: the id 'q1' is there twice"),
         (FOLDER | {"queries.tsv": "q1\tred\n \tblue\n"}, r"^queries\.tsv, row 2: the id ' ' is empty"),
         (FOLDER | {"documents.tsv": "a\tred\nb\t...\n"}, r"^documents\.tsv, row 2: column '2' holds '\.\.\.', which"),
-        (FOLDER | {"documents.tsv": "text\nred\n"}, r"^documents\.tsv, row 1: has the column 'text' alone"),
+        (FOLDER | {"documents.tsv": "id\nred\n"}, r"^documents\.tsv, row 1: has the column 'id' alone"),
+        (FOLDER | {"documents.tsv": "red\n"}, r"^documents\.tsv, row 1: has the column '1' alone"),
         (FOLDER | {"documents/a.txt": b"\xff\xfe"}, r"^a\.txt, row 1: is encoded as UTF-16"),
         (FOLDER | {"documents/a.txt": "!"}, r"^a\.txt: has no word"),
         ({"qrels/test.tsv": "q1 0 a 1\n", "queries.tsv": "a\tb\n"}, r"holds qrels/test\.tsv but no judgments of train"),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import csv
+import io
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,8 +17,8 @@ from netsmith.data._columns import read_grids
 from netsmith.data._files import Tree, open_tree
 from netsmith.data._judged import Collection, Document, Query
 from netsmith.data._listing import SPLIT_NAMES
-from netsmith.data._tables import TABLE_LIMIT, TABLE_SUFFIXES, Grid, parse_table, utf8_text
-from netsmith.data._tsv import parse_tsv
+from netsmith.data._tables import TABLE_LIMIT, TABLE_SUFFIXES, Grid, utf8_text
+from netsmith.data._tsv import parse_texts
 from netsmith.layers.tokenize import tokenize
 
 __all__ = ["read_judged", "table_collection"]
@@ -46,7 +49,8 @@ def read_judged(path: str, *, columns: Mapping[str, str], header: bool | str, st
     A collection is, in one folder:
 
     - ``documents`` (or ``docs``, ``corpus``, ``collection``): a table with the columns ``id`` and ``text`` (and
-      ``title``, which stands before the text), or a folder with a text file for each;
+      ``title``, which stands before the text; the id comes first in TSV and CSV), or a folder with a text file for
+      each;
     - ``queries`` (or ``topics``): a table with the columns ``id`` and ``text``;
     - ``qrels``: judgments as TREC's (query, a column that says nothing, document, grade) or with three columns; one
       file, or one for each of ``train``, ``dev`` and ``test``: ``qrels/test.tsv`` as BEIR's, or ``qrels.test.tsv``.
@@ -103,26 +107,28 @@ def table_collection(grid: Grid, *, columns: Mapping[str, str], step: Step) -> C
 
 def _tables(path: str, columns: Mapping[str, str], header: bool | str, step: Step) -> dict[str, Collection]:
     def parse(data: bytes, name: str) -> Grid:
-        return _parsed(data, name, header=header if isinstance(header, bool) else not _holds_number(data))
+        told = header if isinstance(header, bool) else not _holds_number(data, name)
+        return parse_texts(data, name, header=told, what="row")
 
     grids = read_grids(path, kind="JudgedTexts", parse=parse)
     return {split: table_collection(grid, columns=columns, step=step) for split, grid in grids.items()}
 
 
-def _parsed(data: bytes, name: str, *, header: bool) -> Grid:
-    if Path(name).suffix.lower() == ".tsv":
-        return parse_tsv(data, name, header=header, what="row")
-    return parse_table(data, name, header=header)
+def _first_rows(data: bytes, name: str) -> list[list[str]]:
+    """Return the first row of TSV or CSV that is not blank, by each delimiter that such a file may have."""
+    suffix = Path(name).suffix.lower()
+    found = []
+    for sign in {".tsv": "\t", ".csv": ",;\t"}.get(suffix, ""):
+        ends = "\n" if suffix == ".tsv" else ""
+        lines = io.TextIOWrapper(io.BytesIO(data), "utf-8-sig", errors="replace", newline=ends)
+        rows = (line.split(sign) for line in lines) if suffix == ".tsv" else csv.reader(lines, delimiter=sign)
+        with contextlib.suppress(csv.Error):  # what reads the whole file names the row
+            found.append(next(([cell.strip() for cell in row] for row in rows if "".join(row).strip()), [""]))
+    return found
 
 
-def _first_cells(data: bytes) -> list[str]:
-    """Return the cells of the first line that is not empty, wherever a delimiter stands."""
-    line = next((line for line in data[: 2**20].removeprefix(b"\xef\xbb\xbf").split(b"\n") if line.strip()), b"")
-    return [cell.strip(' \r"') for cell in re.split("[\t,;]", line.decode(errors="replace"))]
-
-
-def _holds_number(data: bytes) -> bool:
-    return any(_WHOLE.fullmatch(cell) for cell in _first_cells(data))
+def _holds_number(data: bytes, name: str) -> bool:
+    return any(_WHOLE.fullmatch(cell) for row in _first_rows(data, name) for cell in row)
 
 
 def _find_columns(grid: Grid, wanted: Mapping[str, str]) -> dict[str, str]:
@@ -213,22 +219,23 @@ def _texts(tree: Tree, stems: Sequence[str], step: Step) -> dict[str, str]:
         expected = f"{stems[0]}.tsv (.csv, .jsonl, .parquet)" + (f" or a folder {stems[0]}" if stems[1:2] else "")
         raise DataError(f"holds {', '.join(files) or 'qrels'}; expected beside qrels one of {expected}", tree.path)
     data = tree.read(files[0], limit=TABLE_LIMIT)
-    known = {*_IDS, *_TEXTS}
-    grid = _parsed(data, files[0], header=any(cell.lower() in known for cell in _first_cells(data)))
+    header = any(row[0].lower() in _IDS for row in _first_rows(data, files[0]))
+    grid = parse_texts(data, files[0], header=header, what="row")
     lower = {column.lower(): column for column in grid.columns}
     one = next((lower[name] for name in _IDS if name in lower), grid.columns[0])
     text = next((lower[name] for name in _TEXTS if name in lower and lower[name] != one), grid.columns[-1])
     if one == text:
         raise DataError(f"has the column {shorten(one, 40)!r} alone; expected an id and a text", grid.name, 1)
-    titles = grid.column(lower["title"]) if "title" in lower else [""] * len(grid.rows)
+    title = lower.get("title", text)
+    titles = grid.column(title) if title != text else [""] * len(grid.rows)
     found: dict[str, str] = {}
-    for row, name, title, value in zip(grid.rows, grid.column(one), titles, grid.column(text), strict=True):
+    for row, name, before, value in zip(grid.rows, grid.column(one), titles, grid.column(text), strict=True):
         key = str(name).strip()
         if name is None or not key or key in found:
             raise DataError(
                 f"the id {shorten(repr(name), 40)} is {'empty' if key not in found else 'there twice'}", grid.name, row
             )
-        whole = f"{title} {value}" if title and isinstance(value, str) else value
+        whole = f"{before} {value}" if before and isinstance(value, str) else value
         _check_text(whole, text, grid.name, row, step)
         found[key] = whole
     return found

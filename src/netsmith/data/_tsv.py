@@ -1,27 +1,35 @@
-"""Texts in columns with tabs between, as corpora come: quotes are signs like others."""
+"""Texts in columns; with tabs between, as corpora come, quotes are signs like others."""
 
 from __future__ import annotations
 
-from netsmith.core.errors import DataError, shorten
-from netsmith.data._tables import Grid, utf8_text
+from pathlib import Path
 
-__all__ = ["parse_tsv"]
+from netsmith.core.errors import DataError, shorten
+from netsmith.data._tables import Grid, parse_table, utf8_text
+
+__all__ = ["parse_texts"]
 
 _COLUMN_LIMIT = 1000
 
 
-def parse_tsv(data: bytes, name: str, *, header: bool, what: str) -> Grid:
-    """Return a table; a line is a row, empty lines are left out.
+def parse_texts(data: bytes, name: str, *, header: bool, what: str) -> Grid:
+    """Return a table of texts: of TSV a line is a row, and empty lines are left out; else as ``parse_table``.
 
     Args:
         data: The file's contents.
-        name: Its name.
-        header: Whether the first row names the columns; else they are ``1``, ``2``, ...
+        name: Its name, which ends as its form says.
+        header: Whether the first row of TSV and CSV names the columns; else they are ``1``, ``2``, ...
         what: What a row is, for errors.
 
     Raises:
         DataError: Another encoding, ragged rows, columns without a name or of one name, no row; names the row.
     """
+    if Path(name).suffix.lower() == ".tsv":
+        return _parse_tsv(data, name, header=header, what=what)
+    return parse_table(data, name, header=header)
+
+
+def _parse_tsv(data: bytes, name: str, *, header: bool, what: str) -> Grid:
     columns: tuple[str, ...] = ()
     cells: tuple[list[str], ...] = ()
     rows: list[int] = []

@@ -13,8 +13,8 @@ from netsmith.core.errors import DataError, did_you_mean, shorten
 from netsmith.data._columns import read_grids, take
 from netsmith.data._listing import divide
 from netsmith.data._pairs import PairFields, Pairs, PairSource
-from netsmith.data._tables import Grid, parse_table
-from netsmith.data._tsv import parse_tsv
+from netsmith.data._tables import Grid
+from netsmith.data._tsv import parse_texts
 from netsmith.data._twin_pairs import twin_sentences
 
 __all__ = ["TextPairs"]
@@ -59,7 +59,9 @@ class TextPairs(PairSource):
             grids = {"train": _twin_grid()}
         else:
             grids = read_grids(
-                config.path, kind="TextPairs", parse=lambda data, name: _parsed(data, name, header=config.header)
+                config.path,
+                kind="TextPairs",
+                parse=lambda data, name: parse_texts(data, name, header=config.header, what="pair"),
             )
         self.columns = _find_columns(grids["train"], config.source, config.target)
         texts = {split: [_texts(grid, column) for column in self.columns] for split, grid in grids.items()}
@@ -74,14 +76,6 @@ class TextPairs(PairSource):
             seed = config.split_seed if made[split] != "given" else 0
             pairs[split] = Pairs(sources, targets, grid.name, take(grid.rows, where), made[split], seed)
         super().__init__(config, dataset=Path(config.path).name or "text_pairs", pairs=pairs)
-
-
-def _parsed(data: bytes, name: str, *, header: bool) -> Grid:
-    """Return a table's contents; the row of each record is that of the file."""
-    suffix = Path(name).suffix.lower()
-    if suffix == ".tsv":
-        return parse_tsv(data, name, header=header, what="pair")
-    return parse_table(data, name, header=header)
 
 
 def _find_columns(grid: Grid, source: str, target: str) -> tuple[str, str]:
