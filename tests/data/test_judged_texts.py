@@ -29,6 +29,7 @@ ROWS = [
 ]
 TSV = "".join(f"{query}\t{text}\t{grade}\n" for query, text, grade in ROWS)
 SPARSE = "query\ttext\tgrade\n" + "".join(f"q{n}\ttext {n}\t{n % 2}\n" for n in range(20))  # a text for each query
+NUMBERED = [(n, f"q{n}", f"text {n}") for n in range(40)]
 
 
 def as_csv(header, rows):
@@ -251,6 +252,9 @@ FOLDER = {"queries.tsv": "q1\tred\nq2\tblue\n", "documents.tsv": "a\tred sky\nb\
         ({"a.tsv": ""}, r"^a\.tsv: holds no row"),
         ({"a.tsv": "query\ttext\tgrade\n"}, r"^a\.tsv: holds no row"),
         ({"a.tsv": "a\tb\tc\td\n1\t2\t3\t4\n"}, r"'c', 'd'; say which is query and text and grade: --set"),
+        ({"a.csv": as_csv(("id", "question", "answer"), NUMBERED)}, r"say which is grade: --"),
+        ({"a.csv": as_csv(("n", "question", "answer"), NUMBERED)}, r"say which is grade: --"),
+        ({"a.csv": as_csv(("id", "one", "other"), NUMBERED)}, r"say which is query and text and grade"),
         ({"a.tsv": "query\ttext\n1\t2\n"}, r"^a\.tsv, row 1: has the columns 'query', 'text'; say which is grade"),
         ({"a.jsonl": '{"query": "a", "text": 5, "grade": 1}\n'}, r"^a\.jsonl, row 1: column 'text' holds 5, which"),
         ({"a.jsonl": '{"query": "a", "text": "b", "grade": null}\n'}, r"^a\.jsonl, row 1: column 'grade' holds None;"),

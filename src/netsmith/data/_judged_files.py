@@ -132,18 +132,19 @@ def _holds_number(data: bytes, name: str) -> bool:
 
 
 def _find_columns(grid: Grid, wanted: Mapping[str, str]) -> dict[str, str]:
-    """Return the columns by their roles: as they are said, else by name, else the three there are in order."""
+    """Return the columns by their roles: as they are said, else by name, else, where none is known, in order."""
     found = dict(wanted)
     for name in found.values():
         if name != AUTO and name not in grid.columns:
             raise DataError(f"has no column {name!r}{did_you_mean(name, grid.columns)}", grid.name, 1)
+    said = list(found.values())
     for role, known in _COLUMNS.items():
         free = {column.lower(): column for column in grid.columns if column not in found.values()}
         if found[role] == AUTO:
             found[role] = next((free[name] for name in known if name in free), AUTO)
-    left = [column for column in grid.columns if column not in found.values()]
+    left = [column for column in grid.columns if column not in found.values() and column.lower() not in _IDS]
     open_roles = [role for role, name in found.items() if name == AUTO]
-    if open_roles and len(left) != len(open_roles):
+    if open_roles and (len(left) != len(open_roles) or list(found.values()) != said):
         shown = shorten(", ".join(map(repr, grid.columns)), 80)
         sets = " ".join(f"--set data.{role}=NAME" for role in open_roles)
         raise DataError(f"has the columns {shown}; say which is {' and '.join(open_roles)}: {sets}", grid.name, 1)
