@@ -234,6 +234,7 @@ def test_a_table_without_texts_that_do_not_answer_takes_them_from_a_search(tmp_p
 
 
 FOLDER = {"queries.tsv": "q1\tred\nq2\tblue\n", "documents.tsv": "a\tred sky\nb\tblue sea\n", "qrels.txt": "q1 0 a 1\n"}
+LOOSE = {"queries.tsv": "q1\tred\n", "documents/a.txt": "red sky", "qrels.txt": "q1 0 a 1\n"}
 
 
 @pytest.mark.parametrize(
@@ -277,8 +278,11 @@ FOLDER = {"queries.tsv": "q1\tred\nq2\tblue\n", "documents.tsv": "a\tred sky\nb\
         (FOLDER | {"documents.tsv": "a\tred\nb\t...\n"}, r"^documents\.tsv, row 2: column '2' holds '\.\.\.', which"),
         (FOLDER | {"documents.tsv": "id\nred\n"}, r"^documents\.tsv, row 1: has the column 'id' alone"),
         (FOLDER | {"documents.tsv": "red\n"}, r"^documents\.tsv, row 1: has the column '1' alone"),
-        (FOLDER | {"documents/a.txt": b"\xff\xfe"}, r"^a\.txt, row 1: is encoded as UTF-16"),
-        (FOLDER | {"documents/a.txt": "!"}, r"^a\.txt: has no word"),
+        (FOLDER | {"documents/a.txt": "red"}, r"holds documents\.tsv and documents/a\.txt; expected texts in"),
+        (LOOSE | {"documents/a": "red"}, r"documents/a and documents/a\.txt are both the text 'a'; keep one"),
+        (LOOSE | {"docs/a.txt": "red"}, r"docs/a\.txt and documents/a\.txt are both the text 'a'; keep one"),
+        (LOOSE | {"documents/a.txt": b"\xff\xfe"}, r"^a\.txt, row 1: is encoded as UTF-16"),
+        (LOOSE | {"documents/a.txt": "!"}, r"^a\.txt: has no word"),
         ({"qrels/test.tsv": "q1 0 a 1\n", "queries.tsv": "a\tb\n"}, r"holds qrels/test\.tsv but no judgments of train"),
     ],
 )  # fmt: skip

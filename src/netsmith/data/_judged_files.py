@@ -201,6 +201,10 @@ def _judgments(tree: Tree) -> dict[str, str]:
 
 def _collection(tree: Tree, judged: Mapping[str, str], step: Step) -> dict[str, Collection]:
     folder = [name for name in tree.files if name.partition("/")[0].lower() in _DOCUMENTS and "/" in name]
+    tables = _tables_named(tree, _DOCUMENTS)
+    if folder and tables:
+        shown = f"{tables[0]} and {folder[0]}"
+        raise DataError(f"holds {shown}; expected texts in a table or in a folder, not in both", tree.path)
     documents = _text_files(tree, folder, step) if folder else _texts(tree, _DOCUMENTS, step)
     queries = _texts(tree, _QUERIES, step)
     held = {name: Document(name, "", text) for name, text in documents.items()}
@@ -212,10 +216,14 @@ def _collection(tree: Tree, judged: Mapping[str, str], step: Step) -> dict[str, 
     return parts
 
 
-def _texts(tree: Tree, stems: Sequence[str], step: Step) -> dict[str, str]:
-    """Return the texts of a table by their ids."""
+def _tables_named(tree: Tree, stems: Sequence[str]) -> list[str]:
     files = [name for name in tree.files if name.lower().endswith(TABLE_SUFFIXES) and "/" not in name]
-    files = [name for name in files if name.partition(".")[0].lower() in stems]
+    return [name for name in files if name.partition(".")[0].lower() in stems]
+
+
+def _texts(tree: Tree, stems: Sequence[str], step: Step) -> dict[str, str]:
+    """Return the texts of a table by their ids; a first row that begins with the name of an id names the columns."""
+    files = _tables_named(tree, stems)
     if len(files) != 1:
         expected = f"{stems[0]}.tsv (.csv, .jsonl, .parquet)" + (f" or a folder {stems[0]}" if stems[1:2] else "")
         raise DataError(f"holds {', '.join(files) or 'qrels'}; expected beside qrels one of {expected}", tree.path)
@@ -245,11 +253,14 @@ def _texts(tree: Tree, stems: Sequence[str], step: Step) -> dict[str, str]:
 def _text_files(tree: Tree, files: Sequence[str], step: Step) -> dict[str, str]:
     """Return the texts of a folder, by the files' names without ``.txt``."""
     found: dict[str, str] = {}
+    given: dict[str, str] = {}
     for name in files:
-        text = utf8_text(tree.read(name), name)
-        if not tokenize(text, step):
+        key = name.partition("/")[2].removesuffix(".txt")
+        if given.setdefault(key, name) != name:
+            raise DataError(f"{given[key]} and {name} are both the text {key!r}; keep one", tree.path)
+        found[key] = utf8_text(tree.read(name), name)
+        if not tokenize(found[key], step):
             raise DataError("has no word; expected a text", name)
-        found[name.partition("/")[2].removesuffix(".txt")] = text
     return found
 
 
