@@ -214,6 +214,16 @@ def test_a_csv_without_a_header_may_begin_with_a_text_of_two_lines(tmp_path):
     assert questions(source)["train"] == {"who\nmade": ([("first text", 1), ("other, text", 0)], [])}
 
 
+def test_files_beside_the_judgments_are_let_be(tmp_path):
+    beside = {
+        "qrels.md5": "0123",
+        "qrels.test.gz": b"\x1f",
+        "qrels/README.md": "judged twice",
+        "qrels/old/dev.tsv": "?",
+    }
+    assert texts_of(tmp_path, FOLDER | {"qrels.txt": "q1 0 a 1\nq1 0 b 0\n"} | beside).keys() == {"a", "b"}
+
+
 def test_a_draw_that_leaves_no_query_for_training_says_so(tmp_path):
     rows = "".join(f"query {n}\ttext {n} {m}\t{m}\n" for n in range(10) for m in (0, 1))
     says = r"has 10 queries .* leave none for training; draw less: --set data\.dev=0\.1 --set data\.test=0\.1"
@@ -269,7 +279,13 @@ LOOSE = {"queries.tsv": "q1\tred\n", "documents/a.txt": "red sky", "qrels.txt": 
         (FOLDER | {"qrels.txt": "q1 0 a 1\nq1 0 a 0\n"}, r"^qrels\.txt, row 2: judges 'q1' and 'a' 0, and 1 above"),
         (FOLDER | {"qrels.txt": "q1 0 a 1\nq1 0 a b 0\n"}, r"^qrels\.txt, row 2: .* has 5 columns; expected query"),
         (FOLDER | {"qrels.txt": "q1 0 a 1\nq1 0 b yes\n"}, r"^qrels\.txt, row 2: the last column holds 'yes'"),
-        (FOLDER | {"qrels.txt": "q a g\nq b g\n"}, r"^qrels\.txt, row 2: judges the query 'q'"),
+        (FOLDER | {"qrels.txt": "q1 0 a yes\nq1 0 b 1\n"}, r"^qrels\.txt, row 1: the last column holds 'yes'"),
+        (FOLDER | {"qrels.txt": "q1 0 c yes\nq1 0 b 1\n"}, r"^qrels\.txt, row 1: judges the document 'c', which"),
+        (FOLDER | {"qrels.txt": "q9 0 a yes\nq1 0 b 1\n"}, r"^qrels\.txt, row 1: judges the query 'q9', which"),
+        (FOLDER | {"qrels.txt": "q d g\nq b g\n"}, r"^qrels\.txt, row 2: judges the query 'q'"),
+        (FOLDER | {"qrels.txt": "q\nq1 0 a 1\nq1 0 b\n"}, r"^qrels\.txt, row 3: judges the document '0'"),
+        (FOLDER | {"qrels.heldout.tsv": "q1 0 b 1\n"}, r"holds qrels\.heldout\.tsv, which names no split; expected"),
+        (FOLDER | {"qrels/heldout.tsv": "q1 0 b 1\n"}, r"holds qrels/heldout\.tsv, which names no split"),
         (FOLDER | {"qrels.tsv": "q1 0 a 1\n"}, r"qrels\.txt and qrels\.tsv are both judgments of 'train'"),
         (FOLDER | {"queries.csv": "id,text\nq1,red\n"}, r"holds queries\.csv, queries\.tsv; expected .* queries"),
         ({"qrels.txt": "q1 0 a 1\n", "queries.tsv": "q1\tred\n"}, r"holds qrels; expected beside qrels one of doc"),

@@ -180,17 +180,18 @@ def _grade(cell: Any, what: str, file: str, row: int) -> int:
 
 
 def _judgments(tree: Tree) -> dict[str, str]:
-    """Return the files of judgments by split; one that names no split is that of train."""
+    """Return the files of judgments by split: qrels/test.tsv, qrels.test.tsv, qrels.test; qrels.txt is of train."""
     found: dict[str, str] = {}
     for name in tree.files:
-        folder, _, file = name.lower().rpartition("/")
-        words = [*file.split("."), ""]  # qrels/test.tsv, qrels.test.tsv, qrels.txt
-        if folder == "qrels":
-            split = SPLIT_NAMES.get(words[0], "")
-        else:
-            split = SPLIT_NAMES.get(words[1], "train") if not folder and words[0] == "qrels" else ""
-        if not split:
+        bare = re.sub(r"\.(txt|tsv)$", "", name.lower())
+        word = "train" if bare == "qrels" else bare[6:]
+        if bare[:6] not in ("qrels", "qrels.", "qrels/") or "/" in word:
             continue
+        if word not in SPLIT_NAMES:
+            if bare == name.lower() and "." in name:
+                continue  # another form of file: qrels.md5
+            raise DataError(f"holds {name}, which names no split; expected train, dev or test", tree.path)
+        split = SPLIT_NAMES[word]
         if split in found:
             raise DataError(f"{name} and {found[split]} are both judgments of {split!r}; keep one", tree.path)
         found[split] = name
@@ -274,13 +275,14 @@ def _grades(
         cells = line.strip().split("\t") if line.strip().count("\t") == 2 else line.split()
         if not cells:
             continue
-        head, first = first and not _WHOLE.fullmatch(cells[-1]), False
+        query, document = cells[0].strip(), cells[-2:][0].strip()
+        head = first and not _WHOLE.fullmatch(cells[-1]) and query not in queries and document not in documents
+        first = False
         if head:
             continue
         if len(cells) not in (3, 4):
             shown = f"{shorten(line, 40)!r} has {len(cells)} columns"
             raise DataError(f"{shown}; expected query, document and grade, or TREC's four", file, row)
-        query, document = cells[0].strip(), cells[-2].strip()
         for kind, name, known in (("query", query, queries), ("document", document, documents)):
             if name not in known:
                 raise DataError(f"judges the {kind} {shorten(name, 40)!r}, which is not there", file, row)
