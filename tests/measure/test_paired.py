@@ -97,6 +97,17 @@ def test_scores_of_other_examples_are_refused(first, second, level):
         randomization_test(first, second)
 
 
+@pytest.mark.parametrize("odd", [torch.nan, torch.inf, -torch.inf])
+def test_scores_that_are_no_numbers_are_refused(odd):
+    first, second = torch.ones(30), torch.zeros(30)
+    first[3] = odd
+    for one, other in ((first, second), (second, first), (first, first)):
+        with pytest.raises(ValueError, match="expected finite scores, got 1 of 30 examples without a difference"):
+            paired_bootstrap(one, other, rounds=9)
+        with pytest.raises(ValueError, match="expected finite scores, got 1 of 30 examples without a difference"):
+            randomization_test(one, other, rounds=9)
+
+
 def test_a_level_or_a_number_of_rounds_out_of_range_is_refused():
     with pytest.raises(ValueError, match=r"expected a level in \(0, 1\), got 1"):
         paired_bootstrap(torch.ones(3), torch.ones(3), level=1.0)

@@ -28,7 +28,7 @@ def paired_bootstrap(
         seed: Of the draws.
 
     Raises:
-        ValueError: Different numbers of examples, none, or a level out of (0, 1).
+        ValueError: Different numbers of examples, none, scores that are not finite, or a level out of (0, 1).
 
     Example:
         >>> paired_bootstrap(torch.tensor([1.0, 1, 1, 1]), torch.tensor([0.0, 0, 0, 0]))
@@ -65,7 +65,7 @@ def randomization_test(first: Tensor, second: Tensor, *, rounds: int = 100_000, 
         seed: Of the draws.
 
     Raises:
-        ValueError: Different numbers of examples, none, or no round.
+        ValueError: Different numbers of examples, none, scores that are not finite, or no round.
 
     Example:
         >>> randomization_test(torch.tensor([0.9, 0.8, 0.7]), torch.tensor([0.5, 0.6, 0.4]))  # +++ and --- of eight
@@ -95,4 +95,7 @@ def _gaps(first: Tensor, second: Tensor) -> Tensor:
     if first.shape[-1:] != second.shape[-1:] or not first.numel() or not second.numel():
         raise ValueError(f"expected scores of the same examples, got {tuple(first.shape)} and {tuple(second.shape)}")
     one, other = (scores.double().reshape(-1, scores.shape[-1]).mean(0) for scores in (first, second))
-    return one - other
+    gaps = one - other
+    if odd := int((~gaps.isfinite()).sum()):
+        raise ValueError(f"expected finite scores, got {odd} of {len(gaps)} examples without a difference")
+    return gaps
