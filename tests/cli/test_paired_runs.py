@@ -8,6 +8,7 @@ import torch
 import netsmith as package
 from netsmith.api.run import compare
 from netsmith.core.errors import ConfigError, DataError, UnsupportedError
+from netsmith.engine.task import Ratio
 from netsmith.measure.paired import paired_bootstrap, randomization_test
 from netsmith.measure.ranking import average_precision, reciprocal_rank
 from netsmith.workflows.paired import compare_paired, each_example
@@ -87,6 +88,20 @@ def test_a_figure_of_tokens_is_no_mean_over_examples(tmp_path):
     run = package.train("hmm_resume", sets=sets, root=tmp_path, name="hmm", notice=lambda _: None)
     with pytest.raises(UnsupportedError, match="test/loss of hmm is no mean over examples: their mean is"):
         each_example(run, "test/loss")
+
+
+def test_windows_of_a_stream_are_no_examples(tmp_path):
+    sets = {"data.twin": True, "device": "cpu", "epochs": 0, "steps": 1}
+    run = package.train("lstm_ptb", sets=sets, root=tmp_path, name="lstm", notice=lambda _: None)
+    size = run.network.spec.split("test").size
+    with pytest.raises(UnsupportedError, match=rf"test/perplexity of lstm is no .*: 1 figures for {size} examples"):
+        each_example(run, "test/perplexity")
+
+
+def test_an_infinite_figure_of_an_example_is_refused(runs, monkeypatch):
+    monkeypatch.setattr(Ratio, "compute", lambda _: float("inf"))
+    with pytest.raises(UnsupportedError, match=r"test/map of one is infinite for [0-9]+ of [0-9]+ examples"):
+        each_example(runs["one"], "test/map")
 
 
 def test_classifiers_are_compared_by_what_is_right(tmp_path):

@@ -136,6 +136,11 @@ def each_example(run: Run, figure: str) -> Tensor:
     each = _Each(lambda: engine.method.metrics()[name], f"{figure} of {run.path.name} is no mean over examples")
     whole = engine.evaluate(split, extra={"each": each})[figure]
     values = torch.tensor(each.values, dtype=torch.float64)
+    size = next(part.size for part in run.network.spec.splits if part.name == split)
+    if len(values) != size:
+        raise UnsupportedError(f"{each.refusal}: {len(values)} figures for {size} examples of {split}")
+    if odd := int(values.isinf().sum()):
+        raise UnsupportedError(f"{figure} of {run.path.name} is infinite for {odd} of {size} examples")
     if not math.isclose(float(values.nanmean()), whole, rel_tol=_SAME, abs_tol=_SAME):
         raise UnsupportedError(
             f"{each.refusal}: their mean is {float(values.nanmean()):.6g}, the figure {whole:.6g}; the paired test is "
