@@ -9,6 +9,7 @@ import netsmith as package
 from netsmith.api.run import compare
 from netsmith.core.errors import ConfigError, DataError, UnsupportedError
 from netsmith.engine.task import Ratio
+from netsmith.layers.writing import Writing
 from netsmith.measure.paired import paired_bootstrap, randomization_test
 from netsmith.measure.ranking import average_precision, reciprocal_rank
 from netsmith.workflows.paired import compare_paired, each_example
@@ -73,10 +74,10 @@ def test_seeds_of_one_experiment_are_one_side(runs):
 def test_what_cannot_be_paired_is_refused(runs, tmp_path):
     with pytest.raises(ConfigError, match="one, two: one experiment, but for the seed; a paired test needs another"):
         compare_paired([runs["one"], runs["two"]], "test/map")
-    with pytest.raises(ConfigError, match="one has no figure 'test/mop'; did you mean 'test/map'"):
-        compare_paired([runs["one"], runs["page"]], "test/mop")
-    with pytest.raises(ConfigError, match="has no figure 'train/map'"):
-        each_example(runs["one"], "train/map")
+    known = ", ".join(f"{split}/{name}" for split in ("dev", "test") for name in runs["one"].method.metrics())
+    for name in ("test/mop", "zzz", "train/map"):
+        with pytest.raises(ConfigError, match=f"one has no figure '{name}'; expected one of {known}$"):
+            compare_paired([runs["one"], runs["page"]], name)
     sets = {"data.twin": True, "device": "cpu"}
     far = package.train("bm25_cranfield", sets=sets, root=tmp_path, name="far", notice=lambda _: None)
     with pytest.raises(DataError, match="were not judged on the same test examples"):
@@ -88,6 +89,20 @@ def test_a_figure_of_tokens_is_no_mean_over_examples(tmp_path):
     run = package.train("hmm_resume", sets=sets, root=tmp_path, name="hmm", notice=lambda _: None)
     with pytest.raises(UnsupportedError, match="test/loss of hmm is no mean over examples: their mean is"):
         each_example(run, "test/loss")
+
+
+def test_written_texts_are_judged_one_by_one(tmp_path, monkeypatch):
+    sets = {"data.twin": True, "device": "cpu", "epochs": 0, "steps": 1}
+    run = package.train("copy_atis", sets=sets, root=tmp_path, name="copy", notice=lambda _: None)
+    size = run.network.spec.split("test").size
+    wanted = run.engine.source.load("test", torch.arange(size)).targets.clamp(min=0)
+    right = [row.equal(wanted[0]) for row in wanted]
+    write = Writing.forward  # every text is the one that the first example asks for
+    monkeypatch.setattr(Writing, "forward", lambda self, source: wanted[:1].expand(len(write(self, source)), -1))
+    assert each_example(run, "test/exact").tolist() == right
+    assert 0 < sum(right) < size
+    with pytest.raises(UnsupportedError, match="test/perplexity of copy is no mean over examples: their mean is"):
+        each_example(run, "test/perplexity")
 
 
 def test_windows_of_a_stream_are_no_examples(tmp_path):

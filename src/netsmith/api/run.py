@@ -395,8 +395,12 @@ def compare(
             :func:`netsmith.workflows.paired.compare_paired`.
         notice: Where one-line notices go, of those that are given as folders.
     """
-    rows, dumps = [], []
+    rows, dumps, tested = [], [], {}
     runs = [path if isinstance(path, Run) else with_code(path, codes, notice) for path in paths]
+    if paired:  # before the rows: a figure that is not there is said at once
+        from netsmith.workflows.paired import compare_paired
+
+        tested["paired"] = asdict(compare_paired(runs, paired))
     for run in runs:
         network = run.network
         finished = (run.path / "evaluation.json").is_file()
@@ -412,12 +416,7 @@ def compare(
         dumps.append(_flat(run.found.config.dump(whole=True)))
     names = sorted({name for dump in dumps for name in dump})
     differs = {n: [d.get(n) for d in dumps] for n in names if len({repr(d.get(n)) for d in dumps}) > 1}
-    found = {"runs": rows, "differs": differs}
-    if paired:
-        from netsmith.workflows.paired import compare_paired
-
-        found["paired"] = asdict(compare_paired(runs, paired))
-    return found
+    return {"runs": rows, "differs": differs, **tested}
 
 
 def with_code(path: str | Path, codes: Sequence[str | Path], notice: Callable[[str], None]) -> Run:

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from netsmith.core.errors import ConfigError, DataError, UnsupportedError, did_you_mean
-from netsmith.engine.task import Metric
+from netsmith.core.errors import ConfigError, DataError, UnsupportedError
+from netsmith.engine.task import UNLABELED, Metric
+from netsmith.layers.writing import Judged
 from netsmith.measure.paired import paired_bootstrap, randomization_test
 
 if TYPE_CHECKING:
@@ -132,18 +133,21 @@ def each_example(run: Run, figure: str) -> Tensor:
     engine = run.engine
     known = [f"{part}/{one}" for part in engine.source.splits() if part != "train" for one in engine.method.metrics()]
     if figure not in known:
-        raise ConfigError(f"{run.path.name} has no figure {figure!r}{did_you_mean(figure, known)}")
-    each = _Each(lambda: engine.method.metrics()[name], f"{figure} of {run.path.name} is no mean over examples")
+        listed = f"expected one of {', '.join(known)}" if known else "it has none but of training"
+        raise ConfigError(f"{run.path.name} has no figure {figure!r}; {listed}")
+    label = f"{figure} of {run.path.name}"
+    refusal = f"{label} is no mean over examples"
+    each = _Each(lambda: engine.method.metrics()[name], f"{label} cannot be judged one example at a time")
     whole = engine.evaluate(split, extra={"each": each})[figure]
     values = torch.tensor(each.values, dtype=torch.float64)
     size = next(part.size for part in run.network.spec.splits if part.name == split)
     if len(values) != size:
-        raise UnsupportedError(f"{each.refusal}: {len(values)} figures for {size} examples of {split}")
+        raise UnsupportedError(f"{refusal}: {len(values)} figures for {size} examples of {split}")
     if odd := int(values.isinf().sum()):
-        raise UnsupportedError(f"{figure} of {run.path.name} is infinite for {odd} of {size} examples")
+        raise UnsupportedError(f"{label} is infinite for {odd} of {size} examples")
     if not math.isclose(float(values.nanmean()), whole, rel_tol=_SAME, abs_tol=_SAME):
         raise UnsupportedError(
-            f"{each.refusal}: their mean is {float(values.nanmean()):.6g}, the figure {whole:.6g}; the paired test is "
+            f"{refusal}: their mean is {float(values.nanmean()):.6g}, the figure {whole:.6g}; the paired test is "
             "one of means"
         )
     return values
@@ -158,12 +162,25 @@ class _Each(Metric):
         self.values: list[float] = []
 
     def update(self, output: Any, target: Any) -> None:
-        if not isinstance(output, Tensor) or not isinstance(target, Tensor) or len(output) != len(target):
-            raise UnsupportedError(f"{self.refusal}: its answers do not come one for each example")
-        for one, wanted in zip(output.split(1), target.split(1), strict=True):
+        for one, wanted in zip(self._split(output, target), target.split(1), strict=True):
             metric = self.fresh()
             metric.update(one, wanted)
             self.values.append(metric.compute())
+
+    def _split(self, output: Any, target: Any) -> list[Any]:
+        """Return the output of each example, a batch of one.
+
+        Raises:
+            UnsupportedError: The output does not come one for each example.
+        """
+        if isinstance(target, Tensor) and isinstance(output, Tensor) and len(output) == len(target):
+            return list(output.split(1))
+        if not isinstance(target, Tensor) or target.dim() != 2 or not isinstance(output, Judged):
+            raise UnsupportedError(self.refusal)
+        packed = output.logits.dim() == 2
+        logits = output.logits.split((target != UNLABELED).sum(1).tolist() if packed else 1)
+        texts = [None] * len(target) if output.tokens is None else output.tokens.split(1)
+        return [Judged(one, text, output.outputs) for one, text in zip(logits, texts, strict=True)]
 
     def merge(self, other: _Each) -> None:
         self.values += other.values
