@@ -1,18 +1,21 @@
 """A paired test of runs: the examples' figures are those of the ranking, their mean is the run's figure."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import pytest
 import torch
 
 import netsmith as package
 from netsmith.api.run import compare
+from netsmith.api.training import begin
+from netsmith.compress.fake_quantize import FakeQuantizeLog
 from netsmith.core.errors import ConfigError, DataError, UnsupportedError
 from netsmith.engine.task import Ratio
 from netsmith.layers.writing import Writing
 from netsmith.measure.paired import paired_bootstrap, randomization_test
 from netsmith.measure.ranking import average_precision, reciprocal_rank
 from netsmith.workflows.paired import compare_paired, each_example
+from netsmith.workflows.tuning import cut_into, tuning
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +72,38 @@ def test_seeds_of_one_experiment_are_one_side(runs):
     assert page.low < page.difference < page.high
     turned = compare_paired([runs["page"], runs["one"], runs["two"]], "test/map").contrasts[0]
     assert (turned.difference, turned.p) == (pytest.approx(-page.difference, abs=1e-15), page.p)
+
+
+def test_networks_of_other_teachers_or_cuts_are_other_sides(tmp_path):
+    sets = {"data.twin": True, "device": "cpu", "epochs": 0, "steps": 1}
+    common = {"sets": sets, "root": tmp_path, "notice": lambda _: None}
+    first = package.train("feature_distillation_digits:teacher", name="t1", **common)
+    sets["seed"] = 1
+    second = package.train("feature_distillation_digits:teacher", name="t2", **common)
+    taught = [
+        package.train(
+            "feature_distillation_digits:kd",
+            name=f"{teacher.path.name}-{seed}",
+            teacher=teacher.path,
+            **common | {"sets": sets | {"seed": seed}},
+        )
+        for teacher, seed in ((first, 0), (first, 1), (second, 0))
+    ]
+    found = compare_paired(taught, "test/accuracy")
+    assert found.first.runs == ("t1-0", "t1-1")
+    assert [side.other.runs for side in found.contrasts] == [("t2-0",)]
+
+    plan = tuning(first, epochs=1)
+    rounded = []
+    for bits, seed in ((8, 0), (8, 1), (4, 0)):
+        log = FakeQuantizeLog(weight_bits=bits)
+        cut = cut_into(first, (log.apply(first.network.module), log))
+        config = plan.config.derive(seed=seed)
+        path = begin(replace(plan, config=config), root=tmp_path, name=f"b{bits}-{seed}", prepare=cut, notice=print)
+        rounded.append(package.load(path))
+    found = compare_paired(rounded, "test/accuracy")
+    assert found.first.runs == ("b8-0", "b8-1")
+    assert [side.other.runs for side in found.contrasts] == [("b4-0",)]
 
 
 def test_what_cannot_be_paired_is_refused(runs, tmp_path):

@@ -12,9 +12,11 @@ import torch
 from torch import Tensor
 
 from netsmith.core.errors import ConfigError, DataError, UnsupportedError
+from netsmith.engine import checkpoint
 from netsmith.engine.task import UNLABELED, Metric
 from netsmith.layers.writing import Judged
 from netsmith.measure.paired import paired_bootstrap, randomization_test
+from netsmith.methods._taught import Taught
 
 if TYPE_CHECKING:
     from netsmith.api.run import Run
@@ -76,8 +78,8 @@ class PairedFigure:
 def compare_paired(runs: Sequence[Run], figure: str) -> PairedFigure:
     """Hold the first run against the others, example by example.
 
-    Runs that differ in their seed alone are one side, whose figure of an example is the mean over them. So the interval
-    and p are about the examples: how a side's seeds scatter is not in them.
+    Runs that differ in their seed alone (of one config, code, teacher and cut) are one side, whose figure of an example
+    is the mean over them. So the interval and p are about the examples: how a side's seeds scatter is not in them.
 
     Args:
         runs: Of two sides at least, judged on the same examples.
@@ -90,7 +92,7 @@ def compare_paired(runs: Sequence[Run], figure: str) -> PairedFigure:
     """
     sides: dict[str, list[Run]] = {}
     for run in runs:
-        sides.setdefault(json.dumps(run.found.config.dump(whole=True) | {"seed": 0}, sort_keys=True), []).append(run)
+        sides.setdefault(_side(run), []).append(run)
     if len(sides) < 2:
         raise ConfigError(
             f"{', '.join(run.path.name for run in runs)}: one experiment, but for the seed; a paired test needs another"
@@ -116,6 +118,21 @@ def compare_paired(runs: Sequence[Run], figure: str) -> PairedFigure:
         for other, found in zip(others, scores[1:], strict=True)
     )
     return PairedFigure(figure, scores[0].shape[1], first, tuple(contrasts))
+
+
+def _side(run: Run) -> str:
+    """Return what the runs of one side have in common; weights begun from stand in the config."""
+    method, code = run.method, run.found.code
+    # A teacher that was trained in the run hangs on the seed.
+    teacher = method.teacher if isinstance(method, Taught) and method.adopted else None
+    snapshot, _ = checkpoint.load_latest(run.path / "checkpoints")
+    about = {
+        "config": run.found.config.dump(whole=True) | {"seed": 0},
+        "code": code.sha256 if code else "",
+        "teacher": checkpoint.tensors_sha256(teacher.state_dict()) if teacher else "",
+        "surgery": snapshot.states.get("surgery"),
+    }
+    return json.dumps(about, sort_keys=True)
 
 
 def each_example(run: Run, figure: str) -> Tensor:
