@@ -118,7 +118,6 @@ def test_vectors_of_words_of_ones_own_text(netsmith, own, monkeypatch):
         (b"a b a b\nc\xe9 a\n", NONE, "my.txt, row 2: holds the byte 0xe9, not UTF-8; save it as UTF-8"),
         (b"once upon a time\n", NONE, "my.txt: 0 words come at least 5 times; expected at least 2 (min_count)"),
         (b"a b a b\n", f"{NONE} --set data.text.pattern=[", "the token pattern '[' is not a regular expression"),
-        (b"the b the b\n" * 9, "--set 'data.test=[\"rg65\"]'", "leave 'rg65' out of data.test"),
         (b"a b a b\n" * 9, "--set data.twin=true", "data.twin=true takes made-up data in place of --data"),
     ],
 )

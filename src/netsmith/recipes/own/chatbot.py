@@ -23,7 +23,7 @@ experiment = Experiment.Config(
         model=Hred.Config(
             emotions="auto", embedding_size=128, hidden_size=256, context_size=256, emotion_size=32, dropout=0.2
         ),
-        task=Write.Config(figures=("bleu",)),
+        task=Write.Config(figures=("bleu_lc",)),
         longest=40,
     ),
     data=Dialogues.Config(batch=32),
