@@ -24,6 +24,7 @@ from netsmith.engine.batch import Batch
 from netsmith.engine.random import example_keys
 from netsmith.engine.source import Source
 from netsmith.engine.task import UNLABELED
+from netsmith.layers.reading import END_NUMBER
 from netsmith.layers.tokenize import END, PADDING, UNKNOWN
 
 __all__ = ["StreamFields", "StreamSource", "split_words", "twin_lines", "words_of"]
@@ -137,7 +138,7 @@ class StreamSource(Source):
         seen = stream.windows(indices - 1, length + 1)
         outside = seen[:, 1:] < 0
         targets = seen[:, 1:].masked_fill(outside, UNLABELED).contiguous()
-        inputs = seen[:, :-1].masked_fill(seen[:, :-1] < 0, _END).masked_fill(outside, 0).contiguous()
+        inputs = seen[:, :-1].masked_fill(seen[:, :-1] < 0, END_NUMBER).masked_fill(outside, 0).contiguous()
         return Batch(inputs, targets, keys=example_keys(0 if key is None else key, indices), indices=indices)
 
     def _row(self, split: str) -> int:
@@ -160,9 +161,6 @@ class StreamSource(Source):
         if split not in self._streams:
             raise UnknownNameError(f"split of {self.spec.dataset}", split, self._streams)
         return self._streams[split]
-
-
-_END = 2  # the number of the mark that ends a line
 
 
 def _numbered(tokens: Mapping[str, Iterable[str]], end: str) -> tuple[dict[str, Numbers], tuple[str, ...]]:

@@ -28,6 +28,7 @@ from netsmith.data._word_sets import Question, SetName, is_of_language, language
 from netsmith.engine.batch import Batch
 from netsmith.engine.random import example_keys, keyed_uniform
 from netsmith.engine.source import Source
+from netsmith.layers.reading import END_NUMBER, UNKNOWN_NUMBER
 from netsmith.layers.tokenize import PADDING, UNKNOWN
 
 __all__ = ["WordWindows"]
@@ -36,9 +37,7 @@ _LINE = 10_000  # words of a longer line are cut, as in the authors' code
 _ASKED = 256  # questions of a batch
 _LONGEST = 1000  # words of a text that is handed in
 _FIRST = 2  # before the words stand padding and the unknown one
-_ENDED = 2  # the token that ends a line, in a text
 _WORDS = 4  # of a question
-_UNKNOWN = 1
 
 
 class WordWindows(Source):
@@ -109,14 +108,14 @@ class WordWindows(Source):
             lines, asked = _twin()
             names = ["", "", "", *sorted({word for line in lines for word in line})]
             numbers = {word: number for number, word in enumerate(names)}
-            tokens = [number for line in lines for number in (*map(numbers.__getitem__, line), _ENDED)]
+            tokens = [number for line in lines for number in (*map(numbers.__getitem__, line), END_NUMBER)]
             pieces: Callable[[], Iterable[Tensor]] = lambda: [torch.tensor(tokens)]  # noqa: E731
             dataset, pattern = "word_windows", r"\S+"
         else:
             text = config.text.build()
             if not isinstance(text, StreamSource):
                 raise ConfigError(f"text={config.text!r} is no running text; take one such as wikitext2 or text_file")
-            names = ["", "", "", *text.spec.inputs.vocabulary[_ENDED + 1 :]]
+            names = ["", "", "", *text.spec.inputs.vocabulary[END_NUMBER + 1 :]]
             pieces = functools.partial(text.pieces, "train")
             dataset, pattern = text.spec.dataset, text.spec.inputs.preprocessing[0].pattern
             asked = {}
@@ -193,7 +192,7 @@ class WordWindows(Source):
         wanted = (around > 0).any(1)
         if len(indices) < end - begin:
             wanted &= torch.isin(places, indices)
-        return Batch(around[wanted], words[wanted].long(), keys=keys[wanted], indices=places[wanted])
+        return Batch(around[wanted], words[wanted], keys=keys[wanted], indices=places[wanted])
 
     def _around(self, words: Tensor, lines: Tensor, reach: Tensor) -> Tensor:
         """Return the words in the window of each, ``(B, 2 window)``, 0 where there is none."""
@@ -202,7 +201,7 @@ class WordWindows(Source):
         at = torch.arange(count)[:, None] + offsets  # (B, 2 window)
         inside = (at >= 0) & (at < count) & (offsets.abs() <= reach[:, None])
         at = at.clamp(0, max(count - 1, 0))
-        return words[at].long().where(inside & (lines[at] == lines[:, None]), 0)
+        return words[at].where(inside & (lines[at] == lines[:, None]), 0)
 
     def _line(self, places: Tensor) -> Tensor:
         return torch.searchsorted(self._starts, places, right=True) - 1
@@ -223,7 +222,9 @@ class WordWindows(Source):
                         self.left_out[name] = "its questions are not at hand"
                         continue
                     raise DataError(f"{error}. Without its questions: leave {name!r} out of data.{split}") from None
-                count = int((_numbered(questions, known, lower=self.config.lowercase)[0] != _UNKNOWN).all(1).sum())
+                count = int(
+                    (_numbered(questions, known, lower=self.config.lowercase)[0] != UNKNOWN_NUMBER).all(1).sum()
+                )
                 if self.config.fitting and count < 2:
                     self.left_out[name] = f"{count} questions of known words"
                     continue
@@ -259,7 +260,7 @@ def _counted(pieces: Iterable[Tensor], names: Sequence[str], least: int) -> tupl
     numbered = np.zeros(len(names), dtype=np.int64)
     numbered[often] = np.arange(_FIRST, _FIRST + len(often))
     numbered = numbered[same]
-    numbered[_ENDED] = -1
+    numbered[END_NUMBER] = -1
     return [names[number] for number in often], total[often], numbered
 
 

@@ -9,8 +9,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils import _pytree as pytree
 
-__all__ = ["END_NUMBER", "Factored", "Read", "Reading", "Stepping"]
+__all__ = ["END_NUMBER", "UNKNOWN_NUMBER", "Factored", "Read", "Reading", "Stepping"]
 
+UNKNOWN_NUMBER = 1
+"""The number of every token that a vocabulary lacks."""
 END_NUMBER = 2
 """The number of the mark that ends a line in every stream's vocabulary; a text begins after one."""
 

@@ -13,10 +13,10 @@ from netsmith.core.keys import key
 from netsmith.core.roles import TaskConfig
 from netsmith.core.spec import OutputKind, Outputs
 from netsmith.engine.task import Loss, Metric, Ratio, Task
+from netsmith.layers.reading import UNKNOWN_NUMBER
 
 __all__ = ["Analogies", "Known", "RankCorrelation", "WordRelations", "set_number"]
 
-_UNKNOWN = 1
 _WORDS = 4  # of an analogy; a pair has two
 
 
@@ -71,9 +71,10 @@ class WordRelations(Task):
 
     def decode(self, output: Tensor, outputs: Outputs) -> list[dict[str, Any]]:
         """Return the nearest words with their cosines (falling), a word that was asked for among them."""
-        values, order = output[:, _UNKNOWN + 1 :].topk(min(self.config.near, output.shape[1] - _UNKNOWN - 1))
+        words, names = output[:, UNKNOWN_NUMBER + 1 :], outputs.names[UNKNOWN_NUMBER + 1 :]
+        values, order = words.topk(min(self.config.near, words.shape[1]))
         return [
-            {"near": {outputs.names[place + _UNKNOWN + 1]: value for place, value in zip(places, row, strict=True)}}
+            {"near": {names[place]: value for place, value in zip(places, row, strict=True)}}
             for places, row in zip(order.tolist(), values.tolist(), strict=True)
         ]
 
@@ -156,7 +157,7 @@ def _chosen(output: Tensor, target: Any, names: tuple[str, ...] | list[str]) -> 
             f"{tuple(questions.shape)} and {tuple(target[1].shape)}"
         )
     numbers = torch.tensor([set_number(name) for name in names], device=questions.device)
-    return torch.isin(questions[:, 0], numbers) & (questions[:, 1:] != _UNKNOWN).all(1)
+    return torch.isin(questions[:, 0], numbers) & (questions[:, 1:] != UNKNOWN_NUMBER).all(1)
 
 
 def _completed(output: Tensor, target: Any, kinds: tuple[str, ...] | list[str]) -> tuple[Tensor, Tensor]:
@@ -164,5 +165,5 @@ def _completed(output: Tensor, target: Any, kinds: tuple[str, ...] | list[str]) 
     rows = _chosen(output, target, kinds)
     questions = target[0][rows, 1:]  # (M, 4)
     barred = output[rows].scatter(1, questions[:, :3], -torch.inf)  # (M, V)
-    barred[:, : _UNKNOWN + 1] = -torch.inf
+    barred[:, : UNKNOWN_NUMBER + 1] = -torch.inf
     return (barred.argmax(1) == questions[:, 3]).sum(), rows.sum()

@@ -16,10 +16,9 @@ from netsmith.core.spec import InputKind
 from netsmith.engine.task import UNLABELED
 from netsmith.layers.chain import chain_potentials
 from netsmith.layers.fitted import Fitted
+from netsmith.layers.reading import UNKNOWN_NUMBER
 
 __all__ = ["HMMTagger"]
-
-_UNKNOWN = 1
 
 
 class HMMTagger(Fitted):
@@ -159,7 +158,7 @@ class HMMTagger(Fitted):
     def _tokens(self) -> Tensor:
         """Return the probability of each token by the tag, ``(V, K)``; that of padding is never asked for."""
         once = self.token_count * (self.token_count.sum(0) == 1)
-        unknown = F.one_hot(torch.tensor(_UNKNOWN), self.token_count.shape[1]).to(once)
+        unknown = F.one_hot(torch.tensor(UNKNOWN_NUMBER), self.token_count.shape[1]).to(once)
         counts = self.token_count + once.sum(1, keepdim=True) * unknown + self.config.token_alpha
         return F.pad(_shares(counts[:, 1:]), (1, 0), value=1.0).T
 

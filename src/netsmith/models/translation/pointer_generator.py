@@ -12,12 +12,11 @@ from netsmith.core.config import AUTO, Auto
 from netsmith.core.roles import ModelConfig
 from netsmith.core.spec import InputKind, Spec
 from netsmith.layers.attention_scores import AdditiveScores
+from netsmith.layers.reading import UNKNOWN_NUMBER
 from netsmith.layers.recurrent.stack import Recurrent
 from netsmith.layers.writing import Writer
 
 __all__ = ["Copying", "PointerGenerator", "mixed"]
-
-_UNKNOWN = 1
 
 
 class Copying(NamedTuple):
@@ -186,7 +185,7 @@ class PointerGenerator(Writer):
 
     def _vectors(self, tokens: Tensor) -> Tensor:
         """Return the vectors of tokens; a word outside of the vocabulary reads as unknown."""
-        known = torch.where(tokens < self.embedding.num_embeddings, tokens, _UNKNOWN)
+        known = torch.where(tokens < self.embedding.num_embeddings, tokens, UNKNOWN_NUMBER)
         return self.dropout(self.embedding(known))
 
     def _forced(self, source: Tensor, written: Tensor) -> _Read:
