@@ -14,10 +14,11 @@ import torch
 
 from netsmith.core.errors import DataError, UnsupportedError
 from netsmith.data import _streams
-from netsmith.data._frequency import by_frequency, most_frequent
+from netsmith.data._frequency import most_frequent
 from netsmith.data._numbers import Numbers
 from netsmith.data.text_file import TextFile
 from netsmith.engine.feed import evaluation_batches
+from netsmith.layers.frequency import by_frequency
 
 
 @pytest.mark.parametrize("held", [1, 50, 10_000])

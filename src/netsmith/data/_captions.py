@@ -13,10 +13,10 @@ from torch import Tensor
 from netsmith.core.errors import DataError
 from netsmith.core.spec import Inputs, Step
 from netsmith.data._arrays import ImageFields, ImageSource, Part
-from netsmith.data._frequency import by_frequency
 from netsmith.engine.batch import Batch
 from netsmith.engine.random import keyed_uniform
 from netsmith.engine.task import UNLABELED
+from netsmith.layers.frequency import by_frequency
 from netsmith.layers.reading import END_NUMBER
 from netsmith.layers.tokenize import END, PADDING, UNKNOWN, encode, tokenize
 

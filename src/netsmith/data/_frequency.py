@@ -1,4 +1,4 @@
-"""Counting tokens: by how often they come, then by their signs; and more of them than memory holds."""
+"""Counting more tokens than memory holds."""
 
 from __future__ import annotations
 
@@ -12,24 +12,17 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import IO
 
 from netsmith.data._spill import room_to_wait
+from netsmith.layers.frequency import frequency_rank
 
-__all__ = ["by_frequency", "most_frequent"]
+__all__ = ["most_frequent"]
 
 _HELD = 500_000  # different tokens: about 60 MB
 
 
-def by_frequency(counts: Mapping[str, int]) -> list[tuple[str, int]]:
-    """Return tokens and counts, the most frequent first; those of one count by their signs.
-
-    Example:
-        >>> by_frequency({"b": 1, "a": 1, "c": 2})
-        [('c', 2), ('a', 1), ('b', 1)]
-    """
-    return sorted(counts.items(), key=_rank)
-
-
 def most_frequent(tokens: Iterable[str], most: int, *, but: Collection[str] = (), held: int = _HELD) -> list[str]:
-    """Return the most frequent tokens as :func:`by_frequency` orders them, in memory that the text's length is not in.
+    """Return the most frequent tokens in memory that the text's length is not in.
+
+    Their order is that of :func:`~netsmith.layers.frequency.by_frequency`.
 
     Whenever more than ``held`` different tokens are counted, the counts go to a temporary file in the order of the
     tokens; in the end the files are merged. Nothing is estimated.
@@ -58,12 +51,8 @@ def most_frequent(tokens: Iterable[str], most: int, *, but: Collection[str] = ()
                 counts.clear()
         merged = heapq.merge(*runs, sorted(counts.items()))
         total = ((token, sum(n for _, n in same)) for token, same in itertools.groupby(merged, operator.itemgetter(0)))
-        best = heapq.nsmallest(most, (pair for pair in total if pair[0] not in but), key=_rank)
+        best = heapq.nsmallest(most, (pair for pair in total if pair[0] not in but), key=frequency_rank)
     return [token for token, _ in best]
-
-
-def _rank(pair: tuple[str, int]) -> tuple[int, str]:
-    return -pair[1], pair[0]
 
 
 def _batched(tokens: Iterable[str], size: int = 2**16) -> Iterator[list[str]]:

@@ -15,12 +15,12 @@ from torch import Tensor
 from netsmith.core.keys import key as named_key
 from netsmith.core.spec import Inputs, Outputs, Spec, Step
 from netsmith.data._arrays import BatchFields, FixedSource, Part, digest
-from netsmith.data._frequency import by_frequency
 from netsmith.data._judged import Collection
 from netsmith.engine.batch import Batch
 from netsmith.engine.random import example_keys, keyed_uniform
 from netsmith.engine.task import UNLABELED
 from netsmith.layers.candidates import TextNumbers, pack
+from netsmith.layers.frequency import by_frequency
 from netsmith.layers.letter_ngrams import letter_ngrams
 from netsmith.layers.tokenize import PADDING, UNKNOWN, tokenize, unknown_slots
 

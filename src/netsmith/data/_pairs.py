@@ -18,11 +18,11 @@ from netsmith.core.errors import DataError, UnknownNameError
 from netsmith.core.keys import key as named_key
 from netsmith.core.spec import Inputs, Outputs, Spec, Split, Step
 from netsmith.data._arrays import BatchFields, digest
-from netsmith.data._frequency import by_frequency
 from netsmith.engine.batch import Batch
 from netsmith.engine.random import example_keys
 from netsmith.engine.source import Source
 from netsmith.engine.task import UNLABELED
+from netsmith.layers.frequency import by_frequency
 from netsmith.layers.reading import END_NUMBER
 from netsmith.layers.subwords import BLANK, PIECES, learn_merges, marked, subwords, whole
 from netsmith.layers.tokenize import END, PADDING, UNKNOWN, cutter, numbered

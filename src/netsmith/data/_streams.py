@@ -17,13 +17,13 @@ from netsmith.core.keys import key as named_key
 from netsmith.core.roles import Batches, SourceConfig
 from netsmith.core.spec import Inputs, Outputs, Spec, Split, Step
 from netsmith.data._download import OfficialFile, official_contents
-from netsmith.data._frequency import by_frequency
 from netsmith.data._numbers import Numbers, smallest
 from netsmith.data._places import Places
 from netsmith.engine.batch import Batch
 from netsmith.engine.random import example_keys
 from netsmith.engine.source import Source
 from netsmith.engine.task import UNLABELED
+from netsmith.layers.frequency import by_frequency
 from netsmith.layers.reading import END_NUMBER
 from netsmith.layers.tokenize import END, PADDING, UNKNOWN
 

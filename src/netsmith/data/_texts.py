@@ -13,7 +13,7 @@ from torch import Tensor
 from netsmith.core.config import later
 from netsmith.core.spec import Inputs, Outputs, Spec, Step
 from netsmith.data._arrays import BatchFields, FixedFields, FixedSource, array_part
-from netsmith.data._frequency import by_frequency
+from netsmith.layers.frequency import by_frequency
 from netsmith.layers.tokenize import PADDING, UNKNOWN, encode, tokenize
 
 __all__ = ["TextFields", "TextSource", "TokenFields", "tokenizer"]

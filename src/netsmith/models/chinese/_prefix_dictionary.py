@@ -11,6 +11,7 @@ from typing import TypeAlias
 
 from netsmith.core.errors import DataError, shorten
 from netsmith.core.files import write_atomic
+from netsmith.layers.frequency import by_frequency
 from netsmith.models.chinese._blocks import BLOCK, CODES
 from netsmith.models.chinese._later_characters import LaterCharacters
 from netsmith.models.chinese._tag_hmm import TaggedWord
@@ -112,8 +113,7 @@ class PrefixDictionary:
 
     def write(self, path: str | Path) -> None:
         """Write the words in jieba's form, the most frequent first; jieba reads the file, too."""
-        rows = sorted(self.counts.items(), key=lambda item: (-item[1], item[0]))
-        lines = (f"{word} {count} {self.tags.get(word, 'x')}\n" for word, count in rows if count)
+        lines = (f"{word} {count} {self.tags.get(word, 'x')}\n" for word, count in by_frequency(self.counts) if count)
         write_atomic(Path(path), "".join(lines).encode())
 
     def prefixes(self) -> set[str]:
