@@ -7,9 +7,9 @@ stands at its place in some word that begins alike (:mod:`._later_characters`).
 from __future__ import annotations
 
 import re
-from operator import contains, itemgetter
+from operator import contains
 
-from netsmith.models.chinese._blocks import BLANK, LATIN, LETTERS, code_points
+from netsmith.models.chinese._blocks import BLANK, LATIN, LETTERS
 from netsmith.models.chinese._prefix_dictionary import Node, PrefixDictionary
 
 __all__ = ["every_word"]
@@ -26,9 +26,7 @@ def every_word(text: str, words: PrefixDictionary) -> list[str]:
     """
     later, listed = words.later, words.counts.get
     pairs, thirds, further = later.pairs, later.thirds, later.further
-    codes, whole = code_points(text)
-    of_each = itemgetter(*codes, 0, 0)  # a sign no word goes on with stands behind the text
-    chars = of_each(words.chars) if whole else (*text, "\0", "\0")
+    codes, of_each, chars = words.at_each(text)
     goes = list(map(contains, of_each(later.seconds), chars[1:]))
     found: list[str] = []
     add = found.append
@@ -97,7 +95,7 @@ def _latin(text: str, first: int, last: int, covered: int, words: PrefixDictiona
 def _ends(text: str, start: int, words: PrefixDictionary) -> list[int]:
     """Return where the words of two and more characters end that begin at a place."""
     ends: list[int] = []
-    tree: dict[str, Node] | None = words.roots[text[start]]
+    tree: dict[str, Node] | None = words.tree_of(text[start])
     for end in range(start + 2, len(text) + 1):
         node = tree.get(text[end - 1]) if tree else None
         if node is None:

@@ -5,7 +5,7 @@ A string of a hundred characters is searched in less time than the tree's next n
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -21,10 +21,10 @@ class LaterCharacters:
     """The characters of words by place, for each first character; lists are indexed by its code point.
 
     Args:
-        roots: The dictionary's tree: first character -> what follows.
+        trees: The dictionary's: code point of the first character -> what follows.
     """
 
-    def __init__(self, roots: Mapping[str, dict[str, Node]]) -> None:
+    def __init__(self, trees: Sequence[dict[str, Node]]) -> None:
         self.seconds = [""] * CODES
         """The second characters of all words."""
         self.pairs = [""] * CODES
@@ -33,12 +33,12 @@ class LaterCharacters:
         """The third characters of words of three and more."""
         self.further: list[tuple[str, ...]] = [()] * CODES
         """The fourth characters, the fifth, and so on."""
-        for first, tree in roots.items():
-            self.renew(first, tree)
+        for code, tree in enumerate(trees):
+            if tree:
+                self.renew(code, tree)
 
-    def renew(self, first: str, tree: dict[str, Node]) -> None:
-        """Take over what has changed below a first character."""
-        code = ord(first)
+    def renew(self, code: int, tree: dict[str, Node]) -> None:
+        """Take over what has changed below the first character of a code point."""
         self.seconds[code] = "".join(tree)
         self.pairs[code] = "".join([second for second, (weight, _) in tree.items() if weight is not None])
         places: list[str] = []

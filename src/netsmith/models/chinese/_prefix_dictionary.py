@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from math import log
 from operator import itemgetter
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from netsmith.core.errors import DataError, shorten
 from netsmith.core.files import write_atomic
 from netsmith.layers.frequency import by_frequency
-from netsmith.models.chinese._blocks import BLOCK, CODES
+from netsmith.models.chinese._blocks import BLOCK, CODES, code_points
 from netsmith.models.chinese._later_characters import LaterCharacters
 from netsmith.models.chinese._tag_hmm import TaggedWord
 
@@ -55,10 +55,8 @@ class PrefixDictionary:
             raise DataError("a dictionary needs a word with a count above zero, and no negative count")
         self.version = 0
         """Counts the changes, for what is derived from the words."""
-        self.roots = _Roots()
-        """The first character of words of two and more -> the tree of what follows."""
         self.trees = [_NOTHING] * CODES
-        """The same, by the first character's code point."""
+        """The code point of the first character of words of two and more -> the tree of what follows."""
         self.chars = list(map(chr, range(CODES)))
         """Each character itself: one object for all places of a text, so that it stays at hand and has its hash."""
         self.single_weights = _SingleWeights(self)
@@ -77,7 +75,7 @@ class PrefixDictionary:
     def later(self) -> LaterCharacters:
         """The characters at each later place of words; gathered when they are first asked for."""
         if self._later is None:
-            self._later = LaterCharacters(self.roots)
+            self._later = LaterCharacters(self.trees)
         return self._later
 
     @classmethod
@@ -124,13 +122,27 @@ class PrefixDictionary:
         """Whether a word begins with ``text`` or is ``text``."""
         if text in self.counts:
             return True
-        tree = self.roots.get(text[:1])
+        tree = self.tree_of(text[0]) if text else None
         for char in text[1:]:
             node = tree.get(char) if tree else None
             if node is None:
                 return any(word.startswith(text) for word in self._strange)
             tree = node[1]
         return bool(tree) or any(word.startswith(text) for word in self._strange)
+
+    def tree_of(self, first: str) -> dict[str, Node]:
+        """Return the tree of what follows a first character; empty where nothing does."""
+        code = ord(first)
+        return self.trees[code] if code < CODES else _NOTHING
+
+    def at_each(self, text: str) -> tuple[Sequence[int], Callable[[Sequence[Any]], tuple[Any, ...]], Sequence[str]]:
+        """Return the code points of a text, what takes each place's entry of a list by code point, and its characters.
+
+        Two signs with which no word goes on stand behind the text.
+        """
+        codes, whole = code_points(text)
+        of_each = itemgetter(*codes, 0, 0)
+        return codes, of_each, of_each(self.chars) if whole else (*text, "\0", "\0")
 
     def add(self, word: str, count: int, *, tag: str = "") -> None:
         """Add a word or change its count; 0 makes it no word. The total grows by ``count``, as in jieba.
@@ -147,8 +159,8 @@ class PrefixDictionary:
             self.tags[word] = tag
         self.tagged.pop(word, None)
         self._insert(word, (log(count) if count else None, None))
-        if self._later is not None and word[0] in self.roots:
-            self._later.renew(word[0], self.roots[word[0]])
+        if self._later is not None and (tree := self.tree_of(word[0])):
+            self._later.renew(ord(word[0]), tree)
         self.single_weights.clear()
         self.version += 1
 
@@ -174,9 +186,9 @@ class PrefixDictionary:
         if len(word) == 1:
             return
         first, *middle, last = map(self._same.setdefault, word, word)
-        tree = self.roots.get(first)
-        if tree is None:
-            tree = self.roots[first] = self.trees[ord(first)] = {}
+        tree = self.trees[ord(first)]
+        if tree is _NOTHING:
+            tree = self.trees[ord(first)] = {}
         for char in middle:
             node = tree.get(char)
             if node is None or node[1] is None:
@@ -187,11 +199,6 @@ class PrefixDictionary:
                 tree = node[1]
         node = tree.get(last)
         tree[last] = leaf if node is None or node[1] is None else (leaf[0], node[1])
-
-
-class _Roots(dict[str, "dict[str, Node]"]):
-    def __missing__(self, char: str) -> dict[str, Node]:
-        return _NOTHING
 
 
 class _SingleWeights(dict[str, float]):

@@ -9,9 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import inf, log
-from operator import itemgetter
 
-from netsmith.models.chinese._blocks import code_points
 from netsmith.models.chinese._prefix_dictionary import Node, PrefixDictionary
 
 __all__ = ["first_nodes", "route_ends", "words_inside"]
@@ -19,9 +17,7 @@ __all__ = ["first_nodes", "route_ends", "words_inside"]
 
 def first_nodes(text: str, words: PrefixDictionary) -> tuple[Sequence[str], list[Node | None]]:
     """Return the characters, with two signs behind them, and for each the tree's node of it and the next, or None."""
-    codes, whole = code_points(text)
-    of_each = itemgetter(*codes, 0, 0)  # a sign no word goes on with stands behind the text
-    chars = of_each(words.chars) if whole else (*text, "\0", "\0")
+    _, of_each, chars = words.at_each(text)
     return chars, list(map(dict.get, of_each(words.trees), chars[1:]))
 
 

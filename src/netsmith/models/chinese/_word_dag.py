@@ -29,7 +29,7 @@ def word_dag(sentence: str, words: PrefixDictionary) -> dict[int, list[int]]:
     found: dict[int, list[int]] = {}
     for start, char in enumerate(sentence):
         ends = [start] if words.counts.get(char) else []
-        tree = words.roots.get(char)
+        tree = words.tree_of(char)
         end = start + 1
         while tree and end < len(sentence) and (node := tree.get(sentence[end])):
             if node[0] is not None:
