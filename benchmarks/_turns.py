@@ -7,16 +7,15 @@ import json
 import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import torch
+from _evidence import write
 
 from netsmith.engine.engine import Engine
 from netsmith.engine.experiment import Experiment
 from netsmith.engine.hook import Hook
-from netsmith.engine.run_folder import environment
 
 LIMIT = 0.97
 
@@ -87,13 +86,12 @@ def take_turns(
     }
 
 
-def main(about: str, compare: Callable[..., dict[str, Any]], *, command: str, rounds: int, steps: int) -> None:
+def main(about: str, compare: Callable[..., dict[str, Any]], *, rounds: int, steps: int) -> None:
     """Compare as the command line asks, print and write the figures, and end with an error below the limit.
 
     Args:
         about: What the help says.
         compare: Given ``rounds`` and ``steps``, returns what :func:`take_turns` does.
-        command: The command that was run.
         rounds: How many, unless told.
         steps: Of each round, unless told.
     """
@@ -105,12 +103,7 @@ def main(about: str, compare: Callable[..., dict[str, Any]], *, command: str, ro
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
     found = {"training": compare(rounds=given.rounds, steps=given.steps), "threads": given.threads}
-    facts = environment()
-    found |= {"date": datetime.now(UTC).date().isoformat(), "versions": facts["versions"]}
-    found |= {"processor": facts["processor"], "command": command}
-    text = json.dumps(found, indent=2)
-    print(text)
-    if given.out:
-        given.out.write_text(text + "\n", encoding="utf-8")
+    print(json.dumps(found, indent=1))
+    write(given.out, found)
     if found["training"]["median_ratio"] < LIMIT:
         raise SystemExit(f"below {LIMIT}")

@@ -33,6 +33,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from _evidence import head
 from torch import nn
 from torch.nn import functional as F
 
@@ -46,7 +47,6 @@ from netsmith.compress.recalibrate import recalibrate
 from netsmith.compress.surgery import SurgeryLog, apply_surgery, plan_surgery
 from netsmith.compress.trace import trace
 from netsmith.compress.widths import Width, lowest_units, narrowing
-from netsmith.engine.run_folder import environment
 from netsmith.measure.macs import count_macs
 from netsmith.measure.paired import paired_bootstrap
 from netsmith.verify.evidence import reproduce
@@ -266,8 +266,7 @@ def main() -> None:
     print(json.dumps(figures, indent=1))
     if asked.out is not None:
         known = json.loads(asked.out.read_text()) if asked.out.is_file() else {}
-        where = {name: environment()[name] for name in ("processor", "threads", "versions")}
-        asked.out.write_text(json.dumps(known | figures | {"environment": where}, indent=1) + "\n")
+        asked.out.write_text(json.dumps(known | {asked.figure: head() | found}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

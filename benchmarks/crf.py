@@ -16,14 +16,13 @@ import json
 import statistics
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import torch
+from _evidence import write
 from torchcrf import CRF
 
-from netsmith.engine.run_folder import environment
 from netsmith.layers.chain import best_paths, surprisal
 from netsmith.layers.linear_chain import pack
 
@@ -115,17 +114,12 @@ def main() -> None:
     main_size = found["resume_ner"]
     good = min(main_size[what]["median"] for what in ("loss_and_gradients", "decoding")) >= WANTED
     evidence = {
-        "format": 1,
-        "command": f"python benchmarks/crf.py --rounds {given.rounds} --threads {given.threads}",
-        "measured_at": datetime.now(UTC).strftime("%Y-%m-%d"),
-        "environment": {name: environment()[name] for name in ("processor", "threads", "versions")},
         "wanted": WANTED,
         "sizes": found,
         "result": "met" if good else "short",
     }
     print(json.dumps(evidence, indent=1))
-    if given.out:
-        given.out.write_text(json.dumps(evidence, indent=1) + "\n")
+    write(given.out, evidence)
 
 
 if __name__ == "__main__":

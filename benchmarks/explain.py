@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import json
 import statistics
 import time
 import warnings
@@ -20,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from _evidence import write
 from torch import Tensor, nn
 
 from netsmith.explain.embeddings import embedding_integrated_gradients
@@ -226,7 +226,7 @@ def main() -> None:
             "threads": torch.get_num_threads(),
             "methods": figures,
         }
-        asked.out.write_text(json.dumps(told, indent=1) + "\n")
+        write(asked.out, told)
 
 
 if __name__ == "__main__":

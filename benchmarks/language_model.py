@@ -86,4 +86,4 @@ def _rows(source: StreamSource) -> list[Tensor]:
 
 
 if __name__ == "__main__":
-    main(__doc__, compare, command="python benchmarks/language_model.py", rounds=9, steps=20)
+    main(__doc__, compare, rounds=9, steps=20)

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from _evidence import write
 
 import netsmith
 from netsmith.api.generate import generate
@@ -119,8 +120,7 @@ def main() -> None:
         **cost(run.network, source),
     }
     print(json.dumps(found["test poems"]))
-    if asked.out:
-        asked.out.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n")
+    write(asked.out, found)
 
 
 if __name__ == "__main__":

@@ -25,6 +25,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from _evidence import write
+
 from netsmith.models.chinese import (
     PlaceHmm,
     PrefixDictionary,
@@ -206,7 +208,7 @@ def main() -> None:
             "load_cpu_s": loads,
             "modes": figures,
         }
-        asked.out.write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        write(asked.out, told)
 
 
 if __name__ == "__main__":

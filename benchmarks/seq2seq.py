@@ -129,4 +129,4 @@ def compare(*, rounds: int, steps: int) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    main(__doc__, compare, command="python benchmarks/seq2seq.py", rounds=7, steps=6)
+    main(__doc__, compare, rounds=7, steps=6)

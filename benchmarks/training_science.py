@@ -16,18 +16,17 @@ import json
 import statistics
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import torch
+from _evidence import write
 from torch.nn import functional as F
 
 from netsmith.core.roles import OptimizerConfig, SourceConfig
 from netsmith.data.fashion_mnist import FashionMnist
 from netsmith.engine.engine import Engine
 from netsmith.engine.experiment import Experiment
-from netsmith.engine.run_folder import environment
 from netsmith.engine.source import Source
 from netsmith.explain.landscape import loss_surface, random_directions
 from netsmith.methods.supervised import Supervised
@@ -144,19 +143,14 @@ def main() -> None:
     source: Source = data.build()
     cost = costs(data, source, rounds=asked.rounds, count=asked.count)
     plane = landscape(data, source, steps=asked.steps, images=asked.images, grid=asked.grid, batch=256)
-    given = {name: value for name, value in vars(asked).items() if name not in ("out", "twin")}
     value = {
-        "command": "python benchmarks/training_science.py " + " ".join(f"--{k} {v}" for k, v in given.items()),
         "ratio": "time of a step over that of SGD with momentum",
-        "date": datetime.now(UTC).date().isoformat(),
-        "environment": {name: environment()[name] for name in ("processor", "threads", "versions")},
         "threads": asked.threads,
         "data": source.spec.dataset + (" (twin)" if asked.twin else ""),
         "costs": cost,
         "landscape": plane,
     }
-    if asked.out:
-        asked.out.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
+    write(asked.out, value)
     print(json.dumps(value, indent=2))
     met = plane["seconds"] <= SECONDS and asked.grid >= 51 and asked.images >= 2048
     print(f"landscape: {plane['seconds']:.1f} s, limit {SECONDS:g} for 51 x 51: {'met' if met else 'not shown'}")

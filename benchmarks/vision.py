@@ -19,17 +19,16 @@ import statistics
 import time
 import warnings
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import torch
+from _evidence import write
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from netsmith.api.weights import adopt_weights
 from netsmith.core.roles import ModelConfig
-from netsmith.engine.run_folder import environment
 from netsmith.models.vision.mobilenet_v2 import MobileNetV2
 from netsmith.models.vision.resnet import ResNet
 from netsmith.models.vision.vgg import VGG
@@ -186,17 +185,13 @@ def main() -> None:
     }
     worst = min(one[kind]["median"] for one in found.values() for kind in ("forward", "training"))
     value = {
-        "command": f"python benchmarks/vision.py --rounds {asked.rounds} --batch {asked.batch} --size {asked.size}",
         "ratio": "theirs over ours; channels-last and bf16: plain fp32 over that",
-        "date": datetime.now(UTC).date().isoformat(),
-        "environment": {name: environment()[name] for name in ("processor", "threads", "versions")},
         "threads": asked.threads,
         "limit": LIMIT,
         "worst": worst,
         "networks": found,
     }
-    if asked.out:
-        asked.out.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
+    write(asked.out, value)
     print(json.dumps(value["networks"], indent=2))
     print(f"worst median {worst:.3f}, limit {LIMIT}: {'met' if worst >= LIMIT else 'MISSED'}")
 

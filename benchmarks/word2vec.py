@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from _evidence import write
 
 from netsmith.data.wikitext2 import Wikitext2
 from netsmith.data.word_windows import WordWindows
@@ -162,10 +163,7 @@ def main() -> None:
             found[name]["scores"] = compare_scores(source, FORMS[name], asked.epochs, seed=0)
             for who, scores in found[name]["scores"].items():
                 print(f"  {who:9}", json.dumps(scores), flush=True)
-    if asked.out:
-        asked.out.write_text(
-            json.dumps({"epochs": asked.epochs, "words": asked.words, "forms": found}, indent=1) + "\n"
-        )
+    write(asked.out, {"epochs": asked.epochs, "words": asked.words, "forms": found})
 
 
 if __name__ == "__main__":

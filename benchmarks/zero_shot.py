@@ -6,12 +6,11 @@ Run: python benchmarks/zero_shot.py RUN [--split test] [--most 0] [--out FILE] (
 from __future__ import annotations
 
 import argparse
-import json
-from datetime import UTC, datetime
 from pathlib import Path
 
+from _evidence import write
+
 from netsmith.api.run import load
-from netsmith.engine.run_folder import environment
 from netsmith.workflows.zero_shot import Direction, judge_directions
 
 __all__ = ["main", "shown"]
@@ -27,15 +26,7 @@ def main() -> None:
     given = parser.parse_args()
     found = judge_directions(load(given.run), split=given.split, most=given.most)
     print(shown(found))
-    if given.out:
-        options = f"--split {given.split} --most {given.most}"
-        told = {
-            "command": f"python benchmarks/zero_shot.py {Path(given.run).name} {options}",
-            "measured_at": datetime.now(UTC).strftime("%Y-%m-%d"),
-            "environment": {name: environment()[name] for name in ("processor", "threads", "versions")},
-            "directions": [one._asdict() for one in found],
-        }
-        given.out.write_text(json.dumps(told, indent=1) + "\n")
+    write(given.out, {"directions": [one._asdict() for one in found]})
 
 
 def shown(found: list[Direction]) -> str:

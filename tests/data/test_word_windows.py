@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from netsmith.core.errors import ConfigError, DataError, UnknownNameError
-from netsmith.data import word_windows
+from netsmith.data import _download, word_windows
 from netsmith.data._sniff import describe
 from netsmith.data._word_sets import Question, analogies_of, pairs_of, word_set
 from netsmith.data.digits import Digits
@@ -145,6 +145,36 @@ def test_questions_that_are_not_at_hand_can_be_left_out(monkeypatch, tmp_path):
     own = WordWindows.Config(text=text, dev=("men",), test=("rg65", "ws353"), fitting=True).build()
     missing = "its questions are not at hand"  # all of them are told at once
     assert (own.splits(), own.left_out) == (["train"], {"men": missing, "rg65": missing, "ws353": missing})
+
+
+def test_who_waited_for_one_download_waits_for_no_other(monkeypatch, tmp_path):
+    asked = []
+
+    def unreachable(address, *_, **__):
+        asked.append(address)
+        raise ConnectionError("no route")
+
+    monkeypatch.setattr(_download, "_transfer", unreachable)
+    monkeypatch.setattr(_download.time, "sleep", lambda _: None)
+    monkeypatch.delenv("NETSMITH_OFFLINE", raising=False)
+    monkeypatch.setenv("NETSMITH_DATA", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    (tmp_path / "my.txt").write_text("the lion and the tiger of the forest\n" * 10)
+    text = TextFile.Config(path=str(tmp_path / "my.txt"), batch=1, dev=0.0, test=0.0)
+    own = WordWindows.Config(text=text, dev=("men",), test=("rg65", "ws353"), fitting=True).build()
+    assert set(own.left_out) == {"men", "rg65", "ws353"}
+    assert 0 < len(asked) <= 4
+    assert all("MEN" in address for address in asked)
+
+
+def test_damaged_questions_are_refused_and_not_left_out(monkeypatch, tmp_path):
+    monkeypatch.setenv("NETSMITH_DATA", str(tmp_path))
+    (tmp_path / "word-similarity").mkdir()
+    (tmp_path / "word-similarity" / "EN-RG-65.txt").write_text("cat\tdog\t1\n")
+    (tmp_path / "my.txt").write_text("the lion and the tiger of the forest\n" * 10)
+    text = TextFile.Config(path=str(tmp_path / "my.txt"), batch=1, dev=0.0, test=0.0)
+    with pytest.raises(DataError, match=r"EN-RG-65\.txt: has 10 bytes; expected"):
+        WordWindows.Config(text=text, dev=(), test=("rg65",), fitting=True).build()
 
 
 @pytest.mark.parametrize("size", [1, 3, 7, 200])

@@ -7,6 +7,7 @@
     │   ├── ConfigError                a wrong key or value, an unresolved AUTO, a contradiction with the data
     │   ├── UnknownNameError           a name that is not in the catalogue ("did you mean ...?")
     │   ├── DataError                  a malformed file; names the file and, where there is one, the row
+    │   │   └── NotAtHandError     an official file that is not there and could not be downloaded
     │   ├── RunError                   a run folder that is missing, incomplete or owned by another process
     │   ├── CheckpointError            a checkpoint that is damaged or does not fit
     │   └── UnsupportedError           a setting or verb that does not apply here, refused by name
@@ -31,6 +32,7 @@ __all__ = [
     "InterruptedRun",
     "MissingExtraError",
     "NetsmithError",
+    "NotAtHandError",
     "ProofError",
     "RunError",
     "UnknownNameError",
@@ -86,6 +88,10 @@ class DataError(UserError):
             place += f", row {row}" if place else f"row {row}"
         text = f"{place}: {problem}" if place else problem
         super().__init__(shorten(" ".join(text.split()), 240))
+
+
+class NotAtHandError(DataError):
+    """An official file is in no folder, and could not be, or must not be, downloaded."""
 
 
 class RunError(UserError):

@@ -21,7 +21,7 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import BinaryIO
 
-from netsmith.core.errors import DataError
+from netsmith.core.errors import DataError, NotAtHandError
 from netsmith.core.files import sha256_of, sync_folder
 from netsmith.data._files import Tree, open_tree, read_capped
 
@@ -58,7 +58,7 @@ def cache_folder() -> Path:
 
 @contextlib.contextmanager
 def offline() -> Iterator[None]:
-    """Forbid downloads within a block: what neither folder holds is a :class:`DataError`."""
+    """Forbid downloads within a block: what neither folder holds is a :class:`NotAtHandError`."""
     token = _OFFLINE.set(True)
     try:
         yield
@@ -75,7 +75,8 @@ def official_files(dataset: str, files: Sequence[OfficialFile], *, mirrors: Sequ
         mirrors: Addresses of folders that hold the files, tried in order.
 
     Raises:
-        DataError: A file with a wrong checksum, or one that could not be downloaded.
+        DataError: A file with a wrong checksum.
+        NotAtHandError: One that is not there and could not be downloaded.
     """
     given = os.environ.get("NETSMITH_DATA")
     found: dict[str, Path] = {}
@@ -220,7 +221,8 @@ def download(
         pause: Seconds between two attempts.
 
     Raises:
-        DataError: All attempts failed; says why the last one did.
+        NotAtHandError: All attempts failed; says why the last one did.
+        DataError: The folder cannot be written to.
     """
     path = folder / file.name
     try:
@@ -241,7 +243,7 @@ def _fetch(
     addresses: Sequence[str], path: Path, file: OfficialFile, *, attempts: int, timeout: float, pause: float
 ) -> Path:
     if _OFFLINE.get() or os.environ.get("NETSMITH_OFFLINE", "") not in ("", "0"):
-        raise DataError(
+        raise NotAtHandError(
             f"is not at hand, and NETSMITH_OFFLINE forbids downloads; put it into $NETSMITH_DATA/{path.parent.name}",
             path,
         )
@@ -264,7 +266,7 @@ def _fetch(
         os.replace(part, path)
         sync_folder(path.parent)
         return path
-    raise DataError(
+    raise NotAtHandError(
         f"could not be downloaded ({reason}); try again, or put the file into $NETSMITH_DATA/{path.parent.name}", path
     )
 

@@ -83,7 +83,8 @@ def word_set(name: SetName) -> list[Question]:
     Rubenstein & Goodenough (1965), ``mc30`` those of Miller & Charles (1991).
 
     Raises:
-        DataError: The official file is neither at hand nor to be downloaded, or is damaged.
+        NotAtHandError: The official file is neither at hand nor to be downloaded.
+        DataError: It is damaged.
     """
     if name in _PAIRS:
         file = _PAIRS[name]
