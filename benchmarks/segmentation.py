@@ -1,10 +1,12 @@
 """Chinese segmentation against jieba: the same dictionary, the same table, the same text, in turns in one process.
 
 First every mode's output is compared on the whole text, more than a megabyte of news, reviews, poems and test sets of
-$NETSMITH_DATA with odd strings between, and once more with words of the user's own. Then each round runs one right
-after the other, in an order that alternates; the median of the paired ratios of time (jieba's / ours) is printed:
-2 means twice jieba's throughput. Both are warm: dictionaries, tables and compiled loops are loaded before, and what
-loading takes is told apart. CPU time is counted, as other programs may run on the machine.
+$NETSMITH_DATA with odd strings between, and once more with words of the user's own. Then each mode is timed in a
+process of its own, which has loaded what that mode needs of both and nothing else: tables of other modes push the
+dictionaries out of the processor's caches. Each round runs one right after the other, in an order that alternates; the
+median of the paired ratios of time (jieba's / ours) is printed: 2 means twice jieba's throughput. Both are warm:
+dictionaries, tables and compiled loops are loaded and the text was cut once before, and what loading takes is told
+apart. CPU time is counted, as other programs may run on the machine.
 
 Run: NETSMITH_DATA=... python benchmarks/segmentation.py [--rounds 9] [--out benchmarks/segmentation.evidence.json]
 """
@@ -22,6 +24,9 @@ import time
 import warnings
 import zipfile
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +88,36 @@ def same(name: str, ours: list[Any], other: list[Any]) -> int:
     return len(ours)
 
 
+def timed_alone(name: str, kind: str, text: str, rounds: int) -> dict[str, Any]:
+    """Compare one way of both, in a process that has loaded nothing but what it needs."""
+    jieba, tagger = peers(tags=name.startswith("tags"))
+    folder = jieba_folder()
+    assert folder is not None
+    words = PrefixDictionary.from_file(folder / "dict.txt")
+    if tagger is not None:
+        use = name == "tags"
+        own = Segmenter(words, tag_hmm=TagHmm(jieba_tag_table(folder)) if use else None)
+        ours, other = partial(own.tag, text, hmm=use), partial(tagger.lcut, text, HMM=use)
+    else:
+        way = WAYS[name]
+        hmm = PlaceHmm(jieba_place_table(folder)) if "hmm" not in way and name != "full" else None
+        own = Segmenter(words, hmm=hmm, fast=kind == "numba")
+        ours, other = partial(own.segment, text, **way), partial(theirs, jieba, text, **way)
+    same(name, ours(), [tuple(pair) for pair in other()] if tagger else other())
+    return compare(f"{name}, {kind}", ours, other, len(text.encode("utf-8", "surrogatepass")), rounds)
+
+
+def peers(*, tags: bool) -> tuple[Any, Any]:
+    """Return jieba and, where it is asked for, its tagger; loaded."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # jieba's own
+        jieba = importlib.import_module("jieba")
+        tagger = importlib.import_module("jieba.posseg") if tags else None
+    jieba.setLogLevel(60)
+    jieba.initialize()
+    return jieba, tagger
+
+
 def compare(name: str, ours: Callable[[], Any], other: Callable[[], Any], size: int, rounds: int) -> dict[str, Any]:
     """Run both in turns; return the paired ratios."""
     ratios, seconds = [], []
@@ -108,12 +143,7 @@ def main() -> None:
     parser.add_argument("--no-tags", action="store_true", help="leave jieba's slowest mode out")
     parser.add_argument("--out", type=Path, help="write the figures as JSON")
     asked = parser.parse_args()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # jieba's own
-        jieba = importlib.import_module("jieba")
-        tagger = importlib.import_module("jieba.posseg")
-    jieba.setLogLevel(60)
-    jieba.initialize()
+    jieba, tagger = peers(tags=True)
     text = whole_text()
     size = len(text.encode("utf-8", "surrogatepass"))
     folder = jieba_folder()
@@ -169,42 +199,24 @@ def main() -> None:
                 f"user words, {name}, {kind}", segmenter.segment(text, **way), expected
             )
     print("the same words: " + ", ".join(f"{name} {count:,}" for name, count in compared.items()))
-    jieba.finalseg.Force_Split_Words.clear()
-    if "numba" in ways:
-        ways["numba"] = Segmenter(words, hmm=hmm, fast=True)
-        for way in WAYS.values():
-            ways["numba"].segment("去北京", **way)
 
     timed = text[100_000:][: int(asked.megabytes * 2**20 / 3)]
-    bulk = len(timed.encode("utf-8", "surrogatepass"))
     figures: dict[str, Any] = {}
     print(f"{'':34}{'median':>8}   ratios jieba's time / ours")
-    for kind, segmenter in ways.items():
-        for name, way in WAYS.items():
-            figures[f"{name}, {kind}"] = compare(
-                f"{name}, {kind}",
-                lambda segmenter=segmenter, way=way: segmenter.segment(timed, **way),
-                lambda way=way: theirs(jieba, timed, **way),
-                bulk,
-                max(7, asked.rounds),
-            )
-    for name, use in (("tags", True), ("tags, no hmm", False)):
-        few = timed[: len(timed) // (20 if use else 4)]
-        if not asked.no_tags or not use:
-            figures[f"{name}, pure Python"] = compare(
-                f"{name}, pure Python",
-                lambda few=few, use=use: plain.tag(few, hmm=use),
-                lambda few=few, use=use: tagger.lcut(few, HMM=use),
-                len(few.encode("utf-8", "surrogatepass")),
-                max(7, asked.rounds),
-            )
+    shares = {"tags": 20, "tags, no hmm": 4}  # of a text, as jieba takes its time
+    for name, kind in [*((name, kind) for kind in ways for name in WAYS), *((name, "pure Python") for name in shares)]:
+        if asked.no_tags and name == "tags":
+            continue
+        few = timed[: len(timed) // shares.get(name, 1)]
+        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as alone:
+            figures[f"{name}, {kind}"] = alone.submit(timed_alone, name, kind, few, max(7, asked.rounds)).result()
     if asked.out is not None:
         told = {
             "jieba": jieba.__version__,
             "python": ".".join(map(str, __import__("sys").version_info[:3])),
             "bytes_compared": size,
             "words_compared": compared,
-            "bytes_timed": bulk,
+            "bytes_timed": len(timed.encode("utf-8", "surrogatepass")),
             "load_cpu_s": loads,
             "modes": figures,
         }
