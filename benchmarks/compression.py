@@ -4,6 +4,7 @@
     python benchmarks/compression.py bilstm_mr --seeds 0 1 2 3 4
     python benchmarks/compression.py transformer_mr --seeds 0 1 2 3 4
     python benchmarks/compression.py gcn_cora:wide --seeds 0 1 2 3 4
+    python benchmarks/compression.py budget [--width 32] [--epochs 6]
 
 ``half``: a ResNet-20 on Fashion-MNIST is pruned to half its multiply-adds, with proof, and fine-tuned with the original
 as its teacher; what to cut is chosen by what the masked network loses (on dev), and, beside it, by the reference
@@ -13,6 +14,8 @@ Teachers are those of ``netsmith verify resnet20_fashion_mnist --level 3`` under
 ``bilstm_mr``, ``transformer_mr``, ``gcn_cora:wide``: a network of that recipe loses half of the channels of every layer
 (hidden units, whole heads, numbers of a word), and is fine-tuned in the same way. How long, at which rate and with what
 share of the teacher's word was chosen on dev.
+
+``budget``: a wide ResNet-20 is brought to a speedup by ``netsmith compress`` (``_budget.py``).
 
 Distillation's figures are recipes: ``netsmith verify hinton_mnist --level 3``, ``fitnet_mnist``, ``fitnet_mnist:kd``,
 ``fitnet_mnist:alone``, ``student_fashion_mnist``. The surgery's are ``benchmarks/surgery.py``.
@@ -33,6 +36,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from _budget import WANTED, to_budget
 from _evidence import head
 from torch import nn
 from torch.nn import functional as F
@@ -250,15 +254,18 @@ def by_half(name: str, root: Path, seeds: list[int], tuned: Tuning) -> dict[str,
 def main() -> None:
     """Run what is asked for."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("figure", choices=tuple(TUNINGS))
+    parser.add_argument("figure", choices=(*TUNINGS, "budget"))
     parser.add_argument("--root", type=Path, default=Path("runs"), help="where the runs lie")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--epochs", type=int, default=0, help="of fine-tuning; 0 for the figure's own")
+    parser.add_argument("--width", type=int, default=32, choices=tuple(WANTED), help="of the teacher to a budget")
     parser.add_argument("--out", type=Path, help="write the figures as JSON")
     asked = parser.parse_args()
-    tuned = TUNINGS[asked.figure]
+    tuned = TUNINGS.get(asked.figure, Tuning())
     tuned = dataclasses.replace(tuned, epochs=asked.epochs or tuned.epochs)
-    if asked.figure == "half":
+    if asked.figure == "budget":
+        found = to_budget(asked.root, asked.seeds, width=asked.width, epochs=asked.epochs)
+    elif asked.figure == "half":
         found = half(asked.root, asked.seeds, tuned)
     else:
         found = by_half(asked.figure, asked.root, asked.seeds, tuned)
