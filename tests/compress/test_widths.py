@@ -37,9 +37,17 @@ def test_the_cheapest_loss_per_millisecond_goes_first():
 
 def test_widths_end_steps():
     assert widths_of(40, (4, 8, 16, 32, 48)) == (32, 16, 8, 4)
-    assert widths_of(100, (4, 8, 16, 32)) == (32, 16)  # a tenth stays at least
+    assert widths_of(100, (4, 8, 16, 32, 96)) == (96, 32, 16)  # a tenth stays at least
     assert widths_of(6, (8, 16)) == (4, 3, 1)  # narrower than the first step: quarters
     assert widths_of(1, (4,)) == ()
+
+
+def test_layers_wider_than_the_last_step_need_not_fall_to_it():
+    steps = (8, 16, 32, 64, 96, 128)
+    assert widths_of(256, steps) == (224, 192, 160, 128, 96, 64, 32)
+    assert widths_of(1300, steps) == (1120, 960, 800, 640, 480, 320, 160)
+    assert widths_of(160, (*steps[:-1], 120, 128)) == (136, 128, 120, 96, 64, 32, 16)
+    assert widths_of(100, (16,)) == (80, 64, 48, 32, 16)
 
 
 def test_the_edges_of_a_staircase():

@@ -30,13 +30,20 @@ class Width:
 def widths_of(size: int, steps: Sequence[int], *, least: float = 0.1) -> tuple[int, ...]:
     """Return the widths worth trying for a family, falling, its own left out.
 
+    Beyond the last step, which is the last that was measured, they are eighths of the size, each a multiple of the last
+    step's length.
+
     Args:
         size: Its units.
-        steps: Channel counts that a runtime computes no slower than fewer; between two of them nothing is won.
+        steps: Channel counts, increasing, that a runtime computes no slower than fewer; between two of them nothing is
+            won.
         least: The part that stays at least.
     """
     smallest = max(1, round(least * size))
-    found = [step for step in steps if smallest <= step < size]
+    before, last = (0, *steps)[-2:] if steps else (0, size)
+    length = last - before
+    beyond = {size * part // 8 // length * length for part in range(1, 8)}
+    found = [step for step in (*steps, *(keep for keep in beyond if keep > last)) if smallest <= step < size]
     return tuple(
         sorted(found or [keep for keep in (size * 3 // 4, size // 2, size // 4) if smallest <= keep], reverse=True)
     )
