@@ -9,10 +9,13 @@ from netsmith.core.roles import MethodConfig, RunSettings
 from netsmith.core.spec import Inputs, Outputs, Spec
 from netsmith.engine.batch import Batch
 from netsmith.engine.experiment import Experiment
+from netsmith.engine.task import UNLABELED
 from netsmith.methods.distillation import Distillation, distillation_loss, soft_target_losses
+from netsmith.methods.many_teachers import _Mean
 from netsmith.models.tabular.mlp import MLP
 from netsmith.models.vision.small_cnn import SmallCNN
 from netsmith.tasks.classify import Classify
+from netsmith.tasks.tag import Tag
 
 SPEC = Spec(
     dataset="test",
@@ -122,6 +125,55 @@ def test_the_methods_loss_is_the_functions_and_cuts_into_parts():
     assert sum(part.weight for part in parts).item() == pytest.approx(weights.sum().item(), abs=1e-12)
 
 
+def tagging(kind="text", *, temperature=4.0, **task):
+    """Return a distillation of tags, whose networks are left aside: what it makes of logits is asked."""
+    net = MLP.Config(hidden=(4,), in_features=36, num_outputs=3)
+    spec = SPEC.derive(inputs={"kind": kind, "shape": (-1,)}, outputs={"kind": "tags", "names": ("a", "b", "c")})
+    return Distillation.Config(model=net, teacher=net, task=Tag.Config(**task), temperature=temperature).build(
+        spec=spec
+    )
+
+
+def sentences(lengths, seed=3):
+    """Return both logits and the tags of sentences, padded to the longest; what stands at padding is anything."""
+    generator = torch.Generator().manual_seed(seed)
+    pair = torch.randn(2, len(lengths), max(lengths), 3, generator=generator, dtype=torch.float64)
+    tags = torch.randint(3, pair.shape[1:3], generator=generator)
+    for row, length in enumerate(lengths):
+        tags[row, length:] = UNLABELED
+    return pair[0], pair[1], tags
+
+
+def taught(method, logits, teacher, tags, soft=9.0):
+    loss = method._mixed(logits, teacher, Batch(torch.zeros(len(tags)), tags), 0.3, soft)
+    return loss.total.item(), float(loss.weight)
+
+
+@pytest.mark.parametrize("kind", ["text", "graph"])
+def test_classes_first_are_taught_as_classes_last(kind):
+    logits, teacher, tags = sentences([5, 4])
+    first, last = tagging(kind, classes_first=True), tagging(kind)
+    want = taught(last, logits, teacher, tags)
+    assert taught(first, logits.movedim(-1, 1), teacher.movedim(-1, 1), tags) == pytest.approx(want, abs=1e-13)
+    several = [_Mean([nn.Identity(), nn.Identity()], temperature=4.0, axis=axis) for axis in (-1, 1)]
+    assert torch.equal(several[1](teacher.movedim(-1, 1)), several[0](teacher).movedim(-1, 1))
+
+
+def test_padding_is_not_taught():
+    """A sentence's loss is its own, whatever longer neighbor stands in its batch: the sum over its words."""
+    method = tagging()
+    logits, teacher, tags = sentences([3, 8])
+    alone = taught(method, logits[:1, :3], teacher[:1, :3], tags[:1, :3])
+    neighbor = taught(method, logits[1:], teacher[1:], tags[1:])
+    together = taught(method, logits, teacher, tags)
+    assert together == pytest.approx((alone[0] + neighbor[0], 3 + 8), abs=1e-12)
+    words = soft_target_losses(logits[0, :3], teacher[0, :3], temperature=4.0)
+    hard = nn.functional.cross_entropy(logits[0, :3], tags[0, :3], reduction="sum")
+    assert alone[0] == pytest.approx((0.3 * hard + 9 * words.sum()).item(), abs=1e-12)
+    silent = torch.full_like(tags, UNLABELED)
+    assert taught(method, logits, teacher, silent) == (0.0, 0.0)
+
+
 def test_an_adopted_teacher_never_changes_and_never_trains():
     method = build()
     trained = teacher_network()
@@ -226,21 +278,13 @@ def test_a_run_that_would_never_teach_is_refused():
         )
 
 
-def test_the_teachers_word_on_elements_counts_as_much_as_their_labels():
-    """Per example, the mean over all elements times the number of labels; fully labeled it is that of each element."""
-    from netsmith.engine.task import UNLABELED
-    from netsmith.tasks.tag import Tag
-
+def test_the_teachers_word_on_nodes_counts_as_much_as_their_labels():
+    """Per graph, the mean over all nodes, those without a label among them, times the number of labels."""
     generator = torch.Generator().manual_seed(0)
     student, teacher = torch.randn(2, 2, 5, 3, dtype=torch.float64, generator=generator)
     target = torch.randint(3, (2, 5), generator=generator)
     target[0, 1:4] = UNLABELED
-    method = Distillation.Config(
-        model=MLP.Config(hidden=(4,), in_features=36, num_outputs=3),
-        teacher=MLP.Config(hidden=(4,), in_features=36, num_outputs=3),
-        task=Tag.Config(),
-        temperature=2.0,
-    ).build(spec=SPEC)
+    method = tagging("graph", temperature=2.0)
     weights = torch.tensor([2.0, 0.5], dtype=torch.float64)
     found = method._mixed(student, teacher, Batch(None, target, weights=weights), 0.25, 0.75)
     each = soft_target_losses(student.flatten(0, 1), teacher.flatten(0, 1), temperature=2.0).view(2, 5)

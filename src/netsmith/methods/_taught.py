@@ -13,31 +13,37 @@ from torch.nn import functional as F
 
 from netsmith.core.errors import ConfigError, shorten
 from netsmith.core.roles import MethodConfig, ModelConfig, RunSettings, TaskConfig
+from netsmith.core.spec import Spec
 from netsmith.engine.batch import Batch
 from netsmith.engine.checkpoint import tensors_sha256
 from netsmith.engine.method import Feed, Logs, Method, Update
-from netsmith.engine.task import Loss, weighted
+from netsmith.engine.task import UNLABELED, Loss, weighted
 from netsmith.methods._logit_cache import LogitCache, SharedAnswers
 from netsmith.methods._order import from_first_to_last
 
 __all__ = ["RememberedConfig", "Taught", "TaughtConfig", "soft_target_losses", "wide"]
 
 
-def soft_target_losses(logits: Tensor, teacher_logits: Tensor, *, temperature: float) -> Tensor:
+def soft_target_losses(
+    logits: Tensor, teacher_logits: Tensor, *, temperature: float, counted: Tensor | None = None
+) -> Tensor:
     """Return ``KL(teacher / T || student / T)`` of each example, in nats.
 
     Args:
         logits: ``(B, K)``, the student's; of an example with several answers (nodes, words) ``(B, ..., K)``.
         teacher_logits: The teacher's, of the same shape.
         temperature: T, which softens both.
+        counted: ``(B, ...)`` bool, which of several answers count; all by default.
 
     Returns:
-        ``(B,)``, the mean over an example's answers, those of padding among them.
+        ``(B,)``, the mean over an example's answers that count; 0 where none does.
     """
     student = F.log_softmax(logits / temperature, dim=-1)
     teacher = F.log_softmax(teacher_logits / temperature, dim=-1)
     found = F.kl_div(student, teacher, reduction="none", log_target=True).sum(-1)
-    return found if found.dim() == 1 else found.flatten(1).mean(1)
+    if counted is None:
+        return found if found.dim() == 1 else found.flatten(1).mean(1)
+    return found.where(counted, 0).flatten(1).sum(1) / counted.flatten(1).sum(1).clamp(min=1)
 
 
 def wide(tensor: Tensor) -> Tensor:
@@ -91,15 +97,18 @@ class RememberedConfig(TaughtConfig):
 class Taught(Method):
     """Abstract: a student learns from a teacher that comes from outside, or that is trained first in the same run.
 
-    A subclass says what the student's loss is, and may learn in stages (:meth:`_learn`).
+    A subclass says what the student's loss is, and may learn in stages (:meth:`_learn`). Of an example with several
+    answers the teacher's word counts where a label does: the rest of a sequence is padding. Of a graph it counts at all
+    nodes, since those without a label are nodes as well.
 
     Raises:
         ConfigError: In ``step``: the teacher has no weights yet.
     """
 
-    def __init__(self, config: TaughtConfig) -> None:
+    def __init__(self, config: TaughtConfig, *, spec: Spec) -> None:
         super().__init__()
         self.config = config
+        self._everywhere = spec.inputs.kind == "graph"
         self.model: nn.Module = config.model.build()
         self.teacher: nn.Module = self._build_teacher()
         self.task = config.task.build()
@@ -208,7 +217,9 @@ class Taught(Method):
         label = self.task.loss(logits, batch.targets, batch.weights)
         if teacher_logits is None:  # nothing is asked of the teacher, and the hard loss is all there is
             return label if hard == 1 else Loss(hard * label.total, label.weight)
-        losses = soft_target_losses(wide(logits), wide(teacher_logits), temperature=self.config.temperature)
+        ours, theirs = (self.task.classes_last(wide(each)) for each in (logits, teacher_logits))
+        counted = None if self._everywhere else _labeled(ours, batch.targets)
+        losses = soft_target_losses(ours, theirs, temperature=self.config.temperature, counted=counted)
         word = weighted(losses, self.task.weights(batch.targets, batch.weights))
         return Loss(hard * label.total + soft * word.total, word.weight)
 
@@ -224,3 +235,9 @@ class Taught(Method):
         if self.cache:
             self.cache.restore(state["cache"])
         self.train(self.training)
+
+
+def _labeled(logits: Tensor, targets: Any) -> Tensor | None:
+    """Return which of several answers per example have a label; None where an example has one, or targets say less."""
+    fits = isinstance(targets, Tensor) and targets.dim() > 1 and targets.shape == logits.shape[:-1]
+    return targets != UNLABELED if fits else None

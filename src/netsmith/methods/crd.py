@@ -111,7 +111,7 @@ class CRD(Taught):
     means: Tensor
 
     def __init__(self, config: CRD.Config, *, spec: Spec) -> None:
-        super().__init__(config)
+        super().__init__(config, spec=spec)
         check_layers(self.model, [config.student_layer], whose="student")
         check_layers(self.teacher, [config.teacher_layer], whose="teacher")
         self._seen: list[tuple[Tensor, Tensor, Tensor]] = []

@@ -80,8 +80,8 @@ class Distillation(Taught):
 
     config: Distillation.Config
 
-    def __init__(self, config: Distillation.Config, *, spec: Spec) -> None:  # noqa: ARG002
-        super().__init__(config)
+    def __init__(self, config: Distillation.Config, *, spec: Spec) -> None:
+        super().__init__(config, spec=spec)
 
     def _student_loss(self, batch: Batch) -> Loss:
         return self._hinton_loss(batch, self.config.alpha)

@@ -85,8 +85,8 @@ class FeatureDistillation(Taught):
 
     config: FeatureDistillation.Config
 
-    def __init__(self, config: FeatureDistillation.Config, *, spec: Spec) -> None:  # noqa: ARG002
-        super().__init__(config)
+    def __init__(self, config: FeatureDistillation.Config, *, spec: Spec) -> None:
+        super().__init__(config, spec=spec)
         self._taught = [student for _, student in config.pairs]
         self._teaching = [teacher for teacher, _ in config.pairs]
         check_layers(self.model, self._taught, whose="student")

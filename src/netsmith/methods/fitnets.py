@@ -101,7 +101,7 @@ class FitNets(Taught):
     config: FitNets.Config
 
     def __init__(self, config: FitNets.Config, *, spec: Spec) -> None:
-        super().__init__(config)
+        super().__init__(config, spec=spec)
         check_layers(self.model, [config.guided], whose="student")
         check_layers(self.teacher, [config.hint], whose="teacher")
         self.share = config.lambda_start  # the lambda of the step

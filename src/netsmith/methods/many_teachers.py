@@ -63,12 +63,13 @@ class ManyTeachers(Taught):
 
     config: ManyTeachers.Config
 
-    def __init__(self, config: ManyTeachers.Config, *, spec: Spec) -> None:  # noqa: ARG002
-        super().__init__(config)
+    def __init__(self, config: ManyTeachers.Config, *, spec: Spec) -> None:
+        super().__init__(config, spec=spec)
 
     def _build_teacher(self) -> nn.Module:
         networks = [one.build() for one in (self.config.teacher, *self.config.others)]
-        return _Mean(networks, temperature=self.config.temperature)
+        axis = self.config.task.build().class_axis
+        return _Mean(networks, temperature=self.config.temperature, axis=axis)
 
     @property
     def members(self) -> nn.ModuleList:
@@ -111,13 +112,14 @@ class ManyTeachers(Taught):
 class _Mean(nn.Module):
     """Logits v with ``softmax(v / T)`` the mean of the members' softened probabilities."""
 
-    def __init__(self, members: Sequence[nn.Module], *, temperature: float) -> None:
+    def __init__(self, members: Sequence[nn.Module], *, temperature: float, axis: int = -1) -> None:
         super().__init__()
         self.members = nn.ModuleList(members)
         self.temperature = temperature
+        self.axis = axis
 
     def forward(self, inputs: Any) -> Tensor:
         words = torch.stack(
-            [(wide(one(inputs)) / self.temperature).log_softmax(-1) for one in self.members]
-        )  # (M, B, ..., K)
+            [(wide(one(inputs)) / self.temperature).log_softmax(self.axis) for one in self.members]
+        )  # (M, B, ..., K), or the classes where the task has them
         return self.temperature * (words.logsumexp(0) - math.log(len(words)))
