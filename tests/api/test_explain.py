@@ -185,7 +185,7 @@ def test_the_nodes_and_edges_of_a_graph(tmp_path):
 
 
 def test_what_fails_its_checks_is_told():
-    module = nn.Sequential(nn.Flatten(), nn.Linear(16, 2))
+    module = nn.Sequential(nn.Flatten(), nn.Linear(16, 2, bias=False))
     with torch.no_grad():
         module[1].weight.copy_(torch.stack([torch.arange(16.0), -torch.arange(16.0)]) / 20)
     asked = Asked(module, torch.ones(1, 16), torch.zeros(1, dtype=torch.int64), fill=0.0)
@@ -204,9 +204,33 @@ def test_what_fails_its_checks_is_told():
     assert told.insertion[0] > told.insertion[1]
     wrong = judged(-right, error=torch.tensor([5.0]), doubt="it says so itself")
     assert wrong.faults[0] == "what it calls important matters no more than random parts"
-    assert wrong.faults[2:] == ("it does not add up (scores reach 6.24)", "it says so itself")
+    assert wrong.faults[2:] == ("it does not add up (scores reach 6)", "it says so itself")
     assert "WARNING" in wrong.line()
     assert "warning" in wrong.row()[-1]
+
+
+class Both(nn.Module):
+    """The class needs the first and the second place."""
+
+    def forward(self, rows):
+        score = 8 * rows[:, 0] * rows[:, 1] - 4
+        return torch.stack([score, -score], 1)
+
+
+@pytest.mark.parametrize(
+    ("order", "fault"),
+    [
+        ([0, *range(2, 16), 1], "bringing in what it calls important raises the score no more than random parts do"),
+        ([*range(2, 15), 0, 1, 15], "what it calls important matters no more than random parts"),
+        ([*range(16)], ""),
+    ],
+)
+def test_a_method_that_fails_at_insertion_alone_is_warned_of(order, fault):
+    scores = torch.empty(1, 16)
+    scores[0, order] = torch.arange(16, 0, -1.0)
+    asked = Asked(Both(), torch.ones(1, 16), torch.zeros(1, dtype=torch.int64), fill=0.0)
+    (told,) = check({"mine": Method(lambda _: Found(scores), gradient=False)}, [(asked, {"mine": Found(scores)})])
+    assert told.faults == ((fault,) if fault else ())
 
 
 def test_attention_that_rollout_cannot_follow_is_left_out_by_name(tmp_path):

@@ -34,6 +34,7 @@ _TEXT = (
 )
 _EXAMPLES = 4  # examples whose explanation is computed again from shuffled weights
 _STEPS = 10
+_ORDERS = 8  # random orders in all, at least: a single one may be lucky
 _FEWEST = 8  # parts; the ranks of fewer are alike by chance
 _ALIKE = 0.7  # a rank correlation this high says that the weights hardly matter
 _SHARE = 0.05  # of the largest score: an explanation that is off by more does not add up
@@ -93,6 +94,7 @@ def check(methods: Mapping[str, Method], cases: Sequence[tuple[Asked, Mapping[st
         cases: What was explained, and what each method found; the figures are means over them.
     """
     measured: dict[str, list[_Measured]] = {}
+    orders = max(1, _ORDERS // max(1, sum(len(asked.inputs) for asked, _ in cases)))
     for number, (asked, found) in enumerate(cases):
         if not len(asked.inputs):
             continue
@@ -102,7 +104,9 @@ def check(methods: Mapping[str, Method], cases: Sequence[tuple[Asked, Mapping[st
         chance = None
         for name, one in found.items():
             if chance is None:
-                chance = _areas(asked, torch.rand(one.scores.shape, generator=generator).to(one.scores))
+                drawn = [torch.rand(one.scores.shape, generator=generator).to(one.scores) for _ in range(orders)]
+                several = [_areas(asked, scores) for scores in drawn]
+                chance = (fmean(area for area, _ in several), fmean(area for _, area in several))
             error = None if one.error is None else float(one.error.abs().max())
             shuffled = _shuffled(methods[name], asked)
             measured.setdefault(name, []).append(
@@ -134,6 +138,8 @@ def _judged(name: str, several: Sequence[_Measured]) -> Check:
         faults.append("what it calls important matters no more than random parts")
     elif deletion >= deleted:
         faults.append("taking away what it calls important lowers the score no more than random parts do")
+    elif insertion <= inserted:
+        faults.append("bringing in what it calls important raises the score no more than random parts do")
     if shuffled and shuffled[-1] > _ALIKE:
         faults.append("it stays alike when the weights are shuffled: it shows the input more than the network")
     if any(one.error is not None and one.error > _SHARE * one.size for one in several):
