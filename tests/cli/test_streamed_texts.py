@@ -124,9 +124,9 @@ def test_sentences_line_by_line_are_those_of_the_whole():
 
 def test_summaries_end_before_a_long_text_does(netsmith, tmp_path):
     path = tmp_path / "x.txt"
-    path.write_text("One came. Two went.\n" * 6000)
+    path.write_text("One came. Two went.\n" * 60_000)
     wrong = netsmith(f"text summarize {path}")
-    assert (wrong.code, wrong.line) == (2, "has more than 10000 sentences, which have too many pairs; cut it")
+    assert (wrong.code, wrong.line) == (2, "has more than 100,000 sentences, too many for a summary; cut it")
 
 
 def test_language_models_train_on_ones_own_text(netsmith, tmp_path, monkeypatch):

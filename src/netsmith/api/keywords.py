@@ -123,7 +123,7 @@ def summarize(
 
     Raises:
         ConfigError: A count below 1.
-        DataError: A text without a sentence, or with more than 10,000.
+        DataError: A text without a sentence, or with more than 100,000.
     """
     if count < 1:
         raise ConfigError(f"count={count}; expected 1 or more")

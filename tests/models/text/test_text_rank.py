@@ -2,6 +2,8 @@
 
 import itertools
 import math
+import time
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -36,6 +38,40 @@ def test_sentences_rank_by_their_similarities():
     assert [place for place, _, _ in best] == sorted(place for place, _, _ in best)
     assert best[1][1].startswith("The strong storm")
     assert len(summarize(STORM, count=99)) == 5
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_ranks_of_sentences_are_those_of_all_their_pairs(seed):
+    draw = np.random.default_rng(seed)
+    lengths = draw.integers(0, (2, 3, 5, 9, 40, 300)[seed], 50)
+    cut = [[f"w{word}x" for word in draw.zipf(1.4, size) % 200] for size in lengths]
+    cut += [["alone"], ["of", "two"], cut[7], cut[7], ["w1x"], ["w1x"]]
+    matrix = np.array([[sentence_similarity(one, other) for other in cut] for one in cut])
+    np.fill_diagonal(matrix, 0)
+    ranks = text_rank_sentences(cut)
+    assert ranks == pytest.approx(solved(matrix), abs=1e-12, rel=1e-10)
+    assert ranks[7] == ranks[-4] == ranks[-3]  # to the bit: of equal sentences the first is taken
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The storm came. " * 6250,
+        "\u597d\u3002" * 50_000,
+        " ".join(f"w{n % 97}a" + (". New" if n % 9 == 0 else "") for n in range(20_000)),
+        ". ".join("abcdefghijklmnopqrstuvwxyz"[: n % 26 + 1].replace("", " ") for n in range(3500)),
+        "\u3002".join("".join(chr(0x4E00 + one) for one in range(n)) for n in range(1, 447)),
+    ],
+    ids=["equal", "signs", "words", "letters", "each longer"],
+)
+def test_a_hundred_thousand_signs_of_any_kind_need_seconds_and_little_memory(text):
+    started = time.perf_counter()
+    tracemalloc.start()
+    assert len(summarize(text)) == 3
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 100e6
+    assert time.perf_counter() - started < 20  # traced, on a slow core
 
 
 def test_words_rank_by_their_neighbors_and_join_to_phrases():
@@ -89,8 +125,8 @@ def test_what_has_no_word_is_refused_and_long_texts_end():
         keywords(["a text"], method="lda")
     with pytest.raises(ConfigError, match="count=0"):
         summarize("A text.", count=0)
-    with pytest.raises(DataError, match="more than 10000 sentences, which have too many pairs"):
-        text_rank_sentences([["a"]] * 10_001)
+    with pytest.raises(DataError, match="more than 100,000 sentences, too many for a summary"):
+        text_rank_sentences([["a"]] * 100_001)
     long = "word " * 20_000
     assert keywords([long])[0] == [("word", 1.0)]
     assert summarize(long)[0][0] == 1

@@ -5,25 +5,18 @@ from __future__ import annotations
 import collections
 import itertools
 import math
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 import numpy as np
 
 from netsmith.core.errors import DataError
-from netsmith.layers.page_rank import page_rank
+from netsmith.layers.page_rank import page_rank, ranks_of_walk
 
 __all__ = ["MOST_SENTENCES", "sentence_similarity", "text_rank_keywords", "text_rank_sentences"]
 
-MOST_SENTENCES = 10_000
-"""What a summary is made of at most: sentences are compared in pairs."""
-
-
-def _ranked(weights: dict[tuple[int, int], float], size: int) -> np.ndarray:
-    """Return the PageRank of the nodes of an undirected graph."""
-    ends = np.array(list(weights), dtype=np.int64).reshape(-1, 2)
-    values = np.array(list(weights.values()), dtype=np.float64)
-    rows, columns = np.concatenate([ends, ends[:, ::-1]]).T
-    return page_rank(rows, columns, np.concatenate([values, values]), size=size)
+MOST_SENTENCES = 100_000
+"""What a summary is made of at most."""
+_NEGLIGIBLE = 1e-8  # its square is the relative error of a similarity: below the rounding of float64
 
 
 def text_rank_keywords(
@@ -56,7 +49,10 @@ def text_rank_keywords(
                     weights[a, b] += 1
     if not numbers:
         return []
-    ranks = dict(zip(numbers, _ranked(weights, len(numbers)).tolist(), strict=True))
+    ends = np.array(list(weights), dtype=np.int64).reshape(-1, 2)
+    rows, columns = np.concatenate([ends, ends[:, ::-1]]).T  # undirected
+    values = np.tile(np.array(list(weights.values()), dtype=np.float64), 2)
+    ranks = dict(zip(numbers, page_rank(rows, columns, values, size=len(numbers)).tolist(), strict=True))
     best = set(sorted(ranks, key=lambda word: -ranks[word])[: max(count, len(ranks) // 3)])
     phrases: dict[str, float] = {}
     for tokens in kept:
@@ -68,29 +64,64 @@ def text_rank_keywords(
 
 
 def text_rank_sentences(sentences: Sequence[Sequence[str]], *, skip: Collection[str] = ()) -> np.ndarray:
-    """Return the PageRank of each sentence in the graph of their similarities; the best ones are a summary.
+    r"""Return the PageRank of each sentence in the graph of their similarities; the best ones are a summary.
+
+    No pair of sentences is ever held, so that time and memory grow with the words alone. Of a word-by-sentence matrix
+    X (0 and 1) and the sizes :math:`s = \log |A|` the similarities are :math:`X X^T` divided by :math:`s_a + s_b`, and
+    that is a sum of few products,
+
+    .. math:: \frac{1}{a + b} = \sum_k f_k(a) f_k(b), \qquad
+              f_k(a) = \frac{\sqrt{2 p_k}}{a + p_k} \prod_{j < k} \frac{a - p_j}{a + p_j}
+
+    the Cholesky factors of a Cauchy matrix, whose pivots :math:`p_k` are sizes. What k of them leave over of a
+    similarity is the product of both sentences' next factors; it ends where that is below rounding.
 
     Args:
         sentences: Their tokens.
         skip: Words that carry no topic.
 
     Raises:
-        DataError: More than 10,000 sentences: their pairs are too many.
+        DataError: More than 100,000 sentences.
     """
     if len(sentences) > MOST_SENTENCES:
-        raise DataError(f"has more than {MOST_SENTENCES} sentences, which have too many pairs; cut it")
-    kept = [[token for token in tokens if _is_word(token, skip)] for tokens in sentences]
-    holders: dict[str, list[int]] = collections.defaultdict(list)
-    for place, tokens in enumerate(kept):
-        for word in dict.fromkeys(tokens):
-            holders[word].append(place)
-    shared: dict[tuple[int, int], float] = collections.defaultdict(float)
-    for places in holders.values():
-        for pair in itertools.combinations(places, 2):
-            shared[pair] += 1
-    sizes = [math.log(len(tokens)) if tokens else 0.0 for tokens in kept]
-    weights = {(a, b): n / (sizes[a] + sizes[b]) for (a, b), n in shared.items() if sizes[a] + sizes[b] > 0}
-    return _ranked(weights, len(kept))
+        raise DataError(f"has more than {MOST_SENTENCES:,} sentences, too many for a summary; cut it")
+    count = len(sentences)
+    numbers: dict[str, int] = {}
+    sizes, held, words = np.zeros(count), np.zeros(count, dtype=np.int64), []
+    for place, tokens in enumerate(sentences):
+        kept = [token for token in tokens if _is_word(token, skip)]
+        own = dict.fromkeys(kept)
+        words += [numbers.setdefault(word, len(numbers)) for word in own]
+        sizes[place], held[place] = math.log(len(kept)) if kept else 0.0, len(own)
+    rows, columns = np.repeat(np.arange(count), held), np.array(words, dtype=np.int64)  # where X is 1
+    shared = np.bincount(columns)[columns] > 1
+    rows, columns = rows[shared], columns[shared]
+
+    def summed(values: np.ndarray) -> np.ndarray:  # X X^T values
+        each = np.bincount(columns, weights=values[rows])
+        return np.bincount(rows, weights=each[columns], minlength=count)
+
+    long = sizes > 0
+    inverse = np.divide(1, sizes, out=np.zeros(count), where=long)
+    single = (~long).astype(np.float64)  # of one word: alike to longer ones alone
+    factors = [*((factor, factor) for factor in _cauchy_factors(sizes)), (inverse, single), (single, inverse)]
+    itself = np.bincount(rows, minlength=count) * inverse / 2
+
+    def alike(values: np.ndarray) -> np.ndarray:  # similarities with the others, times values
+        return sum((one * summed(other * values) for one, other in factors), -itself * values)
+
+    linked = np.where(long, np.bincount(rows, minlength=count), summed(long.astype(np.float64))) > 0
+    share = np.divide(1, alike(np.ones(count)), out=np.zeros(count), where=linked)
+    return ranks_of_walk(lambda ranks: alike(share * ranks), alone=~linked)
+
+
+def _cauchy_factors(sizes: np.ndarray) -> Iterator[np.ndarray]:
+    """Yield the factors of 1 / (a + b) for the sizes above 0, 0 for the others."""
+    rest = (sizes > 0).astype(np.float64)
+    while len(rest) and np.abs(rest).max() > _NEGLIGIBLE:
+        pivot = sizes[np.abs(rest).argmax()]
+        yield rest * math.sqrt(2 * pivot) / (sizes + pivot)
+        rest *= (sizes - pivot) / (sizes + pivot)
 
 
 def sentence_similarity(first: Sequence[str], second: Sequence[str]) -> float:
