@@ -124,6 +124,14 @@ def test_what_is_wrong_is_told_with_its_line(tmp_path, text, problem):
         read(put(tmp_path, text))
 
 
+def test_a_tag_outside_the_scheme_does_not_make_a_file_plain(tmp_path):
+    text = "\n".join(SENTENCES * 10) + "\na O\nb I-PER\nc Z-FOO\n"
+    with pytest.raises(DataError, match=r"my\.conll, row 153: 'Z-FOO' is no tag of iob2.*data\.scheme says what"):
+        read(put(tmp_path, text.replace("b I-PER", "b B-PER")))
+    assert "Z-FOO" in read(put(tmp_path, text), scheme="plain").spec.outputs.names
+    assert read(put(tmp_path, "he PRP\nB B-X\nspoke VBD\n")).spec.outputs.names == ("B-X", "PRP", "VBD")
+
+
 def test_broken_tags_are_repaired_where_asked(tmp_path):
     source = read(put(tmp_path, "a B-X\nb M-X\nc E-X\n\nd B-X\ne O\nf M-X\n"), broken="repair")
     assert tags_of(source) == ["B-X I-X E-X", "S-X O S-X"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple, cast
@@ -196,13 +197,14 @@ def _renamed(tag: str) -> str:
 
 
 def _told(sentences: Sequence[_Sentence]) -> Scheme | Literal["plain"]:
-    """Return the first scheme that the tags keep to, or of which they all are with fewest sentences that break it."""
-    tags = {tag for sentence in sentences for tag in sentence.tags}
-    possible = [scheme for scheme in ("iob2", "iob1", "bioes", "bmes", "words") if all(is_tag(t, scheme) for t in tags)]
-    if not possible or tags == {"O"}:
-        return "plain"
-    breaks = {scheme: sum(fault(s.tags, cast("Scheme", scheme)) is not None for s in sentences) for scheme in possible}
-    return cast("Scheme", min(possible, key=lambda scheme: breaks[scheme]))
+    """Return the first scheme that most names' tags are of, with fewest that are not, then fewest broken sentences."""
+    tags = collections.Counter(tag for sentence in sentences for tag in sentence.tags if tag != "O")
+    found: dict[Scheme, tuple[int, int]] = {}
+    for scheme in cast("tuple[Scheme, ...]", ("iob2", "iob1", "bioes", "bmes", "words")):
+        foreign = sum(count for tag, count in tags.items() if not is_tag(tag, scheme))
+        if 2 * foreign < tags.total():
+            found[scheme] = foreign, sum(fault(sentence.tags, scheme) is not None for sentence in sentences)
+    return min(found, key=lambda scheme: found[scheme]) if found else "plain"
 
 
 def _targets(sentences: Sequence[_Sentence], names: tuple[str, ...], config: Conll.Config, *, joint: str) -> Tensor:
