@@ -20,6 +20,7 @@ from netsmith.compress._labels import make_constant
 from netsmith.compress._state import State
 from netsmith.compress.graph import ChannelGraph
 from netsmith.compress.rules import function_rule, makes_channels, module_rule
+from netsmith.core.errors import UnsupportedError
 from netsmith.measure.example import Example, arguments, tensors
 from netsmith.measure.macs import on_meta
 
@@ -38,8 +39,10 @@ def trace(module: nn.Module, example: Example, *, heads: Literal["whole", "width
         heads: What goes from an attention: ``whole`` heads, or the same ``width`` of every head.
 
     Raises:
-        UnsupportedError: An operation has no rule; it is named with the module it stands in.
+        UnsupportedError: An operation has no rule; it is named with the module it stands in. Or ``heads`` is neither.
     """
+    if heads not in ("whole", "width"):
+        raise UnsupportedError(f"heads must be whole or width, got {heads!r}")
 
     def run(clone: nn.Module, given: tuple[Any, ...]) -> State:
         whole: frozenset[int] = frozenset()
