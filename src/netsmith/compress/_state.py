@@ -248,6 +248,7 @@ class State:
             tuple(roots(labels) for labels in self._norms),
             tuple(Guess(g.module, g.attributes, roots(g.units)) for g in self._guesses),
             {name: roots(labels) for name, labels in self._outputs.items()},
+            self.atoms.froze,
         )
 
 

@@ -64,7 +64,10 @@ def choose_units(
             raise UnknownNameError("module", name, names)
     open_families = [f for f in graph.families if not any(within(f, name) for name in protected)]
     if not open_families:
-        raise UnsupportedError("no channel of this network can be cut: all are inputs, outputs, protected or mixed")
+        first = f"; the first that must stay are those of {graph.froze}" if graph.froze else ""
+        raise UnsupportedError(
+            f"no channel of this network can be cut: all are inputs, outputs, protected or mixed{first}"
+        )
     if isinstance(ratio, Mapping):
         goal = _goals(open_families, ratio)
         parts = [goal.get(id(family), 0.0) for family in open_families]

@@ -22,9 +22,15 @@ Labels = np.ndarray
 
 
 class Atoms:
-    """A growing union-find over atoms; atom 0 stands for everything frozen."""
+    """A growing union-find over atoms; atom 0 stands for everything frozen.
+
+    Attributes:
+        running: What runs now, and where.
+        froze: What ran when the first atom was frozen.
+    """
 
     def __init__(self) -> None:
+        self.running, self.froze = "", ""
         self._parent = np.zeros(1, dtype=np.int64)
         self._count = 1
 
@@ -58,6 +64,8 @@ class Atoms:
             x, y = self.find(one), self.find(other)
             if x != y:
                 self._parent[max(x, y)] = min(x, y)  # so that frozen (0) wins
+                if not min(x, y):
+                    self.froze = self.froze or self.running
 
     def freeze(self, labels: Labels) -> None:
         """Never cut these positions, nor what is tied to them."""
@@ -176,6 +184,7 @@ class ChannelGraph:
         guesses: Lengths stated in the code of modules that are not torch's own.
         outputs: Units of the output of each leaf module by its name, in the order of their calls; they tell where a
             proof fails.
+        froze: What froze the first units, and where; empty if nothing did before the output.
     """
 
     slots: tuple[Slot, ...]
@@ -186,6 +195,7 @@ class ChannelGraph:
     norms: tuple[Labels, ...] = ()
     guesses: tuple[Guess, ...] = ()
     outputs: Mapping[str, Labels] = field(default_factory=dict)
+    froze: str = ""
 
     def layers(self) -> dict[str, Family]:
         """Return the families by name, in the network's order; of one name the first, the layer's own output."""

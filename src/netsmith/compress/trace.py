@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from dataclasses import is_dataclass
 from typing import Any, Literal
 
 import torch
 from torch import nn
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode, resolve_name
+from torch.utils import _pytree as pytree
 
 from netsmith.compress._labels import make_constant
 from netsmith.compress._state import State
@@ -61,7 +63,15 @@ def _traced(state: State, clone: nn.Module, given: Any) -> State:
     make_constant(state, given)
     with torch.no_grad(), _Tracer(state).watching():
         output = clone(*arguments(given))
-    for tensor in tensors(output):
+    made = tensors(output)
+    hidden = next((leaf for leaf in pytree.tree_leaves(output) if is_dataclass(leaf)), None if made else output)
+    if hidden is not None or not made:
+        raise UnsupportedError(
+            f"no tensors are found in the {type(hidden).__name__} that the network returns: return a tensor, or a "
+            "tuple, list or dict of them"
+        )
+    state.atoms.running = ""
+    for tensor in made:
         state.atoms.freeze(state.mark(tensor).labels)
     return state
 
@@ -111,6 +121,7 @@ class _Tracer(TorchFunctionMode):
             if rule is not None:
                 self.paused -= 1
                 if not self.paused:
+                    self.state.atoms.running = f"{type(child).__name__} in {self.state.place}"
                     rule(self.state, child, (args, kwargs), output)
             self.state.stack.pop()
             found = tensors(output)
@@ -135,6 +146,7 @@ class _Tracer(TorchFunctionMode):
         rule = function_rule(function)
         if not made and not name.endswith("__setitem__"):
             return  # a size, a type, a number
+        state.atoms.running = f"{name} in {state.place}"
         if rule is not None:
             if not args and "input" in kwargs:
                 args = (kwargs.pop("input"),)
