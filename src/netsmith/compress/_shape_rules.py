@@ -34,9 +34,10 @@ def reshaping(state: State, function: Any, args: Any, kwargs: Any, output: Tenso
     """The same numbers in another shape: the function itself says where each goes."""
     x = args[0]
     mark = state.mark(x)
+    shape = state.shape if output is x else tuple(x.shape)  # in place it has another one now
 
     def moved(numbers: Labels) -> Labels:
-        whole = torch.from_numpy(np.broadcast_to(numbers, tuple(x.shape)).copy())
+        whole = torch.from_numpy(np.broadcast_to(numbers, shape).copy())
         return uniform(function(whole, *args[1:], **kwargs).numpy())
 
     labels = moved(mark.labels)

@@ -83,6 +83,7 @@ class State:
         self._guesses: list[Guess] = []
         self._scales: list[Scale] = []
         self.stack: list[str] = []  # names of the modules that are running
+        self.shape: tuple[int, ...] = ()  # of the first argument, before the call
         self._names = _names_of(module, original)
         self._origins: list[tuple[str, Labels]] = []
         self._locked: set[str] = set()

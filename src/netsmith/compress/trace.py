@@ -132,11 +132,13 @@ class _Tracer(TorchFunctionMode):
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         given = args[0] if args else None
+        before = tuple(given.shape) if isinstance(given, torch.Tensor) else ()
         if func in _SAME_FORM and isinstance(given, torch.Tensor) and given.is_meta:
             output = torch.empty_like(given, memory_format=torch.contiguous_format)
         else:
             output = func(*args, **(kwargs or {}))
         if not self.paused:
+            self.state.shape = before
             self._called(func, args, dict(kwargs or {}), output)
         return output
 
