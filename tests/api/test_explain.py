@@ -1,9 +1,12 @@
 """explain, from a network to its page: every method, its checks, words in color, the nodes of a graph."""
 
+import io
 from unittest import mock
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 
 import netsmith
@@ -24,6 +27,11 @@ def seeded(make):
     with torch.random.fork_rng():
         torch.manual_seed(0)
         return make().eval()
+
+
+def read_png(data):
+    with Image.open(io.BytesIO(data)) as image:
+        return np.asarray(image.convert("L"))[::14, ::14]  # 112 pixels for 8
 
 
 def images():
@@ -69,6 +77,49 @@ def test_superpixels_follow_the_picture(tmp_path):
     assert seen == {"grid": True, "superpixels": False}
     with pytest.raises(ConfigError, match=r"no segments named 'superpixel'; did you mean 'superpixels'\?"):
         images().explain(picture, tmp_path, method="lime", segments="superpixel")
+
+
+class Bright(nn.Module):
+    """Class k likes a bright pixel k; counts the pictures of each pass that may have a gradient."""
+
+    def __init__(self, classes):
+        super().__init__()
+        self.classes = classes
+        self.climbing = []
+
+    def forward(self, pictures):
+        if pictures.requires_grad:
+            self.climbing.append(len(pictures))
+        return pictures.flatten(1)[:, : self.classes]
+
+
+def test_prototypes_are_of_the_answers_where_there_are_many_classes(tmp_path, monkeypatch):
+    module = Bright(40)
+    network = netsmith.from_module(module, torch.rand(1, 1, 8, 8), classes=[f"c{k}" for k in range(40)])
+    given = torch.zeros(20, 1, 8, 8)
+    given.flatten(1)[torch.arange(20), torch.arange(20) + 3] = 1.0
+    monkeypatch.setattr("netsmith.workflows.pictures._NUMBERS", 3 * 64)  # three pictures in one pass
+    (group,) = network.explain(given, tmp_path, method="prototypes", count=20).groups
+    kinds = ("plain", "with priors")
+    assert [one.caption for one in group.pictures] == [f"c{k}, {kind}" for k in range(3, 13) for kind in kinds]
+    assert "Drawn for 10 of 40 classes, the first answered." in group.text
+    assert max(module.climbing) == 3
+    plain, held = (int(read_png(one.png)[0, 3]) for one in group.pictures[:2])
+    assert plain == 255 > held  # the priors hold it back
+
+    few = netsmith.from_module(Bright(3), torch.rand(1, 1, 8, 8), classes=("a", "b", "c"))
+    (group,) = few.explain(given, tmp_path, method="prototypes").groups
+    assert len(group.pictures) == 6
+    assert "answered" not in group.text
+
+
+def test_prototypes_of_large_pictures_wait_until_they_are_asked_for(tmp_path, monkeypatch):
+    monkeypatch.setattr("netsmith.workflows.pictures._LARGE", 63)
+    found = images().explain(torch.rand(1, 1, 8, 8), tmp_path)
+    assert "prototypes: left out, drawing 1 x 8 x 8 numbers takes minutes; method prototypes draws them" in found.notes
+    assert [group.title for group in found.groups] == ["Single decisions"]
+    titles = [group.title for group in images().explain(torch.rand(1, 1, 8, 8), tmp_path, method="prototypes").groups]
+    assert titles == ["Class prototypes"]
 
 
 def test_what_does_not_fit_says_what_does(tmp_path):

@@ -238,7 +238,7 @@ def test_a_bug_is_told_as_one(netsmith, monkeypatch):
     ("error", "line"),
     [
         (PermissionError(13, "Permission denied", "runs"), "runs: Permission denied"),
-        (MemoryError(), "not enough memory; take a smaller batch"),
+        (MemoryError(), "not enough memory; take a smaller network or fewer examples at once"),
         (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"), "not enough memory"),
     ],
 )

@@ -51,7 +51,7 @@ def _explain(error: Exception) -> int:
         _say(str(error))
         return error.exit_code
     if isinstance(error, MemoryError) or "can't allocate memory" in str(error):
-        _say("not enough memory; take a smaller batch (--set data.batch=...) or a smaller network")
+        _say("not enough memory; take a smaller network or fewer examples at once (to train: --set data.batch=...)")
         return 2
     if isinstance(error, OSError) and error.filename is not None:
         _say(f"{error.filename}: {error.strerror or error}")

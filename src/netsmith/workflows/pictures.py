@@ -32,6 +32,8 @@ SEGMENTS: Mapping[str, Callable[[Tensor], Tensor]] = MappingProxyType(
 )
 """Into which parts, switched off together, images ``(B, C, H, W)`` in 0..1 are cut."""
 _SIDE = 112  # pixels of a picture on the page
+_DRAWN = 10  # classes whose prototypes are drawn, at most
+_LARGE = 50_000  # numbers in a picture whose prototypes take minutes: they are drawn where they are asked for
 _NUMBERS = 2_000_000  # in the pictures of one forward pass, about; the activations are many times as many
 
 
@@ -123,7 +125,11 @@ def picture_groups(
         groups.append(_local_group(network, names, images, logits, scores))
     if "prototypes" in chosen:
         slopes = not no_gradient(asked)
-        groups += _drawn(network, unit, judged) if slopes else []
+        if slopes and not wanted and images[:1].numel() > _LARGE:
+            size = " x ".join(map(str, images.shape[1:]))
+            notes.append(f"prototypes: left out, drawing {size} numbers takes minutes; method prototypes draws them")
+        elif slopes:
+            groups.append(_drawn(network, unit, judged, answers=logits.argmax(1), rows=asked.rows))
         groups += _typical(network, unit, judged, pixels=not slopes) if judged is not None else []
         if not groups:
             raise UnsupportedError(
@@ -148,20 +154,34 @@ def _local_group(
     return PictureGroup("Single decisions", text, pictures, columns=1 + len(maps))
 
 
-def _drawn(network: Network, unit: _Unit, judged: Judged | None) -> list[PictureGroup]:
+def _drawn(network: Network, unit: _Unit, judged: Judged | None, *, answers: Tensor, rows: int) -> PictureGroup:
+    """Draw what each class likes best, freely and held back; of many classes those that are ``answers``."""
     labels = network.spec.outputs.names
+    shown = list(range(len(labels)))
+    if len(labels) > _DRAWN:
+        shown = list(dict.fromkeys(answers.tolist()))[:_DRAWN]
     shape = tuple(network.spec.inputs.shape)
     mean: Tensor | float = unit.to_unit(judged.raw).mean(0) if judged is not None else 0.0
-    drawn = activation_maximization(
-        unit, range(len(labels)), start=mean, shape=shape, generator=torch.Generator().manual_seed(0)
-    )
-    pictures = [Picture(_photo(drawn.images[k]), labels[k]) for k in range(len(labels))]
+
+    def climbed(**priors: float) -> Tensor:
+        generator = torch.Generator().manual_seed(0)
+        parts = [shown[at : at + rows] for at in range(0, len(shown), rows)]
+        drawn = [
+            activation_maximization(unit, part, start=mean, shape=shape, generator=generator, **priors)
+            for part in parts
+        ]
+        return torch.cat([one.images for one in drawn])
+
+    pictures = []
+    for k, plain, held in zip(shown, climbed(l2=0.0, variation=0.0, blur_every=0), climbed(), strict=True):
+        pictures += [Picture(_photo(plain), f"{labels[k]}, plain"), Picture(_photo(held), f"{labels[k]}, with priors")]
     start = "the mean image" if judged is not None else "zero"
+    few = f" Drawn for {len(shown)} of {len(labels)} classes, the first answered." if len(shown) < len(labels) else ""
     text = (
-        f"What each class likes best: a picture climbed from {start} to the highest score, held back by L2, "
-        "smoothness and blur. It is what the network looks for, not what the class looks like."
+        f"What each class likes best: a picture climbed from {start} to the highest score, plain and held back by L2, "
+        f"smoothness and blur. It is what the network looks for, not what the class looks like.{few}"
     )
-    return [PictureGroup("Class prototypes", text, pictures)]
+    return PictureGroup("Class prototypes", text, pictures, columns=4)
 
 
 def _typical(network: Network, unit: _Unit, judged: Judged, *, pixels: bool) -> list[PictureGroup]:
