@@ -8,6 +8,7 @@ import torch
 
 from netsmith.api.weights import adopt_weights, read_weights
 from netsmith.core.errors import ConfigError, DataError
+from netsmith.models.vision.googlenet import GoogLeNet
 from netsmith.models.vision.resnet import ResNet
 
 WEIGHTS = {"a.weight": torch.arange(6.0).view(2, 3), "a.bias": torch.ones(2)}
@@ -28,6 +29,13 @@ def test_named_tensors_are_read(tmp_path, wrap):
 def test_safetensors_are_read(tmp_path):
     safetensors.torch.save_file(WEIGHTS, tmp_path / "w.safetensors")
     assert torch.equal(read_weights(tmp_path / "w.safetensors")["a.weight"], WEIGHTS["a.weight"])
+
+
+def test_the_prefix_of_parallel_training_is_taken_off(tmp_path):
+    torch.save({f"module.{name}": tensor for name, tensor in WEIGHTS.items()}, tmp_path / "w.pth")  # noqa: TID251
+    safetensors.torch.save_file({f"module.{name}": t for name, t in WEIGHTS.items()}, tmp_path / "w.safetensors")
+    for name in ("w.pth", "w.safetensors"):
+        assert read_weights(tmp_path / name).keys() == WEIGHTS.keys()
 
 
 def test_what_holds_something_else_is_refused(tmp_path):
@@ -81,10 +89,31 @@ def test_numbers_that_would_be_changed_silently_are_refused_before_anything_is_c
     assert all(torch.equal(tensor, before[name]) for name, tensor in ours.state_dict().items())
 
 
-def test_two_names_for_one_tensor_are_refused_and_a_prefix_is_not():
+def test_two_names_for_one_tensor_are_refused():
     config, ours = network()
     weights = dict(network()[1].state_dict())
     with pytest.raises(ConfigError, match=r"unknown fc.weight"):
         adopt_weights(ours, config, weights | {"fc.weight": weights["head.weight"]})
-    assert adopt_weights(ours, config, {f"module.{name}": tensor for name, tensor in weights.items()}) == "netsmith"
+    assert adopt_weights(ours, config, weights) == "netsmith"
     assert torch.equal(ours.state_dict()["head.weight"], weights["head.weight"])
+
+
+def test_a_variance_below_zero_is_refused_and_counters_may_be_floats():
+    config, ours = network()
+    weights = dict(network()[1].state_dict())
+    assert adopt_weights(ours, config, weights | {"stem.norm.num_batches_tracked": torch.tensor(7.0)}) == "netsmith"
+    assert ours.state_dict()["stem.norm.num_batches_tracked"] == torch.tensor(7)
+    with pytest.raises(DataError, match=r"stem.norm.running_var holds -0.5; a variance is not below zero"):
+        adopt_weights(ours, config, weights | {"stem.norm.running_var": torch.tensor([1.0, 0.0, -0.5, 1.0])})
+
+
+def test_a_part_that_the_network_has_on_demand_is_named():
+    thin = {"in_channels": 1, "num_classes": 2, "image_size": 32, "stem": "small"}
+    with_head, without = GoogLeNet.Config(**thin, auxiliary=True), GoogLeNet.Config(**thin)
+    with torch.device("meta"):
+        weights, target = with_head.build().state_dict(), without.build()
+    with pytest.raises(ConfigError, match=r"they hold 'auxiliary': set auxiliary=true \(--set auxiliary=true\)"):
+        adopt_weights(target, without, weights)
+    with pytest.raises(ConfigError) as error:
+        adopt_weights(target, without, weights | {"more": torch.ones(1)})
+    assert "--set" not in str(error.value)

@@ -68,6 +68,22 @@ def test_published_weights_answer_as_their_source(netsmith, weights):
     assert "did not come with the weights" in refused.line
 
 
+def test_the_classes_are_counted_behind_the_prefix_of_parallel_training(netsmith, weights):
+    public = safetensors.torch.load_file("public.safetensors")
+    torch.save({f"module.{name}": tensor for name, tensor in public.items()}, "parallel.pth")  # noqa: TID251
+    found = netsmith(f"import resnet18 parallel.pth {FORM}")
+    assert (found.code, "under the names of torchvision" in found.err) == (0, True)
+
+
+@pytest.mark.parametrize("shape", [(), (0, 8), (3,)])
+def test_a_head_that_has_no_rows_of_classes_is_refused(netsmith, weights, shape):
+    public = safetensors.torch.load_file("public.safetensors")
+    safetensors.torch.save_file(public | {"fc.weight": torch.ones(shape)}, "odd.safetensors")
+    refused = netsmith(f"import resnet18 odd.safetensors {FORM}")
+    assert refused.code == 2
+    assert refused.line == f"head.weight has the shape {shape}; expected 2 axes, one row for each class"
+
+
 def test_two_published_networks_are_compared_on_given_pictures(netsmith, weights):
     for name in ("one", "other"):
         assert netsmith(f"import resnet18 public.safetensors {FORM} --name {name}").code == 0
@@ -89,11 +105,13 @@ def test_two_published_networks_are_compared_on_given_pictures(netsmith, weights
         ("resnet18 none.pth", "none.pth: there is no such file"),
         ("mlp public.safetensors", "mlp does not work on images; weights are imported for networks that do"),
         (f"resnet18 public.safetensors {FORM} --classes x.txt", "x.txt: expected a text file with the name of a class"),
+        (f"resnet18 public.safetensors {FORM} --classes twice.txt", "two classes have one name: 'cat'; make each its "),
         ("small_cnn public.safetensors", "small_cnn was published for no size of images; give image_size (--image-"),
         ("resnet18 public.safetensors", "these weights do not fit resnet under the names of netsmith, torchvision, tr"),
     ],
 )
 def test_what_does_not_fit_leaves_no_run(netsmith, weights, command, message):
+    Path("twice.txt").write_text("cat\ndog\ncat\n")
     refused = netsmith(f"import {command}")
     assert refused.code == 2
     assert refused.line.startswith(message)

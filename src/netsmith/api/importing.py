@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from netsmith.api.experiments import Found
 from netsmith.api.run import Run, load
 from netsmith.api.weights import adopt_weights, read_weights, renamed
 from netsmith.core.config import AUTO
-from netsmith.core.errors import ConfigError, DataError, UnknownNameError
+from netsmith.core.errors import ConfigError, DataError, UnknownNameError, shorten
 from netsmith.core.files import sha256_of
 from netsmith.core.registry import config_in, sizes
 from netsmith.core.roles import ModelConfig
@@ -71,8 +72,8 @@ def import_weights(
 
     Raises:
         UnknownNameError: No network of that name.
-        DataError: No such file, or it holds something else than named tensors.
-        ConfigError: The weights do not fit; more or fewer names than classes, or means than channels.
+        DataError: No such file, or it holds something else than named tensors, or a head without rows for classes.
+        ConfigError: The weights do not fit; more or fewer names than classes, or one twice, or means than channels.
     """
     if crop is not None and not (crop == 0 or 0.1 <= crop <= 1):
         raise ConfigError(f"crop is {crop:g}; expected a share from 0.1 to 1, or 0 to squash the whole picture")
@@ -125,10 +126,16 @@ def _config(
     facts["image_size"] = size
     left = {name: value for name, value in facts.items() if getattr(config, name, None) == AUTO}
     with torch.device("meta"):
-        head = config.derive(**left).build().landmarks()["head"]
+        built = config.derive(**left).build()
+    head = f"{built.landmarks()['head']}.weight"
+    axes = built.state_dict()[head].dim() if head in built.state_dict() else 0
     for rules in ((), *config.public_names().values()):
-        last = renamed(tensors, rules).get(f"{head}.weight")
+        last = renamed(tensors, rules).get(head)
         if last is not None and "num_classes" in left:
+            if last.dim() != axes or not last.numel():
+                raise DataError(
+                    f"{head} has the shape {tuple(last.shape)}; expected {axes} axes, one row for each class"
+                )
             left["num_classes"] = len(last)
     return config.derive(**left), (facts["in_channels"], size, size)
 
@@ -145,6 +152,10 @@ def _names(classes: Sequence[str] | str | Path, count: int) -> tuple[str, ...]:
             ) from None
     if len(classes) != count:
         raise ConfigError(f"{len(classes)} names of classes for weights of {count} classes; expected as many")
+    twice = [shorten(name, 40) for name, times in Counter(classes).items() if times > 1]
+    if twice:
+        more = f" and {len(twice) - 3} more" if len(twice) > 3 else ""
+        raise ConfigError(f"two classes have one name: {', '.join(map(repr, twice[:3]))}{more}; make each its own")
     return tuple(classes)
 
 

@@ -18,17 +18,24 @@ __all__ = ["adopt_weights", "read_weights", "renamed"]
 
 _PARALLEL = "module."
 _COUNTERS = ".num_batches_tracked"  # of a batch normalization: older files have none, and evaluation asks for none
+_VARIANCE = "running_var"
 
 
 def read_weights(path: str | Path) -> dict[str, Tensor]:
     """Read named tensors: a ``.safetensors`` file, or a ``.pth``, ``.pt`` or ``.bin`` of tensors alone.
 
-    Nothing in the file is executed.
+    Nothing in the file is executed. The prefix that torch's DataParallel puts before every name is taken off.
 
     Raises:
         DataError: There is no such file, or it holds something else.
     """
-    file = Path(path)
+    found = _read(Path(path), str(path))
+    if found and all(name.startswith(_PARALLEL) for name in found):
+        return {name.removeprefix(_PARALLEL): tensor for name, tensor in found.items()}
+    return found
+
+
+def _read(file: Path, path: str) -> dict[str, Tensor]:
     if file.is_dir():
         raise DataError(f"{path}: expected a file of weights, got a folder")
     if not file.is_file():
@@ -66,11 +73,10 @@ def adopt_weights(module: nn.Module, config: ModelConfig, weights: Mapping[str, 
         The library whose names they are, ``netsmith`` for our own.
 
     Raises:
-        DataError: A tensor that is sparse, quantized or without numbers, of another kind of numbers, or not finite.
+        DataError: A tensor that is sparse, quantized or without numbers, of another kind of numbers, or not finite; a
+            variance below zero.
         ConfigError: No set of names fits; what is missing, unknown or of another shape under the nearest is named.
     """
-    if weights and all(name.startswith(_PARALLEL) for name in weights):  # saved from torch's DataParallel
-        weights = {name.removeprefix(_PARALLEL): tensor for name, tensor in weights.items()}
     wanted = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
     tries: list[tuple[int, str, str, dict[str, Tensor]]] = []
     for library, rules in {"netsmith": (), **config.public_names()}.items():
@@ -81,6 +87,7 @@ def adopt_weights(module: nn.Module, config: ModelConfig, weights: Mapping[str, 
         other = [name for name in wanted if name in shapes and shapes[name] != wanted[name]]
         words = [f"{what} {_few(names)}" for what, names in (("missing", missing), ("unknown", unknown)) if names]
         words += [f"{name} is {shapes[name]}, expected {wanted[name]}" for name in other[:3]]
+        words += [f"they hold {part!r}: set {part}=true (--set {part}=true)" for part in _optional(config, unknown)]
         tries.append((len(missing) + len(unknown) + len(other), library, "; ".join(words), named))
     faults, library, words, named = min(tries, key=lambda one: one[0])
     if faults:
@@ -99,10 +106,13 @@ def adopt_weights(module: nn.Module, config: ModelConfig, weights: Mapping[str, 
 def _check_numbers(name: str, theirs: Tensor, ours: Tensor) -> None:
     if theirs.layout is not torch.strided or theirs.is_quantized or theirs.is_meta:
         raise DataError(f"{name} is sparse, quantized or without numbers; expected a plain tensor")
-    if theirs.is_floating_point() != ours.is_floating_point() or theirs.is_complex():
+    counts = name.endswith(_COUNTERS)  # some libraries save them as floating-point numbers
+    if theirs.is_complex() or (theirs.is_floating_point() != ours.is_floating_point() and not counts):
         raise DataError(f"{name} holds {theirs.dtype}; expected numbers like {ours.dtype}")
     if theirs.is_floating_point() and not bool(torch.isfinite(theirs).all()):
         raise DataError(f"{name} holds values that are not finite")
+    if name.endswith(_VARIANCE) and bool((theirs < 0).any()):
+        raise DataError(f"{name} holds {float(theirs.min()):g}; a variance is not below zero")
 
 
 def renamed(weights: Mapping[str, Tensor], rules: Renaming) -> dict[str, Tensor]:
@@ -115,6 +125,12 @@ def renamed(weights: Mapping[str, Tensor], rules: Renaming) -> dict[str, Tensor]
             name += " (again)"
         found[name] = tensor
     return found
+
+
+def _optional(config: ModelConfig, unknown: list[str]) -> list[str]:
+    """Return the part that all unknown tensors are of, where it is one that the network has on demand."""
+    parts = {name.partition(".")[0] for name in unknown}
+    return [part for part in parts if len(parts) == 1 and getattr(config, part, None) is False]
 
 
 def _few(names: list[str]) -> str:
