@@ -39,7 +39,7 @@ def runs(tmp_path_factory):
 def test_texts_are_written_a_line_each_as_predict_writes_them(netsmith, runs, tmp_path):
     texts = twin_sentences("en", "test")[:3]
     file = tmp_path / "texts.txt"
-    file.write_text("\n".join(texts) + "\n\n", encoding="utf-8")
+    file.write_text("\n".join(texts) + "\n", encoding="utf-8")
     found = netsmith(f"translate {runs}/seeing --file {file}")
     assert found.code == 0, found.err
     lines = found.out.splitlines()
@@ -48,6 +48,24 @@ def test_texts_are_written_a_line_each_as_predict_writes_them(netsmith, runs, tm
     piped = netsmith(f"translate {runs}/seeing --file - --beams 1", stdin=file.read_bytes())
     greedy = package.load(runs / "seeing", notice=lambda _: None).translate(texts, beams=1)
     assert piped.out.splitlines() == [row["text"] for row in greedy]
+
+
+def test_lines_of_a_file_stay_in_place(netsmith, runs, tmp_path):
+    texts = twin_sentences("en", "test")[:2]
+    file = tmp_path / "texts.txt"
+    file.write_text(f"\n{texts[0]}\n\n \n{texts[1]}\n\u6f22\u5b57\n\n", encoding="utf-8")
+    found = netsmith(f"translate {runs}/seeing --file {file}")
+    first, second = netsmith(f"translate {runs}/seeing", *texts).out.splitlines()
+    written = found.out.split("\n")
+    assert written[:5] == ["", first, "", "", second]
+    assert len(written) == 8  # 7 lines that end
+    assert "row 6: seeing knows no token of it" in found.err
+    rows = json.loads(netsmith(f"translate {runs}/seeing --file {file} --json").out)
+    assert [row["row"] for row in rows] == [2, 5, 6]
+    file.write_text("\n\n" + "so. " * 1000)
+    assert "row 3 has 3000 tokens" in netsmith(f"translate {runs}/seeing --file {file}").line
+    assert netsmith(f"translate {runs}/seeing a ''").line == "text 2 is empty; expected a text"
+    assert netsmith(f"translate {runs}/seeing --file missing").line == "missing: does not exist"
 
 
 def test_a_page_shows_what_each_token_looked_at(netsmith, runs, tmp_path):
@@ -125,7 +143,7 @@ def test_texts_that_are_too_long_or_empty_are_named(runs):
     run = package.load(runs / "seeing", notice=lambda _: None)
     with pytest.raises(UserError, match="text 2 has 50001 tokens, and seeing reads 512; give"):
         run.translate(["a", "so. " * 16667])
-    with pytest.raises(UserError, match="text 1 has no token"):
+    with pytest.raises(UserError, match="text 1 is empty; expected a text"):
         run.translate([" "])
     with pytest.raises(UserError, match=r"netsmith translate RUN TEXT --alignments"):
         run.explain()

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["addressed", "cut_whole", "unknown_shares", "unknown_words"]
 
 
-def addressed(network: Network, texts: Sequence[str], *, to: str = "") -> list[str]:
+def addressed(network: Network, texts: Sequence[str], *, to: str = "", rows: Sequence[int] = ()) -> list[str]:
     """Return the texts, each with the mark of a language in front, as ``<2de> A man sleeps`` has it.
 
     A network that was taught no marks takes texts as they are; one that was needs a language, by ``to`` or by the mark
@@ -30,16 +30,20 @@ def addressed(network: Network, texts: Sequence[str], *, to: str = "") -> list[s
         network: What is to translate.
         texts: What it reads.
         to: The language that it is to write; empty where the texts say it.
+        rows: Where the texts stand in a file (1-based), for messages.
 
     Raises:
         UnsupportedError: ``to`` for a network that writes one language alone.
         UnknownNameError: A language that it was not taught to write.
         ConfigError: No language where one is needed.
-        DataError: What is no text, or a text that begins with a mark where ``to`` is given; names its place (1-based).
+        DataError: What is no text or empty, or a text that begins with a mark where ``to`` is given; names its place.
     """
-    for number, text in enumerate(texts, start=1):
+    names = _names(texts, rows)
+    for name, text in zip(names, texts, strict=True):
         if not isinstance(text, str):
-            raise DataError(f"text {number}: expected a text, got {type(text).__name__}")
+            raise DataError(f"{name}: expected a text, got {type(text).__name__}")
+        if not text.strip():
+            raise DataError(f"{name} is empty; expected a text")
     known = target_languages(network.spec.inputs.vocabulary)
     if not known:
         if to:
@@ -47,34 +51,38 @@ def addressed(network: Network, texts: Sequence[str], *, to: str = "") -> list[s
         return list(texts)
     if to and to not in known:
         raise UnknownNameError(f"target language of {network.name}", to, known)
-    for number, text in enumerate(texts, start=1):
+    for name, text in zip(names, texts, strict=True):
         own = asked_for(text)
         if to and own:
-            raise DataError(f"text {number} begins with <2{own}>, and --to {to} is given, too; leave one of them out")
+            raise DataError(f"{name} begins with <2{own}>, and --to {to} is given, too; leave one of them out")
         if own and own not in known:
             raise UnknownNameError(f"target language of {network.name}", own, known)
         if not to and not own:
             raise ConfigError(
-                f"{network.name} writes {', '.join(known)}; say which one: --to {known[0]} of translate, or text "
-                f"{number} beginning with <2{known[0]}>"
+                f"{network.name} writes {', '.join(known)}; say which one: --to {known[0]} of translate, or {name} "
+                f"beginning with <2{known[0]}>"
             )
     return [f"<2{to}> {text}" for text in texts] if to else list(texts)
 
 
-def cut_whole(network: Network, texts: Sequence[str]) -> list[list[str]]:
+def cut_whole(network: Network, texts: Sequence[str], *, rows: Sequence[int] = ()) -> list[list[str]]:
     """Return the tokens of each text, none of which is left out: what is written of a part says so nowhere.
 
     Raises:
-        DataError: A text with more tokens than the network reads; names its place (1-based).
+        DataError: A text without a token, or with more than the network reads; names its place (1-based).
     """
     cut, most = cutter(tokenizer_of(network.spec.inputs)), network.spec.inputs.max_length
     found = [cut(text) for text in texts]
-    for number, tokens in enumerate(found, start=1):
+    for name, tokens in zip(_names(texts, rows), found, strict=True):
+        if not tokens:
+            raise DataError(f"{name} holds nothing that {network.name} reads; expected words")
         if len(tokens) > most:
-            raise DataError(
-                f"text {number} has {len(tokens)} tokens, and {network.name} reads {most}; give it in parts"
-            )
+            raise DataError(f"{name} has {len(tokens)} tokens, and {network.name} reads {most}; give it in parts")
     return found
+
+
+def _names(texts: Sequence[str], rows: Sequence[int]) -> list[str]:
+    return [f"row {row}" for row in rows] or [f"text {number}" for number in range(1, len(texts) + 1)]
 
 
 def unknown_shares(tokens: Tensor, vocabulary: Sequence[str]) -> list[float]:
@@ -96,10 +104,14 @@ def unknown_shares(tokens: Tensor, vocabulary: Sequence[str]) -> list[float]:
     return (unknown.sum(1).double() / said.sum(1).clamp(min=1)).tolist()
 
 
-def unknown_words(found: Sequence[dict[str, Any]], *, name: str) -> str:
+def unknown_words(found: Sequence[dict[str, Any]], *, name: str, rows: Sequence[int] = ()) -> str:
     """Return the notice about answers to texts without a token that the network knows; empty where there are none."""
-    lost = [str(number) for number, one in enumerate(found, start=1) if one.get("unknown") == 1]
+    at = rows or range(1, len(found) + 1)
+    lost = [str(number) for number, one in zip(at, found, strict=True) if one.get("unknown") == 1]
     if not lost:
         return ""
-    which = f"text {lost[0]}" if len(lost) == 1 else f"texts {', '.join(lost[:8])}{', ...' if len(lost) > 8 else ''}"
+    what = "row" if rows else "text"
+    which = (
+        f"{what} {lost[0]}" if len(lost) == 1 else f"{what}s {', '.join(lost[:8])}{', ...' if len(lost) > 8 else ''}"
+    )
     return f"{which}: {name} knows no token of it; what it writes says nothing of what it read"

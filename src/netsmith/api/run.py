@@ -147,13 +147,13 @@ class Run:
         Args:
             texts: What is read.
             **settings: Of :func:`netsmith.api.translate.translate`: ``to``, ``beams``, ``penalty``,
-                ``coverage``, ``align``.
+                ``coverage``, ``align``, ``rows``.
         """
-        return self._noticed(translate(self.network, texts, **settings))
+        return self._noticed(translate(self.network, texts, **settings), rows=settings.get("rows", ()))
 
-    def _noticed(self, found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    def _noticed(self, found: list[dict[str, Any]], *, rows: Sequence[int] = ()) -> list[dict[str, Any]]:
         """Return answers, after a notice where what was read is unknown altogether to a network that writes texts."""
-        lost = unknown_words(found, name=self.path.name) if self.network.writes_texts else ""
+        lost = unknown_words(found, name=self.path.name, rows=rows) if self.network.writes_texts else ""
         if lost:
             self.notice(lost)
         return found

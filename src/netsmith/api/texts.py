@@ -47,7 +47,7 @@ class Texts:
     """Named texts that can be passed through again and again: of a file a text per line, read anew each time.
 
     Of a plain file, and of a pipe, which is kept in a temporary file, no more than a line is held; a table is read
-    whole. Blank lines are left out.
+    whole. Blank lines are left out, but of :meth:`rows`.
 
     Args:
         source: A text, a file, or ``-`` for what comes through a pipe.
@@ -61,16 +61,17 @@ class Texts:
     """
 
     def __init__(self, source: str, *, column: str = "", encoding: str = "utf-8") -> None:
-        self._given: list[tuple[str, str]] | None = None
+        self._given: list[tuple[int, str]] | None = None
         self._file: BinaryIO | None = None
         self._path = Path(source)
         self._name = "stdin" if source in ("", "-") else self._path.name
         self._encoding = _known(encoding)
+        self._unit = "line"
         if is_text(source):
             _no_column(column, "a text")
-            self._given = [("text", source)]
+            self._given, self._unit = [(1, source)], "text"
         elif source not in ("", "-") and self._path.suffix.lower() in TABLE_SUFFIXES:
-            self._given = _column(self._path, column)
+            self._given, self._unit = _column(self._path, column), "row"
         else:
             _no_column(column, "a plain text; expected a .csv, .tsv, .jsonl or .parquet file")
             if source in ("", "-"):
@@ -80,6 +81,12 @@ class Texts:
                 open_plain(self._path).close()
 
     def __iter__(self) -> Iterator[tuple[str, str]]:
+        for row, text in self.rows():
+            if text:
+                yield "text" if self._unit == "text" else f"{self._unit} {row}", text
+
+    def rows(self) -> Iterator[tuple[int, str]]:
+        """Yield each text with its row in the file (1-based); ``""`` for a blank line."""
         if self._given is not None:
             yield from self._given
             return
@@ -91,9 +98,9 @@ class Texts:
                 file = self._file
                 file.seek(0)
             for row, line in enumerate(_lines(file, self._name, self._encoding), start=1):
-                if text := line.strip():
-                    empty = False
-                    yield f"line {row}", text
+                text = line.strip()
+                empty = empty and not text
+                yield row, text
         if empty:
             raise DataError("is empty; expected a text per line", self._name)
 
@@ -172,7 +179,7 @@ def _no_column(column: str, what: str) -> None:
         raise ConfigError(f"--column {shorten(column, 40)} names a column of a table, and this is {what}")
 
 
-def _column(path: Path, column: str) -> list[tuple[str, str]]:
+def _column(path: Path, column: str) -> list[tuple[int, str]]:
     grid = parse_table(read_capped(path, limit=_CAP), path.name)
     if column and column not in grid.columns:
         raise DataError(f"has no column {column!r}{did_you_mean(column, grid.columns)}", path, 1)
@@ -184,4 +191,4 @@ def _column(path: Path, column: str) -> list[tuple[str, str]]:
     for cell, row in zip(cells, grid.rows, strict=True):
         if not isinstance(cell, str) or not cell.strip():
             raise DataError(f"the column {found!r} holds {shorten(repr(cell), 40)}, no text", path, row)
-    return [(f"row {row}", cell) for cell, row in zip(cells, grid.rows, strict=True)]
+    return list(zip(grid.rows, cells, strict=True))

@@ -27,6 +27,7 @@ def translate(
     penalty: float | None = None,
     coverage: float | None = None,
     align: bool = False,
+    rows: Sequence[int] = (),
 ) -> list[dict[str, Any]]:
     """Return what a network writes for each text, by a search with other settings than its own where they are given.
 
@@ -38,6 +39,7 @@ def translate(
         penalty: How much longer translations are preferred, alpha of GNMT.
         coverage: What it costs to leave words of the source without attention, beta of GNMT.
         align: Also say what each token looked at.
+        rows: Where the texts stand in a file (1-based), for messages; they are counted by default.
 
     Returns:
         Of each text ``source``, ``text``, ``tokens``, ``unknown``: the share of the source's tokens that the network
@@ -59,8 +61,8 @@ def translate(
             f"{network.spec.outputs.kind}); use predict"
         )
     writing = _searching(network, beams=beams, penalty=penalty, coverage=coverage, align=align)
-    marked = addressed(network, texts, to=to)
-    read = cut_whole(network, marked)
+    marked = addressed(network, texts, to=to, rows=rows)
+    read = cut_whole(network, marked, rows=rows)
     found: list[dict[str, Any]] = []
     for at in range(0, len(texts), _TEXTS):
         some = marked[at : at + _TEXTS]
