@@ -42,6 +42,11 @@ def test_sentiment_of_a_text_a_file_a_column_and_a_pipe():
     assert rows[0]["opinions"][0]["words"] == ["very", "good"]
     about = run("sentiment", "The lens is good. A bad lens!", "--about", "lens", "--lexicon", "mine.csv")
     assert about.splitlines()[0] == "lens: 1 for, 1 against, 0 neutral; mean polarity -0.088"
+    signs = "C++ is good. I like C++, and .NET. Not Cs, xC++ or aC++x."
+    for term, count in (("C++", 2), (".NET", 1), ("C", 3), ("c++,", 1)):
+        about = run("sentiment", signs, "--about", term, "--lexicon", "mine.csv", "--json")
+        found = json.loads(about)
+        assert (term, found["positive"] + found["neutral"] + found["negative"]) == (term, count)
 
 
 @pytest.mark.parametrize(
@@ -78,6 +83,11 @@ def test_a_lexicon_from_a_corpus_then_sentiment():
         "4 words in made.csv\n"
     )
     assert run("sentiment", "dull", "--lexicon", "made.csv").startswith("text\tnegative")
+    made = Path("made.csv").read_bytes()
+    run("lexicon", "corpus.txt", "-o", "made.csv", "--positive", "Good", "--negative", "BAD")
+    assert Path("made.csv").read_bytes() == made
+    with pytest.raises(ConfigError, match="the seed 'very good' can never come: it is read as 'very' 'good'"):
+        run("lexicon", "corpus.txt", "-o", "made.csv", "--positive", "very good", "--negative", "bad")
 
 
 def test_keywords_and_summaries():

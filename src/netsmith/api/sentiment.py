@@ -96,7 +96,7 @@ def learn_lexicon(
 
     Args:
         texts: The corpus, text by text; it is streamed.
-        positive: Seeds of praise; those of Turney & Littman 2003 by default.
+        positive: Seeds of praise, in any case; those of Turney & Littman 2003 by default.
         negative: Seeds of blame.
         language: ``en``, or ``zh``: words are then those of ``known`` and single signs.
         near: How many tokens apart two words are near each other.
@@ -105,11 +105,19 @@ def learn_lexicon(
         known: A lexicon whose words, in Chinese, are words here.
 
     Raises:
-        ConfigError: Seeds that never come, or on both sides.
+        ConfigError: Seeds that never come, or on both sides; or one that is no single word and so can never come.
     """
-    praise, blame = tuple(positive) or SEEDS[language][0], tuple(negative) or SEEDS[language][1]
+    praise = tuple(word.lower() for word in positive) or SEEDS[language][0]
+    blame = tuple(word.lower() for word in negative) or SEEDS[language][1]
     seeds = with_modifiers("seeds", orientation_entries({}, positive=praise, negative=blame), language=language)
     cutter = known or seeds
-    tokens = (lexicon_tokens(text, cutter) if language == "zh" else words(text) for text in texts)
-    found = so_pmi(tokens, positive=praise, negative=blame, near=near, least=least)
+
+    def cut(text: str) -> list[str]:
+        return lexicon_tokens(text, cutter) if language == "zh" else words(text)
+
+    for seed in (*praise, *blame):
+        if cut(seed) != [seed]:
+            read = " ".join(map(repr, cut(seed))) or "nothing"
+            raise ConfigError(f"the seed {seed!r} can never come: it is read as {read}; expected single words")
+    found = so_pmi(map(cut, texts), positive=praise, negative=blame, near=near, least=least)
     return write_lexicon(orientation_entries(found, positive=praise, negative=blame, least=strength))

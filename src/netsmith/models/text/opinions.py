@@ -61,8 +61,8 @@ def summarize_opinions(
         about: A word or phrase, in any case; of English the whole word, also with a plural ``s``.
         strongest: How many sentences of each side are kept; of equal ones the more subjective, then the earlier.
     """
-    border = "" if lexicon.language == "zh" else r"\b"
-    named = re.compile(border + r"\s+".join(map(re.escape, about.split())) + (rf"s?{border}" if border else ""), re.I)
+    term = r"\s+".join(map(re.escape, about.split()))
+    named = re.compile(term if lexicon.language == "zh" else rf"(?<!\w){term}s?(?!\w)", re.I)
     counts, total = [0, 0, 0], 0.0  # neutral, for, against
     best: tuple[list[Opinion], ...] = [], [], []
     for sentence in sentences:
