@@ -1,6 +1,7 @@
 """Temperature, top-k and nucleus against their definitions; draws against the distribution."""
 
 import itertools
+import math
 
 import pytest
 import torch
@@ -63,6 +64,8 @@ def test_draws_have_the_distribution_and_no_token_of_probability_zero():
     ("settings", "words"),
     [
         ({"temperature": 0.0}, "temperature=0"),
+        ({"temperature": math.inf}, "temperature=inf: expected a finite number"),
+        ({"temperature": math.nan}, "temperature=nan"),
         ({"top_k": -1}, "top_k=-1"),
         ({"top_p": 0.0}, "top_p=0"),
         ({"top_p": 1.1}, "1.1"),

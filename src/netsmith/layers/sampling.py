@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -36,8 +38,10 @@ def narrowed(logits: Tensor, *, temperature: float = 1.0, top_k: int = 0, top_p:
         >>> [round(p, 4) for p in narrowed(logits, top_p=0.7).exp()[0].tolist()]
         [0.625, 0.375, 0.0, 0.0]
     """
-    if not temperature > 0:
-        raise ConfigError(f"temperature={temperature:g}: expected a number above 0; for the likeliest token, be greedy")
+    if not 0 < temperature < math.inf:
+        raise ConfigError(
+            f"temperature={temperature:g}: expected a finite number above 0; for the likeliest token, be greedy"
+        )
     if top_k < 0:
         raise ConfigError(f"top_k={top_k}: expected a number of tokens, or 0 for all")
     if not 0 < top_p <= 1:
