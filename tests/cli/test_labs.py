@@ -21,6 +21,8 @@ def test_a_lab_runs_where_it_is_told_and_says_what_it_wrote(netsmith):
     assert Path("runs/lab/schedules/lab.html").exists()
     assert "page: runs/lab/schedules/lab.html" in out
     assert "The mean factor is largest for constant" in out
+    assert netsmith("lab word-hashing --quick").code == 0
+    assert Path("runs/lab/word_hashing/lab.html").exists()
     found = json.loads(netsmith("lab schedules --set steps=30 --out here --json").out)
     assert found["config"]["steps"] == 30
     assert Path(found["page"]) == Path("here/lab.html")

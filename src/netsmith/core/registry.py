@@ -126,12 +126,12 @@ def labs() -> dict[str, Entry]:
 
 
 def find_lab(name: str) -> Entry:
-    """Find a lab by name.
+    """Find a lab by name, in which a hyphen is as good as an underscore.
 
     Raises:
         UnknownNameError: No such lab.
     """
-    known = labs()
+    known, name = labs(), name.replace("-", "_")
     if name not in known:
         raise UnknownNameError("lab", name, known)
     return known[name]

@@ -64,6 +64,7 @@ def run_lab(
         UserError: The folder is a file, or holds the results of another lab.
     """
     entry = find_lab(name)
+    name = entry.name
     card = lab_card_of(entry)
     changes = {**(card.quick if quick else {}), **(sets or {})}
     if "kind" in changes:
