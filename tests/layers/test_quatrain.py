@@ -79,6 +79,13 @@ def test_what_is_no_poem_is_refused(settings, what):
         Quatrain("quatrain5", NAMES, RHYMES, **settings)
 
 
+def test_a_mark_that_closes_the_first_line_is_left_out():
+    for line in ("春夏秋冬山", "春夏秋冬山，", "春夏秋冬山。 "):
+        rules = Quatrain("quatrain5", NAMES, RHYMES, first_line=line)
+        assert allowed(rules, "5春夏秋冬") == {"山"}
+        assert allowed(rules, "5春夏秋冬山，") == VERSE
+
+
 def test_other_forms_and_models_without_signs_are_refused():
     with pytest.raises(UnknownNameError, match="quatrain6"):
         Quatrain("quatrain6", NAMES, RHYMES)

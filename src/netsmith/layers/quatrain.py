@@ -23,6 +23,7 @@ BREAKS = ("，", "。", "，", "。")
 """What stands behind each line; then the sign that ends a text."""
 
 _LINES = 4
+_CLOSING = "，。！？；：、,.!?;:"
 _VERSE = re.compile("[〇\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]+")
 
 
@@ -45,7 +46,7 @@ class Quatrain:
         form: ``quatrain5`` or ``quatrain7``.
         vocabulary: What signs there are, by number; 2 ends a text.
         rhymes: Of each its class of rhyme; 0 for none.
-        first_line: The line it begins with; "" leaves it open.
+        first_line: The line it begins with, a mark that closes it left out; "" leaves it open.
         hidden: The characters its lines begin with (an acrostic); "" leaves them open.
 
     Attributes:
@@ -66,6 +67,7 @@ class Quatrain:
         missing = [sign for sign in (MARKS[width], *BREAKS) if sign not in number]
         if missing:
             raise DataError(f"the model knows no sign {missing[0]!r} and so no {form}; train it on tang_quatrains")
+        first_line = first_line.strip().rstrip(_CLOSING)
         if first_line and hidden:
             raise DataError("a first line and hidden words exclude each other; give one of them")
         _check(first_line, "the first line", width, f"{form} has lines of {width}", number)
