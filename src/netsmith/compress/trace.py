@@ -14,7 +14,9 @@ from typing import Any, Literal
 
 import torch
 from torch import nn
+from torch._C import _functorch as functorch  # type: ignore[attr-defined]
 from torch.nn import functional as F
+from torch.nn.parameter import is_lazy
 from torch.overrides import TorchFunctionMode, resolve_name
 from torch.utils import _pytree as pytree
 
@@ -22,7 +24,7 @@ from netsmith.compress._labels import make_constant
 from netsmith.compress._state import State
 from netsmith.compress.graph import ChannelGraph
 from netsmith.compress.rules import function_rule, makes_channels, module_rule
-from netsmith.core.errors import UnsupportedError
+from netsmith.core.errors import NetsmithError, UnsupportedError, first_line
 from netsmith.measure.example import Example, arguments, tensors
 from netsmith.measure.macs import on_meta
 
@@ -41,25 +43,55 @@ def trace(module: nn.Module, example: Example, *, heads: Literal["whole", "width
         heads: What goes from an attention: ``whole`` heads, or the same ``width`` of every head.
 
     Raises:
-        UnsupportedError: An operation has no rule; it is named with the module it stands in. Or ``heads`` is neither.
+        UnsupportedError: An operation has no rule; it is named with the module it stands in. Or the network does not
+            run on its example, or holds a module that cannot be looked into; or ``heads`` is neither.
     """
     if heads not in ("whole", "width"):
         raise UnsupportedError(f"heads must be whole or width, got {heads!r}")
+    _look_into(module)
+    state: State | None = None
 
     def run(clone: nn.Module, given: tuple[Any, ...]) -> State:
+        nonlocal state
         whole: frozenset[int] = frozenset()
         while True:  # what a split axis is used for is seen behind the split
-            state = _traced(State(clone, module, heads=heads, whole=whole), clone, given)
+            state = State(clone, module, heads=heads, whole=whole)
+            _follow(state, clone, given)
             found = whole | state.reduced | (state.attention if heads == "whole" else set())
             if found == whole:
                 return state
             whole = found
 
-    with slow_attention():
-        return on_meta(module, example, run).result()
+    try:
+        with slow_attention():
+            return on_meta(module, example, run).result()
+    except NetsmithError:
+        raise
+    except Exception as error:  # whatever a network that is not ours raises
+        place = f" at {state.place}" if state is not None else ""
+        raise UnsupportedError(
+            f"surgery cannot run a copy of the network on its example{place}: {first_line(error)}"
+        ) from error
 
 
-def _traced(state: State, clone: nn.Module, given: Any) -> State:
+def _look_into(module: nn.Module) -> None:
+    """Refuse modules that are closed, not yet made, or not to be copied."""
+    for name, child in module.named_modules():
+        why = None
+        if isinstance(child, torch.jit.ScriptModule):
+            why = "is compiled: its operations cannot be seen; prune the module it was made of"
+        elif any(is_lazy(tensor) for tensor in [*child.parameters(recurse=False), *child.buffers(recurse=False)]):
+            why = "has no shapes yet: call the network once before it is pruned"
+        elif any(isinstance(value, torch.Tensor) and not value.is_leaf for value in vars(child).values()):
+            why = (
+                "keeps a tensor that is computed from others: make the pruning by torch.nn.utils.prune or the old "
+                "weight_norm permanent, or detach what it keeps"
+            )
+        if why is not None:
+            raise UnsupportedError(f"{name or 'the network'} ({type(child).__name__}) {why}")
+
+
+def _follow(state: State, clone: nn.Module, given: Any) -> None:
     make_constant(state, given)
     with torch.no_grad(), _Tracer(state).watching():
         output = clone(*arguments(given))
@@ -73,7 +105,6 @@ def _traced(state: State, clone: nn.Module, given: Any) -> State:
     state.atoms.running = ""
     for tensor in made:
         state.atoms.freeze(state.mark(tensor).labels)
-    return state
 
 
 @contextlib.contextmanager
@@ -149,6 +180,10 @@ class _Tracer(TorchFunctionMode):
         if not made and not name.endswith("__setitem__"):
             return  # a size, a type, a number
         state.atoms.running = f"{name} in {state.place}"
+        if functorch.maybe_current_level() is not None:  # what comes out of it is another tensor, with no labels
+            if any(state.cuttable(_unwrapped(t)) for t in tensors((args, kwargs))):
+                raise state.refuse("torch.vmap or another transform of torch.func")
+            return
         if rule is not None:
             if not args and "input" in kwargs:
                 args = (kwargs.pop("input"),)
@@ -159,3 +194,7 @@ class _Tracer(TorchFunctionMode):
             raise state.refuse(f"the operation {name}")
         else:  # made of nothing that can be cut: a constant
             make_constant(state, made)
+
+
+def _unwrapped(tensor: torch.Tensor) -> torch.Tensor:
+    return functorch.get_unwrapped(tensor) if functorch.is_functorch_wrapped_tensor(tensor) else tensor
