@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
+from pydantic import TypeAdapter
 from torch import nn
 from torch.nn import functional as F
 
@@ -117,7 +118,7 @@ class Search:
         kind: What is to be saved: milliseconds or bytes.
         batches: Raw examples that int8 is calibrated on; none leaves int8 out.
         cache: Where the machine's staircase is kept.
-        kept: What :meth:`to_json` gave before: then nothing is measured again.
+        kept: What :meth:`to_json` gave before: then nothing is measured again, unless it is damaged.
         notice: Where one-line notices go.
 
     Attributes:
@@ -125,6 +126,7 @@ class Search:
         graph: The network's channels.
         tables: By family, what each width loses and costs alone.
         path: Widths step by step, from the first cut to the last.
+        recalled: Whether what was kept served.
     """
 
     network: Network
@@ -133,13 +135,14 @@ class Search:
     batches: Sequence[Any] = ()
     cache: Path | None = None
     notice: Callable[[str], None] = print
-    kept: Mapping[str, Any] | None = None
+    kept: Any = None
     staircase: Staircase = field(init=False)
     graph: ChannelGraph = field(init=False)
     scores: dict[int, float] = field(init=False)
     tables: dict[str, list[Width]] = field(init=False)
     path: list[dict[str, int]] = field(init=False)
     base: Cost = field(init=False)
+    recalled: bool = field(init=False)
     _known: dict[str, Cost] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -148,13 +151,14 @@ class Search:
         self.graph = trace(module, self.network.module_example(2))
         self.scores = score_units(module, self.graph)
         self.staircase = measure_staircase(str(environment()["processor"]), cache=self.cache)
-        if self.kept is None:
+        known = _recalled(self.kept)
+        self.recalled = known is not None and all(self.fits(widths) for widths in known[2])
+        if known is None or not self.recalled:
             single = measure_together({"original": self._original}, self._fed())
             self.base = Cost(single.latencies["original"].median, self._original.stat().st_size, 1.0)
             self.tables = self._measure_tables()
         else:
-            self.base = Cost(**self.kept["base"])
-            self.tables = {name: [Width(**row) for row in rows] for name, rows in self.kept["tables"].items()}
+            self.base, self.tables, _ = known
         cost = self.base.latency if self.kind == "time" else float(self.base.size)
         self.path = narrowing(self.tables, Width(0, 0.0, cost))
 
@@ -168,6 +172,18 @@ class Search:
         """Return what was measured as JSON values."""
         tables = {name: [asdict(row) for row in rows] for name, rows in self.tables.items()}
         return {"base": asdict(self.base), "tables": tables, "staircase": self.staircase.to_json()}
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """How many units each family has."""
+        return {name: len(family.units) for name, family in self.graph.layers().items()}
+
+    def fits(self, widths: Any) -> bool:
+        """Return whether these are widths of this network: whole numbers, each below what its family has."""
+        sizes = self.sizes
+        return isinstance(widths, dict) and all(
+            type(keep) is int and 0 < keep < sizes.get(name, 0) for name, keep in widths.items()
+        )
 
     def widths_for(self, budget: Budget) -> dict[str, int]:
         """Return the first widths on the path that are within a budget, in full precision or int8, as measured.
@@ -295,6 +311,18 @@ class Search:
 
     def _fed(self) -> Any:
         return as_fed(self.network.example(1))
+
+
+def _recalled(kept: Any) -> tuple[Cost, dict[str, list[Width]], list[dict[str, int]]] | None:
+    """Return the base, the tables and the widths these hold, of what was kept; None where it is not of that form."""
+    try:
+        base = TypeAdapter(Cost).validate_python(kept["base"])
+        tables = TypeAdapter(dict[str, list[Width]]).validate_python(kept["tables"])
+    except (LookupError, TypeError, ValueError):
+        return None
+    if not tables or not all(tables.values()) or min(base.latency, base.size) <= 0:
+        return None
+    return base, tables, [{name: row.keep} for name, rows in tables.items() for row in rows]
 
 
 def _cross_entropy(logits: torch.Tensor, judged: Judged) -> float:

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from netsmith.api.commands import on_run
 from netsmith.core.errors import ConfigError, UnsupportedError
-from netsmith.core.files import read_json, write_json
+from netsmith.core.files import write_json
 from netsmith.engine.run_folder import environment
 from netsmith.engine.source import Source
 from netsmith.measure.latency import Comparison
 from netsmith.report.tables import percent_text
 from netsmith.workflows.budget import Budget, Cost, Search
+from netsmith.workflows.budget_file import BudgetFile
 from netsmith.workflows.compression import Compressed
 from netsmith.workflows.front_page import Front, write_front
 from netsmith.workflows.front_runs import ALPHA, Trainer, controls_of, words_of
@@ -136,30 +137,37 @@ def _searched(
     run, notice = trainer.run, trainer.notice
     kind: Literal["time", "bytes"] = "bytes" if budget.kind == "size" else "time"
     machine = {name: environment()[name] for name in ("processor", "versions")}
-    file, key = run.path / "budget.json", [_FORMAT, kind, bool(batches), trainer.original, machine]
-    kept = read_json(file) if file.is_file() else {}
-    kept = kept if kept.get("key") == key else {"key": key, "search": None, "plans": {}}
+    key = [_FORMAT, kind, bool(batches), trainer.original, machine]
+    kept = BudgetFile.read(run.path / "budget.json", key)
     asked = f"{budget.kind} {budget.value!r} in {points}"
-    known = kept["search"]
-    search = Search(run.network, source, kind, batches[:1], run.path.parent / ".measured", notice, kept=known)
+    search = Search(run.network, source, kind, batches[:1], run.path.parent / ".measured", notice, kept=kept.search)
     with search:
-        if asked in kept["plans"]:
+        plan = _known(kept.plans.get(asked), search)
+        if search.recalled and plan:
             notice("using the widths that were found before")
-            return {role: dict(widths) for role, widths in kept["plans"][asked].items()}, search
-        if known is None:
-            kept["search"] = search.to_json()
-            write_json(file, kept, sync=False)
-        else:
+            return plan, search
+        if search.recalled:
             notice("using what was measured of this network before")
+        else:
+            kept.search, kept.plans = search.to_json(), {}
+            kept.write()
         found = search.points(budget, points)
     if not found:
         raise ConfigError(
             f"the whole network is within {budget.text()}, in full precision or int8; ask for less, or: "
             f"{on_run('export', run.path)} --int8"
         )
-    kept["plans"][asked] = {f"front{number}": widths for number, widths in enumerate(found, start=1)}
-    write_json(file, kept, sync=False)
-    return kept["plans"][asked], search
+    plan = {f"front{number}": widths for number, widths in enumerate(found, start=1)}
+    kept.plans[asked] = plan
+    kept.write()
+    return plan, search
+
+
+def _known(plan: Any, search: Search) -> Plan | None:
+    """Return the plan that a file holds; None where it holds none for this network."""
+    if not isinstance(plan, dict) or list(plan) != [f"front{place + 1}" for place in range(len(plan))]:
+        return None
+    return plan if all(widths and search.fits(widths) for widths in plan.values()) else None
 
 
 def _recommended(

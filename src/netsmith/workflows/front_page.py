@@ -75,7 +75,7 @@ def write_front(front: Front) -> Path:
 
 
 def _charts(search: Search) -> list[Chart]:
-    stairs, sizes = search.staircase, _sizes(search)
+    stairs, sizes = search.staircase, search.sizes
     dearest = sorted(search.tables, key=lambda name: -max(row.loss for row in search.tables[name]))[:_CURVES]
     return [
         Chart(
@@ -100,12 +100,8 @@ def _charts(search: Search) -> list[Chart]:
     ]
 
 
-def _sizes(search: Search) -> dict[str, int]:
-    return {name: len(family.units) for name, family in search.graph.layers().items()}
-
-
 def _widths(front: Front) -> TableSection:
-    sizes = _sizes(front.search)
+    sizes = front.search.sizes
     rows = [
         [name, str(size), *(str(widths.get(name, size)) for widths in front.plan.values())]
         for name, size in sizes.items()
