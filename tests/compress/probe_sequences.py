@@ -211,6 +211,40 @@ class RnnCell(nn.Module):
         return self.out(torch.stack(outputs, 1))
 
 
+@PROBES.add("sliced_weight", "linear by slices", SERIES, cuts="inp joint again", longer=LONG)
+class SlicedWeight(nn.Module):
+    """A cell that applies the columns of one weight where their numbers come from, the words' for all steps at once."""
+
+    def __init__(self):
+        super().__init__()
+        self.inp, self.joint, self.again = nn.Linear(4, 6), nn.Linear(6 + 10, 10), nn.Linear(10, 8)
+        self.out = nn.Linear(8, 3)
+
+    def forward(self, x):
+        words = F.relu(self.inp(x))
+        weight, size = self.joint.weight, words.shape[-1]
+        given = F.linear(words, weight[:, :size], self.joint.bias)
+        h, found = torch.zeros_like(given[:, 0]), []
+        for step in given.unbind(1):
+            h = torch.tanh(step + F.linear(h, weight[:, size:]))
+            found.append(h)
+        return self.out(F.relu(self.again(torch.stack(found, 1))))
+
+
+@PROBES.add("packed_rows", "linear by slices", SERIES, cuts="inp both", longer=LONG)
+class PackedRows(nn.Module):
+    """Two layers in one weight, rows taken by a size that is asked of it."""
+
+    def __init__(self):
+        super().__init__()
+        self.inp, self.both, self.out = nn.Linear(4, 6), nn.Linear(6, 16), nn.Linear(8, 3)
+
+    def forward(self, x):
+        x = F.relu(self.inp(x))
+        weight, bias, half = self.both.weight, self.both.bias, len(self.both.weight) // 2
+        return self.out(F.linear(x, weight[:half], bias[:half]) * torch.sigmoid(F.linear(x, weight[half:])))
+
+
 # -- words and vectors ------------------------------------------------------------------------------------------------
 
 

@@ -8,6 +8,8 @@ from netsmith.core.errors import UnsupportedError
 from netsmith.core.registry import recipes
 from netsmith.models.text.bilstm import BiLSTM
 from netsmith.models.text.transformer_encoder import TransformerEncoder
+from netsmith.models.translation.bahdanau import Bahdanau
+from netsmith.models.translation.gnmt import Gnmt
 from netsmith.verify.subject import Subject
 
 WORDS = torch.tensor([[3, 1, 4, 1, 5, 9, 2], [6, 5, 3, 0, 0, 0, 0]])
@@ -32,10 +34,6 @@ UNCUT = {
     **dict.fromkeys(("phrase_based_multi30k", "word2vec_wikitext2"), _NONE),
     **dict.fromkeys(("drmm_cranfield", "drmm_wikiqa"), "a weight that is computed, not a parameter, in DRMM"),
     "knrm_wikiqa": "a weight that is computed, not a parameter, in KNRM",  # both: vectors made to length 1
-    # gates of the decoder's cell are products taken apart
-    **dict.fromkeys(
-        ("bahdanau_multi30k", "gnmt_multi30k", "gnmt_multilingual_multi30k"), "is computed, not a parameter"
-    ),
     "rnn_ptb": "the operation torch.rnn_tanh",
     "structured_perceptron_resume": "a weight that is computed, not a parameter, in StructuredPerceptron",
 }
@@ -56,6 +54,29 @@ def test_the_product_of_a_recipe_is_cut(name):
     assert log.proof[0]["error"] <= 1e-12
     before, after = (sum(p.numel() for p in net.parameters()) for net in (network.module, small))
     assert after < LESS.get(name, 0.7) * before
+
+
+def test_the_writers_whose_cells_read_slices_of_a_weight_give_the_logits_of_the_masked_ones():
+    """What a writer answers, and so its proof compares, are tokens; here the numbers behind them are compared."""
+    source, text = torch.tensor([[5, 6, 7, 8, 9], [9, 8, 7, 0, 0]]), torch.tensor([[1, 4, 5, 6], [1, 7, 8, 0]])
+    for config in (
+        Bahdanau.Config(embedding_size=6, hidden_size=8, readout_size=6, vocab_size=12, num_outputs=11),
+        Bahdanau.Config(embedding_size=6, hidden_size=8, readout_size=6, reset="before", vocab_size=12, num_outputs=11),
+        Gnmt.Config(embedding_size=6, hidden_size=8, init_range=0.5, vocab_size=12, num_outputs=11),
+    ):
+        network = config.build().double()
+        small, log = prune(network, (source, text), ratio=0.5, scope="local")
+        masked = dict(network.named_parameters())
+        for step in log.steps:
+            for own, change in step.tensors.items():
+                tensor = masked[f"{step.module}.{own}"]
+                for axis, kept in change.kept.items():
+                    gone = [i for i in range(tensor.shape[axis]) if i not in kept]
+                    tensor.data.index_fill_(axis, torch.tensor(gone), 0)
+        torch.testing.assert_close(small(source, text), network(source, text), rtol=1e-12, atol=1e-12)
+        cell = small.get_submodule("decoder" if isinstance(small, Bahdanau) else "first").inputs
+        assert (cell.in_features, cell.out_features) == tuple(cell.weight.shape[::-1])
+        assert cell.out_features == (12 if isinstance(small, Bahdanau) else 16)
 
 
 def test_a_bidirectional_lstm_loses_half_of_its_hidden_units():

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from netsmith.compress._state import Mark, State, frozen
+from netsmith.compress._state import Block, Mark, State, frozen
 from netsmith.compress.graph import FROZEN, Labels
 from netsmith.measure.example import tensors
 
-__all__ = ["argument", "freeze_all", "make_constant", "named_tensor", "only_axis", "uniform", "varying"]
+__all__ = ["argument", "block_of", "freeze_all", "make_constant", "named_tensor", "only_axis", "uniform", "varying"]
 
 
 def varying(labels: Labels) -> list[int]:
@@ -54,6 +54,14 @@ def named_tensor(state: State, tensor: Tensor, what: str) -> str:
     return name
 
 
+def block_of(state: State, tensor: Tensor, what: str) -> Block:
+    """Return a parameter or slices of one; refuse a tensor that is computed."""
+    block = state.block(tensor)
+    if block is None:
+        raise state.refuse(f"a {what} that is computed, not a parameter,")
+    return block
+
+
 def argument(args: Sequence[Any], kwargs: dict[str, Any], place: int, name: str, default: Any = None) -> Any:
     """Return an argument given by place or by name."""
     return args[place] if len(args) > place else kwargs.get(name, default)
@@ -62,9 +70,9 @@ def argument(args: Sequence[Any], kwargs: dict[str, Any], place: int, name: str,
 def freeze_all(state: State, values: Any) -> None:
     """Never cut anything of these tensors."""
     for tensor in tensors(values):
-        name = state.name(tensor)
-        if name is not None:
-            state.lock(name)
+        block = state.block(tensor)
+        if block is not None:
+            state.lock(block.tensor)
         state.atoms.freeze(state.mark(tensor).labels)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor, nn
 
-from netsmith.compress._labels import argument, freeze_all, named_tensor, only_axis, varying
+from netsmith.compress._labels import argument, block_of, freeze_all, named_tensor, only_axis, varying
 from netsmith.compress._state import Mark, Rows, State, along
 from netsmith.compress.graph import FROZEN
 from netsmith.layers.shortcut import PadShortcut
@@ -63,22 +63,29 @@ def transposed(state: State, args: Any, kwargs: Any, output: Tensor) -> None:
 
 
 def linear(state: State, args: Any, kwargs: Any, output: Tensor) -> None:
-    """``x W^T + b`` on the last axis."""
+    """``x W^T + b`` on the last axis; W may be slices of a parameter."""
     x, weight, bias = args[0], argument(args, kwargs, 1, "weight"), argument(args, kwargs, 2, "bias")
-    names = tuple(named_tensor(state, tensor, "weight or bias") for tensor in (weight, bias) if tensor is not None)
+    block, *more = (block_of(state, tensor, "weight or bias") for tensor in (weight, bias) if tensor is not None)
     mark = state.mark(x)
     if set(varying(mark.labels)) - {x.dim() - 1} and x.dim() - 1 not in varying(mark.labels):
         # it mixes another axis (tokens): each channel goes through it alone
         freeze_all(state, (weight, bias))
         state.put(output, Mark(mark.labels, mark.zero and bias is None))
         return
-    before = state.slot(names[0], 1, only_axis(state, x, -1, sums=True), makes=False)
-    after = state.made(names[0], 0, len(weight))
-    for name in names[1:]:
-        state.slot(name, 0, after, makes=True)
-    state.count(nn.Linear, in_features=before, out_features=after)
-    last = output.dim() - 1
-    rows = Rows(names, along(np.arange(len(weight)), last, output.dim()))
+    before = state.slot_of(block, 1, only_axis(state, x, -1, sums=True), makes=False)
+    made = state.made(block.tensor, 0, block.shape[0])
+    after = made[block.picks[0]]
+    for other in more:
+        state.slot_of(other, 0, after, makes=True)
+    state.count(nn.Linear, in_features=before, out_features=made)
+    last, rows = output.dim() - 1, None
+    if block.whole():
+        names = (block.tensor, *(other.tensor for other in more))
+        rows = Rows(names, along(np.arange(len(weight)), last, output.dim()))
+    else:
+        owner = block.tensor.rpartition(".")[0]
+        if isinstance(state.modules[owner], nn.Linear):
+            state.count_of(owner, in_features=before, out_features=made)
     state.put(output, Mark(along(after, last, output.dim()), rows=rows))
 
 

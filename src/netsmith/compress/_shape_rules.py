@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from netsmith.compress._labels import argument, freeze_all, make_constant, uniform, varying
-from netsmith.compress._state import Mark, Rows, State
+from netsmith.compress._state import Block, Mark, Rows, State
 from netsmith.compress.graph import FROZEN, Labels
 from netsmith.measure.example import tensors
 
@@ -189,6 +189,19 @@ def splitting(state: State, args: Any, kwargs: Any, output: Any) -> None:
 
 
 def indexing(state: State, args: Any, kwargs: Any, output: Tensor) -> None:  # noqa: ARG001
+    """Positions and slices; those of a parameter may be a layer's weight."""
+    x, index = args
+    index = index if isinstance(index, tuple) else (index,)
+    name = state.name(x)
+    if name is None or not isinstance(x, nn.Parameter) or x.dim() > 2 or not all(isinstance(i, slice) for i in index):
+        _indexed(state, args, output)
+        return
+    cuts = (*index, *[slice(None)] * (x.dim() - len(index)))
+    picks = tuple(np.arange(size)[cut] for size, cut in zip(x.shape, cuts, strict=True))
+    state.put_block(output, Block(name, tuple(x.shape), picks), lambda: _indexed(state, args, output))
+
+
+def _indexed(state: State, args: Any, output: Tensor) -> None:
     x, index = args
     mark = state.mark(x)
     index = index if isinstance(index, tuple) else (index,)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 from netsmith.compress.graph import FROZEN, Atoms, ChannelGraph, Count, Family, Guess, Labels, Remap, Scale, Slot
 from netsmith.core.errors import UnsupportedError
 
-__all__ = ["WEIGHTS", "Mark", "Rows", "State", "along", "frozen"]
+__all__ = ["WEIGHTS", "Block", "Mark", "Rows", "State", "along", "frozen"]
 
 WEIGHTS = -1
 """The site of a softmax: what is multiplied with its result are the values of an attention."""
@@ -28,6 +29,25 @@ class Rows:
 
     tensors: tuple[str, ...]
     numbers: Labels
+
+
+@dataclass(frozen=True)
+class Block:
+    """What a layer's function is given as its weight: a parameter, or slices of one along its axes.
+
+    Attributes:
+        tensor: Name of the parameter.
+        shape: The parameter's.
+        picks: By axis, the positions that were taken.
+    """
+
+    tensor: str
+    shape: tuple[int, ...]
+    picks: tuple[Labels, ...]
+
+    def whole(self) -> bool:
+        """Return whether it is all of the parameter."""
+        return tuple(map(len, self.picks)) == self.shape
 
 
 @dataclass
@@ -74,6 +94,7 @@ class State:
         self.reduced: set[int] = set()  # those of them whose pieces a reduction makes one
         self.atoms = Atoms()
         self._marks: dict[int, Mark] = {}
+        self._blocks: dict[int, tuple[Block, Callable[[], None]]] = {}
         self._alive: list[Tensor] = []  # so that no id is used twice
         self._slots: dict[tuple[str, int], tuple[Labels, bool]] = {}
         self._counts: dict[tuple[str, str], Labels] = {}
@@ -105,6 +126,9 @@ class State:
         found = self._marks.get(id(tensor))
         if found is not None:
             return found
+        if id(tensor) in self._blocks:  # not read as a weight
+            self._blocks.pop(id(tensor))[1]()
+            return self._marks[id(tensor)]
         name, labels, zero = self.name(tensor), frozen(tensor), False
         if name is not None:
             long = [axis for axis, size in enumerate(tensor.shape) if size > 1]
@@ -127,7 +151,7 @@ class State:
 
     def cuttable(self, tensor: Tensor) -> bool:
         """Return whether something of a tensor may be cut, as far as is known."""
-        if self.name(tensor) is not None:
+        if self.name(tensor) is not None or id(tensor) in self._blocks:
             return True
         found = self._marks.get(id(tensor))
         return found is not None and bool((found.labels != FROZEN).any())
@@ -171,6 +195,33 @@ class State:
         if each > 1:
             self._origins.append((name.rpartition(".")[0], atoms))
         return self.slot(name, axis, np.tile(atoms, repeats), makes=True)
+
+    def block(self, tensor: Tensor) -> Block | None:
+        """Return what a parameter, or slices of one, are; None for any other tensor."""
+        name = self.name(tensor)
+        if name is not None:
+            return Block(name, tuple(tensor.shape), tuple(np.arange(size) for size in tensor.shape))
+        return self._blocks[id(tensor)][0] if id(tensor) in self._blocks else None
+
+    def put_block(self, tensor: Tensor, block: Block, otherwise: Callable[[], None]) -> None:
+        """Note slices of a parameter.
+
+        Args:
+            tensor: The slices.
+            block: Of what, and which.
+            otherwise: Labels them by what else is known, for any use but that of a weight.
+        """
+        self._blocks[id(tensor)] = (block, otherwise)
+        self._alive.append(tensor)
+
+    def slot_of(self, block: Block, axis: int, labels: Labels, *, makes: bool) -> Labels:
+        """Note that an axis of a block has these atoms; returns those of the whole parameter's axis."""
+        if len(labels) == block.shape[axis]:
+            return self.slot(block.tensor, axis, labels, makes=makes)
+        known = self._slots.get((block.tensor, axis))
+        line = self.atoms.fresh(block.shape[axis]) if known is None else known[0]
+        self.atoms.unite(line[block.picks[axis]], labels)
+        return self.slot(block.tensor, axis, line, makes=makes)
 
     def lock(self, name: str) -> None:
         """Never cut a parameter: something without a rule for it uses it."""
@@ -294,7 +345,7 @@ def _families(origins: list[tuple[str, Labels]], slots: tuple[Slot, ...]) -> tup
     makers: dict[int, dict[str, None]] = {}
     for slot in slots:
         if slot.makes:
-            for index in {find(owner[unit]) for unit in slot.units[slot.units != FROZEN].tolist()}:
+            for index in {find(owner[unit]) for unit in slot.units.tolist() if unit in owner}:
                 makers.setdefault(index, {}).setdefault(slot.tensor.rpartition(".")[0])
     return tuple(
         Family(origins[index][0], tuple(makers.get(index, ())), tuple(units))

@@ -124,7 +124,7 @@ class Bahdanau(Writer):
         else:
             memory = self.dropout(states)
             projected = self.scores.project(memory)
-        return Looking(hidden, memory, projected, inside, torch.zeros_like(memory[..., 0]))
+        return Looking(hidden, memory, projected, inside, torch.zeros_like(inside, dtype=memory.dtype))
 
     def step(self, tokens: Tensor, state: Looking) -> tuple[Tensor, Looking]:
         """Return the logits of what follows the tokens, and the state after them."""

@@ -138,7 +138,9 @@ class Gnmt(HeadedWriter):
             x = output + x if above >= _PLAIN else output  # Eq. 6
         memory = self.dropout(x)
         zeros = torch.zeros_like(memory[:, :1]).repeat(1, 1 + len(self.decoder), 1)  # of a graph, any number of texts
-        return Stacked(zeros, zeros, memory, self.scores.project(memory), inside, torch.zeros_like(memory[..., 0]))
+        return Stacked(
+            zeros, zeros, memory, self.scores.project(memory), inside, torch.zeros_like(inside, dtype=memory.dtype)
+        )
 
     def attention(self, state: Stacked) -> Tensor:
         """Return the weights of the last step."""

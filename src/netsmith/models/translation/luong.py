@@ -124,7 +124,13 @@ class Luong(HeadedWriter):
         hidden, cells = (part.transpose(0, 1) for part in states)
         projected = self.scores.project(memory)
         return Fed(
-            hidden, cells, torch.zeros_like(hidden[:, 0]), memory, projected, inside, torch.zeros_like(memory[..., 0])
+            hidden,
+            cells,
+            torch.zeros_like(hidden[:, 0]),
+            memory,
+            projected,
+            inside,
+            torch.zeros_like(inside, dtype=memory.dtype),
         )
 
     def attention(self, state: Fed) -> Tensor:
