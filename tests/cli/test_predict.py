@@ -48,7 +48,32 @@ def test_gray_wide_and_palette_pictures_are_brought_to_the_schema(netsmith, runs
     Image.new("L", (300, 7), 90).save("gray.png")
     Image.new("P", (5, 5)).save("palette.gif")
     Image.new("RGBA", (9, 9), (1, 2, 3, 0)).save("clear.png")
-    assert len(predicted(netsmith(f"predict {runs}/image ."))) == 3
+    found = netsmith(f"predict {runs}/image .")
+    assert len(predicted(found)) == 3
+    assert found.err.splitlines() == [  # one line of each kind
+        "clear.png is put on white where it is transparent (told once for all such pictures)",
+        "clear.png is resized to 16 x 16 pixels (told once for all such pictures)",
+        "gray.png is taken from gray to RGB (told once for all such pictures)",
+    ]
+    told = netsmith(f"explain {runs}/image --input gray.png --method saliency").err
+    assert "gray.png is resized to 16 x 16 pixels" in told
+
+
+def test_hidden_files_are_no_pictures(netsmith, runs, pictures):
+    (pictures / "._cat.png").write_bytes(b"of the system, no picture")
+    (pictures / ".hidden").mkdir()
+    for name in (".b.png", ".hidden/c.png"):
+        (pictures / name).write_bytes((pictures / "cat.png").read_bytes())
+    Path(".all").symlink_to("new")  # the folder that was asked for may be hidden
+    for folder in ("new", ".all"):
+        rows = predicted(netsmith(f"predict {runs}/image {folder}"))
+        assert [row[0] for row in rows] == ["cat.png", "deep/dog.png", "deep/owl.png"]
+
+
+def test_a_picture_that_is_none_is_named_by_its_whole_path(netsmith, runs, pictures):
+    (pictures / "deep/bad.png").write_bytes(b"MZ")
+    for given in ("new", "new/deep/bad.png"):
+        assert netsmith(f"predict {runs}/image {given}").line.startswith("new/deep/bad.png: is not a picture")
 
 
 def test_pictures_as_numbers(netsmith, runs):

@@ -154,6 +154,40 @@ def test_decoding_of_unusual_pictures():
         read_picture(saved(turned), digits.derive(low=-1.0, high=1.0), name="x")
 
 
+def test_every_change_of_a_picture_is_told():
+    def told(image, form="PNG", *, channels=3, size=(2, 2), **options):
+        buffer, found = io.BytesIO(), []
+        image.save(buffer, form, **options)
+        decode_picture(buffer.getvalue(), channels=channels, size=size, name="x", told=lambda *one: found.append(one))
+        assert {name for _, name in found} <= {"x"}
+        return [change for change, _ in found]
+
+    color, gray = Image.new("RGB", (2, 2)), Image.new("L", (2, 2))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    assert told(color) == told(gray, channels=1) == told(Image.new("P", (2, 2))) == []
+    assert told(color, exif=exif) == ["turned as its EXIF says"]
+    assert told(color, size=(3, 4)) == ["resized to 4 x 3 pixels"]
+    assert told(color, channels=1) == ["taken from color to gray"]
+    assert told(gray) == ["taken from gray to RGB"]
+    assert told(Image.new("CMYK", (2, 2)), "TIFF") == ["taken from CMYK to RGB"]
+    assert told(Image.new("LA", (2, 2)), channels=1) == ["put on white where it is transparent"]
+    assert told(Image.new("LA", (2, 2)))[1:] == ["taken from gray to RGB"]
+    assert told(Image.new("RGBA", (2, 2))) == ["put on white where it is transparent"]
+    deep = Image.fromarray(np.zeros((2, 2), dtype=np.uint16))
+    assert told(deep, channels=1) == ["cut to the upper 8 of its 16 bits"]
+    frames = [Image.new("RGB", (2, 2), color) for color in ("red", "blue")]
+    assert told(frames[0], "GIF", save_all=True, append_images=frames[1:]) == ["read at its first frame alone"]
+
+
+@pytest.mark.parametrize("mode", ["F", "I"])
+def test_pictures_of_32_bits_are_refused(mode):
+    buffer = io.BytesIO()
+    Image.new(mode, (2, 2), 200).save(buffer, "TIFF")
+    with pytest.raises(DataError, match=r"x: holds .*; expected 8 or 16 bits per channel"):
+        decode_picture(buffer.getvalue(), channels=1, size=None, name="x")
+
+
 ROWS = [
     {
         "id": i,

@@ -18,9 +18,9 @@ from netsmith.core.config import AUTO, Config
 from netsmith.core.errors import DataError, UnsupportedError, shorten
 from netsmith.core.extras import require
 from netsmith.core.spec import Inputs
-from netsmith.data._files import read_capped
+from netsmith.data._files import is_visible, read_capped
 from netsmith.data._listing import is_picture
-from netsmith.data._pictures import decode_picture, read_picture
+from netsmith.data._pictures import Told, decode_picture, read_picture, silent
 from netsmith.data._sounds import is_sound, read_sound
 from netsmith.data._tables import Grid, parse_table
 from netsmith.data.table import Table
@@ -60,7 +60,7 @@ def text_column(data: Config) -> str:
     return "" if not isinstance(data, TextTable.Config) or data.text == AUTO else data.text
 
 
-def encode(values: Any, inputs: Inputs, *, missing: Missing = "refuse") -> Raw:
+def encode(values: Any, inputs: Inputs, *, missing: Missing = "refuse", told: Told = silent) -> Raw:
     """Return the raw batch for some values.
 
     Args:
@@ -70,6 +70,7 @@ def encode(values: Any, inputs: Inputs, *, missing: Missing = "refuse") -> Raw:
             (:func:`netsmith.layers.candidates.encode_candidates`), lists of numbers.
         inputs: The schema's inputs.
         missing: An empty number in a table: ``refuse`` it, or take the training ``mean``.
+        told: Is called with every change that a picture's file needed, and the file's name.
 
     Raises:
         DataError: A value of another kind, shape or range; its position is named.
@@ -91,7 +92,8 @@ def encode(values: Any, inputs: Inputs, *, missing: Missing = "refuse") -> Raw:
         return encode_rows(list(values), inputs, missing=missing, unknown="zeros", at=at, path=path)
     if inputs.kind == "image" and isinstance(first, (str, Path, bytes)):
         name = values.path if isinstance(values, Rows) else ""
-        return torch.stack([_picture(value, inputs, name or f"picture {n}") for n, value in enumerate(values, start=1)])
+        pictures = enumerate(values, start=1)
+        return torch.stack([_picture(value, inputs, name or f"picture {n}", told) for n, value in pictures])
     if inputs.kind == "audio" and isinstance(first, (str, Path, bytes)):
         name = values.path if isinstance(values, Rows) else ""
         return torch.stack([_sound(value, inputs, name or f"sound {n}") for n, value in enumerate(values, start=1)])
@@ -108,12 +110,12 @@ def _sound(value: Any, inputs: Inputs, name: str) -> Tensor:
     return read_sound(read_capped(Path(value), limit=_FILE_CAP), inputs, name=Path(value).name)
 
 
-def _picture(value: Any, inputs: Inputs, name: str) -> Tensor:
+def _picture(value: Any, inputs: Inputs, name: str, told: Told) -> Tensor:
     if isinstance(value, bytes):
-        return decode_image(value, inputs, name=name)
+        return decode_image(value, inputs, name=name, told=told)
     if not isinstance(value, (str, Path)):
         raise DataError(f"{name}: expected a path or bytes, got {type(value).__name__}")
-    return open_image(Path(value), inputs)
+    return open_image(Path(value), inputs, told=told)
 
 
 def _numbers(values: Any, inputs: Inputs, *, missing: Missing) -> Tensor:
@@ -184,13 +186,13 @@ def _fits(shape: tuple[int, ...], expected: tuple[int, ...]) -> bool:
     return len(shape) == len(expected) and all(want in (-1, size) for size, want in zip(shape, expected, strict=True))
 
 
-def open_image(path: Path, inputs: Inputs) -> Tensor:
-    """Read a picture's file as the raw array ``(C, H, W)`` in the schema's range and size.
+def open_image(path: Path, inputs: Inputs, *, told: Told = silent) -> Tensor:
+    """Read a picture's file as the raw array ``(C, H, W)`` in the schema's range and size; see :func:`decode_image`.
 
     Raises:
         DataError: Not a picture, damaged, or with too many pixels.
     """
-    return decode_image(read_capped(path, limit=_FILE_CAP), inputs, name=path.name)
+    return decode_image(read_capped(path, limit=_FILE_CAP), inputs, name=str(path), told=told)
 
 
 def picture_size(data: bytes, *, name: str, formats: Sequence[str] = _FORMATS) -> tuple[int, int]:
@@ -220,8 +222,14 @@ def _shown_size(data: bytes, *, name: str) -> tuple[int, int]:
     return (width, height) if orientation in (5, 6, 7, 8) else (height, width)
 
 
-def decode_image(data: bytes, inputs: Inputs, *, name: str) -> Tensor:
+def decode_image(data: bytes, inputs: Inputs, *, name: str, told: Told = silent) -> Tensor:
     """Decode a picture as the raw array ``(C, H, W)`` in the schema's range and size, as in training.
+
+    Args:
+        data: The file's contents.
+        inputs: The schema's.
+        name: The file's name, for messages.
+        told: Is called with every change that was made, and the name.
 
     Raises:
         DataError: Not a picture, damaged, or with too many pixels.
@@ -231,9 +239,9 @@ def decode_image(data: bytes, inputs: Inputs, *, name: str) -> Tensor:
     if channels not in (1, 3) or len(size) != 2:
         raise UnsupportedError(f"a picture does not fit inputs of shape {inputs.shape}; give numbers of that shape")
     if inputs.dtype == "uint8" and -1 not in size:
-        return read_picture(data, inputs, name=name).to(torch.float32)
+        return read_picture(data, inputs, name=name, told=told).to(torch.float32)
     height, width = (s if free == -1 else free for s, free in zip(_shown_size(data, name=name), size, strict=True))
-    pixels = decode_picture(data, channels=channels, size=(height, width), name=name).to(torch.float32)
+    pixels = decode_picture(data, channels=channels, size=(height, width), name=name, told=told).to(torch.float32)
     low, high = inputs.low or 0.0, 255.0 if inputs.high is None else inputs.high
     return pixels if (low, high) == (0.0, 255.0) else pixels * ((high - low) / 255) + low
 
@@ -256,7 +264,8 @@ def read_file(path: Path, inputs: Inputs, *, text: str = "") -> tuple[list[str],
         if inputs.kind not in ("image", "audio"):
             raise DataError(f"is a folder; this network takes {inputs.kind} inputs: give a file", path)
         wanted, what = (is_picture, "pictures") if inputs.kind == "image" else (is_sound, "WAV files")
-        files = sorted(file for file in path.rglob("*") if wanted(file.name) and file.is_file())
+        shown = (file for file in path.rglob("*") if is_visible(file.relative_to(path).as_posix()))
+        files = sorted(file for file in shown if wanted(file.name) and file.is_file())
         if not files:
             raise DataError(f"holds no {what}", path)
         return [str(file.relative_to(path)) for file in files], [str(file) for file in files]

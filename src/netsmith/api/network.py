@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -16,7 +16,7 @@ from netsmith.api.addressing import addressed, cut_whole, unknown_shares
 from netsmith.api.encode import Missing, encode
 from netsmith.api.raw import Raw, as_batches, count, free_axes, parse_graphs, random_graphs, token_counts
 from netsmith.api.tagged_texts import joined, pieces_of, texts_of
-from netsmith.core.errors import DataError, NetsmithError, ProofError, UnsupportedError, first_line
+from netsmith.core.errors import DataError, NetsmithError, ProofError, UnsupportedError, first_line, shorten
 from netsmith.core.roles import ModelConfig
 from netsmith.core.spec import Inputs, Spec
 from netsmith.engine.random import example_keys, keyed_normal
@@ -59,6 +59,7 @@ class Network:
         task: What its answers mean, or None for plain values.
         name: A name for files and pages.
         missing: What an empty number in a table becomes: it is refused, or takes the training mean.
+        notice: Where one line goes for each kind of change that pictures' files need (their size, their colors).
 
     Attributes:
         shipped: Preprocessing and network in one module, in evaluation mode: what is exported and served.
@@ -72,12 +73,15 @@ class Network:
         task: Task | None = None,
         name: str = "network",
         missing: Missing = "refuse",
+        notice: Callable[[str], None] = print,
     ) -> None:
         self.module = module.eval()
         self.spec = spec
         self.task = task
         self.name = name
         self.missing = missing
+        self.notice = notice
+        self._told: set[str] = set()
         self.shipped = Shipped(self.module, spec.inputs).eval()
 
     def landmarks(self) -> dict[str, str]:
@@ -135,7 +139,12 @@ class Network:
         """
         if self.writes_texts:
             cut_whole(self, addressed(self, texts_of(values)))
-        return encode(values, self.spec.inputs, missing=self.missing)
+        return encode(values, self.spec.inputs, missing=self.missing, told=self._tell)
+
+    def _tell(self, change: str, name: str) -> None:
+        if change not in self._told:
+            self._told.add(change)
+            self.notice(f"{shorten(name, 100)} is {change} (told once for all such pictures)")
 
     def __call__(self, raw: Raw, *, batch: int = 256) -> Tensor:
         """Return the outputs for a raw batch.

@@ -74,8 +74,9 @@ class Run:
         found, spec, method = self._rebuilt
         product = method.product_spec(spec)
         return Network(
-            method.product(), product, task=method.task, name=self.path.name, missing=missing_policy(found.config.data)
-        )
+            method.product(), product, task=method.task, name=self.path.name,
+            missing=missing_policy(found.config.data), notice=self.notice,
+        )  # fmt: skip
 
     @cached_property
     def engine(self) -> Engine:

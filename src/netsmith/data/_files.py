@@ -15,7 +15,7 @@ from typing import BinaryIO
 
 from netsmith.core.errors import DataError
 
-__all__ = ["FILE_LIMIT", "Tree", "open_plain", "open_tree", "read_capped"]
+__all__ = ["FILE_LIMIT", "Tree", "is_visible", "open_plain", "open_tree", "read_capped"]
 
 FILE_LIMIT = 64 * 2**20
 _COUNT_LIMIT = 2_000_000  # ImageNet has 1.3 million
@@ -35,9 +35,9 @@ class Tree(abc.ABC):
 
     def __init__(self, path: Path, files: list[str], folders: set[str]) -> None:
         self.path = path
-        self.files = tuple(sorted(name for name in files if _visible(name)))
+        self.files = tuple(sorted(name for name in files if is_visible(name)))
         above = {str(parent) for name in self.files for parent in PurePosixPath(name).parents}
-        self.folders = tuple(sorted(name for name in folders | above if name not in ("", ".") and _visible(name)))
+        self.folders = tuple(sorted(name for name in folders | above if name not in ("", ".") and is_visible(name)))
 
     @abc.abstractmethod
     def read(self, name: str, *, limit: int = FILE_LIMIT) -> bytes:
@@ -56,7 +56,8 @@ class Tree(abc.ABC):
         """
 
 
-def _visible(name: str) -> bool:
+def is_visible(name: str) -> bool:
+    """Say whether neither a file nor a folder in its path is hidden or of an operating system's own; ``/`` divides."""
     return not any(part.startswith(".") or part in _IGNORED for part in name.split("/"))
 
 
@@ -148,7 +149,7 @@ class _Folder(Tree):
             if (status.st_dev, status.st_ino) in visited:
                 raise DataError("is reached twice through a link; expected a tree without loops", base)
             visited.add((status.st_dev, status.st_ino))
-            below[:] = [name for name in below if _visible(name)]
+            below[:] = [name for name in below if is_visible(name)]
             place = Path(base).relative_to(path)
             folders.update((place / name).as_posix() for name in below)
             files.extend((place / name).as_posix() for name in names)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -14,12 +15,16 @@ from netsmith.core.spec import Inputs
 from netsmith.layers.preprocess import resize_window
 
 __all__ = [
-    "PICTURE_SUFFIXES", "PIXEL_LIMIT", "cut_picture", "decode_picture", "is_gray", "read_picture", "resize_picture",
+    "PICTURE_SUFFIXES", "PIXEL_LIMIT", "Told", "cut_picture", "decode_picture", "is_gray", "read_picture",
+    "resize_picture", "silent",
 ]  # fmt: skip
 
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pgm", ".ppm")
+Told = Callable[[str, str], None]
+"""What was changed in a picture, such as ``"resized to 28 x 28 pixels"``, and the picture's name."""
 _FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
 PIXEL_LIMIT = 50_000_000
+_ORIENTATION = 0x0112  # of EXIF; 1 is upright
 _WHOLE = 16  # times the window: so many pixels are computed and thrown away
 
 
@@ -60,7 +65,18 @@ def _unreadable(error: Exception, name: str) -> DataError:
     return _refuse(name, f"{what}; expected one of {', '.join(_FORMATS)}")
 
 
-def decode_picture(data: bytes, *, channels: int, size: tuple[int, int] | None, name: str) -> Tensor:
+def silent(_change: str, _name: str) -> None:
+    """Tell nobody what was changed in a picture."""
+
+
+def decode_picture(
+    data: bytes,
+    *,
+    channels: int,
+    size: tuple[int, int] | None,
+    name: str,
+    told: Told = silent,
+) -> Tensor:
     """Decode a picture and bring it to one shape.
 
     It is turned as its EXIF says, put on white where it is transparent, taken to gray or RGB, and squashed to ``size``
@@ -71,26 +87,42 @@ def decode_picture(data: bytes, *, channels: int, size: tuple[int, int] | None, 
         channels: 1 or 3.
         size: Height and width in pixels; None leaves them as they are.
         name: The file's name, for messages.
+        told: Is called with every change that was made, such as ``"resized to 28 x 28 pixels"``, and the name.
 
     Returns:
         ``(C, H, W)`` uint8.
 
     Raises:
-        DataError: No picture of a known format, damaged or cut off, or more than 50 million pixels.
+        DataError: No picture of a known format, damaged or cut off, of other numbers than 8 or 16 bits, or more than 50
+            million pixels.
     """
     try:
-        image = require("PIL.ImageOps", extra="data").exif_transpose(_open(data, name))
+        given = _open(data, name)
+        if getattr(given, "is_animated", False):
+            told("read at its first frame alone", name)
+        image = require("PIL.ImageOps", extra="data").exif_transpose(given)
+        if given.getexif().get(_ORIENTATION, 1) in range(2, 9):
+            told("turned as its EXIF says", name)
         if image.mode == "F":
             raise _refuse(name, "holds floating-point pixels; expected 8 or 16 bits per channel")
+        if image.mode == "I" and given.format == "TIFF":
+            raise _refuse(name, "holds pixels of 32 bits, or with a sign; expected 8 or 16 bits per channel")
         if image.mode.startswith("I"):  # 16 bits
+            told("cut to the upper 8 of its 16 bits", name)
             values = np.clip(np.asarray(image, dtype=np.int64), 0, 65535) // 256
             image = require("PIL.Image", extra="data").fromarray(values.astype(np.uint8))
+        mode = image.mode.removesuffix("A")
         if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
             image = image.convert("RGBA")
             white = require("PIL.Image", extra="data").new("RGBA", image.size, "white")
             image = require("PIL.Image", extra="data").alpha_composite(white, image)
+            told("put on white where it is transparent", name)
+        if (mode in ("1", "L")) != (channels == 1) or mode not in ("1", "L", "P", "RGB"):
+            had = {"1": "gray", "L": "gray", "P": "color", "RGB": "color"}.get(mode, mode)
+            told(f"taken from {had} to {'gray' if channels == 1 else 'RGB'}", name)
         image = image.convert("L" if channels == 1 else "RGB")
         if size is not None and (image.height, image.width) != size:
+            told(f"resized to {size[1]} x {size[0]} pixels", name)
             image = image.resize((size[1], size[0]), require("PIL.Image", extra="data").Resampling.BILINEAR)
         pixels = np.array(image, dtype=np.uint8).reshape(image.height, image.width, channels)
     except (DataError, ImportError):
@@ -140,13 +172,14 @@ def cut_picture(pixels: Tensor, full: tuple[int, int], size: tuple[int, int], *,
     return _resized(pixels, size, box)
 
 
-def read_picture(data: bytes, inputs: Inputs, *, name: str) -> Tensor:
+def read_picture(data: bytes, inputs: Inputs, *, name: str, told: Told = silent) -> Tensor:
     """Decode a picture into the raw array of a run's schema, for ``Preprocess``.
 
     Args:
         data: The file's contents.
         inputs: The schema's inputs of kind ``image``.
         name: The file's name, for messages.
+        told: As in :func:`decode_picture`.
 
     Returns:
         ``(C, H, W)`` uint8, from ``inputs.low`` to ``inputs.high`` (255 becomes ``high``).
@@ -158,8 +191,10 @@ def read_picture(data: bytes, inputs: Inputs, *, name: str) -> Tensor:
         raise _refuse(name, f"a picture does not fit inputs of kind {inputs.kind!r} and shape {inputs.shape}")
     channels, height, width = inputs.shape
     shorter = next((step.shorter for step in inputs.preprocessing if step.name == "resize"), 0)
-    pixels = decode_picture(data, channels=channels, size=None if shorter else (height, width), name=name)
+    size = None if shorter else (height, width)
+    pixels = decode_picture(data, channels=channels, size=size, name=name, told=told)
     if shorter:
+        told(f"scaled to {shorter} pixels at its shorter side and cut to its middle {width} x {height}", name)
         full, top, left = resize_window(tuple(pixels.shape[1:]), (height, width), shorter=shorter)
         pixels = cut_picture(pixels, full, (height, width), top=top, left=left)
     low, high = inputs.low or 0.0, 255.0 if inputs.high is None else inputs.high
