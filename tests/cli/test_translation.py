@@ -147,6 +147,8 @@ def test_texts_that_are_too_long_or_empty_are_named(runs):
         run.translate([" "])
     with pytest.raises(UserError, match=r"netsmith translate RUN TEXT --alignments"):
         run.explain()
+    with pytest.raises(UserError, match=r"blind writes texts, which nothing explains: it has no attention$"):
+        package.load(runs / "blind", notice=lambda _: None).explain()
     with pytest.raises(ConfigError, match="beams=0"):
         run.translate(["a"], beams=0)
 

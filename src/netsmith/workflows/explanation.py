@@ -187,9 +187,10 @@ def _wanted(network: Network, method: str, segments: str) -> tuple[str, ...]:
         if name not in _ALL:
             raise ConfigError(f"no explanation named {name!r}{did_you_mean(name, _ALL)}")
     if isinstance(network.module, Writing) and kind == "text":
+        shown = "; where it looks for each word is shown by netsmith translate RUN TEXT --alignments PAGE.html"
         raise UnsupportedError(
-            f"explain works on classes for now, and {network.name} writes texts; where it looks for each word is shown "
-            "by netsmith translate RUN TEXT --alignments PAGE.html"
+            f"explain works on classes for now, and {network.name} writes texts"
+            f"{shown if network.module.writer.attends() else ', which nothing explains: it has no attention'}"
         )
     if answers != "classes" and (kind, answers) != ("graph", "tags"):
         raise UnsupportedError(f"explain works on classes for now; {network.name} answers {answers}")
