@@ -160,6 +160,13 @@ def test_texts(netsmith, runs):
     assert len(predicted(netsmith(f"predict {runs}/text", stdin="grey Straße\n[wet]".encode()))) == 2
 
 
+def test_an_intent_stands_before_its_slots(netsmith, runs, monkeypatch):
+    rows = [{"intent": "flight", "spans": [{"kind": "to", "text": "Boston"}]}, {"intent": "fare", "spans": []}]
+    monkeypatch.setattr("netsmith.api.run.Run.predict", lambda *_: rows)
+    found = predicted(netsmith(f"predict {runs}/text", stdin=b"to Boston\nhow much\n"))
+    assert found == [["row 1", "flight", "to: Boston"], ["row 2", "fare", "no name"]]
+
+
 def test_values_are_named(netsmith, runs):
     row = predicted(netsmith(f"predict {runs}/values", stdin=b'{"a": 1, "b": 2}'))[0]
     assert row[0] == "row 1"

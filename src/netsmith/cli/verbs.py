@@ -83,10 +83,12 @@ def _cells(row: dict[str, Any]) -> list[str]:
     values = row.get("values")
     if "text" in row and "tokens" in row:
         return [name, plain(row["text"])]
+    intent = [plain(row["intent"])] if "intent" in row else []
     if "words" in row:
-        return [name, plain(" ".join(row["words"]))]
+        return [name, *intent, plain(" ".join(row["words"]))]
     if "spans" in row:
-        return [name, plain(", ".join(f"{span['kind']}: {span.get('text', '')}" for span in row["spans"]) or "no name")]
+        spans = ", ".join(f"{span['kind']}: {span.get('text', '')}" for span in row["spans"]) or "no name"
+        return [name, *intent, plain(spans)]
     if label is None and isinstance(values, dict):
         return [name, *(f"{plain(key)}={value:.6g}" for key, value in values.items())]
     if label is None:
