@@ -2,11 +2,12 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from typer.testing import CliRunner
 
-from netsmith.cli import opinions
+from netsmith.cli import opinions, output
 from netsmith.core.errors import ConfigError, DataError
 
 
@@ -97,6 +98,16 @@ def test_keywords_and_summaries():
     assert [row["input"] for row in found] == ["row 2", "row 3", "row 4"]
     assert run("summarize", text, "--count", "1") == "Cats chase mice.\n"
     assert json.loads(run("summarize", text, "--count", "1", "--json"))[0]["place"] == 1
+
+
+def test_signs_that_cannot_be_seen_go_into_files_as_they_are(monkeypatch):
+    persian, family = "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645", "\U0001f468\u200d\U0001f469\u200d\U0001f467"
+    text = f"{persian} good\u3000film \u202ea {family}."
+    assert run("summarize", text) == f"{text}\n"
+    assert run("sentiment", text, "--about", "film", "--lexicon", "mine.csv").splitlines()[1] == f"+0.700\t{text}"
+    assert run("summarize", "Mr.\nLi came \x1b[31m.", "--count", "1") == "Mr.\\nLi came \x1b[31m.\n"
+    monkeypatch.setattr(output.sys, "stdout", SimpleNamespace(isatty=lambda: True))
+    assert output.shown(f"{text}\x1b") == text.replace("\u3000", "\\u3000").replace("\u202e", "\\u202e") + "\\x1b"
 
 
 def test_the_verbs_are_those_of_text_and_take_a_dictionary(netsmith):

@@ -9,7 +9,7 @@ from pathlib import Path
 import typer
 
 from netsmith.cli.options import JSON
-from netsmith.cli.output import plain, print_json, print_json_rows, say, table
+from netsmith.cli.output import plain, print_json, print_json_rows, say, shown, table
 
 __all__ = ["keywords", "lexicon", "sentiment", "summarize"]
 
@@ -52,7 +52,7 @@ def sentiment(
         say(f"{plain(about)}: {counts}; mean polarity {summary['polarity']:+.3f}")
         for side in ("strongest_positive", "strongest_negative"):
             for one in summary[side]:
-                print(f"{one['polarity']:+.3f}\t{plain(one['sentence'])}")
+                print(f"{one['polarity']:+.3f}\t{shown(one['sentence'])}")
         return
     rows = judge(texts, found)
     if json:
@@ -121,10 +121,10 @@ def keywords(
         return
     first = list(itertools.islice(rows, 2))
     if len(first) == 1:
-        print(table(["keyword", "score"], [[plain(word), f"{score:.4f}"] for word, score in first[0][1]]))
+        print(table(["keyword", "score"], [[word, f"{score:.4f}"] for word, score in first[0][1]]))
         return
     for name, words in itertools.chain(first, rows):
-        print(f"{name}\t{plain(', '.join(word for word, _ in words))}")
+        print(f"{name}\t{shown(', '.join(word for word, _ in words))}")
 
 
 def summarize(
@@ -145,7 +145,7 @@ def summarize(
         print_json([{"place": place, "sentence": sentence, "rank": rank} for place, sentence, rank in found])
         return
     for _, sentence, _ in found:
-        print(plain(sentence))
+        print(shown(sentence))
 
 
 def _segmenter(dictionary: str) -> Callable[[str], Sequence[str]] | None:

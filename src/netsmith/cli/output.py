@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import textwrap
 from collections.abc import Iterable, Sequence
@@ -10,14 +11,36 @@ from typing import Any
 
 from netsmith.report.tables import bytes_text
 
-__all__ = ["LAYER_HEADERS", "colored", "layer_rows", "notice", "plain", "print_json", "print_json_rows", "say", "table"]
+__all__ = [
+    "LAYER_HEADERS",
+    "colored",
+    "layer_rows",
+    "notice",
+    "plain",
+    "print_json",
+    "print_json_rows",
+    "say",
+    "shown",
+    "table",
+]
 
 LAYER_HEADERS = ("layer", "type", "output", "parameters", "multiply-adds", "memory")
+_JOINERS = "\u200c\u200d"  # of Persian words, Indic signs and emoji; no terminal obeys them
+_BREAKS = re.compile("[\n\r\v\f\x1c-\x1e\x85\u2028\u2029\ud800-\udfff]")  # and what no encoding takes
 
 
 def plain(text: str) -> str:
     """Return a text without what a terminal would obey: names in data may hold anything."""
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+    return "".join(char if char.isprintable() or char in _JOINERS else _escaped(char) for char in text)
+
+
+def shown(text: str) -> str:
+    """Return a piece of the user's own texts for stdout: as :func:`plain` for a terminal, in one line for a file."""
+    return plain(text) if sys.stdout.isatty() else _BREAKS.sub(lambda match: _escaped(match.group()), text)
+
+
+def _escaped(char: str) -> str:
+    return char.encode("unicode_escape").decode()
 
 
 def say(text: str) -> None:
@@ -74,12 +97,12 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """
     lines = [[plain(cell) for cell in row] for row in (headers, *rows)]
     widths = [max(map(_width, column)) for column in zip(*lines, strict=True)]
-    shown = []
+    found = []
     for line in lines:
         gaps = [width - _width(cell) for cell, width in zip(line, widths, strict=True)]
         cells = [line[0] + " " * gaps[0], *(" " * gap + cell for cell, gap in zip(line[1:], gaps[1:], strict=True))]
-        shown.append("  ".join(cells).rstrip())
-    return "\n".join(shown)
+        found.append("  ".join(cells).rstrip())
+    return "\n".join(found)
 
 
 def _width(text: str) -> int:
@@ -89,7 +112,7 @@ def _width(text: str) -> int:
     import unicodedata
 
     wide = sum(unicodedata.east_asian_width(char) in "WF" for char in text)
-    return len(text) + wide - sum(bool(unicodedata.combining(char)) for char in text)
+    return len(text) + wide - sum(bool(unicodedata.combining(char)) or char in _JOINERS for char in text)
 
 
 def layer_rows(layers: Sequence[dict[str, Any]]) -> list[list[str]]:
