@@ -59,8 +59,12 @@ def reshaping(state: State, function: Any, args: Any, kwargs: Any, output: Tenso
                 labels = first
         axes = [kept]
     for axis in axes:
-        if axis in sizes:
-            state.guess(sizes[axis], labels.reshape(-1))
+        if (
+            axis in sizes
+            and not state.guess(sizes[axis], labels.reshape(-1))
+            and isinstance(state.running, nn.Unflatten)
+        ):
+            state.atoms.freeze(labels)  # the sizes it holds would not follow
     state.put(output, Mark(labels, mark.zero, mark.free, sites, rows, pieces))
 
 

@@ -117,6 +117,11 @@ class State:
         """Return the name of the module that is running."""
         return self.stack[-1] if self.stack and self.stack[-1] else type(self.module).__name__
 
+    @property
+    def running(self) -> nn.Module:
+        """Return the module that is running."""
+        return self.modules[self.stack[-1] if self.stack else ""]
+
     def name(self, tensor: Any) -> str | None:
         """Return the name of a parameter or buffer, None for any other tensor."""
         return self._names.get(id(tensor))
@@ -232,9 +237,8 @@ class State:
 
     def count(self, kind: type[nn.Module] | tuple[type[nn.Module], ...], **labels: Labels) -> None:
         """Note which attributes of the running module, if it is of this kind, count which positions."""
-        name = self.stack[-1] if self.stack else ""
-        if isinstance(self.modules[name], kind):
-            self.count_of(name, **labels)
+        if isinstance(self.running, kind):
+            self.count_of(self.stack[-1] if self.stack else "", **labels)
 
     def remap(self, name: str, labels: Labels) -> None:
         """Note that the values of a buffer point to these positions."""
@@ -271,13 +275,12 @@ class State:
 
     def guess(self, size: int, labels: Labels) -> bool:
         """Note that running code states a length ``size`` for positions ``(n,)``; False if no attribute has it."""
-        name = self.stack[-1] if self.stack else ""
-        module = self.modules[name]
-        found = tuple(a for a, value in vars(module).items() if type(value) is int and value == size)
-        if found and not type(module).__module__.startswith("torch.nn."):
-            self._guesses.append(Guess(name, found, labels))
-            return True
-        return False
+        module, found = self.running, tuple[str, ...]()
+        if not type(module).__module__.startswith("torch.nn."):
+            found = tuple(a for a, value in vars(module).items() if type(value) is int and value == size)
+        if found or self.heads == "whole":  # the width of heads is asked for, not left whole where it cannot follow
+            self._guesses.append(Guess(self.stack[-1] if self.stack else "", found, labels))
+        return bool(found)
 
     def refuse(self, what: str) -> UnsupportedError:
         """Return the error that stops the trace at this place."""
@@ -287,7 +290,7 @@ class State:
         """Return the graph, with atoms replaced by units."""
         roots = self.atoms.roots
         alike: dict[tuple[str, tuple[str, ...]], Labels] = {}
-        for guess in self._guesses:  # lengths stated by one attribute change together
+        for guess in (g for g in self._guesses if g.attributes):  # lengths stated by one attribute change together
             self.atoms.unite(alike.setdefault((guess.module, guess.attributes), guess.units), guess.units)
         slots = tuple(Slot(name, axis, roots(labels), makes) for (name, axis), (labels, makes) in self._slots.items())
         cut = tuple(slot for slot in slots if (slot.units != FROZEN).any())

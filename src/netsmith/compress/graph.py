@@ -161,7 +161,8 @@ class Guess:
 
     Attributes:
         module: Full name of the module whose code states it.
-        attributes: Its whole-number attributes of that value.
+        attributes: Its whole-number attributes of that value; none where the length is computed, or a number in the
+            code, which would not follow.
         units: The units of the positions of the axis.
     """
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import itertools
 import math
@@ -92,6 +93,9 @@ def cut_units(
 ) -> tuple[nn.Module, SurgeryLog]:
     """Cut the given units out of a copy of a network, and prove it.
 
+    Where the proof fails, units that stand on an axis whose length the code states, by no attribute that could follow,
+    stay; the log's proof then names the modules with such code under ``stated``.
+
     Args:
         module: The network that was traced; not touched.
         example: See :func:`prune`.
@@ -101,6 +105,22 @@ def cut_units(
     Raises:
         ProofError: The cut network would answer differently.
     """
+    try:
+        return _cut(module, example, graph, units)
+    except ProofError:
+        stated = [
+            guess for guess in graph.guesses if not guess.attributes and not units.isdisjoint(guess.units.tolist())
+        ]
+        free = units.difference(*(guess.units.tolist() for guess in stated))
+        if stated and free:  # a length may be a number in the code: what it counts stays
+            with contextlib.suppress(ProofError):
+                pruned, log = _cut(module, example, graph, free)
+                whole = sorted({guess.module for guess in stated})
+                return pruned, SurgeryLog(log.steps, tuple({**figures, "stated": whole} for figures in log.proof))
+        raise
+
+
+def _cut(module: nn.Module, example: Example, graph: ChannelGraph, units: set[int]) -> tuple[nn.Module, SurgeryLog]:
     refusal: ProofError | None = None
     proof = Proof(module, graph, units, example)
     for stated in _stated(module, graph, units):
