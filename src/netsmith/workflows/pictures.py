@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -11,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from netsmith.core.errors import UnsupportedError
-from netsmith.explain.prototypes import activation_maximization, features_at, nearest_examples
+from netsmith.explain.prototypes import Drawn, activation_maximization, features_at, nearest_examples
 from netsmith.explain.segments import grid_segments, superpixels
 from netsmith.report.page import Picture
 from netsmith.report.pictures import heat_pixels, overlay, png, to_pixels, visible
@@ -163,17 +164,14 @@ def _drawn(network: Network, unit: _Unit, judged: Judged | None, *, answers: Ten
     shape = tuple(network.spec.inputs.shape)
     mean: Tensor | float = unit.to_unit(judged.raw).mean(0) if judged is not None else 0.0
 
-    def climbed(**priors: float) -> Tensor:
+    def climbed(draw: Callable[..., Drawn]) -> Tensor:
         generator = torch.Generator().manual_seed(0)
         parts = [shown[at : at + rows] for at in range(0, len(shown), rows)]
-        drawn = [
-            activation_maximization(unit, part, start=mean, shape=shape, generator=generator, **priors)
-            for part in parts
-        ]
-        return torch.cat([one.images for one in drawn])
+        return torch.cat([draw(unit, part, start=mean, shape=shape, generator=generator).images for part in parts])
 
+    free = partial(activation_maximization, l2=0.0, variation=0.0, blur_every=0)
     pictures = []
-    for k, plain, held in zip(shown, climbed(l2=0.0, variation=0.0, blur_every=0), climbed(), strict=True):
+    for k, plain, held in zip(shown, climbed(free), climbed(activation_maximization), strict=True):
         pictures += [Picture(_photo(plain), f"{labels[k]}, plain"), Picture(_photo(held), f"{labels[k]}, with priors")]
     start = "the mean image" if judged is not None else "zero"
     few = f" Drawn for {len(shown)} of {len(labels)} classes, the first answered." if len(shown) < len(labels) else ""
