@@ -19,6 +19,7 @@ from netsmith.models.vision.spatial_transformer_net import SpatialTransformerNet
 from netsmith.workflows import explanation
 from netsmith.workflows.attributions import Asked, Found, Method, attribute
 from netsmith.workflows.checks import check
+from netsmith.workflows.explanation import unexplained
 from netsmith.workflows.judging import Judged
 from netsmith.workflows.method_tables import IMAGES, NODES, TABLES, TOKENS
 
@@ -322,6 +323,28 @@ def test_pictures_that_are_long_or_large(tmp_path):
     seen.clear()
     network.explain(torch.rand(1, 3, 160, 160), tmp_path, method="integrated_gradients,occlusion,smooth_grad")
     assert max(seen) <= 2_000_000
+
+
+@pytest.mark.parametrize(
+    ("kind", "answers", "reason"),
+    [
+        ("image", "classes", ""),
+        ("table", "classes", ""),
+        ("graph", "tags", ""),
+        ("audio", "classes", "explain works on images, texts, tables and graphs; one takes audio inputs, whose single"),
+        ("image", "tags", "explain works on classes for now; one answers tags (several labels for one example: no"),
+        ("table", "values", "explain works on classes for now; one answers values"),
+    ],
+)
+def test_what_cannot_be_explained_says_why(tmp_path, kind, answers, reason):
+    spec = Spec(dataset="mine", inputs=Inputs(kind=kind, shape=(1, 2, 2)), outputs=Outputs(kind=answers, size=2))
+    network = Network(nn.Flatten(), spec, name="one")
+    assert unexplained(network).startswith(reason)
+    assert bool(unexplained(network)) == bool(reason)
+    if reason:
+        with pytest.raises(UnsupportedError) as error:
+            network.explain(torch.zeros(1, 1, 2, 2), tmp_path)
+        assert str(error.value) == unexplained(network)
 
 
 class Pooled(nn.Module):

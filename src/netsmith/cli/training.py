@@ -85,6 +85,7 @@ def _print_result(run: Any, *, as_json: bool) -> None:
     if not _first_rank():
         return
     from netsmith.api.commands import on_run
+    from netsmith.workflows.explanation import unexplained
 
     figures = run.figures()
     if as_json:
@@ -93,9 +94,7 @@ def _print_result(run: Any, *, as_json: bool) -> None:
     print(table(["figure", "value"], [[n, "-" if value is None else f"{value:.4f}"] for n, value in figures.items()]))
     say("")
     say(f"run: {run.path}")
-    spec = run.network.spec
-    shown = spec.outputs.kind == "classes" or (spec.inputs.kind, spec.outputs.kind) == ("graph", "tags")
-    say(f"next: {on_run('explain' if shown else 'report', run.path)}")
+    say(f"next: {on_run('report' if unexplained(run.network) else 'explain', run.path)}")
 
 
 def _print_plan(plan: dict[str, Any]) -> None:

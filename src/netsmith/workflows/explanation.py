@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from netsmith.api.network import Network
     from netsmith.api.run import Run
 
-__all__ = ["Explanation", "explain_network", "explain_run"]
+__all__ = ["Explanation", "explain_network", "explain_run", "unexplained"]
 
 
 @dataclass(frozen=True)
@@ -146,6 +146,22 @@ def explain_network(
     return _write(network, examples, wanted, Path(folder), subtitle)
 
 
+def unexplained(network: Network) -> str:
+    """Return why the decisions of a network cannot be explained, with what does instead; empty where they can be."""
+    kind, answers, name = network.spec.inputs.kind, network.spec.outputs.kind, network.name
+    if isinstance(network.module, Writing) and kind in ("image", "text"):
+        shown = "; where it looks for each word is shown by netsmith translate RUN TEXT --alignments PAGE.html"
+        looks = shown if network.module.writer.attends() else ", which nothing explains: it has no attention"
+        return "" if kind == "image" else f"explain works on classes for now, and {name} writes texts{looks}"
+    if kind not in _KINDS:
+        why = ", whose single samples say nothing alone" if kind == "audio" else ""
+        return f"explain works on images, texts, tables and graphs; {name} takes {kind} inputs{why}"
+    if answers != "classes" and (kind, answers) != ("graph", "tags"):
+        why = " (several labels for one example: no single score says why)" if answers == "tags" else ""
+        return f"explain works on classes for now; {name} answers {answers}{why}"
+    return ""
+
+
 def _captions(network: Network, method: str) -> bool:
     """Say whether a network writes captions: what is shown is then where it looked, the one method there is."""
     if not isinstance(network.module, Writing) or network.spec.inputs.kind != "image":
@@ -175,7 +191,7 @@ def _write_captions(network: Network, names: list[str], raw: Any, folder: Path) 
 
 def _wanted(network: Network, method: str, segments: str) -> tuple[str, ...]:
     """Return the methods meant; ``()`` for the fast ones that fit."""
-    kind, answers = network.spec.inputs.kind, network.spec.outputs.kind
+    kind = network.spec.inputs.kind
     if segments not in SEGMENTS:
         raise ConfigError(f"no segments named {segments!r}{did_you_mean(segments, SEGMENTS)}")
     if segments != "grid" and kind != "image":
@@ -186,16 +202,9 @@ def _wanted(network: Network, method: str, segments: str) -> tuple[str, ...]:
     for name in names:
         if name not in _ALL:
             raise ConfigError(f"no explanation named {name!r}{did_you_mean(name, _ALL)}")
-    if isinstance(network.module, Writing) and kind == "text":
-        shown = "; where it looks for each word is shown by netsmith translate RUN TEXT --alignments PAGE.html"
-        raise UnsupportedError(
-            f"explain works on classes for now, and {network.name} writes texts"
-            f"{shown if network.module.writer.attends() else ', which nothing explains: it has no attention'}"
-        )
-    if answers != "classes" and (kind, answers) != ("graph", "tags"):
-        raise UnsupportedError(f"explain works on classes for now; {network.name} answers {answers}")
-    if not known:
-        raise UnsupportedError(f"explain works on images, texts, tables and graphs; {network.name} takes {kind} inputs")
+    reason = unexplained(network)
+    if reason:
+        raise UnsupportedError(reason)
     if "all" in names:
         return known
     wrong = [name for name in names if name not in known]
