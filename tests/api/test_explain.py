@@ -76,6 +76,9 @@ def test_superpixels_follow_the_picture(tmp_path):
         cut = spy.call_args.args[1].segments[0, 0]
         seen[segments] = bool(set(cut[:, :1].flatten().tolist()) & set(cut[:, 1:].flatten().tolist()))
     assert seen == {"grid": True, "superpixels": False}
+    for method in ("", "grad_cam,prototypes"):
+        with pytest.raises(UnsupportedError, match="segments are for lime, kernel_shap and shapley; name one of them"):
+            images().explain(picture, tmp_path, method=method, segments="superpixels")
     with pytest.raises(ConfigError, match=r"no segments named 'superpixel'; did you mean 'superpixels'\?"):
         images().explain(picture, tmp_path, method="lime", segments="superpixel")
 

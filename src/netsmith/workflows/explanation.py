@@ -23,7 +23,7 @@ from netsmith.workflows.attention_maps import caption_groups
 from netsmith.workflows.checks import write_checks
 from netsmith.workflows.global_pictures import GLOBAL_METHODS, IMAGE_METHODS, global_groups
 from netsmith.workflows.judging import Judged, judge
-from netsmith.workflows.method_tables import IMAGES, NODES, TABLES, TOKENS
+from netsmith.workflows.method_tables import IMAGES, NODES, SEGMENTED, TABLES, TOKENS
 from netsmith.workflows.nodes import explain_nodes
 from netsmith.workflows.pages import data_text
 from netsmith.workflows.pictures import SEGMENTS, mistakes_group, picture_groups
@@ -207,6 +207,9 @@ def _wanted(network: Network, method: str, segments: str) -> tuple[str, ...]:
         raise UnsupportedError(reason)
     if "all" in names:
         return known
+    if segments != "grid" and not set(names) & set(SEGMENTED):
+        *few, last = SEGMENTED
+        raise UnsupportedError(f"segments are for {', '.join(few)} and {last}; name one of them as a method (--method)")
     wrong = [name for name in names if name not in known]
     if wrong:
         raise UnsupportedError(f"method {wrong[0]!r} does not apply to {kind} inputs; these do: {', '.join(known)}")

@@ -21,7 +21,7 @@ from netsmith.explain.shapley import shapley_values
 from netsmith.layers.spatial_transformer import SpatialTransformer
 from netsmith.workflows.attributions import Asked, Found, Method
 
-__all__ = ["IMAGES", "NODES", "TABLES", "TOKENS"]
+__all__ = ["IMAGES", "NODES", "SEGMENTED", "TABLES", "TOKENS"]
 
 _SAMPLES = 512  # coalitions of LIME and Kernel SHAP
 _ORDERS = 16
@@ -185,6 +185,9 @@ IMAGES: Mapping[str, Method] = {
     "kernel_shap": Method(_of_pixels(_kernel_shap), gradient=False, soft=True),
     "shapley": Method(_of_pixels(_shapley), gradient=False, soft=True),
 }
+
+SEGMENTED = ("lime", "kernel_shap", "shapley")
+"""Of images those that switch off parts, not pixels or windows."""
 
 _PARTS: Mapping[str, Method] = {
     "occlusion": Method(_leave_out, gradient=False, stages=3),
