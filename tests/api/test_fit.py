@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 import netsmith
+from netsmith.api import planning
 from netsmith.api.planning import plan
 from netsmith.core.errors import ConfigError, UserError
 from netsmith.engine.hook import Hook
@@ -111,11 +112,14 @@ def test_activations_dominate_a_convolution():
     assert found["activation_bytes"] > 0.9 * found["memory_bytes"]
 
 
-def test_a_plan_counts_evaluations():
+def test_a_plan_counts_evaluations(monkeypatch):
     sets = {"data.twin": True, "epochs": 0, "steps": 100}
+    assert plan("mlp_digits", sets=sets)["evaluation_seconds"] > 0
+    monkeypatch.setattr(planning, "_batch_seconds", lambda engine, split: {"dev": 0.25, "test": 8.0}[split])
     rare = plan("mlp_digits", sets=sets | {"evaluate_every": 100})
     often = plan("mlp_digits", sets=sets | {"evaluate_every": 1})
-    assert often["evaluation_seconds"] > 5 * rare["evaluation_seconds"] > 0
+    assert rare["evaluation_seconds"] == 2 * 0.25 + 8  # the twin's splits are a batch each; dev once more at the end
+    assert often["evaluation_seconds"] == 101 * 0.25 + 8
     for found in (rare, often):
         steps = found["steps"] * found["step_ms"] / 1000
         assert found["eta_seconds"] == pytest.approx(steps + found["evaluation_seconds"])
