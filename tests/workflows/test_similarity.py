@@ -101,6 +101,16 @@ def test_given_matrices_of_examples(runs, tmp_path):
     assert found.rsa[:, 0].tolist() == pytest.approx(by_hand)
 
 
+def test_a_matrix_of_equal_dissimilarities_has_no_order(runs, tmp_path):
+    for name, matrix in (("flat", 1 - torch.eye(6)), ("it", dissimilarity_matrix(normal(6, 9)))):
+        (tmp_path / f"{name}.csv").write_text(matrix_text(matrix))
+    both = [tmp_path / "flat.csv", tmp_path / "it.csv"]
+    found = compare_with_matrices(runs[0], both, source=runs[0].network.example(6), folder=tmp_path, draws=9)
+    assert found.notes[0] == "flat: all its dissimilarities are equal; they have no order that a layer could share"
+    assert found.notes[1].startswith("it: most like ")
+    assert found.page.read_text().count(">no order<") == len(found.rows)
+
+
 def test_folders_are_subjects_over_time(runs, tmp_path):
     for subject in range(3):
         folder = tmp_path / f"s{subject}"

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from netsmith.api.encode import text_column
 from netsmith.core.errors import DataError, UserError, shorten
-from netsmith.explain.dissimilarity import Metric, Similarity, condition_means, permutation_test
+from netsmith.explain.dissimilarity import Metric, Similarity, condition_means, permutation_test, upper_triangle
 from netsmith.explain.given_matrices import GivenMatrix, moment_files, read_matrices, read_subjects
 from netsmith.explain.time_resolved import time_course
 from netsmith.report.figures import Curve, line_chart
@@ -114,13 +114,23 @@ def _each(
     )
     title = f"{NAMES[method]} with given matrices"
     page.pictures([heat_map(rsa, tuple(matrices), columns, title=title, legend=NAMES[method])])
+    flat = [len(upper_triangle(other).unique()) == 1 for other in given.values]  # Spearman's has refused them
     body = [
-        [name, *(f"{float(rsa[k, c]):.3f} (p {float(p_values[k, c]):.2g})" for c in range(len(columns)))]
+        [
+            name,
+            *(
+                "no order" if flat[c] else f"{float(rsa[k, c]):.3f} (p {float(p_values[k, c]):.2g})"
+                for c in range(len(columns))
+            ),
+        ]
         for k, name in enumerate(matrices)
     ]
     page.table(["layer", *columns], body, align="l" + "r" * len(columns))
     layers, notes = list(matrices), []
     for c, column in enumerate(columns):
+        if flat[c]:
+            notes.append(f"{column}: all its dissimilarities are equal; they have no order that a layer could share")
+            continue
         best = int(rsa[:, c].argmax())
         value = f"{NAMES[method]} {float(rsa[best, c]):.3f}, p {float(p_values[best, c]):.2g}"
         notes.append(f"{column}: most like {layers[best]} ({value})")
