@@ -160,6 +160,31 @@ def test_texts(netsmith, runs):
     assert len(predicted(netsmith(f"predict {runs}/text", stdin="grey Straße\n[wet]".encode()))) == 2
 
 
+def test_texts_of_other_encodings(netsmith, runs):
+    Path("t.txt").write_bytes("sun warm\ncaf\u00e9\n".encode("cp1252"))
+    line = netsmith(f"predict {runs}/text t.txt").line
+    assert line == "t.txt, row 2: is not utf-8 text (byte 13); save it as UTF-8, or say --encoding cp1252 or gb18030"
+    assert len(predicted(netsmith(f"predict {runs}/text t.txt --encoding cp1252"))) == 2
+    Path("t.txt").write_bytes("sun warm".encode("utf-16"))
+    hint = "it begins as UTF-16 does: save it as UTF-8"
+    assert (
+        f"row 1: is not utf-8 text (byte 1); {hint}, or say --encoding utf-16"
+        in netsmith(f"predict {runs}/text t.txt").line
+    )
+    assert netsmith(f"explain {runs}/text --input t.txt").line.endswith(hint)
+    assert len(predicted(netsmith(f"predict {runs}/text t.txt --encoding utf-16"))) == 1
+    assert "--encoding is for texts" in netsmith(f"predict {runs}/table t.csv --encoding gbk").line
+    assert "no encoding of texts is named 'klingon'" in netsmith(f"predict {runs}/text t.txt --encoding klingon").line
+
+
+def test_sentences_of_a_file_in_columns_are_texts(netsmith, runs):
+    Path("t.conll").write_text("-DOCSTART- O\n\nsun B-X\nwarm O\n\nsnow O\n")
+    rows = predicted(netsmith(f"predict {runs}/text t.conll"))
+    assert [row[0] for row in rows] == ["row 3", "row 6"]
+    assert [row[1:] for row in rows] == [row[1:] for row in predicted(
+        netsmith(f"predict {runs}/text -", stdin=b"sun warm\nsnow\n"))]  # fmt: skip
+
+
 def test_an_intent_stands_before_its_slots(netsmith, runs, monkeypatch):
     rows = [{"intent": "flight", "spans": [{"kind": "to", "text": "Boston"}]}, {"intent": "fare", "spans": []}]
     monkeypatch.setattr("netsmith.api.run.Run.predict", lambda *_: rows)
@@ -225,7 +250,7 @@ def test_pillow_missing_gives_the_line_that_mends_it(netsmith, runs, pictures, m
         ),
         ("table", "t.csv", b"height,weight,color\n", "t.csv: has a header but no rows"),
         ("table", "t.csv", b"", "t.csv: is empty"),
-        ("table", "t.csv", b"\xff\xfeh\0", "t.csv: is not UTF-8 text (byte 1)"),
+        ("table", "t.csv", b"\xff\xfeh\0", "t.csv, row 1: is not UTF-8 text (byte 1)"),
         ("table", "t.jsonl", GOOD + b"{", "t.jsonl, row 2: is not JSON"),
         (
             "table",
@@ -260,7 +285,7 @@ def test_wrong_input_is_one_line(netsmith, runs, run, name, content, message):
         ("predict {runs}/image .", b"", "holds no pictures"),
         ("predict {runs}/table .", b"", "is a folder; this network takes table inputs: give a file"),
         ("predict {runs}/table", b"", "stdin: is empty; expected examples"),
-        ("predict {runs}/table", b"\x80\x81", "stdin: is not UTF-8 text (byte 1)"),
+        ("predict {runs}/table", b"\x80\x81", "stdin, row 1: is not UTF-8 text (byte 1)"),
         ("predict {runs}/image", b"\x80\x81", "stdin: is not a picture"),
         ("predict {runs}/table --seed 1", b"", "--seed is for generators; table takes table inputs"),
         ("predict {runs}/table --count 2", b"", "--count is for generators"),

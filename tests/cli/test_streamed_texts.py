@@ -81,6 +81,9 @@ def test_files_of_other_encodings(tmp_path):
         found = Texts(str(path), encoding=encoding)
         wanted = [("line 1", text.split("\n")[0]), ("line 3", text.split("\n")[2])]
         assert list(found) == list(found) == read_texts(str(path), encoding=encoding) == wanted
+    path.write_bytes("a\nb".encode("utf-16"))
+    with pytest.raises(DataError, match=r"row 1: is not utf-8 text \(byte 1\); it begins as UTF-16.*--encoding utf-16"):
+        list(Texts(str(path)))
     path.write_bytes("a\nb".encode("utf-16") + b"\x00")
     with pytest.raises(DataError, match=r"x\.txt, row 2: is not utf-16 text; save"):
         list(Texts(str(path), encoding="utf-16"))

@@ -77,6 +77,8 @@ def test_files_in_any_encoding_that_is_named(netsmith, tmp_path):
     assert found.line == (
         "text.txt, row 1: is not UTF-8: invalid start byte at byte 3 of the line; is it --encoding gb18030?"
     )
+    (tmp_path / "text.txt").write_bytes("去北京".encode("utf-16"))
+    assert segment(netsmith, "text.txt").line.endswith("; it begins as UTF-16 does: save it as UTF-8")
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,8 @@ from netsmith.data._listing import is_picture
 from netsmith.data._pictures import Told, decode_picture, read_picture, silent
 from netsmith.data._sounds import is_sound, read_sound
 from netsmith.data._tables import Grid, parse_table
+from netsmith.data._text_files import checked_encoding, utf16_hint
+from netsmith.data.conll import CONLL_SUFFIXES, first_column
 from netsmith.data.table import Table
 from netsmith.data.text_table import TextTable
 from netsmith.layers.candidates import encode_candidates
@@ -246,13 +248,15 @@ def decode_image(data: bytes, inputs: Inputs, *, name: str, told: Told = silent)
     return pixels if (low, high) == (0.0, 255.0) else pixels * ((high - low) / 255) + low
 
 
-def read_file(path: Path, inputs: Inputs, *, text: str = "") -> tuple[list[str], list[Any]]:
+def read_file(path: Path, inputs: Inputs, *, text: str = "", encoding: str = "") -> tuple[list[str], list[Any]]:
     """Read what to predict from a file or a folder.
 
     Args:
-        path: A picture, a WAV file or a folder of them, a CSV, TSV, JSONL or Parquet table, JSON, or a text per line.
+        path: A picture, a WAV file or a folder of them, a CSV, TSV, JSONL or Parquet table, JSON, sentences in the
+            first column of CoNLL's form, or a text per line.
         inputs: The schema's inputs.
         text: The column of text, where the run names one.
+        encoding: Of a text file; ``""`` for UTF-8, where there is no option ``--encoding`` to advise.
 
     Returns:
         A name for each example, and the examples as :func:`encode` takes them.
@@ -278,10 +282,12 @@ def read_file(path: Path, inputs: Inputs, *, text: str = "") -> tuple[list[str],
         if inputs.kind != "audio":
             raise DataError(f"is a sound; this network takes {inputs.kind} inputs", path)
         return [path.name], [str(path)]
-    return read_bytes(data, inputs, name=path.name, text=text)
+    return read_bytes(data, inputs, name=path.name, text=text, encoding=encoding)
 
 
-def read_bytes(data: bytes, inputs: Inputs, *, name: str = "stdin", text: str = "") -> tuple[list[str], list[Any]]:
+def read_bytes(
+    data: bytes, inputs: Inputs, *, name: str = "stdin", text: str = "", encoding: str = ""
+) -> tuple[list[str], list[Any]]:
     """Read examples from the contents of a file, or from what came through a pipe (a name without an ending).
 
     Raises:
@@ -295,13 +301,13 @@ def read_bytes(data: bytes, inputs: Inputs, *, name: str = "stdin", text: str = 
     rows = inputs.kind == "table" and bool(inputs.columns)
     if suffix == ".parquet":
         return _cells(parse_table(data, name), inputs, text=text)
-    try:
-        content = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise DataError(f"is not UTF-8 text (byte {error.start + 1}); save it as UTF-8", name) from None
+    content = _decoded(data, name, encoding)
+    data = content.encode()
     filled = [(number, line.strip()) for number, line in enumerate(content.split("\n"), start=1) if line.strip()]
     if not filled:
         raise DataError("is empty; expected examples", name)
+    if inputs.kind == "text" and suffix in CONLL_SUFFIXES:
+        return _sentences(content, name)
     head = filled[0][1][0]
     if suffix in (".csv", ".tsv") or (rows and suffix not in (".json", ".jsonl", ".ndjson") and head not in "[{"):
         return _cells(parse_table(data, name if suffix in (".csv", ".tsv") else f"{name}.csv"), inputs, text=text)
@@ -320,6 +326,26 @@ def read_bytes(data: bytes, inputs: Inputs, *, name: str = "stdin", text: str = 
         form = f"{len(found)} lines of JSON, an example each"
     values = [_inside(value, inputs, name, number) for number, value in found]
     return [f"row {number}" for number, _ in found], Rows(values, path=name, at=[n for n, _ in found], form=form)
+
+
+def _decoded(data: bytes, name: str, encoding: str) -> str:
+    known = checked_encoding(encoding or "utf-8")
+    try:
+        return data.decode("utf-8-sig" if known == "utf-8" else known)
+    except UnicodeDecodeError as error:
+        option = "--encoding " if encoding else ""
+        hint = utf16_hint(data, encoding=known, option=option)
+        hint = hint or "save it as UTF-8" + (f", or say {option}cp1252 or gb18030" if option else "")
+        row = data.count(b"\n", 0, error.start) + 1
+        raise DataError(f"is not {encoding or 'UTF-8'} text (byte {error.start + 1}); {hint}", name, row) from None
+
+
+def _sentences(content: str, name: str) -> tuple[list[str], list[Any]]:
+    """Return the sentences of a file in columns as texts: characters side by side, words with blanks between."""
+    found = first_column(content)
+    joint = "" if all(len(token) == 1 for _, tokens in found for token in tokens) else " "
+    rows = [row for row, _ in found]
+    return [f"row {row}" for row in rows], Rows([joint.join(tokens) for _, tokens in found], path=name, at=rows)
 
 
 def _document(text: str, inputs: Inputs) -> Any:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from netsmith.core.errors import DataError, UnknownNameError
+from netsmith.data._text_files import utf16_hint
 from netsmith.models.chinese import (
     CorpusCounts,
     HmmTable,
@@ -121,15 +122,16 @@ def parts_of(file: BinaryIO, name: str, *, encoding: str = "utf-8") -> Iterator[
     if encoding.lower() not in ENCODINGS:
         raise UnknownNameError("encoding", encoding, ENCODINGS)
     decoder = codecs.getincrementaldecoder(encoding)()
-    row, held, read = 1, "", 0
+    row, held, read, hint = 1, "", 0, ""
     while raw := file.readline(_READ):
+        hint = hint or utf16_hint(raw, encoding=encoding) or _other(encoding)
         ended = raw.endswith(b"\n")
         waiting = len(decoder.getstate()[0])  # bytes of a character that began in the part before
         try:
             held += decoder.decode(raw, final=ended)
         except UnicodeDecodeError as error:
             place = f"{error.reason} at byte {read - waiting + error.start + 1} of the line"
-            raise DataError(f"is not {encoding.upper()}: {place}{_other(encoding)}", name, row) from None
+            raise DataError(f"is not {encoding.upper()}: {place}; {hint}", name, row) from None
         if row == 1 and not read:
             held = held.removeprefix("\ufeff")
         read += len(raw)
@@ -142,13 +144,13 @@ def parts_of(file: BinaryIO, name: str, *, encoding: str = "utf-8") -> Iterator[
     try:
         held += decoder.decode(b"", final=True)
     except UnicodeDecodeError:
-        raise DataError(f"is not {encoding.upper()}: it ends within a character{_other(encoding)}", name, row) from None
+        raise DataError(f"is not {encoding.upper()}: it ends within a character; {hint}", name, row) from None
     if read:
         yield Part(row, held, True)
 
 
 def _other(encoding: str) -> str:
-    return "; is it --encoding gb18030?" if encoding.lower() == "utf-8" else "; is it --encoding utf-8?"
+    return "is it --encoding gb18030?" if encoding.lower() == "utf-8" else "is it --encoding utf-8?"
 
 
 def corpus_lines(path: str | Path, *, encoding: str = "utf-8") -> Iterator[tuple[int, str]]:

@@ -17,6 +17,7 @@ from typing import Any, BinaryIO, cast
 from netsmith.core.errors import ConfigError, DataError, did_you_mean, shorten
 from netsmith.data._files import open_plain, read_capped
 from netsmith.data._tables import TABLE_SUFFIXES, parse_table
+from netsmith.data._text_files import utf16_hint
 
 __all__ = ["Texts", "is_text", "read_texts"]
 
@@ -167,8 +168,10 @@ def _lines(file: BinaryIO, name: str, encoding: str) -> Iterator[str]:
             read, row = read + len(piece), row + 1
     except UnicodeDecodeError as error:
         place = f" (byte {read + error.start + 1})" if single else ""
-        said = f"is not {encoding.removesuffix('-sig')} text{place}"
-        raise DataError(f"{said}; save it as UTF-8, or say --encoding cp1252 or gb18030", name, row) from None
+        file.seek(0)
+        hint = utf16_hint(file.read(2), encoding=encoding, option="--encoding ")
+        hint = hint or "save it as UTF-8, or say --encoding cp1252 or gb18030"
+        raise DataError(f"is not {encoding.removesuffix('-sig')} text{place}; {hint}", name, row) from None
     finally:
         if whole is not None:
             whole.detach()

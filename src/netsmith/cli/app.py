@@ -144,6 +144,7 @@ def predict(
     run: str = RUN,
     source: str = typer.Argument("", help="A file, a folder of pictures, a table, or a text; - or nothing: stdin."),
     column: str = typer.Option("", "--column", help="The column of a table that holds the texts.", metavar="NAME"),
+    encoding: str = typer.Option("utf-8", "--encoding", help="Of texts, for example cp1252 or gb18030."),
     seed: int = typer.Option(None, "--seed", help="The seed of a generator's noise; 0 by default.", min=0),
     count: int = typer.Option(None, "--count", help="How many samples a generator makes.", min=1, max=100_000),
     code: str = CODE,
@@ -152,7 +153,7 @@ def predict(
     """Predict from a run folder alone; its data is not needed."""
     from netsmith.cli import verbs
 
-    verbs.predict(run, source, column=column, seed=seed, count=count, code=code, as_json=json)
+    verbs.predict(run, source, column=column, encoding=encoding, seed=seed, count=count, code=code, as_json=json)
 
 
 for _verb in (words.generate, words.translate, words.chat, words.similar, words.search):

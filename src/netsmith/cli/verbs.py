@@ -28,7 +28,15 @@ def evaluate(path: str, *, split: str, code: str, as_json: bool) -> None:
 
 
 def predict(
-    path: str, source: str, *, column: str = "", seed: int | None, count: int | None, code: str, as_json: bool
+    path: str,
+    source: str,
+    *,
+    column: str = "",
+    encoding: str = "utf-8",
+    seed: int | None,
+    count: int | None,
+    code: str,
+    as_json: bool,
 ) -> None:
     """Print one prediction per example."""
     from netsmith.api.run import load
@@ -36,8 +44,9 @@ def predict(
 
     run = load(path, code=code, notice=notice)
     kind = run.network.spec.inputs.kind
-    if column and kind != "text":
-        raise UnsupportedError(f"--column is for texts; {run.path.name} takes {kind} inputs")
+    given = "--column" if column else "--encoding" if encoding != "utf-8" else ""
+    if given and kind != "text":
+        raise UnsupportedError(f"{given} is for texts; {run.path.name} takes {kind} inputs")
     if kind == "none":
         if source:
             raise UnsupportedError(f"{run.path.name} makes samples and takes no input; leave {source!r} out")
@@ -48,7 +57,7 @@ def predict(
         given = "--seed" if seed is not None else "--count" if count is not None else ""
         if given:
             raise UnsupportedError(f"{given} is for generators; {run.path.name} takes {kind} inputs")
-        names, values = _read(run, source, column=column)
+        names, values = _read(run, source, column=column, encoding=encoding if kind == "text" else "")
         predictions = run.predict(values)
     rows = [{"input": name, **prediction} for name, prediction in zip(names, predictions, strict=True)]
     if as_json:
@@ -58,22 +67,22 @@ def predict(
         print("\t".join(_cells(row)))
 
 
-def _read(run: Run, source: str, *, column: str) -> tuple[list[str], list[Any]]:
+def _read(run: Run, source: str, *, column: str, encoding: str) -> tuple[list[str], list[Any]]:
     from netsmith.api.encode import read_bytes, read_file, text_column
     from netsmith.api.texts import is_text, read_texts
     from netsmith.core.errors import DataError
 
     inputs, known = run.network.spec.inputs, text_column(run.found.config.data)
     if column or (inputs.kind == "text" and is_text(source)):
-        found = read_texts(source, column=column)
+        found = read_texts(source, column=column, encoding=encoding)
         return [name for name, _ in found], [text for _, text in found]
     if source not in ("", "-"):
-        return read_file(Path(source), inputs, text=known)
+        return read_file(Path(source), inputs, text=known, encoding=encoding)
     if sys.stdin is None:
         raise DataError("stdin is closed; give a file")
     if sys.stdin.isatty():
         notice("reading from the terminal; end with Ctrl-D")
-    return read_bytes(sys.stdin.buffer.read(), inputs, text=known)
+    return read_bytes(sys.stdin.buffer.read(), inputs, text=known, encoding=encoding)
 
 
 def _cells(row: dict[str, Any]) -> list[str]:

@@ -41,6 +41,7 @@ def translate(
     run: str = RUN,
     texts: list[str] = typer.Argument(None, help="Texts to translate.", metavar="TEXT..."),
     file: str = typer.Option("", "--file", help="A file with a text per line; - for stdin.", metavar="FILE"),
+    encoding: str = typer.Option("utf-8", "--encoding", help="Of the file, for example cp1252 or gb18030."),
     to: str = typer.Option("", "--to", help="Of a network of several languages: the one to write.", metavar="LANG"),
     beams: int = typer.Option(None, "--beams", help="Translations the search follows; the run's own.", min=1, max=1000),
     penalty: float = typer.Option(None, "--penalty", help="How much longer translations are preferred (alpha).", min=0),
@@ -57,7 +58,14 @@ def translate(
 
     settings = {"to": to, "beams": beams, "penalty": penalty, "coverage": coverage}
     translation.translate(
-        run, texts or (), file=file, settings=settings, alignments=alignments, code=code, as_json=json
+        run,
+        texts or (),
+        file=file,
+        encoding=encoding,
+        settings=settings,
+        alignments=alignments,
+        code=code,
+        as_json=json,
     )
 
 

@@ -12,11 +12,12 @@ from pathlib import Path
 
 from netsmith.core.errors import ConfigError, DataError, shorten
 
-__all__ = ["checked_encoding", "decoded", "guessed_encoding", "text_files", "text_lines"]
+__all__ = ["checked_encoding", "decoded", "guessed_encoding", "text_files", "text_lines", "utf16_hint"]
 
 _HEAD = 2**16
 _LONGEST = 2**16  # characters of a line that are held at once
 _MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
+_UTF16 = tuple(mark for mark, name in _MARKS if name == "utf-16")
 _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
 _HIGH_RUN = re.compile(rb"[\x80-\xff]+")
 _PAIRED = 0.8  # in Chinese encodings nearly all bytes above 127 stand side by side, in Western ones few
@@ -77,6 +78,23 @@ def decoded(data: bytes, name: str, *, encoding: str = "UTF-8") -> str:
         return data.decode("utf-8-sig" if encoding == "UTF-8" else encoding)
     except UnicodeDecodeError as error:
         raise DataError(f"is not {encoding}: {error.reason} at byte {error.start}", name) from None
+
+
+def utf16_hint(head: bytes, *, encoding: str, option: str = "") -> str:
+    """Return what to do about a file that was read in another encoding and begins as UTF-16 does; "" of others.
+
+    Args:
+        head: Its beginning.
+        encoding: In which it was read.
+        option: What names an encoding to the reader, if anything does.
+
+    Example:
+        >>> utf16_hint("a".encode("utf-16"), encoding="utf-8", option="--encoding ")
+        'it begins as UTF-16 does: save it as UTF-8, or say --encoding utf-16'
+    """
+    if not head.startswith(_UTF16) or encoding.lower().startswith("utf-16"):
+        return ""
+    return "it begins as UTF-16 does: save it as UTF-8" + (f", or say {option}utf-16" if option else "")
 
 
 def guessed_encoding(path: Path) -> str:

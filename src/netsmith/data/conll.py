@@ -16,12 +16,13 @@ from netsmith.core.keys import key as named_key
 from netsmith.core.spec import Outputs
 from netsmith.data._files import open_tree, read_capped
 from netsmith.data._listing import SPLIT_NAMES, divide
+from netsmith.data._text_files import utf16_hint
 from netsmith.data._texts import TextFields, TextSource, tokenizer
 from netsmith.engine.task import UNLABELED
 from netsmith.layers.spans import SCHEMES, Scheme, Span, convert, every_tag, fault, is_tag, repaired, tags_of
 from netsmith.layers.tokenize import tokenize
 
-__all__ = ["CONLL_SUFFIXES", "Conll"]
+__all__ = ["CONLL_SUFFIXES", "Conll", "first_column"]
 
 CONLL_SUFFIXES = (".conll", ".conll2003", ".conll03", ".bio", ".iob", ".iob2", ".bioes", ".iobes", ".bmes")
 _LIMIT = 512 * 2**20
@@ -131,12 +132,9 @@ def _parsed(data: bytes, name: str, encoding: str) -> list[_Sentence]:
         text = data.decode("utf-8-sig" if encoding == "utf-8" else encoding)
     except UnicodeDecodeError as error:
         row = data[: error.start].count(b"\n") + 1
-        raise DataError(
-            f"is not {encoding} (byte {error.start + 1}); save it as UTF-8, or name what it is: --set "
-            "data.encoding=gb18030",
-            name,
-            row,
-        ) from None
+        hint = utf16_hint(data, encoding=encoding, option="--set data.encoding=")
+        hint = hint or "save it as UTF-8, or name what it is: --set data.encoding=gb18030"
+        raise DataError(f"is not {encoding} (byte {error.start + 1}); {hint}", name, row) from None
     found: list[_Sentence] = []
     lines: list[list[str]] = []
     wanted = 0
@@ -155,6 +153,25 @@ def _parsed(data: bytes, name: str, encoding: str) -> list[_Sentence]:
             lines = []
     if not found:
         raise DataError("has no sentence; expected a token and its tag on each line", name)
+    return found
+
+
+def first_column(text: str) -> list[tuple[int, list[str]]]:
+    r"""Return of each sentence of a file the row it begins in (1-based) and its tokens; tags are not asked for.
+
+    Example:
+        >>> first_column("Ann B-PER\nslept O\n\nhe\n")
+        [(1, ['Ann', 'slept']), (4, ['he'])]
+    """
+    found: list[tuple[int, list[str]]] = []
+    tokens: list[str] = []
+    for row, line in enumerate([*text.split("\n"), ""], start=1):
+        columns = line.split()
+        if columns and columns[0] != "-DOCSTART-":
+            tokens.append(columns[0])
+        elif tokens:
+            found.append((row - len(tokens), tokens))
+            tokens = []
     return found
 
 
