@@ -136,7 +136,7 @@ def test_what_does_not_fit_is_refused(answers):
     target[1, 4] = 0
     with pytest.raises(DataError, match="sequence 2 of the batch has a label at place 5, where it is padding"):
         task.loss(potentials, target)
-    with pytest.raises(ConfigError, match="'E-X' of the data is not of it; set the task's scheme to 'bioes'"):
+    with pytest.raises(ConfigError, match=r"'E-X' of the data is not of it; --set method.task.scheme=bioes; or"):
         Chain.Config(scheme="iob2", tags=NAMES).build().metrics()
     for config in (Chain.Config(scheme="iob2"), Tag.Config(scheme="iob2")):
         assert config.tags == AUTO

@@ -103,8 +103,10 @@ def span_metric(tags: Callable[[Tensor], Tensor], config: SchemeFields) -> dict[
     if wrong:
         shown = shorten(", ".join(map(repr, wrong)), 60)
         other = next((one for one in SCHEMES if all(is_tag(name, one) for name in config.tags)), "")
-        raise ConfigError(
-            f"scheme={config.scheme!r}: {shown} of the data is not of it; set the task's scheme to {other!r}"
-            + ("" if other else ", and select by accuracy: they mark no names")
+        how = (
+            f"--set method.task.scheme={other}; or, of a file in columns, --set data.written={config.scheme}"
+            if other
+            else "--set method.task.scheme= and select by accuracy: they mark no names"
         )
+        raise ConfigError(f"scheme={config.scheme!r}: {shown} of the data is not of it; {how}")
     return {"f1": SpanF1(tags, config.tags)}
