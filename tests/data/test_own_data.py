@@ -356,6 +356,19 @@ def test_check_counts_and_finds_duplicates_and_unreadable_files(tmp_path):
     json.dumps(bad, allow_nan=False)
 
 
+def test_check_of_running_text(tmp_path):
+    path = tmp_path / "my.txt"
+    path.write_text("The cat is old, isn't it?\n" * 300)
+    good = check(path)
+    assert good["ok"]
+    assert good["kind"] == "text_file"
+    assert good["read_as"].startswith("read as text file: 13 known to be read")
+    path.write_bytes(path.read_bytes() + b"caf\xe9\n")
+    assert check(path)["problems"] == ["my.txt, row 301: holds the byte 0xe9, not UTF-8; save it as UTF-8"]
+    path.write_text("short")
+    assert "too few lines" in check(path)["problems"][0]
+
+
 def test_check_of_tables(tmp_path):
     report = check(save_rows(tmp_path / "t.csv"))
     assert report["ok"]

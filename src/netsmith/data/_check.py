@@ -6,10 +6,9 @@ import collections
 import hashlib
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from netsmith.core.errors import DataError
-from netsmith.data._arrays import FixedSource
 from netsmith.data._columns import find_target, read_grids, read_target, split_rows
 from netsmith.data._files import open_tree
 from netsmith.data._listing import list_pictures
@@ -17,19 +16,22 @@ from netsmith.data._pictures import decode_picture
 from netsmith.data._sniff import describe, sniff
 from netsmith.data.image_folder import ImageFolder
 from netsmith.data.table import Table
+from netsmith.data.text_file import TextFile
 from netsmith.data.text_table import TextTable
+from netsmith.engine.source import Source
 from netsmith.layers.rows import cell_text
 
 __all__ = ["check"]
 
 _SHOWN = 100
+_TEXTS = (".txt", ".text", ".md", "")  # running text, which says nothing of a target
 
 
 def check(path: str | Path, *, target: str = "auto") -> dict[str, Any]:
     """Look through data before training on it; files that cannot be read are gathered, not raised.
 
     Args:
-        path: As in :func:`netsmith.data._sniff.sniff`.
+        path: As in :func:`netsmith.data._sniff.sniff`, or a file of running text.
         target: The column to predict, for a table.
 
     Returns:
@@ -43,16 +45,15 @@ def check(path: str | Path, *, target: str = "auto") -> dict[str, Any]:
         "num_duplicates": 0, "unreadable": [], "problems": [], "ok": False,
     }  # fmt: skip
     try:
-        config = sniff(path, target=target)
+        text = Path(path).suffix.lower() in _TEXTS and Path(path).is_file()
+        config = TextFile.Config(path=str(path)) if text else sniff(path, target=target)
         report["kind"] = config.kind_name()
         if isinstance(config, ImageFolder.Config):
             _check_pictures(config, report)
         elif isinstance(config, (Table.Config, TextTable.Config)):
             _check_rows(config, report)
         if not report["unreadable"]:
-            source = config.build()
-            assert isinstance(source, FixedSource)
-            report["read_as"] = describe(source)
+            report["read_as"] = describe(cast("Source", config.build()))
     except DataError as error:
         report["problems"].append(str(error))
     report["ok"] = not report["problems"] and not report["unreadable"] and not report["num_duplicates"]
