@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from netsmith.core.errors import ConfigError, DataError
-from netsmith.data._sniff import describe, sniff
+from netsmith.data._sniff import describe, notes, sniff
 from netsmith.data.conll import Conll
 from netsmith.engine.task import UNLABELED
 
@@ -104,6 +104,11 @@ def test_what_is_longer_is_cut_and_a_very_long_sentence_is_read(tmp_path):
     long = "".join(f"w{n % 50} O\n" for n in range(100_000))
     source = read(put(tmp_path, TEXT + "\n" + long), max_length=100_000)
     assert int((source.load("train", torch.tensor([3])).targets != UNLABELED).sum()) == 100_000
+    assert notes(source) == []
+    assert notes(read(put(tmp_path, TEXT + "\n" + long))) == [
+        "1 sentence of more than 8 tokens is cut there; data.max_length says where"
+    ]
+    assert notes(read(put(tmp_path, TEXT), max_length=3))[0].startswith("2 sentences of more than 3 tokens are cut")
     assert tags_of(read(put(tmp_path, TEXT), max_length=3)) == ["S-ORG O S-MISC", "B-PER E-PER O", "O O"]
 
 

@@ -9,7 +9,7 @@ import torch
 from netsmith.api import own_data
 from netsmith.api.experiments import Found
 from netsmith.core.errors import ConfigError, DataError
-from netsmith.data._sniff import describe
+from netsmith.data._sniff import describe, notes
 from netsmith.data.multi30k import Multi30k
 from netsmith.data.text_pairs import TextPairs
 from netsmith.engine.experiment import Experiment
@@ -132,6 +132,27 @@ def test_a_recipe_of_pairs_takes_ones_own_and_keeps_how_they_are_read(tmp_path):
     other = own_data.with_data(found, tmp_path)
     assert other.config.data == found.config.data.derive(path=str(tmp_path))
     assert own_data.reads_own_data(other.config.data)
+
+
+@pytest.mark.parametrize(
+    ("name", "header", "lost"),
+    [
+        ("p.tsv", "A dog runs.\tUn chien court.\n", "the first row, 'A dog runs.' and 'Un chien court.', was taken"),
+        ("p.csv", "Go.,Va !\n", "--set data.header=false keeps it"),
+        ("p.tsv", "source\ttarget\n", ""),
+        ("p.tsv", "zh-CN\tde_DE\n", ""),
+        ("p.csv", "id_1,text.fr\n", ""),
+        ("p.tsv", "\u6e90\u6587\t\u8bd1\u6587\n", ""),
+    ],
+)
+def test_a_first_row_that_is_no_names_is_told(tmp_path, name, header, lost):
+    between = "\t" if name.endswith("tsv") else ","
+    path = tmp_path / name
+    path.write_text(header + "".join(f"a{n} b{between}c{n} d\n" for n in range(40)))
+    found = notes(TextPairs.Config(path=str(path), merges=0).build())
+    assert len(found) == bool(lost)
+    assert lost in "".join(found)
+    assert notes(TextPairs.Config(path=str(path), header=False, merges=0, source="1", target="2").build()) == []
 
 
 def test_the_twin():

@@ -359,7 +359,8 @@ def prepared(
             f"data.twin=true takes made-up data in place of --data {shorten(str(data), 80)}; leave one of the two out"
         )
     source = found.config.data.build()
-    notice(_sniff.describe(source))
+    for line in (_sniff.describe(source), *_sniff.notes(source)):
+        notice(line)
     return found, source
 
 

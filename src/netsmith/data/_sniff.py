@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from netsmith.core.errors import DataError, shorten
@@ -17,12 +18,14 @@ from netsmith.data.conll import CONLL_SUFFIXES, Conll
 from netsmith.data.image_folder import ImageFolder
 from netsmith.data.judged_texts import JudgedTexts
 from netsmith.data.table import Table, column_kind
+from netsmith.data.text_pairs import TextPairs
 from netsmith.data.text_table import TextTable, looks_like_text
 from netsmith.data.word_windows import WordWindows
 from netsmith.engine.source import Source
 
-__all__ = ["describe", "sniff"]
+__all__ = ["describe", "notes", "sniff"]
 
+_NAME = re.compile(r"[A-Za-z_](?:[\w.-]*\w)?|\w{1,4}")
 _SHAPES = "class/*.png, train/class/*.png, metadata.csv, a .csv, .tsv, .jsonl or .parquet file, or a .conll file"
 
 
@@ -118,6 +121,20 @@ def describe(source: Source) -> str:
     else:
         facts.append("split " + ", ".join(f"{split.name} {split.size} ({split.made})" for split in spec.splits))
     return f"read as {kind}: {', '.join(facts)}"
+
+
+def notes(source: Source) -> list[str]:
+    """Return what is lost of data as they were read, a line each: too long sentences, a first row that is no header."""
+    found: list[str] = []
+    if isinstance(source, Conll) and source.cut:
+        what, are = ("1 sentence", "is") if source.cut == 1 else (f"{source.cut:,} sentences", "are")
+        most = source.config.max_length
+        found.append(f"{what} of more than {most} tokens {are} cut there; data.max_length says where")
+    odd = isinstance(source, TextPairs) and source.columns_told and not all(map(_NAME.fullmatch, source.columns))
+    if isinstance(source, TextPairs) and odd:
+        shown = shorten(" and ".join(map(repr, source.columns)), 80)
+        found.append(f"the first row, {shown}, was taken as the columns' names; --set data.header=false keeps it")
+    return found
 
 
 def _of_words(source: WordWindows) -> str:

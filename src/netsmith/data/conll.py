@@ -47,6 +47,9 @@ class Conll(TextSource):
     ``written``, so that one recipe serves all. Tags of no scheme (parts of speech) are ``plain``, and words
     (``B M E S`` alone) stay as they are.
 
+    Attributes:
+        cut: How many sentences are longer than ``max_length`` and lose what is behind it.
+
     Raises:
         ConfigError: No ``path`` and no ``twin``.
         DataError: A damaged file, a line with too few columns, a tag that breaks the scheme or that training lacks;
@@ -93,6 +96,7 @@ class Conll(TextSource):
         if small:
             raise DataError(f"{len(found['train'])} sentences are too few to draw a {small} split", config.path)
         joint = "" if single else " "
+        self.cut = sum(len(one.tokens) > config.max_length for of in parts.values() for one in of)
         super().__init__(
             read,
             dataset=Path(config.path).name or "conll",

@@ -27,6 +27,7 @@ class TextPairs(PairSource):
 
     Attributes:
         columns: The columns that are read and written.
+        columns_told: Whether the first row of a file was taken as their names.
 
     Raises:
         ConfigError: No ``path`` and no ``twin``, or a pattern that is not a regular expression.
@@ -63,6 +64,7 @@ class TextPairs(PairSource):
                 kind="TextPairs",
                 parse=lambda data, name: parse_texts(data, name, header=config.header, what="pair"),
             )
+        self.columns_told = config.header and Path(grids["train"].name).suffix.lower() in (".tsv", ".csv")
         self.columns = _find_columns(grids["train"], config.source, config.target)
         texts = {split: [_texts(grid, column) for column in self.columns] for split, grid in grids.items()}
         every = {split: torch.zeros(len(grid.rows), dtype=torch.int64) for split, grid in grids.items()}
