@@ -6,6 +6,8 @@ import json
 import re
 from pathlib import Path
 
+from netsmith.api.run import load
+from netsmith.workflows.pruning import sensitivity_chart
 from own import write_own_data
 
 SHORT = "--set data.twin=true --set epochs=0 --set steps=30"
@@ -41,6 +43,35 @@ def test_images_are_pruned_and_taught_on_the_runs_own_data(netsmith):
     assert "synthetic twin of digits" in page
     # A pruned run is a run: its folder alone answers.
     assert netsmith("export runs/cnn_digits-pruned").code == 0
+
+
+def test_channels_go_by_a_criterion_in_rounds_and_the_page_shows_what_layers_bear(netsmith):
+    short = "--set data.twin=true --set epochs=0 --set steps=30 --set method.sparsity=0.01"
+    assert netsmith(f"train slimming_digits {short}").code == 0
+    bad = netsmith("compress runs/slimming_digits --criterion size")
+    known = "l1, l2, geometric_median, bn_scale, taylor, random"
+    assert (bad.code, bad.line) == (2, f"--criterion size: expected one of {known}")
+    idle = netsmith("compress runs/slimming_digits --prune 0 --scope local")
+    assert (idle.code, idle.line) == (2, "--scope local: says how channels are cut, and --prune 0 cuts none")
+    options = "--criterion bn_scale --scope local --iterations 2 --sensitivity"
+    found = netsmith(f"compress runs/slimming_digits --student none --epochs 1 {options} --json")
+    assert found.code == 0, found.err
+    assert [row["name"] for row in json.loads(found.out)] == ["teacher", "teacher int8", "pruned", "pruned int8"]
+    assert Path("runs/slimming_digits-pruned-round1").is_dir()
+    page = Path("runs/slimming_digits/compress.html").read_text()
+    assert f"netsmith compress runs/slimming_digits --prune 0.5 {options}" in page
+    assert "What a layer alone loses" in page
+    widths = [
+        {n: len(t) for n, t in load(f"runs/slimming_digits{end}").network.module.state_dict().items() if t.dim() == 4}
+        for end in ("", "-pruned-round1", "-pruned")
+    ]
+    whole, half_way, half = ([by[name] for name in widths[0]] for by in widths)
+    assert half_way == [round(0.75 * size) for size in whole]
+    assert half == [size // 2 for size in whole]
+    run = load("runs/slimming_digits")
+    lines = sensitivity_chart(run, run.engine.source, "taylor").curves
+    assert len(lines) == 4
+    assert all(line.ys[0] == lines[0].ys[0] >= min(line.ys) for line in lines)
 
 
 def test_tables_and_a_student_that_is_left_out(netsmith):

@@ -179,6 +179,12 @@ def explain(
 def compress(
     run: str = RUN,
     prune: float | None = typer.Option(None, "--prune", help="Share of the channels to cut; 0.5.", min=0, max=0.95),
+    criterion: str = typer.Option(
+        "", "--criterion", help="What tells which go: l1, l2, geometric_median, bn_scale, taylor or random; l2."
+    ),
+    scope: str = typer.Option("", "--scope", help="How they are ranked: global, local or isomorphic; global."),
+    iterations: int | None = typer.Option(None, "--iterations", help="Cuts with fine-tuning between them; 1.", min=1),
+    sensitivity: bool = typer.Option(False, "--sensitivity", help="Chart what each layer alone loses."),
     low_rank: float | None = typer.Option(
         None, "--low-rank", help="Share of the parameters that layers as products of thin ones may keep.", min=0, max=1
     ),
@@ -209,9 +215,17 @@ def compress(
         budget.refuse({"--max-drop": max_drop, "--points": points, "--controls": controls}, "need a budget")
         share = 0.5 if prune is None else prune
         ways = {"prune": share, "low_rank": low_rank or 0.0, "train_int8": train_int8, "student": student}
+        ways |= {"criterion": criterion or "l2", "scope": scope or "global", "iterations": iterations or 1}
+        ways |= {"sensitivity": sensitivity}
         verbs.compress(run, ways=ways, epochs=epochs, sets=set_, code=code, as_json=json)
         return
-    given = {"--prune": prune, "--low-rank": low_rank, "--train-int8": train_int8 or None}
+    given: dict[str, object] = {"--criterion": criterion or None, "--scope": scope or None, "--iterations": iterations}
+    given |= {
+        "--sensitivity": sensitivity or None,
+        "--prune": prune,
+        "--low-rank": low_rank,
+        "--train-int8": train_int8 or None,
+    }
     given |= {"--student": student or None, "--set": set_ or None}
     budget.refuse(given, "do not go with a budget")
     settings = {"points": points, "controls": controls, "max_drop": None if max_drop is None else max_drop / 100}

@@ -22,10 +22,11 @@ from netsmith.methods._taught import TaughtConfig
 from netsmith.methods.distillation import Distillation
 from netsmith.methods.many_teachers import ManyTeachers
 from netsmith.models.vision.student_net import StudentNet
-from netsmith.report.run_page import ModelRow, RunReport
+from netsmith.report.run_page import Chart, ModelRow, RunReport
 from netsmith.workflows.int8 import calibration_or_none
 from netsmith.workflows.judging import Judged, judge
 from netsmith.workflows.pages import charts_of, environment_facts, measured_text, write_compressed
+from netsmith.workflows.pruning import Pruning, pruned, sensitivity_chart
 from netsmith.workflows.shipping import TRAINED_INT8, Shipment, ship_all
 from netsmith.workflows.tuning import Hooks, classes_of, cut_into, epochs_of, parts_of, tuning, untuned
 
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from torch import nn
 
     from netsmith.api.run import Run
+    from netsmith.compress.choice import Scope
+    from netsmith.compress.criteria import Criterion
     from netsmith.compress.factorize import FactorLog
     from netsmith.compress.surgery import SurgeryLog
 
@@ -64,6 +67,10 @@ def compress_run(
     run: Run,
     *,
     prune: float = 0.5,
+    criterion: Criterion = "l2",
+    scope: Scope = "global",
+    iterations: int = 1,
+    sensitivity: bool = False,
     low_rank: float = 0.0,
     train_int8: bool = False,
     student: str = "",
@@ -77,6 +84,11 @@ def compress_run(
     Args:
         run: A finished run that answers a fixed source with classes, or with tags.
         prune: Share of the channels to cut; 0 leaves pruning out.
+        criterion: By what channels are chosen (:func:`~netsmith.compress.criteria.score_units`); ``bn_scale`` fits a
+            run of the method slimming.
+        scope: How they are ranked: ``global``, ``local`` or ``isomorphic`` (:func:`~netsmith.compress.prune.prune`).
+        iterations: Rounds of cutting, each judged on what the last one's fine-tuning left; all tune as long.
+        sensitivity: Also chart what accuracy each layer costs that alone loses channels.
         low_rank: Share of the parameters that may stay where layers become products of thin ones; 0 leaves it out.
         train_int8: Also train a copy with fake quantization: for where int8 after training loses too much.
         student: A distillation recipe (it brings the network, the loss and the optimizer; the data are the run's), the
@@ -97,6 +109,7 @@ def compress_run(
     from netsmith.api.run import load
     from netsmith.compress.fake_quantize import FakeQuantizeLog, fake_quantized, is_fake
 
+    how = Pruning(prune, criterion, scope, iterations)
     network, source = run.network, classes_of(run)
     if is_fake(network.module):
         raise UnsupportedError(f"{run.path.name} was trained in int8; compress the run that it was made from")
@@ -110,7 +123,7 @@ def compress_run(
         student = "none"
     if prune and lasting:
         notice(f"pruning is left out: {lasting}")
-        prune = 0.0
+        how = Pruning(0.0)
     if student == "none" and sets:
         raise ConfigError(f"--set {next(iter(sets))}: it changes the student's experiment, and --student none has none")
     taught = None if student == "none" else _student(run, student, epochs=epochs * 2, sets=sets or {})
@@ -129,7 +142,11 @@ def compress_run(
         path = training.begin(found, root=root, name=name, hooks=more, prepare=prepare, notice=notice)
         return load(path, code=run.code or "" if found.code else "", notice=notice)
 
-    cut = _cut(run, ratio=prune, notice=notice) if prune else None
+    def tune(module: nn.Module, log: SurgeryLog, number: int) -> Run:
+        return begin(tuning(run, epochs=tuned), f"pruned-round{number}", cut_into(run, (module, log)))
+
+    curves = [sensitivity_chart(run, source, criterion)] if sensitivity else []
+    cut = pruned(run, source, how, tune=tune, notice=notice) if how.ratio else None
     if cut:
         runs["pruned"] = begin(tuning(run, epochs=tuned), "pruned", cut_into(run, cut))
     if thin:
@@ -157,33 +174,18 @@ def compress_run(
         "split": split,
     }
     write_json(run.path / "compress.json", value, sync=False)
-    again = [on_run("compress", run.path), f"--prune {prune:g}", *(["--train-int8"] if train_int8 else [])]
+    again = [on_run("compress", run.path), f"--prune {how.ratio:g}", *([how.options()] if how.options() else [])]
+    again += [f"--{name}" for name, on in (("sensitivity", sensitivity), ("train-int8", train_int8)) if on]
     again += [f"--{name} {value}" for name, value in (("low-rank", low_rank), ("epochs", epochs)) if value]
     again += [f"--student {student}"] if student else []
     again += [shlex.join(["--set", f"{name}={json.dumps(value)}"]) for name, value in (sets or {}).items()]
-    page = _write_page(run, runs, rows, command=" ".join(again))
+    page = _write_page(run, runs, rows, curves, command=" ".join(again))
     return Compressed(tuple(rows), runs, page, ratios, judged)
 
 
 def model_rows(rows: Sequence[Shipment]) -> list[ModelRow]:
     """Return the rows as the page shows them."""
     return [ModelRow(r.name, r.accuracy, r.parameters, r.bytes, r.macs, r.latency_ms) for r in rows]
-
-
-def _cut(run: Run, *, ratio: float, notice: Callable[[str], None]) -> tuple[nn.Module, SurgeryLog] | None:
-    """Prune a copy of the product; None, and one line, where nothing of it can be cut."""
-    from netsmith.compress.prune import prune
-    from netsmith.measure.parameters import count_parameters
-
-    network = run.network
-    try:
-        smaller, log = prune(network.module, network.module_example(2), ratio=ratio)
-    except UnsupportedError as error:
-        notice(f"pruning is left out: {error}")
-        return None
-    before, after = count_parameters(network.module), count_parameters(smaller)
-    notice(f"pruned {ratio:.0%} of the channels: {before:,} to {after:,} parameters, proven equal to the masked one")
-    return smaller, log
 
 
 def _factorized(run: Run, *, share: float, notice: Callable[[str], None]) -> tuple[nn.Module, FactorLog]:
@@ -259,8 +261,10 @@ def _factors(text: str) -> dict[str, float]:
     return found
 
 
-def _write_page(run: Run, runs: Mapping[str, Run], rows: Sequence[Shipment], *, command: str) -> Path:
-    charts = [chart for role, one in runs.items() for chart in charts_of(one.journal(), name=role)]
+def _write_page(
+    run: Run, runs: Mapping[str, Run], rows: Sequence[Shipment], curves: Sequence[Chart], *, command: str
+) -> Path:
+    charts = [*curves] + [chart for role, one in runs.items() for chart in charts_of(one.journal(), name=role)]
     report = RunReport(
         title=f"{run.path.name}, compressed",
         subtitle=measured_text(run),
