@@ -92,6 +92,7 @@ def test_show_a_model(netsmith, name):
     ("name", "parameters", "macs"),
     [
         ("lenet5", 61_706, 416_520),
+        ("lenet5_1998", 60_000, 415_680),
         ("alexnet", 60_965_224, 724_406_816),
         ("alexnet_ungrouped", 62_378_344, 1_135_256_096),
         ("alexnet_one_column", 61_100_840, 714_188_480),

@@ -26,6 +26,7 @@ UNCUT = {
     **dict.fromkeys(("maxent_polarity", "naive_bayes_mr", "svm_polarity"), _NONE),
     "neocognitron_digits": _NONE,  # its planes are averaged over (its v_S)
     "dbn_mnist": _NONE,  # the sigmoid of a channel that is zero is not
+    "lenet5_1998_mnist": "the operation torch.Tensor.index_copy in features.c3",  # kernels put where the table says
     # one matrix read in both directions, or tables looked up in: computed with, not layers
     "rbm_digits": "a weight or bias that is computed, not a parameter, in RBM",
     "drop_connect_digits": "a weight or bias that is computed, not a parameter, in hidden.0.drop_connect",
