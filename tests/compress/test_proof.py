@@ -1,14 +1,90 @@
 """What a proof must not let pass: answers that are not numbers, and differences that hide behind a large one."""
 
+import copy
+
 import pytest
 import torch
 from torch import nn
 
+from netsmith.compress.choice import choose_units
+from netsmith.compress.criteria import score_units
+from netsmith.compress.proof import Proof
 from netsmith.compress.prune import prune
-from netsmith.compress.surgery import SurgeryLog
+from netsmith.compress.surgery import SurgeryLog, apply_surgery, plan_surgery
+from netsmith.compress.trace import trace
 from netsmith.core.errors import ProofError
 
 LARGE = 4_000_000
+
+
+class Words(nn.Module):
+    """An embedding whose first row is padding, of zeros."""
+
+    def __init__(self, tokens=lambda x: x, bias=False):
+        super().__init__()
+        self.embedding, self.tokens = nn.Embedding(20, 16, padding_idx=0), tokens
+        self.wide, self.last = nn.Linear(16, 32, bias=bias), nn.Linear(32, 5, bias=bias)
+
+    def forward(self, x, *_):
+        return self.last(self.wide(self.embedding(self.tokens(x))).relu()).mean(1)
+
+
+PADDING = torch.zeros(2, 7, dtype=torch.long)
+
+
+@pytest.mark.parametrize(
+    "example", [PADDING, PADDING + 3, PADDING + 19, PADDING[:, :1], PADDING[:1], (PADDING, PADDING + 7)]
+)
+@pytest.mark.parametrize("tokens", [lambda x: x, lambda x: x.int() % 20, lambda x: (x + 1).clamp(max=19)])
+@pytest.mark.parametrize("bias", [False, True])
+def test_an_example_of_one_token_hides_no_wrong_cut(example, tokens, bias):
+    net = Words(tokens, bias).eval()
+    graph = trace(net, example)
+    units = choose_units(net, graph, score_units(net, graph), ratio=0.5, scope="local")
+    cut = apply_surgery(copy.deepcopy(net), plan_surgery(net, graph, units))
+    proof = Proof(net, graph, units, example)
+    assert proof.check(cut)["error"] <= 1e-12
+    for name in ("embedding.weight", "wide.weight", "last.weight"):
+        wrong = copy.deepcopy(cut)
+        with torch.no_grad():
+            wrong.get_parameter(name)[1:].normal_()
+        with pytest.raises(ProofError, match="differ by"):
+            proof.check(wrong)
+
+
+def test_what_answers_the_same_to_all_inputs_proves_nothing():
+    net = Words(lambda x: x.clamp(0, 0), bias=True)
+    with pytest.raises(ProofError, match=r"answers the same to all inputs tried.*the example's numbers are all alike"):
+        prune(net, PADDING, ratio=0.5)
+    net = Words()
+    nn.init.zeros_(net.last.weight)
+    with pytest.raises(ProofError, match=r"answers the same to all inputs tried.*a layer of zeros"):
+        prune(net, PADDING, ratio=0.5)
+    net = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))
+    nn.init.constant_(net[0].bias, -100)
+    with pytest.raises(ProofError, match=r"answers the same to all inputs tried.*units that are all dead"):
+        prune(net, torch.randn(1, 4), ratio=0.5)
+
+
+def test_a_lone_unit_that_is_dead_by_chance_is_proven_on_more_inputs():
+    figures = []
+    for seed in range(40):
+        torch.manual_seed(seed)
+        net = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))
+        figures.append(prune(net, torch.randn(1, 4), ratio=0.9, scope="local")[1].proof[0])
+    assert max(len(one["shapes"]) for one in figures) > 2 == min(len(one["shapes"]) for one in figures)
+
+
+def test_an_answer_for_one_example_that_takes_no_other_batch_tells():
+    class One(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.last = nn.Linear(4, 8), nn.Linear(8, 2)
+
+        def forward(self, x):
+            return self.last(self.first(x.view(1, 4)).relu())
+
+    assert prune(One(), torch.randn(1, 4), ratio=0.5)[1].proof[0]["error"] <= 1e-12
 
 
 class Scaled(nn.Module):

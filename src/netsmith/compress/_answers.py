@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from netsmith.compress._spread import alike, spread
 from netsmith.compress.graph import ChannelGraph, Labels
 from netsmith.compress.trace import slow_attention
 from netsmith.core.errors import ProofError, shorten
@@ -30,6 +31,14 @@ which an error could hide, is no proof at all.
 REFUSALS = (RuntimeError, ValueError, TypeError, IndexError, AssertionError)
 """What a network may say to an input of another form."""
 
+_FARTHER = (
+    1.0,
+    4.0,
+    -4.0,
+    16.0,
+    -16.0,
+    64.0,
+)  # inputs tried where all answers were alike: lone units may be dead there
 _AXES = 5  # batch, channels and three of space
 _SMALL = 1e-4  # of the median column: an error of a tenth of it would still be seen
 
@@ -48,7 +57,7 @@ class Answers:
 
     Raises:
         RuntimeError: Or another of :data:`REFUSALS`: the network does not run at this precision.
-        ProofError: It answers nothing but NaN.
+        ProofError: It answers nothing but NaN, or the same to all inputs.
     """
 
     def __init__(
@@ -70,6 +79,7 @@ class Answers:
             masked.double()
         given = arguments(example)
         size = batch_size(given)
+        given = spread(given, lambda like: _run(masked, self._cast(like)), REFUSALS)
         self._try(random_like(given, size, generator=self._generator))
         for batch in (size + 1, size):  # what takes one batch size only may still take another length
             if self._takes_lengths(given, batch) or (batch != size and self._takes(given, batch)):
@@ -77,6 +87,17 @@ class Answers:
         if not self._trials:
             raise ProofError(
                 "the masked original answers with NaN alone: nothing can be proven; the original is untouched"
+            )
+        if not self._tells() and not any(self._takes(given, size, scale=scale) and self._tells() for scale in _FARTHER):
+            one = all(alike(t) for like, _ in self._trials for t in tensors(like))
+            cause = (
+                "the example's numbers are all alike, and so are those that can be drawn like them: give it several"
+                if one
+                else "a layer of zeros, or units that are all dead, hide what is before them"
+            )
+            raise ProofError(
+                "the masked original answers the same to all inputs tried, so nothing can be proven; the original is "
+                f"untouched: {cause}"
             )
 
     def check(self, pruned: nn.Module, *, floor: Floor) -> dict[str, Any]:
@@ -112,18 +133,34 @@ class Answers:
         shapes = [list(tensors(given)[0].shape) for given, _ in self._trials]
         return {"shapes": shapes, "error": max(errors), "tolerance": self._tolerance, "precision": self._precision}
 
+    def _cast(self, given: Any) -> Any:
+        return doubled(given) if self._precision == "float64" else given
+
+    def _tells(self) -> bool:
+        """Return whether answers depend on inputs: whether two of a batch, or of two inputs of one form, differ."""
+        first: dict[Any, Tensor] = {}
+        for _, answers in self._trials:
+            for place, answer in enumerate(answers):
+                noise = 8 * torch.finfo(answer.dtype).eps if answer.is_floating_point() else 0.0
+                rows = answer.double().reshape(len(answer) if answer.dim() else 1, -1)
+                one = first.setdefault((place, answer.shape[1:]), rows[:1])
+                if bool(((rows - one).abs() > noise * rows.abs().maximum(one.abs())).any()):
+                    return True
+        return False
+
     def _try(self, given: Any) -> bool:
         """Note an input with the masked original's answers, unless they are NaN alone: that would prove nothing."""
-        given = doubled(given) if self._precision == "float64" else given
+        given = self._cast(given)
         answers = _run(self._masked, given)
         if not any(bool(t.isfinite().any()) for t in answers):
             return False
         self._trials.append((given, answers))
         return True
 
-    def _takes(self, form: Any, batch: int) -> bool:
+    def _takes(self, form: Any, batch: int, *, scale: float = 1.0) -> bool:
         try:
-            return self._try(random_like(form, batch, generator=self._generator))
+            drawn = random_like(form, batch, generator=self._generator)
+            return self._try(map_tensors(drawn, lambda t: t * scale if t.is_floating_point() else t))
         except REFUSALS:
             return False
 

@@ -76,7 +76,7 @@ class Proof:
 
         Raises:
             ProofError: It answers differently (names the first module whose output does), or the masked original does
-                not run or answers nothing but NaN.
+                not run, or answers nothing but NaN or the same to all inputs.
         """
         if self._large and all(t.dtype not in _HALF for t in self._original.parameters()):
             with contextlib.suppress(ProofError):  # the noise of single precision is no refusal
