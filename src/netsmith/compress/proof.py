@@ -13,9 +13,11 @@ from torch import nn
 
 from netsmith.compress._answers import REFUSALS, Answers
 from netsmith.compress._statistics import keep_statistics
+from netsmith.compress._training_mode import run_training
 from netsmith.compress.graph import ChannelGraph
 from netsmith.core.errors import ProofError, shorten
-from netsmith.measure.example import Example
+from netsmith.engine.batch import map_tensors
+from netsmith.measure.example import Example, arguments
 
 __all__ = ["Proof", "mask_units"]
 
@@ -75,15 +77,37 @@ class Proof:
             pruned: The cut network; not touched.
 
         Raises:
-            ProofError: It answers differently (names the first module whose output does), or the masked original does
-                not run, or answers nothing but NaN or the same to all inputs.
+            ProofError: It answers differently (names the first module whose output does), or does not run in training
+                mode where the original does (a head that nothing else runs). Or the masked original does not run, or
+                answers nothing but NaN or the same to all inputs.
         """
+        figures = self._compared(pruned)
+        if self._trained is not None:
+            try:
+                run_training(pruned, self._trained)
+            except ProofError as error:
+                raise ProofError(
+                    f"the cut network {error}; the original is untouched. Protect what that module reads"
+                ) from error
+        return figures
+
+    def _compared(self, pruned: nn.Module) -> dict[str, Any]:
         if self._large and all(t.dtype not in _HALF for t in self._original.parameters()):
             with contextlib.suppress(ProofError):  # the noise of single precision is no refusal
                 return self._as_found.check(pruned, floor="median")
         if self._double is not None:
             return self._double.check(pruned, floor="own")
         return self._as_found.check(pruned, floor="largest")
+
+    @cached_property
+    def _trained(self) -> Example | None:
+        """The example, or it twice (of a batch of one there are no statistics), if the original trains on it."""
+        for times in (1, 2):
+            with contextlib.suppress(ProofError, *REFUSALS):
+                given = map_tensors(arguments(self._example), lambda t, times=times: torch.cat([t] * times))
+                run_training(self._original, given)
+                return given
+        return None
 
     @cached_property
     def _large(self) -> bool:
