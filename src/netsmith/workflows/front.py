@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -56,10 +55,10 @@ def compress_to_budget(
         budget: What the network may cost.
         max_drop: Accuracy that may be lost, 0..1; None leaves it open.
         points: Networks along the way to the budget, the last one within it.
-        epochs: Of each training; half of the run's by default.
+        epochs: Of each training that goes on from the original's weights; half of the run's by default.
         controls: Seeds of each control at the recommended widths: the same network from scratch, the same taught from
-            scratch, the cut one without a teacher; 0 leaves them out. All train as long; from scratch at the run's own
-            learning rate.
+            scratch, the cut one without a teacher; 0 leaves them out. From scratch they train as the run did, as long
+            and at its learning rate.
         hooks: Hooks for each training (a progress bar).
         notice: Where one-line notices go.
 
@@ -83,14 +82,17 @@ def compress_to_budget(
     plan, search = _searched(trainer, source, budget, points, batches)
     runs: dict[str, Run] = {"original": run}
     cuts: dict[str, tuple[Any, SurgeryLog]] = {}
-    begin = time.perf_counter()
-    for done, (role, widths) in enumerate(plan.items()):
-        if done:
-            left = (time.perf_counter() - begin) / done * (len(plan) - done)
-            notice(f"network {done + 1} of {len(plan)}; about {left / 60:.0f} min left for these")
+
+    def learn(role: str, widths: Mapping[str, int]) -> None:
         cuts[role] = search.cut(widths)
         prepare = cut_into(run, cuts[role], shared=trainer.answers)
         runs[role] = trainer.train(role, prepare, widths=widths, seed=run.found.config.seed, alpha=ALPHA)
+
+    for done, (role, widths) in enumerate(plan.items()):
+        if done:
+            left = trainer.pace.left(trainer.epochs * (len(plan) - done))
+            notice(f"network {done + 1} of {len(plan)}{left}")
+        learn(role, widths)
     split = "test" if "test" in source.splits() else "dev"
     judged = judge(network, source, split)
     rows, timing = ship_all(

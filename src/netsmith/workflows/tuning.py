@@ -87,7 +87,7 @@ def tuning(run: Run, *, epochs: int, slower: float = 0.3) -> Found:
 
     Args:
         run: The original.
-        epochs: How long.
+        epochs: How long; 0 for as long as the run itself was trained.
         slower: Its learning rate over the run's own: what is tuned goes in smaller steps than what begins anew.
     """
     model, task = parts_of(run)
@@ -98,11 +98,9 @@ def tuning(run: Run, *, epochs: int, slower: float = 0.3) -> Found:
     changed = config.derive(
         method=method,
         optimizers={"model": config.optimizers["model"].times(slower)},
-        epochs=epochs,
-        steps=AUTO,
-        evaluate_every=AUTO,
-        checkpoint_every=AUTO,
     )
+    if epochs:
+        changed = changed.derive(epochs=epochs, steps=AUTO, evaluate_every=AUTO, checkpoint_every=AUTO)
     return replace(run.found, config=changed, recipe="")
 
 
