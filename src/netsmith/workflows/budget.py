@@ -220,6 +220,11 @@ class Search:
         places = sorted({round(end * (place + 1) / count) for place in range(count)})
         return [self.path[place] for place in places]
 
+    def after(self, widths: Mapping[str, int]) -> dict[str, int] | None:
+        """Return the step of the path after these widths; None at its end, and for widths that are not on it."""
+        place = self.path.index(dict(widths)) + 1 if widths in self.path else len(self.path)
+        return self.path[place] if place < len(self.path) else None
+
     def cost(self, widths: Mapping[str, int]) -> Cost:
         """Return what the network costs at some widths: the better of full precision and int8, measured once."""
         key = repr(sorted(widths.items()))

@@ -132,6 +132,7 @@ def ship_all(
     judged: Judged,
     batches: Sequence[np.ndarray],
     folders: Callable[[Run], Path],
+    known: Sequence[Shipment] = (),
     notice: Callable[[str], None] = print,
 ) -> tuple[list[Shipment], Comparison]:
     """Ship several runs and time all their files together.
@@ -141,6 +142,7 @@ def ship_all(
         judged: Examples that each file is judged on.
         batches: Raw examples for int8; none leaves it out.
         folders: Where a run's files go.
+        known: Rows of an earlier call: their files are there, and are only timed again.
         notice: Where one-line notices go.
 
     Returns:
@@ -150,7 +152,8 @@ def ship_all(
     files: dict[str, Path] = {}
     for role, run in runs.items():
         folder = folders(run)
-        for row in ship(run.network, folder, name=role, batches=batches, judged=judged, notice=notice):
+        there = [row for row in known if row.role == role]
+        for row in there or ship(run.network, folder, name=role, batches=batches, judged=judged, notice=notice):
             rows.append(row)
             files[row.name] = folder.parent / row.file
     timing = measure_together(files, as_fed(as_batches(judged.raw, 1)[0]))
