@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from netsmith.methods._logit_cache import SharedAnswers
-from netsmith.workflows.budget import Budget
+from netsmith.workflows.budget import Budget, Search
 
 SHORT = "--set data.twin=true --set epochs=0 --set steps=30"
 
@@ -20,7 +21,13 @@ SHORT = "--set data.twin=true --set epochs=0 --set steps=30"
         ("--latency 1ms --size 2kB", "give one budget: --latency, --size or --speedup"),
         ("--latency 5", "--latency '5': expected a number above 0 with a unit: ms, us, s"),
         ("--size 0kB", "--size '0kB': expected a number above 0 with a unit: b, kb, mb, kib, mib"),
-        ("--speedup 0.5", "--speedup 0.5: expected more than 1"),
+        ("--speedup 0.5", "--speedup 0.5: expected a number above 1"),
+        ("--speedup 0", "--speedup 0: expected a number above 1"),
+        ("--speedup -2", "--speedup -2: expected a number above 1"),
+        ("--speedup 0 --size 20kB", "give one budget: --latency, --size or --speedup"),
+        ("--size ''", "--size '': expected a number above 0 with a unit: b, kb, mb, kib, mib"),
+        ("--size 20kB --max-drop 200", "--max-drop 200: expected points of accuracy, at least 0 and below 100"),
+        ("--size 20kB --max-drop -1", "--max-drop -1: expected points of accuracy, at least 0 and below 100"),
         (
             "--speedup 2 --prune 0.3 --set epochs=1",
             "--prune, --set do not go with a budget (--latency, --size or --speed",
@@ -59,6 +66,7 @@ def test_a_run_is_narrowed_to_a_size(netsmith, monkeypatch):
     assert code == 0, err
     assert max(answered) > 0  # the second network of the front learns from what the first one asked
     assert "using what was measured of this network before" in err  # for a budget that could not be reached
+    assert [int(place) for place in re.findall(r"control (\d) of 3; about \d+ min left for these", err)] == [1, 2, 3]
     rows = {row["name"]: row for row in json.loads(out)}
     controls = ("pruned and taught", "pruned, not taught", "from scratch, taught", "from scratch")
     files = ["original", "original int8", "front1", "front1 int8", "front2", "front2 int8"]
@@ -74,8 +82,11 @@ def test_a_run_is_narrowed_to_a_size(netsmith, monkeypatch):
     for role, name in found["runs"].items():  # each is a run: its folder alone answers
         row = rows[role]
         assert (Path("runs", name) / row["file"]).stat().st_size == row["bytes"]
+    steps = [json.loads(path.read_text())["step"] for path in Path("runs").glob("mlp_digits-*/evaluation.json")]
+    assert sorted(steps) == [4, 4, 4, 30, 30]  # an epoch of tuning; from scratch as long as the original
     page = Path("runs/mlp_digits/front.html").read_text()
     assert not re.search(r"(src|href|action)\s*=\s*[\"'](?!data:|#)", page)
+    assert "From scratch it trains as the original did, as long and at its learning rate" in page
     assert "Latency by channels on this machine" in page
     assert "What a layer alone loses" in page
     assert "netsmith compress runs/mlp_digits --size 5000B --points 2 --controls 1 --epochs 1 --max-drop 0.1" in page
@@ -83,9 +94,11 @@ def test_a_run_is_narrowed_to_a_size(netsmith, monkeypatch):
         assert f">{title}</h2>" in page
     assert re.search(r"<td[^>]*>hidden\.0</td><td[^>]*>\d+</td>", page) or "hidden.0.linear" in page
     assert f"netsmith export runs/{found['runs']['front2']} --int8" in page
-    again = netsmith(f"compress runs/{found['runs']['front1']} --speedup 2")
-    assert again.code == 2
-    assert again.line.endswith("is itself a cut network; compress the run that it was cut from")
+    for ways in ("--speedup 2", "--prune 0.3 --student none"):
+        again = netsmith(f"compress runs/{found['runs']['front1']} {ways}")
+        assert again.code == 2
+        assert again.line.endswith("is itself a cut network; compress the run that it was cut from")
+        assert "pruned 30%" not in again.err  # nothing was cut first
     file = Path("runs/mlp_digits/budget.json")
     (kept,) = json.loads(file.read_text())["entries"]
     file.write_text(json.dumps(kept))  # the file's first form: one entry, bare
@@ -94,6 +107,19 @@ def test_a_run_is_narrowed_to_a_size(netsmith, monkeypatch):
     assert "using the widths that were found before" in err
     assert err.count("using the finished run") == 6
     assert [row["bytes"] for row in json.loads(out)] == [row["bytes"] for row in rows.values()]
+    exact = Search.cost
+    monkeypatch.setattr(Search, "cost", lambda *given: replace(exact(*given), size=exact(*given).size - 1))
+    missed = rows["front2 int8"]["bytes"] - 1  # what the search now says it has
+    code, _, err = netsmith(f"compress runs/mlp_digits --size {missed}B --points 1 --controls 0 --epochs 1")
+    assert code == 0, err
+    said = f"front1 int8 comes nearest to {missed} B and misses it, at {missed + 1} B"
+    assert f"timed together, {said}: one step further" in err
+    found = json.loads(Path("runs/mlp_digits/front.json").read_text())
+    assert list(found["widths"]) == ["front1", "front2"]
+    assert sum(found["widths"]["front2"].values()) < sum(found["widths"]["front1"].values())
+    assert found["recommended"] == "front2 int8"
+    (kept,) = json.loads(file.read_text())["entries"]
+    assert kept["plans"][f"size {float(missed)!r} in 1"] == found["widths"]
 
 
 def test_a_budget_that_is_just_missed_is_told_from_what_is_reached():

@@ -193,10 +193,12 @@ def compress(
     epochs: int = typer.Option(
         0, "--epochs", help="Epochs of fine-tuning; a quarter of the run's, to a budget half.", min=0
     ),
-    latency: str = typer.Option("", "--latency", help="A budget: at most this median latency, for example 1.5ms."),
-    size: str = typer.Option("", "--size", help="A budget: at most this file, for example 200kB."),
-    speedup: float = typer.Option(0.0, "--speedup", help="A budget: this many times as fast.", min=0),
-    max_drop: float | None = typer.Option(None, "--max-drop", help="Points of accuracy a budget may cost.", min=0),
+    latency: str | None = typer.Option(
+        None, "--latency", help="A budget: at most this median latency, for example 1.5ms."
+    ),
+    size: str | None = typer.Option(None, "--size", help="A budget: at most this file, for example 200kB."),
+    speedup: float | None = typer.Option(None, "--speedup", help="A budget: this many times as fast."),
+    max_drop: float | None = typer.Option(None, "--max-drop", help="Points of accuracy a budget may cost."),
     points: int | None = typer.Option(None, "--points", help="Networks on the way to a budget; 8 by default.", min=1),
     controls: int | None = typer.Option(None, "--controls", help="Seeds of each control of a budget; 3.", min=0),
     set_: list[str] = SET,
@@ -228,7 +230,7 @@ def compress(
     }
     given |= {"--student": student or None, "--set": set_ or None}
     budget.refuse(given, "do not go with a budget")
-    settings = {"points": points, "controls": controls, "max_drop": None if max_drop is None else max_drop / 100}
+    settings = {"points": points, "controls": controls, "max_drop": budget.drop(max_drop)}
     budget.compress(run, wanted, settings=settings, epochs=epochs, code=code, as_json=json)
 
 

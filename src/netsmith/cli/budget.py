@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -11,30 +12,45 @@ from netsmith.cli.progress import Bars
 if TYPE_CHECKING:
     from netsmith.workflows.budget import Budget
 
-__all__ = ["compress", "parse", "refuse"]
+__all__ = ["compress", "drop", "parse", "refuse"]
 
 
-def parse(*, latency: str, size: str, speedup: float) -> Budget | None:
+def parse(*, latency: str | None, size: str | None, speedup: float | None) -> Budget | None:
     """Return the budget that options ask for, None for none.
 
     Raises:
         ConfigError: More than one, or a figure without a unit that is known.
     """
-    if not latency and not size and not speedup:
+    given = [option for option in (latency, size, speedup) if option is not None]
+    if not given:
         return None
     from netsmith.core.errors import ConfigError
     from netsmith.workflows.amounts import amount
     from netsmith.workflows.budget import Budget
 
-    if sum((bool(latency), bool(size), bool(speedup))) > 1:
+    if len(given) > 1:
         raise ConfigError("give one budget: --latency, --size or --speedup")
-    if latency:
+    if latency is not None:
         return Budget("latency", amount(latency, "latency", name="--latency"))
-    if size:
+    if size is not None:
         return Budget("size", amount(size, "size", name="--size"))
-    if speedup <= 1:
-        raise ConfigError(f"--speedup {speedup:g}: expected more than 1")
+    assert speedup is not None
+    if not 1 < speedup < math.inf:
+        raise ConfigError(f"--speedup {speedup:g}: expected a number above 1")
     return Budget("speedup", speedup)
+
+
+def drop(points: float | None) -> float | None:
+    """Return points of accuracy that may be lost as a share, None for None.
+
+    Raises:
+        ConfigError: They are no points that a budget could cost.
+    """
+    from netsmith.core.errors import ConfigError
+
+    if points is not None and not 0 <= points < 100:
+        raise ConfigError(f"--max-drop {points:g}: expected points of accuracy, at least 0 and below 100")
+    return None if points is None else points / 100
 
 
 def refuse(options: Mapping[str, Any], why: str) -> None:

@@ -124,6 +124,8 @@ def compress_run(
     if prune and lasting:
         notice(f"pruning is left out: {lasting}")
         how = Pruning(0.0)
+    if how.ratio or low_rank or train_int8 or student != "none":
+        parts_of(run)  # refuses before anything is cut
     if student == "none" and sets:
         raise ConfigError(f"--set {next(iter(sets))}: it changes the student's experiment, and --student none has none")
     taught = None if student == "none" else _student(run, student, epochs=epochs * 2, sets=sets or {})

@@ -69,10 +69,12 @@ def compress_to_budget(
         UnsupportedError: The run does not classify, or its network cannot be cut.
         ProofError: A cut or an export that cannot be proven.
     """
-    if points < 1 or controls < 0 or epochs < 0 or (max_drop is not None and not 0 <= max_drop < 1):
+    for name, count, least in (("points", points, 1), ("controls", controls, 0), ("epochs", epochs, 0)):
+        if count < least:
+            raise ConfigError(f"{name}={count}: expected a whole number of at least {least}")
+    if max_drop is not None and not 0 <= max_drop < 1:
         raise ConfigError(
-            f"expected points >= 1, controls >= 0, epochs >= 0 and max_drop in [0, 1), got {points}, {controls}, "
-            f"{epochs}, {max_drop}"
+            f"max_drop={max_drop:g}: expected a share of accuracy, at least 0 and below 1 (0.02: 2 points)"
         )
     run.figures()  # refuses a run that is not finished
     network, source = run.network, classes_of(run)
