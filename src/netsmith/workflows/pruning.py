@@ -131,7 +131,7 @@ def sensitivity_chart(run: Run, source: Source, criterion: Criterion) -> Chart:
     judged = judge(network, source, split, most=_JUDGED)
 
     def accuracy(module: nn.Module) -> float:
-        masked = Network(module.eval(), network.spec, task=network.task, name=network.name, missing=network.missing)
+        masked = Network(module.eval(), network.spec, task=network.task)
         return float(judged.right(masked(judged.raw)).double().mean())
 
     found = sensitivity(

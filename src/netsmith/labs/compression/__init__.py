@@ -1,0 +1,1 @@
+"""Labs of compression: what making networks smaller does, and what it does not."""
