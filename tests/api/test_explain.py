@@ -1,6 +1,7 @@
 """explain, from a network to its page: every method, its checks, words in color, the nodes of a graph."""
 
 import io
+import math
 from unittest import mock
 
 import numpy as np
@@ -270,6 +271,39 @@ class Both(nn.Module):
     def forward(self, rows):
         score = 8 * rows[:, 0] * rows[:, 1] - 4
         return torch.stack([score, -score], 1)
+
+
+def test_curves_are_kept_and_drawn(tmp_path):
+    scores = torch.arange(16, 0, -1.0)[None]
+    asked = Asked(Both(), torch.ones(1, 16), torch.zeros(1, dtype=torch.int64), fill=0.0)
+    (told,) = check({"mine": Method(lambda _: Found(scores), gradient=False)}, [(asked, {"mine": Found(scores)})])
+    names = ["deletion", "deletion, random order", "insertion", "insertion, random order"]
+    assert [curve.name for curve in told.curves] == names
+    deletion, _, insertion, _ = told.curves
+    assert deletion.xs == [round(16 * at / 10) / 16 for at in range(11)]
+    high, low = 1 / (1 + math.exp(-8)), 1 / (1 + math.exp(8))
+    assert deletion.ys == pytest.approx([high, *[low] * 10])  # both places are the first to go
+    assert insertion.ys == pytest.approx([low, *[high] * 10])
+    areas = [sum((b - a) * (y + z) / 2 for a, b, y, z in zip(c.xs, c.xs[1:], c.ys, c.ys[1:])) for c in told.curves]  # noqa: B905
+    assert areas == pytest.approx([*told.deletion, *told.insertion])
+    page = images().explain(torch.rand(1, 1, 8, 8), tmp_path, method="saliency").page.read_text()
+    assert all(f">{name}<" in page for name in names)
+
+
+def test_what_was_not_checked_is_told(tmp_path):
+    buffers = images().module
+    for part in list(buffers.modules()):
+        for name, parameter in list(part.named_parameters(recurse=False)):
+            delattr(part, name)
+            part.register_buffer(name, parameter.detach())
+    network = netsmith.from_module(buffers, torch.rand(1, 1, 8, 8), classes=("a", "b", "c"))
+    found = network.explain(torch.rand(1, 1, 8, 8), tmp_path, method="occlusion")
+    assert found.notes[0].endswith("; not checked: shuffled weights (the network has no parameters)")
+    assert "not checked: shuffled weights" in found.page.read_text()
+    network = netsmith.from_module(Words(), torch.zeros(1, 4, dtype=torch.int64), classes=("no", "yes"))
+    found = network.explain([[1, 3, 2, 4]], tmp_path, method="occlusion")
+    assert "; not checked: shuffled weights (the ranks of 4 parts are alike by chance)" in found.notes[0]
+    assert "not checked" not in images().explain(torch.rand(1, 1, 8, 8), tmp_path, method="occlusion").notes[0]
 
 
 @pytest.mark.parametrize(

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from statistics import fmean
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from netsmith.explain.sanity import pixel_curve, randomization_check
+from netsmith.report.figures import Curve, line_chart
 from netsmith.report.page import Page
 from netsmith.workflows.attributions import Asked, Found, Method
 
@@ -34,6 +36,7 @@ _TEXT = (
 )
 _EXAMPLES = 4  # examples whose explanation is computed again from shuffled weights
 _STEPS = 10
+_MODES: tuple[Literal["deletion", "insertion"], ...] = ("deletion", "insertion")
 _ORDERS = 8  # random orders in all, at least: a single one may be lucky
 _FEWEST = 8  # parts; the ranks of fewer are alike by chance
 _ALIKE = 0.7  # a rank correlation this high says that the weights hardly matter
@@ -53,6 +56,8 @@ class Check:
         error: The largest difference from adding up; None where the method need not.
         remark: What the method says of itself.
         faults: What it failed.
+        unchecked: What was not checked, and why; empty where all was.
+        curves: The softmax of the score by the share of the parts: deletion and insertion, each beside random order.
     """
 
     method: str
@@ -62,6 +67,8 @@ class Check:
     error: float | None
     remark: str
     faults: tuple[str, ...]
+    unchecked: str
+    curves: tuple[Curve, ...] = field(repr=False)
 
     def line(self) -> str:
         """Return it as a line for a terminal."""
@@ -74,16 +81,19 @@ class Check:
         if self.error is not None:
             told.append(f"adds up within {self.error:.1g}")
         told += [self.remark] if self.remark else []
-        verdict = f"WARNING: {'; '.join(self.faults)}" if self.faults else "passes its checks"
-        return f"{self.method}: {', '.join(told)}: {verdict}"
+        return f"{self.method}: {', '.join(told)}: {self._verdict('WARNING', 'passes its checks')}"
 
     def row(self) -> list[str]:
         """Return it as a row under :data:`_HEADERS`."""
         areas = [f"{area:.3f}" for area in (*self.deletion, *self.insertion)]
         alike = " ".join(f"{value:.2f}" for value in self.shuffled)
         error = "" if self.error is None else f"{self.error:.1g}"
-        verdict = f"warning: {'; '.join(self.faults)}" if self.faults else "passes"
+        verdict = self._verdict("warning", "passes")
         return [self.method.replace("_", " "), *areas, alike, error, f"{verdict}; {self.remark}".rstrip("; ")]
+
+    def _verdict(self, warning: str, passed: str) -> str:
+        told = [f"{warning}: {'; '.join(self.faults)}" if self.faults else passed]
+        return "; ".join(told + ([f"not checked: {self.unchecked}"] if self.unchecked else []))
 
 
 def check(methods: Mapping[str, Method], cases: Sequence[tuple[Asked, Mapping[str, Found]]]) -> list[Check]:
@@ -105,12 +115,11 @@ def check(methods: Mapping[str, Method], cases: Sequence[tuple[Asked, Mapping[st
         for name, one in found.items():
             if chance is None:
                 drawn = [torch.rand(one.scores.shape, generator=generator).to(one.scores) for _ in range(orders)]
-                several = [_areas(asked, scores) for scores in drawn]
-                chance = (fmean(area for area, _ in several), fmean(area for _, area in several))
+                chance = torch.stack([_curves(asked, scores) for scores in drawn]).mean(0)
             error = None if one.error is None else float(one.error.abs().max())
-            shuffled = _shuffled(methods[name], asked)
+            shuffled, unchecked = _shuffled(methods[name], asked)
             measured.setdefault(name, []).append(
-                _Measured(one, _areas(asked, one.scores), chance, shuffled, error, size)
+                _Measured(one, _curves(asked, one.scores), chance, shuffled, unchecked, error, size)
             )
     return [_judged(name, several) for name, several in measured.items()]
 
@@ -120,16 +129,18 @@ class _Measured:
     """One method on one case."""
 
     found: Found
-    areas: tuple[float, float]
-    chance: tuple[float, float]
+    curves: Tensor
+    chance: Tensor
     shuffled: tuple[float, ...]
+    unchecked: str
     error: float | None
     size: float
 
 
 def _judged(name: str, several: Sequence[_Measured]) -> Check:
-    deletion, insertion = (fmean(one.areas[mode] for one in several) for mode in (0, 1))
-    deleted, inserted = (fmean(one.chance[mode] for one in several) for mode in (0, 1))
+    curves, chance = (torch.stack(found) for found in zip(*((one.curves, one.chance) for one in several), strict=True))
+    deletion, insertion = _areas(curves)
+    deleted, inserted = _areas(chance)
     stages = [one.shuffled for one in several if one.shuffled]
     shuffled = tuple(fmean(values) for values in zip(*stages, strict=True))
     errors = [one.error for one in several if one.error is not None]
@@ -154,6 +165,12 @@ def _judged(name: str, several: Sequence[_Measured]) -> Check:
         max(errors) if errors else None,
         remark,
         tuple(faults),
+        "" if shuffled else several[0].unchecked,
+        tuple(
+            Curve(f"{mode}{order}", *values)
+            for at, mode in enumerate(_MODES)
+            for order, values in (("", curves.mean(0)[at].tolist()), (", random order", chance.mean(0)[at].tolist()))
+        ),
     )
 
 
@@ -162,21 +179,37 @@ def write_checks(page: Page, checks: Sequence[Check], notes: Sequence[str]) -> N
     if checks:
         page.section("Checks of the explanations", _TEXT)
         page.table(_HEADERS, [one.row() for one in checks], align="l" + "r" * 6 + "l")
+        page.figures([(_chart(one), "") for one in checks])
     page.notes(notes)
 
 
-def _areas(asked: Asked, scores: Tensor) -> tuple[float, float]:
-    areas = []
-    for mode in ("deletion", "insertion"):
+def _chart(found: Check) -> str:
+    return line_chart(
+        found.curves, title=found.method.replace("_", " "), x_label="share of the parts", y_label="softmax of score",
+        percent=True,
+    )  # fmt: skip
+
+
+def _curves(asked: Asked, scores: Tensor) -> Tensor:
+    """Return shares and mean probabilities of each mode: ``(2, 2, S + 1)``."""
+    found = []
+    for mode in _MODES:
         curve = pixel_curve(
             asked.module, asked.inputs, asked.targets, attributions=scores, mode=mode, fill=asked.fill, steps=_STEPS,
             rows=asked.rows,
         )  # fmt: skip
-        areas.append(float(curve.area.mean()))
-    return areas[0], areas[1]
+        found.append(torch.stack([curve.shares, curve.probabilities.mean(0)]))
+    return torch.stack(found).double().cpu()
 
 
-def _shuffled(method: Method, asked: Asked) -> tuple[float, ...]:
+def _areas(curves: Tensor) -> tuple[float, float]:
+    """Return the mean area of each mode under ``(C, 2, 2, S + 1)``."""
+    deletion, insertion = torch.trapezoid(curves[:, :, 1], curves[:, :, 0]).mean(0).tolist()
+    return deletion, insertion
+
+
+def _shuffled(method: Method, asked: Asked) -> tuple[tuple[float, ...], str]:
+    """Return the correlations, or else why there are none."""
     few = asked.first(_EXAMPLES)
     count, keep = few.inputs.shape[1:].numel(), slice(None)
     if few.segments is not None and bool((few.segments < 0).any()):  # what is in no part would be alike in all
@@ -184,7 +217,9 @@ def _shuffled(method: Method, asked: Asked) -> tuple[float, ...]:
         count = int(given.sum(1).min())
         keep = given[0] if len(given) == 1 else slice(count)  # a graph; texts, padded at their end
     if count < _FEWEST:
-        return ()
+        return (), f"shuffled weights (the ranks of {count} parts are alike by chance)"
+    if next(asked.module.parameters(), None) is None:
+        return (), "shuffled weights (the network has no parameters)"
 
     def again(module: nn.Module) -> Tensor:
         scores = method.run(replace(few, module=module)).scores
@@ -192,4 +227,4 @@ def _shuffled(method: Method, asked: Asked) -> tuple[float, ...]:
 
     generator = torch.Generator().manual_seed(1)
     stages = randomization_check(asked.module, again, generator=generator, stages=method.stages)
-    return tuple(stage.correlation for stage in stages)
+    return tuple(stage.correlation for stage in stages), ""
