@@ -99,7 +99,8 @@ def import_weights(
     found = Found(network, "", Experiment.Config(method=method, data=data, steps=1), None)
     experiment = Experiment(found.config.resolve(spec, batches=None), spec=spec)
     library = adopt_weights(experiment.method.product(), config, tensors)
-    notice(f"{len(tensors)} tensors under the names of {library}")
+    doubt = config.public_doubt(library)
+    notice(f"{len(tensors)} tensors under the names of {library}{f', {doubt}' if doubt else ''}")
     return load(_written(experiment, found, root=root, name=name or network, source=Path(weights)), notice=notice)
 
 

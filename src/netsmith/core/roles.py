@@ -92,6 +92,10 @@ class ModelConfig(Config):
         """Return, by library whose weights are public, what turns its names of tensors into ours."""
         return {}
 
+    def public_doubt(self, library: str) -> str:  # noqa: ARG002
+        """Return in what weights under the names of a library may want another form than this; empty: in nothing."""
+        return ""
+
     def scaled(self, *, width: float = 1.0, depth: float = 1.0) -> Self:
         """Return the config of a network of the same kind, thinner or wider, shallower or deeper.
 

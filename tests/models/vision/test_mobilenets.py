@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+import netsmith
 from models.drawn import shaken
 from netsmith.api.weights import adopt_weights
 from netsmith.core.errors import ConfigError
@@ -34,11 +35,12 @@ def test_a_separable_block_costs_its_share_of_a_plain_convolution():
     assert round(1 / 512 + 1 / 9, 5) == 0.11306
 
 
-def test_v1_is_the_network_of_transformers_with_its_weights():
+@pytest.mark.parametrize("same", [False, True])
+def test_v1_is_the_network_of_transformers_with_its_weights(same):
     modeling = pytest.importorskip("transformers.models.mobilenet_v1.modeling_mobilenet_v1")
-    form = modeling.MobileNetV1Config(depth_multiplier=0.125, num_labels=5, tf_padding=False, classifier_dropout_prob=0)
+    form = modeling.MobileNetV1Config(depth_multiplier=0.125, num_labels=5, tf_padding=same, classifier_dropout_prob=0)
     theirs = shaken(modeling.MobileNetV1ForImageClassification(form))
-    ours, config = _built(MobileNetV1.Config(in_channels=3, num_classes=5).scaled(width=0.125))
+    ours, config = _built(MobileNetV1.Config(in_channels=3, num_classes=5, tf_padding=same).scaled(width=0.125))
     assert config.channels[:2] == (4, 8)
     wide = [layer.out_channels for layer in theirs.modules() if isinstance(layer, nn.Conv2d) and layer.groups == 1]
     ours, config = _built(config.derive(channels=tuple(wide)))  # there no layer has fewer than eight channels
@@ -47,9 +49,10 @@ def test_v1_is_the_network_of_transformers_with_its_weights():
     torch.testing.assert_close(ours(x), theirs(x).logits, rtol=0, atol=1e-12)
 
 
-def test_v2_is_the_network_of_transformers_with_its_weights():
+@pytest.mark.parametrize("same", [False, True])
+def test_v2_is_the_network_of_transformers_with_its_weights(same):
     modeling = pytest.importorskip("transformers.models.mobilenet_v2.modeling_mobilenet_v2")
-    form = modeling.MobileNetV2Config(depth_multiplier=0.5, num_labels=5, tf_padding=False, finegrained_output=True)
+    form = modeling.MobileNetV2Config(depth_multiplier=0.5, num_labels=5, tf_padding=same, finegrained_output=True)
     theirs = shaken(modeling.MobileNetV2ForImageClassification(form))
     wide = [layer.out_channels for name, layer in theirs.named_modules() if name.endswith("reduce_1x1.convolution")]
     starts = (0, 1, 3, 6, 10, 13, 16)
@@ -61,11 +64,28 @@ def test_v2_is_the_network_of_transformers_with_its_weights():
             norm_eps=1e-3,
             in_channels=3,
             num_classes=5,
+            tf_padding=same,
         )
     )
     assert adopt_weights(ours, config, theirs.state_dict()) == "transformers"
     x = torch.randn(2, 3, 64, 65, dtype=torch.float64)
     torch.testing.assert_close(ours(x), theirs(x).logits, rtol=0, atol=1e-12)
+
+
+def test_what_public_weights_may_want_is_told_until_it_is_so():
+    for kind in (MobileNetV1, MobileNetV2):
+        config = kind.Config(in_channels=3, num_classes=5)
+        assert "symmetric padding" in config.public_doubt("transformers")
+        assert not config.public_doubt("torchvision")
+    assert not MobileNetV1.Config(tf_padding=True).public_doubt("transformers")
+    assert "TensorFlow's padding and norm_eps=1e-05" in MobileNetV2.Config(tf_padding=True).public_doubt("transformers")
+    assert not MobileNetV2.Config(tf_padding=True, norm_eps=1e-3).public_doubt("transformers")
+
+
+def test_tensorflows_padding_is_exported(tmp_path):
+    config = MobileNetV2.Config(in_channels=3, num_classes=5, tf_padding=True).scaled(width=0.1)
+    network = netsmith.from_module(config.build(), torch.rand(1, 3, 32, 33), classes=tuple("abcde"))
+    assert network.export(tmp_path / "x.onnx", exporter="fast").file == "x.onnx"
 
 
 def _built(config):

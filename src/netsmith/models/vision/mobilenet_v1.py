@@ -9,10 +9,11 @@ from typing import ClassVar
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from netsmith.core.config import AUTO, Auto
+from netsmith.core.config import AUTO, Auto, later
 from netsmith.core.roles import ModelConfig, Renaming
 from netsmith.core.spec import InputKind
 from netsmith.layers.initialization import he_initialize
+from netsmith.layers.same_padding import SamePadding
 
 __all__ = ["MobileNetV1"]
 
@@ -55,6 +56,8 @@ class MobileNetV1(nn.Module):
             channels: Channels of the stem, then of each block.
             strides: Stride of the stem, then of each block.
             relu6: Cut ReLU at 6, as in the public weights.
+            tf_padding: Pad as TensorFlow does (:class:`~netsmith.layers.same_padding.SamePadding`), for weights that
+                come from there.
             dropout: Share of the pooled features dropped in training.
             in_channels: Channels of an image.
             num_classes: Number of classes.
@@ -70,10 +73,20 @@ class MobileNetV1(nn.Module):
         dropout: float = Field(default=0.0, ge=0, lt=1)
         in_channels: int | Auto = AUTO
         num_classes: int | Auto = AUTO
+        tf_padding: bool = later(False)
 
         def public_names(self) -> Mapping[str, Renaming]:
-            """Return the names of transformers; its paddings must be symmetric (``tf_padding=False``)."""
+            """Return the names of transformers; its ``tf_padding``, true by default there, must be ours."""
             return {"transformers": _TRANSFORMERS}
+
+        def public_doubt(self, library: str) -> str:
+            """Say that most of its public weights were trained with TensorFlow's padding."""
+            if self.tf_padding or library != "transformers":
+                return ""
+            return (
+                "read with symmetric padding; weights from TensorFlow want --set tf_padding=true, and mostly a mean "
+                "and a std of 0.5 (--mean, --std)"
+            )
 
         @model_validator(mode="after")
         def _check(self) -> MobileNetV1.Config:
@@ -91,9 +104,11 @@ class MobileNetV1(nn.Module):
         activation = nn.ReLU6 if config.relu6 else nn.ReLU
         width, *widths = config.channels
         stride, *strides = config.strides
+        same = config.tf_padding
         self.stem = nn.Sequential(
-            OrderedDict(
-                conv=nn.Conv2d(config.in_channels, width, 3, stride=stride, padding=1, bias=False),
+            OrderedDict[str, nn.Module](
+                **_pad(stride, same=same),
+                conv=nn.Conv2d(int(config.in_channels), width, 3, stride=stride, padding=int(not same), bias=False),
                 norm=nn.BatchNorm2d(width, eps=1e-3),
                 activation=activation(),
             )
@@ -101,7 +116,8 @@ class MobileNetV1(nn.Module):
         blocks = []
         for channels, stride in zip(widths, strides, strict=True):
             layers = OrderedDict[str, nn.Module](
-                depthwise=nn.Conv2d(width, width, 3, stride=stride, padding=1, groups=width, bias=False),
+                **_pad(stride, same=same),
+                depthwise=nn.Conv2d(width, width, 3, stride=stride, padding=int(not same), groups=width, bias=False),
                 norm1=nn.BatchNorm2d(width, eps=1e-3),
                 activation1=activation(),
                 pointwise=nn.Conv2d(width, channels, 1, bias=False),
@@ -124,3 +140,7 @@ class MobileNetV1(nn.Module):
     def landmarks(self) -> dict[str, str]:
         """Return where the stem, the last feature map and the head are."""
         return {"stem": "stem.conv", "features": "blocks", "head": "head"}
+
+
+def _pad(stride: int, *, same: bool) -> dict[str, nn.Module]:
+    return {"pad": SamePadding(kernel=3, stride=stride)} if same else {}

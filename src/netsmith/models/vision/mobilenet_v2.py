@@ -9,14 +9,16 @@ from typing import ClassVar
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from netsmith.core.config import AUTO, Auto
+from netsmith.core.config import AUTO, Auto, later
 from netsmith.core.roles import ModelConfig, Renaming
 from netsmith.core.spec import InputKind
 from netsmith.layers.initialization import he_initialize
+from netsmith.layers.same_padding import SamePadding
 
 __all__ = ["MobileNetV2"]
 
 SIZES = {"mobilenet_v2": {}}
+_TF_EPS = 1e-3
 
 _TORCHVISION: Renaming = (
     (r"^features\.0\.0\.", "stem.conv."),
@@ -64,14 +66,19 @@ _TRANSFORMERS: Renaming = (
 class _Block(nn.Module):
     """An inverted residual: expand with 1 x 1, filter each map with 3 x 3, project back without activation (Fig. 4)."""
 
-    def __init__(self, in_channels: int, out_channels: int, *, stride: int, expansion: int, eps: float) -> None:
+    def __init__(
+        self, in_channels: int, out_channels: int, *, stride: int, expansion: int, eps: float, same: bool
+    ) -> None:
         super().__init__()
         inner = in_channels * expansion
         branch = OrderedDict[str, nn.Module]()
         if expansion != 1:
             branch["expand"] = nn.Conv2d(in_channels, inner, 1, bias=False)
             branch |= {"norm1": nn.BatchNorm2d(inner, eps=eps), "relu1": nn.ReLU6()}
-        branch["depthwise"] = nn.Conv2d(inner, inner, 3, stride=stride, padding=1, groups=inner, bias=False)
+        if same:
+            branch["pad"] = SamePadding(kernel=3, stride=stride)
+        padding = 0 if same else 1
+        branch["depthwise"] = nn.Conv2d(inner, inner, 3, stride=stride, padding=padding, groups=inner, bias=False)
         branch |= {"norm2": nn.BatchNorm2d(inner, eps=eps), "relu2": nn.ReLU6()}
         branch["project"] = nn.Conv2d(inner, out_channels, 1, bias=False)
         branch["norm3"] = nn.BatchNorm2d(out_channels, eps=eps)  # a linear bottleneck
@@ -108,6 +115,8 @@ class MobileNetV2(nn.Module):
             last: Channels of the last convolution.
             norm_eps: Added to the variance in each normalization: 1e-5, or 1e-3 for weights that come from TensorFlow.
             dropout: Share of the pooled features dropped in training.
+            tf_padding: Pad as TensorFlow does (:class:`~netsmith.layers.same_padding.SamePadding`), for weights that
+                come from there.
             in_channels: Channels of an image.
             num_classes: Number of classes.
         """
@@ -128,10 +137,21 @@ class MobileNetV2(nn.Module):
         dropout: float = Field(default=0.2, ge=0, lt=1)
         in_channels: int | Auto = AUTO
         num_classes: int | Auto = AUTO
+        tf_padding: bool = later(False)
 
         def public_names(self) -> Mapping[str, Renaming]:
-            """Return the names of torchvision, and of transformers (``tf_padding=False``, ``norm_eps=1e-3``)."""
+            """Return the names of torchvision, and of transformers (there ``tf_padding`` and ``norm_eps=1e-3``)."""
             return {"torchvision": _TORCHVISION, "transformers": _TRANSFORMERS}
+
+        def public_doubt(self, library: str) -> str:
+            """Say that most weights under the names of transformers come from TensorFlow, and what those want."""
+            if library != "transformers" or (self.tf_padding and self.norm_eps == _TF_EPS):
+                return ""
+            padding = "TensorFlow's" if self.tf_padding else "symmetric"
+            return (
+                f"read with {padding} padding and norm_eps={self.norm_eps:g}; weights from TensorFlow want "
+                f"--set tf_padding=true --set norm_eps={_TF_EPS:g}, and mostly a mean and a std of 0.5 (--mean, --std)"
+            )
 
         def _times(self, name: str, value: int, factor: float) -> int:
             """Round to multiples of eight, at most a tenth down; the last convolution only grows."""
@@ -155,17 +175,17 @@ class MobileNetV2(nn.Module):
 
     def __init__(self, config: MobileNetV2.Config) -> None:
         super().__init__()
-        width, eps = config.stem, config.norm_eps
-        self.stem = _unit(config.in_channels, width, 3, stride=2, eps=eps)
+        width, eps, same = config.stem, config.norm_eps, config.tf_padding
+        self.stem = _unit(config.in_channels, width, 3, stride=2, eps=eps, same=same)
         blocks = []
         stages = zip(config.expansions, config.channels, config.layers, config.strides, strict=True)
         for expansion, channels, layers, stride in stages:
             for at in range(layers):
                 step = 1 if at else stride
-                blocks.append(_Block(width, channels, stride=step, expansion=expansion, eps=eps))
+                blocks.append(_Block(width, channels, stride=step, expansion=expansion, eps=eps, same=same))
                 width = channels
         self.blocks = nn.Sequential(*blocks)
-        self.last = _unit(width, config.last, 1, stride=1, eps=eps)
+        self.last = _unit(width, config.last, 1, stride=1, eps=eps, same=False)
         self.pool = nn.AdaptiveAvgPool2d(1)
         self.flatten = nn.Flatten()
         self.dropout = nn.Dropout(config.dropout)
@@ -187,11 +207,11 @@ def _multiple_of_eight(value: float) -> int:
     return rounded + 8 if rounded < 0.9 * value else rounded
 
 
-def _unit(in_channels: int | Auto, out_channels: int, kernel: int, *, stride: int, eps: float) -> nn.Sequential:
-    return nn.Sequential(
-        OrderedDict(
-            conv=nn.Conv2d(int(in_channels), out_channels, kernel, stride=stride, padding=kernel // 2, bias=False),
-            norm=nn.BatchNorm2d(out_channels, eps=eps),
-            relu=nn.ReLU6(),
-        )
-    )
+def _unit(
+    in_channels: int | Auto, out_channels: int, kernel: int, *, stride: int, eps: float, same: bool
+) -> nn.Sequential:
+    layers = OrderedDict[str, nn.Module](pad=SamePadding(kernel=kernel, stride=stride)) if same else OrderedDict()
+    padding = 0 if same else kernel // 2
+    layers["conv"] = nn.Conv2d(int(in_channels), out_channels, kernel, stride=stride, padding=padding, bias=False)
+    layers |= {"norm": nn.BatchNorm2d(out_channels, eps=eps), "relu": nn.ReLU6()}
+    return nn.Sequential(layers)
