@@ -14,6 +14,7 @@ SMALL = {
     "cifar_resnet": ({"in_channels": 3, "num_classes": 10}, (2, 3, 16, 16)),
     "student_net": ({"in_channels": 3, "num_classes": 10}, (2, 3, 16, 16)),
     "small_cnn": ({"in_channels": 3, "num_classes": 10}, (2, 3, 16, 16)),
+    "attention_cnn": ({"in_channels": 3, "num_classes": 10}, (2, 3, 16, 16)),
     "maxout_cnn": ({"in_channels": 1, "image_size": 28, "num_classes": 10}, (2, 1, 28, 28)),
     "mobilenet_v1": ({"in_channels": 3, "num_classes": 10}, (2, 3, 32, 32)),
     "mobilenet_v2": ({"in_channels": 3, "num_classes": 10}, (2, 3, 64, 64)),

@@ -33,6 +33,6 @@ CARD = {
 experiment = Experiment.Config(
     method=Supervised.Config(model=LeNet5Of1998.Config(), task=Classify.Config()),
     data=Mnist.Config(batch=64, dev=0.05),
-    optimizers={"model": Adam.Config(lr=2e-3, schedule=OneCycle.Config())},
+    optimizers={"model": Adam.Config(lr=6e-3, schedule=OneCycle.Config())},
     epochs=20,
 )
