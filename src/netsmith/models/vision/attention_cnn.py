@@ -85,7 +85,7 @@ class AttentionCNN(nn.Module):
         self.stages = nn.Sequential(*stages)
         self.pool = nn.AdaptiveAvgPool2d(1)
         self.flatten = nn.Flatten()
-        self.head = nn.Linear(width, config.num_classes)
+        self.head = nn.Linear(width, int(config.num_classes))
         he_initialize(self.head, nonlinearity="linear")
 
     @classmethod

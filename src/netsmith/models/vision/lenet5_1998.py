@@ -210,10 +210,10 @@ class LeNet5Of1998(nn.Module):
                 f"LeNet5Of1998.Config.num_classes: expected 10, a drawing for each digit, got {config.num_classes}; "
                 "use lenet5, which takes any number"
             )
-        self.padding = _PADDING[config.image_size]
+        self.padding = _PADDING[int(config.image_size)]
         self.features = nn.Sequential(
             OrderedDict(
-                c1=_drawn(nn.Conv2d(config.in_channels, 6, 5)),  # (B, 6, 28, 28)
+                c1=_drawn(nn.Conv2d(int(config.in_channels), 6, 5)),  # (B, 6, 28, 28)
                 squash1=ScaledTanh(),
                 s2=Subsampling(6),  # (B, 6, 14, 14)
                 squash2=ScaledTanh(),
@@ -252,7 +252,7 @@ def _drawings() -> Tensor:
 
 
 def _drawn(layer: nn.Conv2d | nn.Linear) -> nn.Module:
-    _draw(layer.weight, layer.bias, inputs=layer.weight[0].numel())
+    _draw(*layer.parameters(), inputs=layer.weight[0].numel())
     return layer
 
 
