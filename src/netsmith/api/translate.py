@@ -73,9 +73,9 @@ def translate(
         if align and written is not None and written.attention is None:
             raise UnsupportedError(f"{network.name} has no attention: it sees a text as a whole")
         tokens = network(raw) if written is None else written.tokens[:, 0]
-        rows = network.named(network.task.decode(tokens, network.spec.outputs), some)
+        named = network.named(network.task.decode(tokens, network.spec.outputs), some)
         shares = unknown_shares(raw, network.spec.inputs.vocabulary)
-        for row, (text, shown, share) in enumerate(zip(texts[at : at + _TEXTS], rows, shares, strict=True)):
+        for row, (text, shown, share) in enumerate(zip(texts[at : at + _TEXTS], named, shares, strict=True)):
             one = {"source": text, **shown, "unknown": share}
             if written is not None:
                 one["score"] = float(written.scores[row, 0])

@@ -128,7 +128,7 @@ def notes(source: Source) -> list[str]:
     found: list[str] = []
     if isinstance(source, Conll) and source.cut:
         what, are = ("1 sentence", "is") if source.cut == 1 else (f"{source.cut:,} sentences", "are")
-        most = source.config.max_length
+        most = source.spec.inputs.max_length
         found.append(f"{what} of more than {most} tokens {are} cut there; data.max_length says where")
     odd = isinstance(source, TextPairs) and source.columns_told and not all(map(_NAME.fullmatch, source.columns))
     if isinstance(source, TextPairs) and odd:

@@ -92,7 +92,7 @@ def utf16_hint(head: bytes, *, encoding: str, option: str = "") -> str:
         >>> utf16_hint("a".encode("utf-16"), encoding="utf-8", option="--encoding ")
         'it begins as UTF-16 does: save it as UTF-8, or say --encoding utf-16'
     """
-    if not head.startswith(_UTF16) or encoding.lower().startswith("utf-16"):
+    if not head.startswith(_UTF16) or codecs.lookup(encoding).name.startswith("utf-16"):
         return ""
     return "it begins as UTF-16 does: save it as UTF-8" + (f", or say {option}utf-16" if option else "")
 
