@@ -24,11 +24,12 @@ from netsmith.data._pictures import Told, decode_picture, read_picture, silent
 from netsmith.data._sounds import is_sound, read_sound
 from netsmith.data._tables import Grid, parse_table
 from netsmith.data._text_files import checked_encoding, utf16_hint
-from netsmith.data.conll import CONLL_SUFFIXES, first_column
+from netsmith.data.conll import CONLL_SUFFIXES, conll_texts
 from netsmith.data.table import Table
 from netsmith.data.text_table import TextTable
 from netsmith.layers.candidates import encode_candidates
 from netsmith.layers.rows import encode_rows, read_number
+from netsmith.layers.token_features import encode_with_features
 from netsmith.layers.tokenize import encode as encode_texts
 
 __all__ = [
@@ -85,7 +86,9 @@ def encode(values: Any, inputs: Inputs, *, missing: Missing = "refuse", told: To
     if not len(values):
         raise DataError("nothing to predict: the list of inputs is empty")
     first = values[0]
-    if inputs.kind == "text" and len(inputs.shape) > 1 and isinstance(first, (str, dict)):
+    if inputs.features and isinstance(first, str):
+        return encode_with_features(list(values), inputs)
+    if inputs.kind == "text" and len(inputs.shape) > 1 and isinstance(first, (str, dict)) and not inputs.features:
         return encode_candidates(list(values), inputs)
     if inputs.kind == "text" and isinstance(first, str):
         return encode_texts(list(values), inputs)
@@ -142,12 +145,13 @@ def _numbers(values: Any, inputs: Inputs, *, missing: Missing) -> Tensor:
         where = int(np.argwhere(bad)[0][0]) + 1
         raise DataError(f"input {where} holds NaN or infinity; expected finite numbers")
     _check_categories(array, inputs)
+    words = _words_of(array, inputs)
     low, high = _range(inputs)
-    if inputs.kind in ("image", "audio", "text", "tokens") and array.size and (array.min() < low or array.max() > high):
-        raise DataError(f"expected values in {low:g}..{high:g}, got {array.min():g}..{array.max():g}")
+    if inputs.kind in ("image", "audio", "text", "tokens") and words.size and (words.min() < low or words.max() > high):
+        raise DataError(f"expected values in {low:g}..{high:g}, got {words.min():g}..{words.max():g}")
     if dtype is np.int64 and (array != np.floor(array)).any():
         raise DataError("a token is not a whole number; expected positions in the vocabulary")
-    if inputs.kind == "text" and not (some := array.reshape(len(array), math.prod(array.shape[1:])).any(1)).all():
+    if inputs.kind == "text" and not (some := words.reshape(len(words), math.prod(words.shape[1:])).any(1)).all():
         raise DataError(f"input {int(np.argmin(some)) + 1} has no token: its numbers are all 0, which is padding")
     if np.abs(array[np.isfinite(array)]).max(initial=0) > np.finfo(np.float32).max:
         raise DataError("a number does not fit into 32 bits")
@@ -165,6 +169,18 @@ def _check_categories(array: np.ndarray, inputs: Inputs) -> None:
         if texts and not (np.isin(given, np.arange(-1, len(texts))) | np.isnan(given)).all():
             name = shorten(inputs.columns[column], 40)
             raise DataError(f"column {name!r} holds texts; expected a position from 0 to {len(texts) - 1}, or its text")
+
+
+def _words_of(array: np.ndarray, inputs: Inputs) -> np.ndarray:
+    """Return the numbers of the tokens without those of their features, which are refused where there is no value."""
+    for place, feature in enumerate(inputs.features, start=1):
+        given = array[..., place]
+        if given.min() < 0 or given.max() > len(feature.values):
+            raise DataError(
+                f"{feature.name}: expected numbers from 0 (none that training has) to {len(feature.values)}, got "
+                f"{given.min():g}..{given.max():g}"
+            )
+    return array[..., 0] if inputs.features else array
 
 
 def _range(inputs: Inputs) -> tuple[float, float]:
@@ -307,7 +323,9 @@ def read_bytes(
     if not filled:
         raise DataError("is empty; expected examples", name)
     if inputs.kind == "text" and suffix in CONLL_SUFFIXES:
-        return _sentences(content, name)
+        sentences = conll_texts(data, name, inputs.features)
+        at = [row for row, _ in sentences]
+        return [f"row {row}" for row in at], Rows([text for _, text in sentences], path=name, at=at)
     head = filled[0][1][0]
     if suffix in (".csv", ".tsv") or (rows and suffix not in (".json", ".jsonl", ".ndjson") and head not in "[{"):
         return _cells(parse_table(data, name if suffix in (".csv", ".tsv") else f"{name}.csv"), inputs, text=text)
@@ -338,14 +356,6 @@ def _decoded(data: bytes, name: str, encoding: str) -> str:
         hint = hint or "save it as UTF-8" + (f", or say {option}cp1252 or gb18030" if option else "")
         row = data.count(b"\n", 0, error.start) + 1
         raise DataError(f"is not {encoding or 'UTF-8'} text (byte {error.start + 1}); {hint}", name, row) from None
-
-
-def _sentences(content: str, name: str) -> tuple[list[str], list[Any]]:
-    """Return the sentences of a file in columns as texts: characters side by side, words with blanks between."""
-    found = first_column(content)
-    joint = "" if all(len(token) == 1 for _, tokens in found for token in tokens) else " "
-    rows = [row for row, _ in found]
-    return [f"row {row}" for row in rows], Rows([joint.join(tokens) for _, tokens in found], path=name, at=rows)
 
 
 def _document(text: str, inputs: Inputs) -> Any:
@@ -388,7 +398,8 @@ def _refuse(text: str) -> Any:
 def _inside(value: Any, inputs: Inputs, name: str, row: int) -> Any:
     """Return the example within ``{"text": ...}`` or ``{"inputs": ...}``."""
     graph = inputs.kind == "graph" and isinstance(value, dict) and "nodes" in value
-    query = inputs.kind == "text" and len(inputs.shape) > 1 and isinstance(value, dict) and "query" in value
+    several = inputs.kind == "text" and len(inputs.shape) > 1 and not inputs.features
+    query = several and isinstance(value, dict) and "query" in value
     if isinstance(value, dict) and inputs.kind != "table" and not graph and not query:
         key = next((key for key in ("text", "inputs", "input") if key in value), None)
         if key is None:

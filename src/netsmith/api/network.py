@@ -106,7 +106,10 @@ class Network:
         if inputs.kind == "graph":
             return random_graphs(inputs, batch, generator=generator)
         if inputs.kind in ("text", "tokens"):
-            return torch.randint(1, max(2, len(inputs.vocabulary)), (batch, *shape), generator=generator)
+            numbers = torch.randint(1, max(2, len(inputs.vocabulary)), (batch, *shape), generator=generator)
+            for place, feature in enumerate(inputs.features, start=1):
+                numbers[..., place] %= len(feature.values) + 1
+            return numbers
         if inputs.kind == "table" and inputs.columns:
             columns = []
             for position in range(len(inputs.columns)):
@@ -218,7 +221,8 @@ class Network:
                 return [{**one, "unknown": share} for one, share in zip(predictions, shares, strict=True)]
             if self.task is None or self.spec.outputs.kind != "tags" or not self.spec.inputs.vocabulary:
                 return predictions
-            return self.task.unpadded(predictions, token_counts(raw))
+            tokens = raw[..., 0] if self.spec.inputs.features and isinstance(raw, Tensor) else raw
+            return self.task.unpadded(predictions, token_counts(tokens))
         found: list[dict[str, Any]] = []
         for piece in as_batches(raw, _LINES):
             with torch.no_grad():

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from netsmith.core.errors import DataError
 from netsmith.core.spec import Inputs
-from netsmith.layers.tokenize import tokenize
+from netsmith.layers.token_features import factored, read_tokens
+from netsmith.layers.tokenize import cutter
 
 __all__ = ["Piece", "joined", "pieces_of", "texts_of"]
 
@@ -46,19 +46,18 @@ def pieces_of(text: str, inputs: Inputs, *, number: int) -> list[Piece]:
         number: Which of the texts it is (1-based), for the error.
 
     Raises:
-        DataError: It has no token.
+        DataError: It has no token, or a token has not the features that the network was trained with.
     """
     step = next(step for step in inputs.preprocessing if step.name == "tokenize")
-    tokens = tokenize(text, step)
-    if not tokens:
-        raise DataError(f"text {number} has no token; expected at least one match of {step.pattern!r}")
+    tokens, values = read_tokens(text, inputs, cutter(step), number=number)
     joint, size = "" if step.pattern == _CHARACTER else " ", inputs.max_length
     found: list[Piece] = []
     while tokens:
         ends = [at + 1 for at in range(size // 2, min(size, len(tokens))) if tokens[at] in _ENDS]
         count = len(tokens) if len(tokens) <= size else ends[-1] if ends else size
         part, tokens = tuple(tokens[:count]), tokens[count:]
-        found.append(Piece(joint.join(part), part, joint))
+        given, values = values[:count], values[count:]
+        found.append(Piece(factored(part, given) if given else joint.join(part), part, joint))
     return found if len(found) > 1 else [found[0]._replace(text=text)]
 
 

@@ -73,6 +73,7 @@ class ModelConfig(Config):
         uncounted: Why its multiply-adds cannot be counted from its form alone (its fit decides them); ``""`` if they
             can.
         copies: Whether it takes tokens past the vocabulary, words of the source that it does not know.
+        token_features: Whether it takes what data say of each token beside it.
         scores: What its numbers for the classes are (``votes``) where their softmax is no probability; ``""`` where
             it is.
     """
@@ -86,6 +87,7 @@ class ModelConfig(Config):
     published: ClassVar[Mapping[str, int]] = MappingProxyType({})
     uncounted: ClassVar[str] = ""
     copies: ClassVar[bool] = False
+    token_features: ClassVar[bool] = False
     scores: ClassVar[str] = ""
 
     def public_names(self) -> Mapping[str, Renaming]:
@@ -143,6 +145,11 @@ class ModelConfig(Config):
             return (
                 f"the model {self.kind_name()} knows no tokens past the vocabulary, which {shorten(spec.dataset, 80)} "
                 "has for words that are copied; set data.copies=false"
+            )
+        if not self.token_features and spec.inputs.features:
+            return (
+                f"the model {self.kind_name()} takes tokens alone, and {shorten(spec.dataset, 80)} has "
+                f"{spec.inputs.features[0].name!r} beside them; leave it out of the data, or take slot_tagger"
             )
         return _refused(self, self.takes, spec.inputs.kind, "takes", f"inputs of {spec.dataset} are")
 

@@ -11,11 +11,11 @@ import math
 import re
 from typing import Any, Literal
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from netsmith.core.config import Config, later
 
-__all__ = ["InputKind", "Inputs", "OutputKind", "Outputs", "Spec", "Split", "Step"]
+__all__ = ["InputKind", "Inputs", "OutputKind", "Outputs", "Spec", "Split", "Step", "TokenFeature"]
 
 InputKind = Literal["image", "text", "tokens", "table", "series", "audio", "graph", "set", "state", "none"]
 OutputKind = Literal["classes", "tags", "tokens", "values", "ranking", "embedding", "samples", "policy", "none"]
@@ -81,6 +81,33 @@ class Step(Config):
         return self
 
 
+class TokenFeature(Config):
+    """What is said of each token of a text beside the token: a part of speech, the kind of a name.
+
+    Its number is the place among ``values``, from 1; 0 where it is none of them. It is given with the token, as it
+    stood in a column of the training files, or looked up: then ``tokens`` says which tokens have which value.
+
+    Attributes:
+        name: Its name.
+        values: The values that training has, in order.
+        column: In which column of the training files it stands, from 1; 0 where it is looked up.
+        tokens: For each value the tokens that have it, where it is looked up.
+    """
+
+    name: str
+    values: tuple[str, ...]
+    column: int = Field(default=0, ge=0)
+    tokens: tuple[tuple[str, ...], ...] = ()
+
+    @model_validator(mode="after")
+    def _check(self) -> TokenFeature:
+        if self.column == 1 or len(self.tokens) != (0 if self.column else len(self.values)):
+            raise ValueError(
+                f"{self.name}: expected a column from 2, or the tokens of each of {len(self.values)} values"
+            )
+        return self
+
+
 class Inputs(Config):
     """What a network takes.
 
@@ -99,6 +126,8 @@ class Inputs(Config):
         edges: The most edges of a graph in training; 0 where it does not apply.
         rate: Samples of a sound per second; 0 where it does not apply.
         counts: How often each word of the vocabulary stands in training, where a learner must know it.
+        features: What is said of each token of a text beside it. Examples then have the shape ``(L, 1 + F)``: the
+            tokens' numbers in the first place, those of the features behind.
     """
 
     kind: InputKind
@@ -114,6 +143,7 @@ class Inputs(Config):
     edges: int = 0
     rate: int = later(0)
     counts: tuple[int, ...] = later(())
+    features: tuple[TokenFeature, ...] = later(())
 
 
 class Outputs(Config):
@@ -202,6 +232,8 @@ class Spec(Config):
             marks = itertools.takewhile(_MARK.fullmatch, self.inputs.vocabulary[4:])  # dialogues: <turn>, <joy>, ...
             if self.inputs.vocabulary[3:4] == ("<turn>",):
                 facts["emotions"] = len(list(marks))
+        if self.inputs.features:
+            facts["feature_sizes"] = tuple(len(feature.values) for feature in self.inputs.features)
         if self.inputs.kind in ("graph", "set"):
             facts["in_features"] = shape[-1]
         elif all(size > 0 for size in shape):

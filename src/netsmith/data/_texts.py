@@ -11,9 +11,10 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 from netsmith.core.config import later
-from netsmith.core.spec import Inputs, Outputs, Spec, Step
+from netsmith.core.spec import Inputs, Outputs, Spec, Step, TokenFeature
 from netsmith.data._arrays import BatchFields, FixedFields, FixedSource, array_part
 from netsmith.layers.frequency import by_frequency
+from netsmith.layers.token_features import encode_with_features, parted
 from netsmith.layers.tokenize import PADDING, UNKNOWN, encode, tokenize
 
 __all__ = ["TextFields", "TextSource", "TokenFields", "tokenizer"]
@@ -92,6 +93,9 @@ class TextSource(FixedSource):
         outputs: What the targets are.
         made: How each split was made.
         seeds: The seed of each split; 0 for one that is given.
+        features: What is said of each token; inputs are then ``(B, max_length, 1 + F)``.
+        learned: The features' numbers in training ``(N, max_length, F)``, where they are not those that the schema
+            gives new texts.
     """
 
     def __init__(
@@ -104,20 +108,30 @@ class TextSource(FixedSource):
         outputs: Outputs,
         made: Mapping[str, str],
         seeds: Mapping[str, int],
+        features: tuple[TokenFeature, ...] = (),
+        learned: Tensor | None = None,
     ) -> None:
         step = tokenizer(config)
         inputs = Inputs(
             kind="text",
-            shape=(config.max_length,),
+            shape=(config.max_length, 1 + len(features)) if features else (config.max_length,),
             dtype="int64",
             preprocessing=(step,),
             vocabulary=config.vocabulary
-            or _vocabulary(texts["train"], step, size=config.vocabulary_size, least=config.min_count),
+            or _vocabulary(
+                [parted(text, features)[0] for text in texts["train"]],
+                step,
+                size=config.vocabulary_size,
+                least=config.min_count,
+            ),
             max_length=config.max_length,
+            features=features,
         )
+        numbers = {split: (encode_with_features if features else encode)(of, inputs) for split, of in texts.items()}
+        if learned is not None:
+            numbers["train"][..., 1:] = learned
         parts = {
-            split: array_part(encode(texts[split], inputs), targets[split], made=made[split], seed=seeds[split])
-            for split in texts
+            split: array_part(numbers[split], targets[split], made=made[split], seed=seeds[split]) for split in texts
         }
         super().__init__(config, spec=Spec(dataset=dataset, inputs=inputs, outputs=outputs), parts=parts)
         self._texts = dict(texts)
@@ -126,6 +140,7 @@ class TextSource(FixedSource):
     def known(self) -> float:
         """Return which part of the training texts' tokens is in the vocabulary, 0..1."""
         numbers = self.raw("train", torch.arange(len(self._texts["train"])))
+        numbers = numbers[..., 0] if self.spec.inputs.features else numbers
         return float((numbers > 1).sum() / (numbers > 0).sum())
 
     def texts(self, split: str, indices: Tensor) -> list[str]:

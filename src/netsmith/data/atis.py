@@ -12,13 +12,16 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from netsmith.core.config import later
 from netsmith.core.errors import DataError, shorten
 from netsmith.core.keys import key as named_key
-from netsmith.core.spec import Outputs
+from netsmith.core.spec import Outputs, TokenFeature
 from netsmith.data._download import OfficialFile, official_contents
-from netsmith.data._texts import TextSource, TokenFields
+from netsmith.data._gazetteer import gazetteer, kind_of
+from netsmith.data._texts import TextSource, TokenFields, tokenizer
 from netsmith.engine.task import UNLABELED
 from netsmith.layers.spans import fault
+from netsmith.layers.tokenize import tokenize
 
 __all__ = ["Atis", "Request", "atis_requests"]
 
@@ -61,6 +64,10 @@ class Atis(TextSource):
     The names are those of all parts, 127 tags and 26 intents: 7 tags and 5 intents come in dev or test alone, and who
     learns from training cannot find them. Two intents at once are an intent of their own.
 
+    The files have no named entities beside the words, as those of the papers had. In their place ``entities`` makes a
+    gazetteer of training, by :func:`~netsmith.data._gazetteer.gazetteer`: of each word, which kind of name requests
+    mark it as, where from and where to being one kind. A request of training does not count for itself.
+
     Raises:
         DataError: The official files are neither at hand nor to be downloaded, or are damaged.
     """
@@ -75,12 +82,15 @@ class Atis(TextSource):
             max_length: Longest request, in words.
             pattern: A token is what stands between blanks.
             digits: What each digit becomes.
+            entities: How many requests of training must mark a word as a name of a kind for that kind to stand beside
+                it, as the feature ``entity``; 0 for no such feature.
         """
 
         answer: Literal["slots", "intent", "frame"] = "slots"
         max_length: Annotated[int, Field(gt=0, le=100_000)] = 46
         pattern: str = r"\S+"
         digits: str = "DIGIT"
+        entities: int = later(0, ge=0)
 
     def __init__(self, config: Config) -> None:
         found = atis_requests(twin=config.twin)
@@ -88,6 +98,7 @@ class Atis(TextSource):
         slots = tuple(sorted({slot for request in every for slot in request.slots}))
         intents = tuple(sorted({request.intent for request in every}))
         names = {"slots": slots, "intent": intents, "frame": slots + intents}[config.answer]
+        features, learned = _entities(found["train"], config) if config.entities else ((), None)
         super().__init__(
             config,
             dataset="atis",
@@ -96,6 +107,8 @@ class Atis(TextSource):
             outputs=Outputs(kind="classes" if config.answer == "intent" else "tags", names=names, size=len(names)),
             made=dict.fromkeys(found, "official"),
             seeds=dict.fromkeys(found, 0),
+            features=features,
+            learned=learned,
         )
 
 
@@ -152,6 +165,15 @@ def atis_requests(*, twin: bool = False) -> dict[str, list[Request]]:
 def _official() -> dict[str, list[Request]]:
     contents = official_contents("atis", tuple(_FILES.values()), mirrors=_MIRRORS)
     return {split: requests(contents[file.name], file.name) for split, file in _FILES.items()}
+
+
+def _entities(of: Sequence[Request], config: Atis.Config) -> tuple[tuple[TokenFeature, ...], Tensor]:
+    """Return the feature of the words that training makes, and its numbers there, ``(N, L, 1)`` int64."""
+    step = tokenizer(config)
+    words = [tokenize(" ".join(request.words), step) for request in of]
+    kinds = [[kind_of(slot) for slot in request.slots] for request in of]
+    feature, seen = gazetteer(words, kinds, least=config.entities, length=config.max_length)
+    return (feature,), torch.tensor(seen)[..., None]
 
 
 def _targets(of: Sequence[Request], names: Sequence[str], config: Atis.Config) -> Tensor:

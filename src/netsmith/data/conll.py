@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import collections
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple, cast
 
 import torch
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from torch import Tensor
 
+from netsmith.core.config import later
 from netsmith.core.errors import ConfigError, DataError, shorten
 from netsmith.core.keys import key as named_key
-from netsmith.core.spec import Outputs
+from netsmith.core.spec import Outputs, TokenFeature
 from netsmith.data._files import open_tree, read_capped
 from netsmith.data._listing import SPLIT_NAMES, divide
 from netsmith.data._text_files import utf16_hint
 from netsmith.data._texts import TextFields, TextSource, tokenizer
 from netsmith.engine.task import UNLABELED
 from netsmith.layers.spans import SCHEMES, Scheme, Span, convert, every_tag, fault, is_tag, repaired, tags_of
+from netsmith.layers.token_features import factored
 from netsmith.layers.tokenize import tokenize
 
-__all__ = ["CONLL_SUFFIXES", "Conll", "first_column"]
+__all__ = ["CONLL_SUFFIXES", "Conll", "conll_texts"]
 
 CONLL_SUFFIXES = (".conll", ".conll2003", ".conll03", ".bio", ".iob", ".iob2", ".bioes", ".iobes", ".bmes")
 _LIMIT = 512 * 2**20
@@ -34,14 +36,22 @@ class _Sentence(NamedTuple):
     tags: tuple[str, ...]
     file: str
     row: int
+    values: tuple[tuple[str, ...], ...] = ()
+
+
+def _numbers_of_columns(columns: tuple[int, ...]) -> tuple[int, ...]:
+    if len(set(columns)) < len(columns) or min(columns, default=2) < 2:
+        raise ValueError(f"{columns}: expected different numbers of columns from 2; the first holds the tokens")
+    return columns
 
 
 class Conll(TextSource):
     """Tagged sentences: one file that is divided, or a folder or archive of ``train``, ``dev`` and ``test`` files.
 
     The first column holds tokens, the last one tags; blanks or tabs are between. Every line has as many columns as the
-    first. Lines ``-DOCSTART-`` are left out. Where every token of training is one character, a text is cut into
-    characters; else where blanks are.
+    first. Of those between, ``features`` says which are read beside the tokens (parts of speech, phrases, kinds of
+    names); their values are those of training, and another one counts as none of them. Lines ``-DOCSTART-`` are left
+    out. Where every token of training is one character, a text is cut into characters; else where blanks are.
 
     Tags may mark names in any scheme of :mod:`netsmith.layers.spans`, BILOU's letters included; they come out in
     ``written``, so that one recipe serves all. Tags of no scheme (parts of speech) are ``plain``, and words
@@ -69,6 +79,7 @@ class Conll(TextSource):
             max_length: Longest sentence in tokens; what is longer is cut.
             pattern: Regular expression of one token; ``auto``: a character, or what stands between blanks.
             lowercase: Lower the case first.
+            features: Columns between the first and the last that are read too, by number: the second is 2.
         """
 
         path: str = ""
@@ -80,9 +91,10 @@ class Conll(TextSource):
         max_length: Annotated[int, Field(gt=0, le=100_000)] = 256
         pattern: str = "auto"
         lowercase: bool = False
+        features: Annotated[tuple[int, ...], AfterValidator(_numbers_of_columns)] = later(())
 
     def __init__(self, config: Config) -> None:
-        found = {"train": _twin()} if config.twin else _read(config)
+        found = {"train": _twin(config.features)} if config.twin else _read(config)
         scheme = _told(found["train"]) if config.scheme == "auto" else config.scheme
         found = _rewritten(found, scheme, config)
         single = all(len(token) == 1 for sentence in found["train"] for token in sentence.tokens)
@@ -100,12 +112,56 @@ class Conll(TextSource):
         super().__init__(
             read,
             dataset=Path(config.path).name or "conll",
-            texts={split: [joint.join(sentence.tokens) for sentence in of] for split, of in parts.items()},
+            texts={
+                split: [factored(s.tokens, s.values) if config.features else joint.join(s.tokens) for s in of]
+                for split, of in parts.items()
+            },
             targets={split: _targets(of, names, read, joint=joint) for split, of in parts.items()},
             outputs=Outputs(kind="tags", names=names, size=len(names)),
             made=made,
             seeds={split: config.split_seed if made[split] != "given" else 0 for split in parts},
+            features=_features(parts["train"], config.features),
         )
+
+
+def conll_texts(data: bytes, name: str, features: Sequence[TokenFeature] = ()) -> list[tuple[int, str]]:
+    r"""Return the sentences of a file as texts, each with its first line (1-based); tags are not asked for.
+
+    Characters stand side by side, words with blanks between; tokens that have features bring them along
+    (:func:`~netsmith.layers.token_features.factored`).
+
+    Args:
+        data: Its contents, UTF-8: the columns of training, of which the last, the tag, may be missing.
+        name: Stands in errors.
+        features: What the tokens have.
+
+    Raises:
+        DataError: A damaged file, or a line without one of the columns; names the line.
+
+    Example:
+        >>> conll_texts(b"Ann B-PER\nslept O\n\nhe O\n", "a.conll")
+        [(1, 'Ann slept'), (4, 'he')]
+    """
+    wanted = [feature.column for feature in features if feature.column]
+    least = max(wanted, default=1)
+    expected = f"{least}, since the network was trained with that one beside the tokens" if wanted else "a token"
+    found = [(row, lines) for row, lines in _blocks(data, name, "utf-8", least=least, expected=expected)]
+    if wanted:
+        return [
+            (row, factored([line[0] for line in lines], [tuple(line[at - 1] for at in wanted) for line in lines]))
+            for row, lines in found
+        ]
+    joint = "" if all(len(line[0]) == 1 for _, lines in found for line in lines) else " "
+    return [(row, joint.join(line[0] for line in lines)) for row, lines in found]
+
+
+def _features(train: Sequence[_Sentence], columns: tuple[int, ...]) -> tuple[TokenFeature, ...]:
+    every = [zip(*(row for sentence in train for row in sentence.values), strict=True)] if columns else []
+    return tuple(
+        TokenFeature(name=f"column {column}", values=tuple(sorted(set(values))), column=column)
+        for of in every
+        for column, values in zip(columns, of, strict=True)
+    )
 
 
 def _read(config: Conll.Config) -> dict[str, list[_Sentence]]:
@@ -114,7 +170,7 @@ def _read(config: Conll.Config) -> dict[str, list[_Sentence]]:
         raise ConfigError("Conll.Config.path is empty; expected a file or a folder of train, dev, test (--data PATH)")
     place = Path(config.path)
     if place.is_file() and place.suffix.lower() not in (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz"):
-        return {"train": _parsed(read_capped(place, limit=_LIMIT), place.name, config.encoding)}
+        return {"train": _parsed(read_capped(place, limit=_LIMIT), place.name, config)}
     tree = open_tree(place)
     found: dict[str, list[_Sentence]] = {}
     files: dict[str, str] = {}
@@ -125,13 +181,27 @@ def _read(config: Conll.Config) -> dict[str, list[_Sentence]]:
         if split in files:
             raise DataError(f"{name} and {files[split]} are both the split {split!r}; keep one", place)
         files[split] = name
-        found[split] = _parsed(tree.read(name, limit=_LIMIT), name, config.encoding)
+        found[split] = _parsed(tree.read(name, limit=_LIMIT), name, config)
     if "train" not in found:
         raise DataError("holds no file of that name: expected train.conll (or .txt, .bio), and dev and test", place)
     return {split: found[split] for split in ("train", "dev", "test") if split in found}
 
 
-def _parsed(data: bytes, name: str, encoding: str) -> list[_Sentence]:
+def _parsed(data: bytes, name: str, config: Conll.Config) -> list[_Sentence]:
+    found: list[_Sentence] = []
+    last = max(config.features, default=1)
+    expected = f"{last + 1}, the column {last} of data.features before the tag" if last > 1 else "a token and its tag"
+    for row, lines in _blocks(data, name, config.encoding, least=last + 1, expected=expected):
+        tokens, tags = tuple(line[0] for line in lines), tuple(_renamed(line[-1]) for line in lines)
+        values = tuple(tuple(line[column - 1] for column in config.features) for line in lines)
+        found.append(_Sentence(tokens, tags, name, row, values))
+    return found
+
+
+def _blocks(
+    data: bytes, name: str, encoding: str, *, least: int, expected: str
+) -> Iterator[tuple[int, list[list[str]]]]:
+    """Yield the first line (1-based) of each sentence and the columns of its lines, as many in all of the file."""
     try:
         text = data.decode("utf-8-sig" if encoding == "utf-8" else encoding)
     except UnicodeDecodeError as error:
@@ -139,44 +209,22 @@ def _parsed(data: bytes, name: str, encoding: str) -> list[_Sentence]:
         hint = utf16_hint(data, encoding=encoding, option="--set data.encoding=")
         hint = hint or "save it as UTF-8, or name what it is: --set data.encoding=gb18030"
         raise DataError(f"is not {encoding} (byte {error.start + 1}); {hint}", name, row) from None
-    found: list[_Sentence] = []
     lines: list[list[str]] = []
-    wanted = 0
+    empty, wanted = True, 0
     for row, line in enumerate([*text.split("\n"), ""], start=1):
         columns = line.split()
         if columns and columns[0] != "-DOCSTART-":
             wanted = wanted or len(columns)
-            if len(columns) != wanted or wanted < 2:
-                expected = f"{wanted}, as in the first line" if wanted > 1 else "a token and its tag"
+            if len(columns) != wanted or wanted < least:
+                right = f"{wanted}, as in the first line" if wanted >= least else expected
                 shown = shorten(repr(line), 40)
-                raise DataError(f"has {len(columns)} column(s), {shown}; expected {expected}", name, row)
+                raise DataError(f"has {len(columns)} column(s), {shown}; expected {right}", name, row)
             lines.append(columns)
         elif lines:
-            tokens, tags = tuple(line[0] for line in lines), tuple(_renamed(line[-1]) for line in lines)
-            found.append(_Sentence(tokens, tags, name, row - len(lines)))
-            lines = []
-    if not found:
+            yield row - len(lines), lines
+            empty, lines = False, []
+    if empty:
         raise DataError("has no sentence; expected a token and its tag on each line", name)
-    return found
-
-
-def first_column(text: str) -> list[tuple[int, list[str]]]:
-    r"""Return of each sentence of a file the row it begins in (1-based) and its tokens; tags are not asked for.
-
-    Example:
-        >>> first_column("Ann B-PER\nslept O\n\nhe\n")
-        [(1, ['Ann', 'slept']), (4, ['he'])]
-    """
-    found: list[tuple[int, list[str]]] = []
-    tokens: list[str] = []
-    for row, line in enumerate([*text.split("\n"), ""], start=1):
-        columns = line.split()
-        if columns and columns[0] != "-DOCSTART-":
-            tokens.append(columns[0])
-        elif tokens:
-            found.append((row - len(tokens), tokens))
-            tokens = []
-    return found
 
 
 def _rewritten(
@@ -249,7 +297,7 @@ def _targets(sentences: Sequence[_Sentence], names: tuple[str, ...], config: Con
     return targets
 
 
-def _twin() -> list[_Sentence]:
+def _twin(features: tuple[int, ...]) -> list[_Sentence]:
     """Make sentences in which a title announces a name of one to three words, which stand elsewhere, too."""
     words = [f"word{number}" for number in range(30)]
     generator = torch.Generator().manual_seed(named_key(0, "twin", "conll"))
@@ -266,5 +314,6 @@ def _twin() -> list[_Sentence]:
             tokens += [words[one % 30] for one in inside[3 : 4 + count % 3]]
             spans.append(Span(("PER", "LOC")[kind % 2], start, len(tokens)))
             tokens.append("said")
-        found.append(_Sentence(tuple(tokens), tags_of(spans, len(tokens), "iob2"), "twin", 1))
+        values = tuple(("word" if token in words else "sign",) * len(features) for token in tokens)
+        found.append(_Sentence(tuple(tokens), tags_of(spans, len(tokens), "iob2"), "twin", 1, values))
     return found

@@ -13,6 +13,7 @@ from typing import Any
 from netsmith.core.spec import Inputs
 from netsmith.layers.subwords import BLANK
 from netsmith.layers.target_language import target_languages
+from netsmith.layers.token_features import factored
 from netsmith.layers.tokenize import detokenize, tokenizer_of
 
 __all__ = ["example_body"]
@@ -30,7 +31,7 @@ def example_body(inputs: Inputs, *, texts: bool, files: bool) -> dict[str, Any]:
         return {"seed": 0, "count": 4}
     if inputs.kind == "table" and inputs.columns:
         return {"inputs": [_row(inputs)]}
-    if texts and len(inputs.shape) > 1:
+    if texts and len(inputs.shape) > 1 and not inputs.features:
         return {"inputs": [{"query": "an example", "documents": ["this is an example", "this is none"]}]}
     if texts and (languages := target_languages(inputs.vocabulary)):
         return {"inputs": [f"<2{languages[0]}> an example"]}
@@ -61,7 +62,9 @@ def _words(inputs: Inputs) -> str:
     begin = BLANK if step.merges else ""
     words = (token for token in inputs.vocabulary if not step.digits or step.digits not in token)
     whole = (word for word in words if word.startswith(begin) and word.removeprefix(begin).isalpha())
-    return detokenize(list(itertools.islice(whole, 8)), step)
+    some = list(itertools.islice(whole, 8))
+    values = [feature.values[0] for feature in inputs.features if feature.column]
+    return factored(some, [values] * len(some)) if values else detokenize(some, step)
 
 
 def _row(inputs: Inputs) -> dict[str, Any]:

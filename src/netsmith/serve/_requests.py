@@ -130,7 +130,7 @@ class Requests:
             return self._row(), False
         if self._texts:
             text = Annotated[str, Field(min_length=1, max_length=self._limits.text)]
-            if len(inputs.shape) == 1:
+            if len(inputs.shape) == 1 or inputs.features:
                 return text, False
             many = Annotated[list[text], Field(min_length=1, max_length=self._limits.length, fail_fast=True)]
             return create_model("Candidates", __base__=_Strict, query=(text, ...), documents=(many, ...)), False
@@ -330,4 +330,6 @@ def _shown(value: Any) -> str:
 
 def _describe(inputs: Inputs) -> str:
     shape = " x ".join("any" if size == -1 else str(size) for size in inputs.shape)
-    return f"Examples of kind {inputs.kind}" + (f", {shape}" if shape else "")
+    form = "".join(f"\uffe8{feature.name}" for feature in inputs.features if feature.column)
+    given = f"; each token with its features, as TOKEN{form} (the sign is U+FFE8)" if form else ""
+    return f"Examples of kind {inputs.kind}" + (f", {shape}" if shape else "") + given

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
 
 import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from netsmith.core.config import AUTO, Auto
+from netsmith.core.config import AUTO, Auto, later
 from netsmith.core.roles import ModelConfig
-from netsmith.core.spec import InputKind
+from netsmith.core.spec import InputKind, Spec
 from netsmith.layers.chain import cropped
 from netsmith.layers.linear_chain import pack
 from netsmith.layers.recurrent.kinds import CellKind, check_kind
@@ -33,7 +34,9 @@ class SlotTagger(nn.Module):
     window of such embeddings side by side, :math:`w_{t-k}, \dots, w_{t+k}` (``window``; Mesnil, He, Deng & Bengio,
     "Investigation of recurrent-neural-network architectures and learning methods for spoken language understanding",
     Interspeech 2013). :math:`f_t` says which words come in the request, or around the place: a bag of words. It enters
-    every gate of any cell.
+    every gate of any cell. With ``columns`` it is what the data say of the word instead, such as its part of speech or
+    the kind of name it may be: a one-hot vector of each, zeros for a value that training lacks, so that
+    :math:`F f_t = \sum_j F_j f_{t,j}`, and :math:`G f_t` alike.
 
     A ``jordan`` cell answers itself: :math:`y_t` is its output, which it feeds back as probabilities (without
     :math:`G f_t`); of two directions the mean. With ``crf`` the scores of tags that follow each other are learned, and
@@ -47,7 +50,8 @@ class SlotTagger(nn.Module):
     Mesnil et al. draw theirs, G is zero at first.
 
     Shapes:
-        ``(B, L)`` int64, padded on the right with 0, to logits ``(B, L, K)``; with ``crf`` to a packed
+        ``(B, L)`` int64, padded on the right with 0, or with ``columns`` ``(B, L, 1 + C)``, words first; to logits
+        ``(B, L, K)``; with ``crf`` to a packed
         chain ``(B, L + K, K)``; with ``frame`` to logits ``(B, 1 + L, K)``.
     """
 
@@ -61,7 +65,8 @@ class SlotTagger(nn.Module):
             hidden_size: Hidden units per direction.
             window: Words whose embeddings stand side by side: an odd number, 1 for the word alone.
             lookahead: How many words ahead the n-hot input reaches; 0 for the word alone.
-            features: The bag of words beside it: of the ``request``, of a ``window``, or ``none``.
+            features: What is beside it: the bag of words of the ``request`` or of a ``window``, the ``columns`` that
+                the data have beside each word, or ``none``.
             feature_window: How far a window's bag reaches to either side, in words.
             crf: Whether tags are scored as a chain.
             frame: Whether it answers for the whole request, too.
@@ -69,9 +74,11 @@ class SlotTagger(nn.Module):
             dropout: Share of the states' numbers dropped in training; a ``jordan`` cell's states are inside of it.
             vocab_size: Tokens known, padding and unknown included.
             num_classes: Number of tags.
+            feature_sizes: How many values each of the ``columns`` has.
         """
 
         takes: ClassVar[tuple[InputKind, ...]] = ("text", "tokens")
+        token_features: ClassVar[bool] = True
         widths: ClassVar[tuple[str, ...]] = ("embedding_size", "hidden_size")
 
         cell: CellKind = "elman"
@@ -80,7 +87,7 @@ class SlotTagger(nn.Module):
         hidden_size: int = Field(default=100, ge=1)
         window: int = Field(default=1, ge=1)
         lookahead: int = Field(default=0, ge=0)
-        features: Literal["none", "request", "window"] = "none"
+        features: Literal["none", "request", "window", "columns"] = "none"
         feature_window: int = Field(default=0, ge=0)
         crf: bool = False
         frame: bool = False
@@ -88,6 +95,14 @@ class SlotTagger(nn.Module):
         dropout: float = Field(default=0.0, ge=0, lt=1)
         vocab_size: int | Auto = AUTO
         num_classes: int | Auto = AUTO
+        feature_sizes: tuple[int, ...] | Auto = later(())
+
+        @model_validator(mode="before")
+        @classmethod
+        def _leave_sizes(cls, fields: Any) -> Any:
+            if not isinstance(fields, Mapping) or fields.get("feature_sizes", ()) not in ((), [], AUTO):
+                return fields
+            return {**fields, "feature_sizes": AUTO if fields.get("features") == "columns" else ()}
 
         @model_validator(mode="after")
         def _check(self) -> SlotTagger.Config:
@@ -103,13 +118,27 @@ class SlotTagger(nn.Module):
                 raise ValueError(f"dropout={self.dropout:g}: a jordan cell answers itself; use embedding_dropout")
             if self.frame and (self.crf or self.cell == "jordan"):
                 raise ValueError("frame: there is no chain of an intent and slots, and a jordan cell shows no states")
+            if self.feature_sizes and self.features != "columns":
+                raise ValueError(f"feature_sizes={self.feature_sizes}: they are for features='columns'")
             return self
+
+        def misfit(self, spec: Spec) -> str:
+            """Return why the network could not work on data of this schema, ``""`` if it can."""
+            problem = super().misfit(spec)
+            if problem or bool(spec.inputs.features) == (self.features == "columns"):
+                return problem
+            has = ", ".join(feature.name for feature in spec.inputs.features) or "nothing"
+            return (
+                f"features={self.features!r}: {spec.dataset} has {has} beside each word; set method.model.features="
+                f"{'columns' if spec.inputs.features else 'none'}, or data that have it so"
+            )
 
     def __init__(self, config: SlotTagger.Config) -> None:
         super().__init__()
         self.config = config
         words, tags, size = int(config.vocab_size), int(config.num_classes), config.embedding_size
-        self.bag_size = words if config.features != "none" else 0
+        self.sizes = tuple(int(size) for size in config.feature_sizes)
+        self.bag_size = {"none": 0, "columns": sum(self.sizes)}.get(config.features, words)
         self.embedding = nn.Embedding(words, size, padding_idx=0)
         self.embedding_dropout = nn.Dropout(config.embedding_dropout)
         self.recurrent = Recurrent(
@@ -133,8 +162,11 @@ class SlotTagger(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Return the logits of every place, or the packed chain."""
+        columns = None
+        if self.config.features == "columns":
+            tokens, columns = tokens[..., 0], tokens[..., 1:]
         seen = cropped(tokens)
-        bag = self._bag(seen)  # (B, l, words)
+        bag = self._bag(seen) if columns is None else self._one_hot(seen, columns[:, : seen.shape[1]])  # (B, l, f)
         vectors = self.embedding_dropout(self._inputs(seen))
         states = self.recurrent(vectors if bag is None else torch.cat([vectors, bag], 2), (seen != 0).sum(1))
         states = self.dropout(states)  # (B, l, W)
@@ -176,6 +208,14 @@ class SlotTagger(nn.Module):
             return hot.amax(1, keepdim=True).expand_as(hot)
         reach = self.config.feature_window
         return torch.stack([_shifted(hot, by) for by in range(-reach, reach + 1)]).amax(0)
+
+    def _one_hot(self, tokens: Tensor, columns: Tensor) -> Tensor:
+        """Return f: a 1 for the value of each column ``(B, l, C)``, none for 0; ``(B, l, sum of sizes)``."""
+        parts = [
+            F.one_hot(columns[..., at], size + 1)[..., 1:] * (tokens != 0)[..., None]
+            for at, size in enumerate(self.sizes)
+        ]
+        return torch.cat(parts, 2).to(self.embedding.weight.dtype)
 
     def landmarks(self) -> dict[str, str]:
         """Return where the word vectors, the states and what scores the tags are."""
