@@ -1,5 +1,6 @@
 """ATIS: the words, slots and intents of files of our own making and the real ones, the twin, what is refused."""
 
+import collections
 import hashlib
 import os
 from pathlib import Path
@@ -7,12 +8,15 @@ from pathlib import Path
 import pytest
 import torch
 
+from netsmith.api.network import Network
 from netsmith.core.errors import DataError
 from netsmith.core.spec import Step
 from netsmith.data import atis
 from netsmith.data._download import OfficialFile
+from netsmith.data._gazetteer import gazetteer
 from netsmith.data.atis import Atis, requests
 from netsmith.engine.task import UNLABELED
+from netsmith.layers.token_features import encode_with_features
 
 REAL = Path(os.environ.get("NETSMITH_DATA") or "nowhere") / "atis"
 FILES = {
@@ -59,6 +63,50 @@ def test_the_intent_is_the_answer_or_stands_before_the_slots(given):
     frame = Atis.Config(answer="frame", max_length=3).build()
     assert frame.spec.outputs.names == ("B-no", "B-to", "I-to", "O", "flight", "flight#fare", "meal")
     assert frame.load("train", torch.arange(2)).targets.tolist() == [[4, 3, 1, 2], [6, 3, 0, UNLABELED]]
+
+
+def test_a_word_is_of_the_kind_that_other_requests_mark_it_as(given):
+    source = Atis.Config(max_length=4, entities=1).build()
+    (feature,) = source.spec.inputs.features
+    assert source.spec.inputs.shape == (4, 2)
+    assert dict(zip(feature.values, feature.tokens, strict=True)) == {
+        "no": ("DIGITDIGITDIGIT",),
+        "to": ("new", "york"),
+    }
+    train = source.load("train", torch.arange(2)).inputs
+    assert not train[..., 1].any()  # each is marked in one request alone: there it does not count
+    assert source.load("test", torch.arange(1)).inputs[0, :2, 1].tolist() == [1, 0]
+    plain = Atis.Config(max_length=4).build()
+    assert torch.equal(plain.load("train", torch.arange(2)).inputs, train[..., 0])
+    again = encode_with_features(["to new york 995"], source.spec.inputs)
+    assert again[0, :, 1].tolist() == [0, 2, 2, 1]
+    assert Network(Word(), source.spec).encode(["to new york 995"]).equal(again)
+
+
+class Word(torch.nn.Module):
+    def forward(self, numbers):
+        return numbers[..., 0]
+
+
+def test_the_own_tag_of_a_request_says_nothing_for_itself():
+    said = [["to", "boston"], ["from", "boston"], ["boston", "boston", "now"], ["may", "day"], ["may", "i"]]
+    kinds = [["", "city"], ["", "city"], ["city", "airport", ""], ["month", ""], ["", ""]]
+    counts = collections.Counter(
+        (w, k) for row in zip(said, kinds, strict=True) for w, k in set(zip(*row, strict=True))
+    )
+    for least in (1, 2, 3):
+        feature, seen = gazetteer(said, kinds, least=least, length=2)
+        for words, own, numbers in zip(said, kinds, seen, strict=True):
+            for word, number in zip(words, numbers, strict=False):  # the third word is cut
+                others = {
+                    kind: counts[word, kind] - ((word, kind) in set(zip(words, own, strict=True)))
+                    for kind in feature.values
+                }
+                best = min(others, key=lambda kind: (-others[kind], kind))
+                assert number == (feature.values.index(best) + 1 if others[best] >= least else 0)
+        assert feature.tokens[feature.values.index("city")] == (("boston",) if least < 4 else ())
+    relabeled = [*kinds[:3], ["", "month"], kinds[4]]  # "may" by its own tag
+    assert gazetteer(said, relabeled, least=1, length=2)[1][3][0] == gazetteer(said, kinds, least=1, length=2)[1][3][0]
 
 
 @pytest.mark.parametrize(

@@ -163,3 +163,49 @@ def test_encodings_and_tags_of_other_splits(tmp_path):
         Conll.Config().build()
     with pytest.raises(DataError, match="too few to draw a dev split"):
         read(put(tmp_path, "a O\n"), dev=0.1)
+
+
+FOUR = (
+    "EU NNP B-NP B-ORG\nrejects VBZ B-VP O\nGerman JJ B-NP B-MISC\ncall NN I-NP O\n\nhe PRP B-NP O\nspoke VBD B-VP O\n"
+)
+
+
+def test_columns_between_are_read_where_they_are_asked_for(tmp_path):
+    path = put(tmp_path, FOUR, "train.conll")
+    (tmp_path / "test.conll").write_text("she PRP B-ADVP O\n\nUN NNPS B-NP B-ORG\n")
+    source = read(tmp_path, features=(3, 2), max_length=5)
+    inputs = source.spec.inputs
+    assert [(f.name, f.values, f.column) for f in inputs.features] == [
+        ("column-3", ("B-NP", "B-VP", "I-NP"), 3),
+        ("column-2", ("JJ", "NN", "NNP", "PRP", "VBD", "VBZ"), 2),
+    ]
+    assert inputs.shape == (5, 3)
+    rows = source.load("train", torch.arange(2)).inputs
+    plain = read(tmp_path, max_length=5)
+    assert torch.equal(rows[..., 0], plain.load("train", torch.arange(2)).inputs)
+    assert plain.spec.inputs.shape == (5,)
+    assert rows[0, :, 1:].tolist() == [[1, 3], [2, 6], [1, 1], [3, 2], [0, 0]]
+    assert source.load("test", torch.arange(2)).inputs[:, 0].tolist() == [[1, 0, 4], [1, 1, 0]]  # never seen: 0
+    assert source.texts("train", torch.tensor([1])) == ["he\uffe8B-NP\uffe8PRP spoke\uffe8B-VP\uffe8VBD"]
+    assert source.known == 1.0
+    assert path.exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "columns", "wanted"),
+    [
+        (FOUR, (4,), r"train.conll, row 1: has 4 column.*expected 5, the column 4 of data.features before the tag"),
+        (FOUR.replace("he PRP", "he"), (2,), r"train.conll, row 6: has 3 column.*expected 4, as in the first line"),
+        (TEXT, (2,), r"train.conll, row 1: has 2 column.*expected 3"),
+    ],
+)
+def test_a_column_that_is_not_there_is_refused_with_its_line(tmp_path, text, columns, wanted):
+    put(tmp_path, text, "train.conll")
+    with pytest.raises(DataError, match=wanted):
+        read(tmp_path, features=columns)
+
+
+@pytest.mark.parametrize("columns", [(1,), (2, 2), (0, 3)])
+def test_columns_are_different_ones_behind_the_first(tmp_path, columns):
+    with pytest.raises(ConfigError, match="expected different numbers of columns from 2"):
+        read(tmp_path, features=columns)

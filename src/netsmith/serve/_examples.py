@@ -64,7 +64,10 @@ def _words(inputs: Inputs) -> str:
     whole = (word for word in words if word.startswith(begin) and word.removeprefix(begin).isalpha())
     some = list(itertools.islice(whole, 8))
     values = [feature.values[0] for feature in inputs.features if feature.column]
-    return factored(some, [values] * len(some)) if values else detokenize(some, step)
+    if values:
+        some = some or list(inputs.vocabulary[2:3])
+        return factored(some, [values] * len(some))
+    return detokenize(some, step)
 
 
 def _row(inputs: Inputs) -> dict[str, Any]:

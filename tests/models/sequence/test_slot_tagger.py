@@ -4,8 +4,10 @@ import pytest
 import torch
 
 from netsmith.core.errors import ConfigError
+from netsmith.core.spec import Inputs, Outputs, Spec, TokenFeature
 from netsmith.layers.chain import surprisal
 from netsmith.layers.linear_chain import pack
+from netsmith.models.sequence.bilstm_crf import BiLSTMCRF
 from netsmith.models.sequence.slot_tagger import SlotTagger
 
 TEXTS = [[5, 2, 2, 3, 7], [4, 4], [6]]
@@ -19,6 +21,8 @@ KINDS = [
     {"cell": "gru", "bidirectional": True, "crf": True, "features": "request"},
     {"cell": "lstm", "bidirectional": True, "frame": True},
 ]
+COLUMNS = {"features": "columns", "feature_sizes": (3, 2)}
+BESIDE = [[3, 1], [0, 2], [2, 0], [1, 1], [0, 0]]  # of each word of the first text; 0: a value never seen
 
 
 def padded(rows, length):
@@ -54,6 +58,60 @@ def test_an_elman_network_is_the_papers_equations():
             state = torch.tanh(u @ x + inner @ state + f @ bag + bias)
             wanted = model.head(state) + model.features.weight @ bag
             torch.testing.assert_close(found[at], wanted, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("crf", [False, True])
+def test_the_columns_of_each_word_are_one_hot_features_of_the_papers_equations(crf):
+    """s = f(U x + W s' + sum_j F_j f_j), y = V s + sum_j G_j f_j, each vector of features written out."""
+    model = build(crf=crf, **COLUMNS)
+    cell = model.recurrent.passes[0]
+    given = cell.weight_ih_l0
+    u, f = given[:, :4], (given[:, 4:7], given[:, 7:])
+    g = model.features.weight[:, :3], model.features.weight[:, 3:]
+    bias = cell.bias_ih_l0 + cell.bias_hh_l0
+    text = TEXTS[0]
+    rows = [[word, *own] for word, own in zip(text, BESIDE, strict=True)] + [[0, 3, 2]]  # padding's say nothing
+    found = model(torch.tensor([rows]))[0]
+    state = torch.zeros(3).double()
+    wanted = []
+    for word, own in zip(text, BESIDE, strict=True):
+        hots = [torch.zeros(size).double() for size in (3, 2)]
+        for hot, value in zip(hots, own, strict=True):
+            if value:
+                hot[value - 1] = 1.0
+        state = u @ model.embedding.weight[word] + cell.weight_hh_l0 @ state + bias
+        state = torch.tanh(state + f[0] @ hots[0] + f[1] @ hots[1])
+        wanted.append(model.head(state) + g[0] @ hots[0] + g[1] @ hots[1])
+    scores = torch.stack(wanted)
+    if crf:
+        start, end = model.ends
+        padded = torch.cat([scores, torch.zeros(1, 5).double()])[None]
+        there = torch.tensor([[True] * 5 + [False]])
+        torch.testing.assert_close(found, pack(padded, model.transitions, there, start=start, end=end)[0])
+    else:
+        torch.testing.assert_close(found[:5], scores, rtol=0, atol=1e-10)
+
+
+def test_every_value_of_a_column_learns():
+    model = build(**COLUMNS).train()
+    rows = torch.tensor([[[word, *own] for word, own in zip(TEXTS[0], BESIDE, strict=True)]])
+    model(rows).logsumexp(-1).sum().backward()
+    assert model.features.weight.grad.any(0).tolist() == [True, True, True, True, True]
+    assert model.recurrent.passes[0].weight_ih_l0.grad[:, 4:].any(0).all()
+
+
+def test_data_and_features_must_be_of_one_kind():
+    beside = TokenFeature(name="column 2", values=("NN", "VB"), column=2)
+    inputs = Inputs(kind="text", shape=(4, 2), dtype="int64", features=(beside,))
+    outputs = Outputs(kind="tags", names=("O", "B-x"))
+    spec = Spec(dataset="mine", inputs=inputs, outputs=outputs)
+    plain = spec.derive(inputs=inputs.derive(shape=(4,), features=()))
+    assert spec.facts()["feature_sizes"] == (2,)
+    assert not SlotTagger.Config(features="columns").misfit(spec)
+    assert not SlotTagger.Config().misfit(plain)
+    assert "set method.model.features=columns" in SlotTagger.Config(features="request").misfit(spec)
+    assert "mine has nothing beside each word" in SlotTagger.Config(features="columns").misfit(plain)
+    assert "bilstm_crf takes tokens alone, and mine has 'column 2'" in BiLSTMCRF.Config().misfit(spec)
 
 
 def test_a_jordan_network_feeds_its_own_answer_back():
@@ -125,6 +183,7 @@ def test_the_chain_stands_on_the_same_scores():
         ({"cell": "jordan", "dropout": 0.5}, "a jordan cell answers itself"),
         ({"cell": "jordan", "frame": True}, "a jordan cell shows no states"),
         ({"crf": True, "frame": True}, "no chain of an intent"),
+        ({"feature_sizes": (3,)}, "are for features='columns'"),
     ],
 )
 def test_settings_that_do_not_fit_are_refused(fields, text):

@@ -211,11 +211,8 @@ class SlotTagger(nn.Module):
 
     def _one_hot(self, tokens: Tensor, columns: Tensor) -> Tensor:
         """Return f: a 1 for the value of each column ``(B, l, C)``, none for 0; ``(B, l, sum of sizes)``."""
-        parts = [
-            F.one_hot(columns[..., at], size + 1)[..., 1:] * (tokens != 0)[..., None]
-            for at, size in enumerate(self.sizes)
-        ]
-        return torch.cat(parts, 2).to(self.embedding.weight.dtype)
+        hot = [columns[..., at, None] == torch.arange(1, size + 1).to(columns) for at, size in enumerate(self.sizes)]
+        return (torch.cat(hot, 2) & (tokens != 0)[..., None]).to(self.embedding.weight.dtype)
 
     def landmarks(self) -> dict[str, str]:
         """Return where the word vectors, the states and what scores the tags are."""

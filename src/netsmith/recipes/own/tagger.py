@@ -15,6 +15,26 @@ CARD = {
     "learns": {"metric": "dev/f1", "value": 0.9, "steps": 100},
 }
 
+VARIANTS = {
+    "features": {
+        "set": {
+            "data.features": [2],
+            "method.model": {
+                "kind": "slot_tagger",
+                "cell": "lstm",
+                "bidirectional": True,
+                "crf": True,
+                "features": "columns",
+                "embedding_dropout": 0.3,
+                "dropout": 0.5,
+            },
+        },
+        "title": "Your own tagged sentences, with the file's second column beside the tokens",
+        "paper": "Mikolov & Zweig 2012, Context dependent recurrent neural network language model, SLT",
+        "deviations": ["vectors of tokens are learned from the user's sentences alone"],
+    },
+}
+
 experiment = Experiment.Config(
     method=Supervised.Config(model=BiLSTMCRF.Config(), task=Chain.Config(scheme="bioes")),
     data=Conll.Config(batch=16, evaluation_batch=32),
