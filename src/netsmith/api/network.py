@@ -108,7 +108,7 @@ class Network:
         if inputs.kind in ("text", "tokens"):
             numbers = torch.randint(1, max(2, len(inputs.vocabulary)), (batch, *shape), generator=generator)
             for place, feature in enumerate(inputs.features, start=1):
-                numbers[..., place] %= len(feature.values) + 1
+                numbers[..., place] = 1 + numbers[..., place] % max(1, len(feature.values))
             return numbers
         if inputs.kind == "table" and inputs.columns:
             columns = []

@@ -156,11 +156,10 @@ def conll_texts(data: bytes, name: str, features: Sequence[TokenFeature] = ()) -
 
 
 def _features(train: Sequence[_Sentence], columns: tuple[int, ...]) -> tuple[TokenFeature, ...]:
-    every = [zip(*(row for sentence in train for row in sentence.values), strict=True)] if columns else []
+    rows = [row for sentence in train for row in sentence.values]
     return tuple(
-        TokenFeature(name=f"column-{column}", values=tuple(sorted(set(values))), column=column)
-        for of in every
-        for column, values in zip(columns, of, strict=True)
+        TokenFeature(name=f"column-{column}", values=tuple(sorted({row[place] for row in rows})), column=column)
+        for place, column in enumerate(columns)
     )
 
 
