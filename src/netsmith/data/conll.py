@@ -145,7 +145,7 @@ def conll_texts(data: bytes, name: str, features: Sequence[TokenFeature] = ()) -
     wanted = [feature.column for feature in features if feature.column]
     least = max(wanted, default=1)
     expected = f"{least}, since the network was trained with that one beside the tokens" if wanted else "a token"
-    found = [(row, lines) for row, lines in _blocks(data, name, "utf-8", least=least, expected=expected)]
+    found = list(_blocks(data, name, "utf-8", least=least, expected=expected))
     if wanted:
         return [
             (row, factored([line[0] for line in lines], [tuple(line[at - 1] for at in wanted) for line in lines]))
