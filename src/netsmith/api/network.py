@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -28,6 +28,9 @@ from netsmith.layers.reading import Reading
 from netsmith.layers.tokenize import cutter
 from netsmith.layers.writing import Writing
 from netsmith.measure.example import tensors
+
+if TYPE_CHECKING:
+    from netsmith.compress.cut_file import Log
 
 __all__ = ["Network", "Shipped"]
 
@@ -60,6 +63,7 @@ class Network:
         name: A name for files and pages.
         missing: What an empty number in a table becomes: it is refused, or takes the training mean.
         notice: Where one line goes for each kind of change that pictures' files need (their size, their colors).
+        logs: What was cut from the module or made thin (:meth:`compress`), in that order.
 
     Attributes:
         shipped: Preprocessing and network in one module, in evaluation mode: what is exported and served.
@@ -74,14 +78,16 @@ class Network:
         name: str = "network",
         missing: Missing = "refuse",
         notice: Callable[[str], None] = print,
+        logs: Sequence[Log] = (),
     ) -> None:
         self.module = module.eval()
         self.spec = spec
         self.task = task
         self.name = name
-        self.missing = missing
         self.notice = notice
         self._told: set[str] = set()
+        self.missing: Missing = missing
+        self.logs = tuple(logs)
         self.shipped = Shipped(self.module, spec.inputs).eval()
 
     def landmarks(self) -> dict[str, str]:
@@ -314,6 +320,7 @@ class Network:
         """Return a smaller copy with a share of its channels cut; the surgery is proven equal to the masked original.
 
         Accuracy falls until the copy is fine-tuned; with data, compress a run (it is fine-tuned, distilled, quantized).
+        The copy holds the logs of what was done to it, and :meth:`save` keeps it.
 
         Args:
             prune: Share of the channels to cut, 0..1; 0 cuts none.
@@ -329,14 +336,67 @@ class Network:
 
         if not (prune or low_rank):
             raise UnsupportedError("prune=0 and low_rank=0 leave the network as it is; give one of them")
-        module, name = self.module, self.name
+        module, name, logs = self.module, self.name, self.logs
         if not 0 <= low_rank < 1:
             raise UnsupportedError(f"low_rank must be in [0, 1), got {low_rank:g}")
         if prune:
-            module, name = cut(module, self.module_example(2), ratio=prune)[0], f"{name}-pruned"
+            module, surgery = cut(module, self.module_example(2), ratio=prune)
+            name, logs = f"{name}-pruned", (*logs, surgery)
         if low_rank:
-            module, name = factorize(module, budget=low_rank)[0], f"{name}-low-rank"
-        return Network(module, self.spec, task=self.task, name=name, missing=self.missing)
+            module, factors = factorize(module, budget=low_rank)
+            name, logs = f"{name}-low-rank", (*logs, factors)
+        return self._with(module, name, logs)
+
+    def save(self, folder: str | Path) -> Path:
+        """Keep the weights and the logs of what :meth:`compress` did: safetensors, JSON and their hashes.
+
+        Args:
+            folder: Where they go.
+
+        Returns:
+            The folder of the checkpoint within.
+
+        Raises:
+            UnsupportedError: The module's state holds more than tensors.
+            RunError: The disk is full or not writable.
+        """
+        from netsmith.compress.cut_file import save_cut
+
+        return save_cut(folder, self.module, self.logs)
+
+    def load(self, folder: str | Path) -> Network:
+        """Return what :meth:`save` kept, built from a network like the one that was compressed; that is not touched.
+
+        Nothing in the folder is executed: the class is this network's, the log holds positions and numbers only.
+
+        Args:
+            folder: As it was given to :meth:`save`.
+
+        Raises:
+            CheckpointError: Nothing was saved there, a hash does not hold, or it does not fit this network.
+
+        Example:
+            >>> import tempfile, netsmith
+            >>> def original():
+            ...     module = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))
+            ...     return netsmith.from_module(module, torch.zeros(1, 4), classes=("no", "yes"))
+            >>> smaller = original().compress(prune=0.5)
+            >>> with tempfile.TemporaryDirectory() as folder:
+            ...     _ = smaller.save(folder)
+            ...     again = original().load(folder)
+            >>> again.predict([[1.0, 2.0, 3.0, 4.0]]) == smaller.predict([[1.0, 2.0, 3.0, 4.0]])
+            True
+        """
+        from netsmith.compress.cut_file import load_cut
+
+        module, logs = load_cut(folder, self.module)
+        return self._with(module, self.name, (*self.logs, *logs))
+
+    def _with(self, module: nn.Module, name: str, logs: Sequence[Log]) -> Network:
+        """Return this network with another module in it."""
+        return Network(
+            module, self.spec, task=self.task, name=name, missing=self.missing, notice=self.notice, logs=logs
+        )
 
     def explain(
         self, source: Any, folder: str | Path, *, method: str = "", count: int = 8, segments: str = "grid"

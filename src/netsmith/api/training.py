@@ -318,9 +318,8 @@ def _operate(method: Method, surgery: Any) -> None:
     """Give a fresh product the shapes of a changed network, as its surgery log says."""
     if surgery is None:
         return
-    from netsmith.compress.factorize import FactorLog, apply_factors
+    from netsmith.compress.cut_file import operate, read_log
     from netsmith.compress.fake_quantize import FakeQuantizeLog
-    from netsmith.compress.surgery import SurgeryLog, apply_surgery
 
     if isinstance(surgery, dict) and "fake_quantize" in surgery:
         if not isinstance(method, Distillation):  # its network is another object, which only its owner can hold
@@ -328,10 +327,8 @@ def _operate(method: Method, surgery: Any) -> None:
                 f"a log of fake quantization belongs to a distillation, not to {type(method).__name__}"
             )
         method.model = FakeQuantizeLog.from_json(surgery).apply(method.model)
-    elif isinstance(surgery, dict) and "factors" in surgery:
-        apply_factors(method.product(), FactorLog.from_json(surgery))
     else:
-        apply_surgery(method.product(), SurgeryLog.from_json(surgery))
+        operate(method.product(), read_log(surgery))
 
 
 def teacher_into(teacher: torch.nn.Module, answers: Outputs) -> Prepare:
