@@ -5,20 +5,21 @@ import torch
 
 from netsmith.compress.masks import magnitude_masks, rewound
 from netsmith.core.errors import ConfigError
-from netsmith.labs.compression.lottery_ticket import LotteryTicket, _read, _told, _worth
+from netsmith.data.digits import Digits
+from netsmith.labs.compression.lottery_ticket import LotteryTicket, _told, _worth
 
 SMALL = {"hidden": (12,), "rounds": 2, "left": 0.25, "epochs": 2, "seeds": (0,), "repeats": 0}
 
 
 def test_tickets_are_first_weights_under_the_masks_that_training_left():
-    lab, data = LotteryTicket.Config(**SMALL).build(), _read()
-    outcomes, dense, ticket = lab._run(data, 0)
+    lab, source = LotteryTicket.Config(**SMALL).build(), Digits.Config(test=0.3, batch=60).build()
+    outcomes, dense, ticket = lab._run(source, 0)
     first = lab._drawn(0, "first")
     whole, total = first.state_dict(), sum(p.numel() for p in first.parameters() if p.dim() > 1)
     # by hand: train, mask half of what is left, rewind, and again
     network, masks = rewound(first, {}, whole), {}
     for left, expected in zip((0.5, 0.25, None), outcomes[0], strict=True):
-        assert lab._train(network, masks, data, 0) == expected
+        assert lab._train(network, masks, source, 0) == expected
         if left is not None:
             masks = magnitude_masks(network, sparsity=1 - left, within=masks)
             network = rewound(first, masks, whole)
@@ -28,10 +29,11 @@ def test_tickets_are_first_weights_under_the_masks_that_training_left():
     assert sum(int(p.count_nonzero()) for p in ticket.parameters() if p.dim() > 1) <= round(0.25 * total)
     fresh = lab._drawn(0, "anew 2")
     control = rewound(fresh, masks, fresh.state_dict())
-    assert lab._train(control, masks, data, 0) == outcomes[1][2]
+    assert lab._train(control, masks, source, 0) == outcomes[1][2]
     assert not torch.equal(next(fresh.parameters()), next(first.parameters()))
-    images, classes = data["test"]
-    assert outcomes[0][0] == float((dense(images).argmax(1) == classes).double().mean())
+    test = source.load("test", torch.arange(539))
+    right = dense(test.inputs).argmax(1) == test.targets
+    assert outcomes[0][0] == pytest.approx(float(right.double().mean()), abs=1e-9)
 
 
 def test_figures_say_what_was_measured():

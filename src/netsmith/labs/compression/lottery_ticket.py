@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import partial
 
 import torch
 from pydantic import Field
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from netsmith.compress.masked_training import lottery_ticket, masked_updates
+from netsmith.compress.masked_training import KeepMasks, lottery_ticket
 from netsmith.compress.masks import Masks, rewound, zipped_bytes
 from netsmith.core.findings import Findings, Grid, Lines, Number, Series
 from netsmith.core.keys import key
 from netsmith.core.roles import LabConfig
 from netsmith.data.digits import Digits
+from netsmith.engine.engine import Engine
+from netsmith.engine.experiment import Experiment
+from netsmith.engine.source import Source
 from netsmith.measure.latency import paired_latency
+from netsmith.methods.supervised import Supervised
 from netsmith.models.tabular.mlp import MLP
+from netsmith.optim.adam import Adam
+from netsmith.tasks.classify import Classify
 
 __all__ = ["CARD", "LotteryTicket"]
 
@@ -31,8 +35,6 @@ CARD = {
 _TEST = 0.3
 _PAIR = ("dense", "ticket")
 
-Data = Mapping[str, tuple[Tensor, Tensor]]
-
 
 class LotteryTicket:
     r"""Train, mask the weights of the least magnitude, rewind the others to where they began, and again.
@@ -41,8 +43,8 @@ class LotteryTicket:
 
     A ticket wins if it reaches the dense network's accuracy in no more steps; the control is the same mask ``m`` over
     weights that are drawn anew, so that only what they began with differs. Scikit-learn's digits; all runs of a seed
-    see the same batches and take as many steps, and no step or setting is chosen by any figure. Twenty
-    seconds on one core.
+    see the same batches and take as many steps, and no step or setting is chosen by any figure. Twenty seconds on one
+    core.
     """
 
     class Config(LabConfig):
@@ -73,8 +75,10 @@ class LotteryTicket:
 
     def run(self) -> Findings:
         """Return the accuracies by the share that is left, and what masks buy."""
-        config, data = self.config, _read()
-        runs = [self._run(data, seed) for seed in config.seeds]
+        config = self.config
+        source = Digits.Config(test=_TEST, batch=config.batch).build()
+        size = next(split.size for split in source.spec.splits if split.name == "test")
+        runs = [self._run(source, seed) for seed in config.seeds]
         shares = tuple(config.left ** (number / config.rounds) for number in range(config.rounds + 1))
         each = torch.tensor([outcomes for outcomes, _, _ in runs], dtype=torch.float64)  # (S, 2, rounds + 1)
         means, spreads = each.mean(0), each.std(0, correction=min(1, len(runs) - 1))
@@ -83,7 +87,7 @@ class LotteryTicket:
             numbers[f"{name}/accuracy"] = tuple(means[way].tolist())
             numbers[f"{name}/spread"] = tuple(spreads[way].tolist())
         _, dense, ticket = runs[0]
-        costs = _costs(dense, ticket, data["test"][0], repeats=config.repeats)
+        costs = _costs(dense, ticket, source.load("test", torch.arange(size)).inputs, repeats=config.repeats)
         numbers |= {f"{name}/{what}": value for what, *both in costs for name, value in zip(_PAIR, both, strict=True)}
         table = Grid(
             "By the weights left",
@@ -92,7 +96,7 @@ class LotteryTicket:
                 (100 * share, *(100 * float(part[way, at]) for way in (0, 1) for part in (means, spreads)))
                 for at, share in enumerate(shares)
             ),
-            f"Accuracy on {len(data['test'][1])} test images after {config.epochs} epochs, and its spread over seeds.",
+            f"Accuracy on {size} test images after {config.epochs} epochs, and its spread over seeds.",
         )
         bought = Grid(
             "What the masks buy",
@@ -103,7 +107,7 @@ class LotteryTicket:
         remarks = (*_told(shares, means, spreads), _worth(shares[-1], costs))
         return Findings(numbers, (_chart(shares, means),), (table, bought), remarks)
 
-    def _run(self, data: Data, seed: int) -> tuple[list[list[float]], nn.Module, nn.Module]:
+    def _run(self, source: Source, seed: int) -> tuple[list[list[float]], nn.Module, nn.Module]:
         """Return the outcomes of all tickets and of all networks drawn anew; the dense network, the last ticket."""
         config = self.config
         outcomes: list[list[float]] = [[], []]
@@ -111,7 +115,7 @@ class LotteryTicket:
         trained: list[nn.Module] = []
 
         def train(network: nn.Module, masks: Masks) -> None:
-            outcomes[0].append(self._train(network, masks, data, seed))
+            outcomes[0].append(self._train(network, masks, source, seed))
             met.append(masks)
             trained.append(network)
 
@@ -120,7 +124,7 @@ class LotteryTicket:
         train(ticket, masks)
         for number, masks in enumerate(met):
             fresh = self._drawn(seed, f"anew {number}")
-            outcomes[1].append(self._train(rewound(fresh, masks, fresh.state_dict()), masks, data, seed))
+            outcomes[1].append(self._train(rewound(fresh, masks, fresh.state_dict()), masks, source, seed))
         return outcomes, trained[0], ticket
 
     def _drawn(self, seed: int, name: str) -> nn.Module:
@@ -128,35 +132,29 @@ class LotteryTicket:
             torch.manual_seed(key(seed, "lottery_ticket", name))
             return MLP.Config(hidden=self.config.hidden, in_features=64, num_outputs=10).build()
 
-    def _train(self, network: nn.Module, masks: Masks, data: Data, seed: int) -> float:
+    def _train(self, network: nn.Module, masks: Masks, source: Source, seed: int) -> float:
         """Train in place under masks; return the accuracy on test."""
-        config, (images, classes) = self.config, data["train"]
-        optimizer = torch.optim.Adam(network.parameters(), lr=config.rate)
-        generator = torch.Generator().manual_seed(key(seed, "lottery_ticket", "order"))
-        with masked_updates(network, masks, optimizer):
-            for _ in range(config.epochs):
-                for rows in torch.randperm(len(images), generator=generator).split(config.batch):
-                    optimizer.zero_grad()
-                    F.cross_entropy(network(images[rows]), classes[rows]).backward()
-                    optimizer.step()
-        with torch.no_grad():
-            right = network(data["test"][0]).argmax(1) == data["test"][1]
-        return float(right.double().mean())
-
-
-def _read() -> Data:
-    source = Digits.Config(test=_TEST).build()
-    sizes = {split.name: split.size for split in source.spec.splits}
-    batches = {name: source.load(name, torch.arange(sizes[name])) for name in ("train", "test")}
-    return {name: (batch.inputs, batch.targets) for name, batch in batches.items()}
+        config = self.config
+        experiment = Experiment.Config(
+            method=Supervised.Config(model=MLP.Config(hidden=config.hidden), task=Classify.Config()),
+            data=Digits.Config(test=_TEST, batch=config.batch),
+            optimizers={"model": Adam.Config(lr=config.rate)},
+            epochs=config.epochs,
+            seed=seed,
+        )
+        engine = Engine(Experiment(experiment, source=source), hooks=[KeepMasks(masks)])
+        engine.method.product().load_state_dict(network.state_dict())
+        engine.fit()
+        network.load_state_dict(engine.method.product().state_dict())
+        return engine.evaluate("test")["test/accuracy"]
 
 
 def _costs(dense: nn.Module, ticket: nn.Module, images: Tensor, *, repeats: int) -> list[tuple[str, float, float]]:
     """Return what both networks take: weights that are not zero, bytes as they are and zipped, time."""
     pair = (dense, ticket)
-    weights = [float(sum(int(p.count_nonzero()) for p in one.parameters() if p.dim() > 1)) for one in pair]
-    held = [float(sum(t.numel() * t.element_size() for t in one.state_dict().values())) for one in pair]
-    packed = [float(zipped_bytes(one.state_dict())) for one in pair]
+    weights = [sum(int(p.count_nonzero()) for p in one.parameters() if p.dim() > 1) for one in pair]
+    held = [sum(t.numel() * t.element_size() for t in one.state_dict().values()) for one in pair]
+    packed = [zipped_bytes(one.state_dict()) for one in pair]
     found = [("weights not zero", *weights), ("bytes", *held), ("bytes, zipped", *packed)]
     if repeats:
         with torch.inference_mode():
