@@ -223,7 +223,10 @@ def test_every_method_for_tables(tmp_path, method):
 def test_the_nodes_and_edges_of_a_graph(tmp_path):
     sets = {"data.twin": True, "epochs": 20}
     run = netsmith.train("gcn_cora", sets=sets, root=tmp_path, name="g", notice=lambda _: None)
+    told = []
+    run.network.notice = told.append
     found = run.explain(count=3)
+    assert told == ["explaining 3 nodes, one after the other"]
     page = found.page.read_text()
     assert page.count("Nodes, by input x gradient") == 3
     assert page.count("Edges, by removal") == 3

@@ -109,6 +109,8 @@ def test_show_counts_as_the_papers(netsmith, name, parameters, macs):
 
 def test_show_prints_memory(netsmith):
     out = netsmith("show vgg16").out
+    assert "counted for: an input of 3x224x224" in out
+    assert netsmith("show VGG16").line == "no recipe or model named 'VGG16'; did you mean 'vgg16' or 'vgg16_c'?"
     assert out.splitlines()[-1].endswith("15,470,264,320 multiply-adds per example, 61.0 MB for images and maps")
     assert json.loads(netsmith("show vgg16 --json").out)["memory"] == 4 * 15_237_608
 

@@ -205,6 +205,8 @@ def _show_model(name: str) -> dict[str, Any]:
     example = None if reason else _example(config)
     if example is None:
         return found | _uncounted(network, reason or "its form does not say what it takes")
+    if not isinstance(example, dict):
+        found["counted_for"] = f"an input of {'x'.join(map(str, example.shape[1:]))}"
     try:
         return found | _counted_or_built(network, config, example)
     except ConfigError:  # what it knows of the data comes first

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from netsmith.cli.output import LAYER_HEADERS, layer_rows, print_json, say, table
+from netsmith.cli.output import LAYER_HEADERS, layer_rows, notice, print_json, say, table
 from netsmith.report.tables import bytes_text
 
 __all__ = ["list_", "show"]
@@ -22,6 +22,7 @@ def list_(*, as_json: bool, page: str = "") -> None:
     if page:
         from netsmith.workflows.zoo import zoo_page
 
+        notice("counting every measured recipe and every published network: this takes some minutes")
         file = str(zoo_page(page))
         print_json({"page": file}) if as_json else say(f"page: {file}")
         return
@@ -77,9 +78,10 @@ def show(name: str, *, as_json: bool) -> None:
             say(f"deviation: {line}")
         for check, reason in found["gaps"].items():
             say(f"known gap: {check}: {reason}")
-        say(f"counted for: {found['counted_for']}")
     elif found["assumed"]:
         say("assumed: " + ", ".join(f"{key}={value}" for key, value in found["assumed"].items()))
+    if "counted_for" in found:
+        say(f"counted for: {found['counted_for']}")
     if found["layers"]:
         print(f"\n{table(LAYER_HEADERS, layer_rows(found['layers']))}")
     if found["macs"] is None:

@@ -141,8 +141,9 @@ class InterruptedRun(NetsmithError):
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return ``"; did you mean 'a' or 'b'?"`` for the nearest known names, else what is known (a few of them)."""
     names = sorted(set(known))
-    near = difflib.get_close_matches(name, names, n=2, cutoff=0.6)
-    near = near or [n for n in names if n.startswith(name[:3])][:2]
+    written = {n.lower(): n for n in reversed(names)}  # VGG16 is near vgg16
+    near = [written[n] for n in difflib.get_close_matches(name.lower(), written, n=2, cutoff=0.6)]
+    near = near or [n for n in names if n.lower().startswith(name[:3].lower())][:2]
     if near:
         return "; did you mean " + " or ".join(repr(n) for n in near) + "?"
     if not names:

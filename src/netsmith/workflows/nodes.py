@@ -66,6 +66,8 @@ def explain_nodes(
     cases: list[tuple[Asked, dict[str, Found]]] = []
     notes: list[str] = []
     lines: list[str] = []
+    if len(nodes) > 1:
+        network.notice(f"explaining {len(nodes)} nodes, one after the other")
     for name, node in zip(names, nodes, strict=True):
         near = neighborhood(prepared, node=node, hops=hops) if hops and not whole else _whole(prepared, node)
         asked = _asked(network, near, answers[node], 0 if whole else hops)
