@@ -27,7 +27,7 @@ SETS = {
     "method.model.embedding_dropout": 0.0,
     "method.model.dropout": 0.0,
     "optimizers.model.lr": 0.03,
-    "epochs": 12,
+    "epochs": 8,
     "device": "cpu",
 }
 WORDS = [f"w{number}" for number in range(12)]
