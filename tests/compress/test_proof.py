@@ -66,6 +66,21 @@ def test_what_answers_the_same_to_all_inputs_proves_nothing():
         prune(net, torch.randn(1, 4), ratio=0.5)
 
 
+def test_a_choice_may_be_the_same_for_all_inputs():
+    net = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))
+    nn.init.zeros_(net[2].weight)
+    assert prune(Chosen(net), torch.randn(2, 4), ratio=0.5)[1].proof[0]["error"] == 0
+
+
+class Chosen(nn.Module):
+    def __init__(self, net):
+        super().__init__()
+        self.net = net
+
+    def forward(self, x):
+        return self.net(x).argmax(1)
+
+
 def test_a_lone_unit_that_is_dead_by_chance_is_proven_on_more_inputs():
     figures = []
     for seed in range(40):

@@ -137,11 +137,16 @@ class Answers:
         return doubled(given) if self._precision == "float64" else given
 
     def _tells(self) -> bool:
-        """Return whether answers depend on inputs: whether two of a batch, or of two inputs of one form, differ."""
+        """Return whether answers depend on inputs: whether two of a batch, or of two inputs of one form, differ.
+
+        Answers that are no numbers, but choices, are taken as they are.
+        """
         first: dict[Any, Tensor] = {}
         for _, answers in self._trials:
             for place, answer in enumerate(answers):
-                noise = 8 * torch.finfo(answer.dtype).eps if answer.is_floating_point() else 0.0
+                if not answer.is_floating_point():
+                    return True  # a choice, of a word say: the same for many inputs where little has been learned
+                noise = 8 * torch.finfo(answer.dtype).eps
                 rows = answer.double().reshape(len(answer) if answer.dim() else 1, -1)
                 one = first.setdefault((place, answer.shape[1:]), rows[:1])
                 if bool(((rows - one).abs() > noise * rows.abs().maximum(one.abs())).any()):
