@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
@@ -33,7 +34,7 @@ def _refuse(name: str, problem: str) -> DataError:
     return DataError(f"{shorten(name, 100)}: {problem}")
 
 
-def _open(data: bytes, name: str) -> object:
+def _open(data: bytes, name: str) -> Any:
     image_module = require("PIL.Image", extra="data")
     if not data:
         raise _refuse(name, "is empty; expected a picture")
@@ -53,7 +54,7 @@ def is_gray(data: bytes, *, name: str) -> bool:
         DataError: It is no picture.
     """
     try:
-        return _open(data, name).mode in ("1", "L", "I", "I;16", "I;16L", "I;16B")  # type: ignore[attr-defined]
+        return _open(data, name).mode in ("1", "L", "I", "I;16", "I;16L", "I;16B")
     except (DataError, ImportError):
         raise
     except Exception as error:  # Pillow's readers raise anything on damaged data
