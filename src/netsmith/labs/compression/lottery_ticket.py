@@ -155,7 +155,11 @@ def _costs(dense: nn.Module, ticket: nn.Module, images: Tensor, *, repeats: int)
     weights = [sum(int(p.count_nonzero()) for p in one.parameters() if p.dim() > 1) for one in pair]
     held = [sum(t.numel() * t.element_size() for t in one.state_dict().values()) for one in pair]
     packed = [zipped_bytes(one.state_dict()) for one in pair]
-    found = [("weights not zero", *weights), ("bytes", *held), ("bytes, zipped", *packed)]
+    found: list[tuple[str, *tuple[float, ...]]] = [
+        ("weights not zero", *weights),
+        ("bytes", *held),
+        ("bytes, zipped", *packed),
+    ]
     if repeats:
         with torch.inference_mode():
             timing = paired_latency(
