@@ -3,7 +3,8 @@
 Every network is pruned by half in every layer, and judged by the masked original (tests/compress/judge.py), which
 shares no code with the tracer. Where the package torch_pruning is installed, it is given the same networks.
 
-Run: python benchmarks/surgery.py [--seeds 500] [--first 0] [--only probes|random|time] [--out surgery.json]
+Run: python benchmarks/surgery.py [--seeds 500] [--first 0] [--only probes|random|time]
+    [--out benchmarks/surgery.evidence.json]
 
 ``time`` cuts a ResNet-18 by half with both, in turns, and prints the median of the paired ratios.
 """
@@ -14,7 +15,6 @@ import argparse
 import copy
 import importlib
 import importlib.util
-import json
 import signal
 import statistics
 import sys
@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from _evidence import write
 from torch import nn
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
@@ -239,7 +240,7 @@ def main() -> None:
         "probes": probes,
         "random": lambda: random_networks(asked.first, asked.seeds),
     }
-    figures: dict[str, Any] = {"torch": torch.__version__}
+    figures: dict[str, Any] = {}
     there = importlib.util.find_spec("torch_pruning") is not None
     for name, cases in sets.items():
         if asked.only not in (None, name):
@@ -253,8 +254,7 @@ def main() -> None:
         figures["time"] = timed()
     if not there:
         print("\ntorch_pruning is not installed: no comparison")
-    if asked.out is not None:
-        asked.out.write_text(json.dumps(figures, indent=1) + "\n")
+    write(asked.out, figures)
 
 
 if __name__ == "__main__":
