@@ -45,7 +45,8 @@ def read_matrix(path: str | Path) -> GivenMatrix:
 
     Raises:
         DataError: The file is missing, too large or no text; a cell that is no finite number; a matrix that is not
-            square, not symmetric, with something on its diagonal, or with a number below zero.
+            square, not symmetric, or with something on its diagonal. Numbers below zero are taken: cross-validated
+            distances have them.
     """
     path = Path(path)
     try:
@@ -156,13 +157,6 @@ def parse_matrix(text: str, name: str) -> GivenMatrix:
         check_matrices(values, what="the matrix")
     except UserError as error:
         raise DataError(str(error), name) from None
-    low = float(values.min())
-    if low < -1e-6 * float(values.abs().max()):
-        place, column = divmod(int(values.argmin()), len(values))
-        raise DataError(
-            f"has {low:.6g} in column {column + 1} of its numbers; expected no dissimilarity below 0 (of similarities "
-            "take 1 - r; to cross-validated distances add a number, which keeps their order)", name, lines[place][0],
-        )  # fmt: skip
     return GivenMatrix(values, names)
 
 
