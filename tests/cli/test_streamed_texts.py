@@ -145,3 +145,13 @@ def test_language_models_train_on_ones_own_text(netsmith, tmp_path, monkeypatch)
     assert said.code == 0, said.err
     bad = netsmith("train lstm_ptb --data none.txt")
     assert (bad.code, "does not exist" in bad.line) == (2, True)
+
+
+def test_a_column_of_a_table_in_another_encoding(tmp_path):
+    path = tmp_path / "x.csv"
+    path.write_bytes("text,n\ncaf\u00e9,1\n".encode("cp1252"))
+    assert list(Texts(str(path), column="text", encoding="cp1252")) == [("row 2", "caf\u00e9")]
+    with pytest.raises(DataError, match=r"x\.csv"):
+        Texts(str(path), column="text")
+    with pytest.raises(DataError, match=r"x\.csv, row 2: is not gb18030 text"):
+        Texts(str(path), column="text", encoding="gb18030")

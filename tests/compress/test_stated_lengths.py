@@ -6,7 +6,8 @@ from torch import nn
 
 from compress.judge import draw, judge
 from compress.probe import build
-from netsmith.compress.prune import prune
+from netsmith.compress.prune import kept_by_code, prune, prune_iteratively
+from netsmith.compress.surgery import apply_surgery
 from netsmith.core.errors import ProofError
 
 Z = torch.randn(2, 10, generator=torch.Generator().manual_seed(0))
@@ -61,3 +62,27 @@ def test_what_a_number_in_the_code_counts_stays_and_the_rest_is_cut(make, x, who
 def test_where_nothing_else_is_to_be_cut_it_is_refused():
     with pytest.raises(ProofError, match="does not run"):
         prune(build(images), IMAGE, ratio={"first": 0.5})
+
+
+class Literal(nn.Module):
+    """Its code states the width of the first layer."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.wide, self.last = nn.Linear(4, 8), nn.Linear(8, 16), nn.Linear(16, 3)
+
+    def forward(self, x):
+        return self.last(self.wide(self.first(x).relu().view(-1, 8)).relu())
+
+
+@pytest.mark.parametrize("rounds", [1, 2, 4, 8])
+def test_rounds_go_on_past_what_the_code_states(rounds):
+    torch.manual_seed(0)
+    net, x = Literal(), torch.randn(2, 4)
+    small, log = prune_iteratively(net, x, ratio=0.5, rounds=rounds, fine_tune=lambda *_: None)
+    assert small.first.out_features == 8
+    assert small.wide.out_features < 16
+    assert "the network" in kept_by_code(log)
+    again = apply_surgery(Literal(), log)
+    again.load_state_dict(small.state_dict())
+    assert torch.equal(again(x), small(x))

@@ -63,3 +63,22 @@ def test_a_network_that_wants_more_in_training_is_cut_as_before():
     small, log = prune(Untrainable(), torch.randn(2, 4), ratio=0.5)
     assert small.first.out_features == 4
     assert log.proof[0]["error"] <= 1e-12
+
+
+class Frozen(nn.Module):
+    """Stays in evaluation mode, and says nothing when it is told to train."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.last = nn.Linear(4, 8), nn.Linear(8, 3)
+
+    def train(self, mode=True):
+        super().train(False)
+
+    def forward(self, x):
+        return self.last(self.first(x).relu())
+
+
+def test_a_module_whose_modes_return_nothing_is_cut():
+    small, _ = prune(Frozen(), torch.randn(2, 4), ratio=0.5)
+    assert small.first.out_features == 4

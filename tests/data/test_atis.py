@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from netsmith.api.network import Network
-from netsmith.core.errors import DataError
+from netsmith.core.errors import ConfigError, DataError
 from netsmith.core.spec import Step
 from netsmith.data import atis
 from netsmith.data._download import OfficialFile
@@ -164,3 +164,8 @@ def test_the_twin_needs_the_word_before():
         for word, tag in zip(row.tolist(), of.tolist(), strict=True) if words[word] == "boston"
     }  # fmt: skip
     assert tags == {"B-fromloc.city_name", "B-toloc.city_name"}
+
+
+def test_a_gazetteer_needs_a_token_for_each_word():
+    with pytest.raises(ConfigError, match="entities=1 needs a token for each word"):
+        Atis.Config(twin=True, entities=1, pattern=r"\w").build()

@@ -24,13 +24,14 @@ from netsmith.data._pictures import Told, decode_picture, read_picture, silent
 from netsmith.data._sounds import is_sound, read_sound
 from netsmith.data._tables import Grid, parse_table
 from netsmith.data._text_files import checked_encoding, utf16_hint
-from netsmith.data.conll import CONLL_SUFFIXES, conll_texts
+from netsmith.data.conll import CHARACTER, CONLL_SUFFIXES, conll_texts
 from netsmith.data.table import Table
 from netsmith.data.text_table import TextTable
 from netsmith.layers.candidates import encode_candidates
 from netsmith.layers.rows import encode_rows, read_number
 from netsmith.layers.token_features import encode_with_features
 from netsmith.layers.tokenize import encode as encode_texts
+from netsmith.layers.tokenize import tokenizer_of
 
 __all__ = [
     "Missing", "Rows", "decode_image", "encode", "missing_policy", "open_image", "picture_size",
@@ -323,7 +324,8 @@ def read_bytes(
     if not filled:
         raise DataError("is empty; expected examples", name)
     if inputs.kind == "text" and suffix in CONLL_SUFFIXES:
-        sentences = conll_texts(data, name, inputs.features)
+        joint = "" if tokenizer_of(inputs).pattern == CHARACTER else " "
+        sentences = conll_texts(data, name, inputs.features, joint=joint)
         at = [row for row, _ in sentences]
         return [f"row {row}" for row in at], Rows([text for _, text in sentences], path=name, at=at)
     head = filled[0][1][0]

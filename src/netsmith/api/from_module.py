@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -29,6 +29,7 @@ def from_module(
     kind: str = "",
     classes: Sequence[str] = (),
     name: str = "",
+    notice: Callable[[str], None] = print,
 ) -> Network:
     """Take any ``nn.Module`` with an example input as a network of netsmith.
 
@@ -39,6 +40,7 @@ def from_module(
         kind: ``image``, ``table``, ``tokens``, ``series``...; guessed from the example where empty.
         classes: Names of the outputs where they are classes (of a graph, of each of its nodes).
         name: A name for files and pages; the class's by default.
+        notice: Where one line goes for each kind of change that pictures' files need.
 
     Raises:
         UnsupportedError: The network does not return one tensor with the batch first (one row of logits per example,
@@ -100,7 +102,7 @@ def from_module(
     elif classes:
         task, outputs = Classify.Config().build(), Outputs(kind="classes", names=tuple(classes), size=size)
     spec = Spec(dataset="your module", inputs=inputs, outputs=outputs)
-    return Network(module, spec, task=task, name=name or type(module).__name__)
+    return Network(module, spec, task=task, name=name or type(module).__name__, notice=notice)
 
 
 def _inputs_of(example: Raw, kind: str) -> Inputs:

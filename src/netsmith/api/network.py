@@ -80,7 +80,8 @@ class Network:
         notice: Callable[[str], None] = print,
         logs: Sequence[Log] = (),
     ) -> None:
-        self.module = module.eval()
+        module.eval()
+        self.module = module
         self.spec = spec
         self.task = task
         self.name = name
@@ -332,6 +333,7 @@ class Network:
             ProofError: The cut network does not answer as the masked one.
         """
         from netsmith.compress.factorize import factorize
+        from netsmith.compress.prune import kept_by_code
         from netsmith.compress.prune import prune as cut
 
         if not (prune or low_rank):
@@ -341,6 +343,8 @@ class Network:
             raise UnsupportedError(f"low_rank must be in [0, 1), got {low_rank:g}")
         if prune:
             module, surgery = cut(module, self.module_example(2), ratio=prune)
+            if kept := kept_by_code(surgery):
+                self.notice(kept)
             name, logs = f"{name}-pruned", (*logs, surgery)
         if low_rank:
             module, factors = factorize(module, budget=low_rank)

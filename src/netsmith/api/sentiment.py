@@ -115,7 +115,7 @@ def learn_lexicon(
     def cut(text: str) -> list[str]:
         return lexicon_tokens(text, cutter) if language == "zh" else words(text)
 
-    for seed in (*praise, *blame):
+    for seed in map(str.lower, (*positive, *negative)):
         if cut(seed) != [seed]:
             read = " ".join(map(repr, cut(seed))) or "nothing"
             raise ConfigError(f"the seed {seed!r} can never come: it is read as {read}; expected single words")

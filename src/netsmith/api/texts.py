@@ -72,7 +72,7 @@ class Texts:
             _no_column(column, "a text")
             self._given, self._unit = [(1, source)], "text"
         elif source not in ("", "-") and self._path.suffix.lower() in TABLE_SUFFIXES:
-            self._given, self._unit = _column(self._path, column), "row"
+            self._given, self._unit = _column(self._path, column, self._encoding), "row"
         else:
             _no_column(column, "a plain text; expected a .csv, .tsv, .jsonl or .parquet file")
             if source in ("", "-"):
@@ -182,8 +182,15 @@ def _no_column(column: str, what: str) -> None:
         raise ConfigError(f"--column {shorten(column, 40)} names a column of a table, and this is {what}")
 
 
-def _column(path: Path, column: str) -> list[tuple[int, str]]:
-    grid = parse_table(read_capped(path, limit=_CAP), path.name)
+def _column(path: Path, column: str, encoding: str) -> list[tuple[int, str]]:
+    data = read_capped(path, limit=_CAP)
+    if path.suffix.lower() != ".parquet" and not encoding.startswith("utf-8"):
+        try:
+            data = data.decode(encoding).encode()
+        except UnicodeDecodeError as error:
+            row = data.count(b"\n", 0, error.start) + 1
+            raise DataError(f"is not {encoding} text (byte {error.start + 1})", path, row) from None
+    grid = parse_table(data, path.name)
     if column and column not in grid.columns:
         raise DataError(f"has no column {column!r}{did_you_mean(column, grid.columns)}", path, 1)
     found = column or ("text" if "text" in grid.columns else grid.columns[0] if len(grid.columns) == 1 else "")

@@ -110,7 +110,8 @@ class Answers:
         Raises:
             ProofError: It answers differently; names the first module whose output does.
         """
-        cut = copy.deepcopy(pruned).eval()
+        cut = copy.deepcopy(pruned)
+        cut.eval()
         cut = cut.double() if self._precision == "float64" else cut
         errors = []
         for given, expected in self._trials:

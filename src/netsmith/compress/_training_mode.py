@@ -32,7 +32,8 @@ def run_training(module: nn.Module, example: Example) -> None:
             child.register_forward_pre_hook(enter(name))
             child.register_forward_hook(leave)
         with torch.no_grad():
-            clone.train()(*given)
+            clone.train()
+            clone(*given)
 
     def enter(name: str) -> Any:
         def hook(_: nn.Module, __: Any) -> None:

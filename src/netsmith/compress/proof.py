@@ -131,7 +131,8 @@ class Proof:
             ) from error
 
     def _answers(self, precision: Literal["float64", "as found"]) -> Answers:
-        masked = mask_units(self._original, self._graph, self._units).eval()
+        masked = mask_units(self._original, self._graph, self._units)
+        masked.eval()
         return Answers(
             masked,
             self._graph,

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from netsmith.compress.choice import Scope, choose_units
 from netsmith.compress.criteria import RELATIVE, Criterion, score_units
-from netsmith.compress.graph import FROZEN, ChannelGraph
+from netsmith.compress.graph import FROZEN, ChannelGraph, Guess
 from netsmith.compress.proof import Proof
 from netsmith.compress.surgery import SurgeryLog, apply_surgery, plan_surgery
 from netsmith.compress.trace import trace
@@ -108,9 +108,7 @@ def cut_units(
     try:
         return _cut(module, example, graph, units)
     except ProofError:
-        stated = [
-            guess for guess in graph.guesses if not guess.attributes and not units.isdisjoint(guess.units.tolist())
-        ]
+        stated = _stated_by_code(graph, units)
         free = units.difference(*(guess.units.tolist() for guess in stated))
         if stated and free:  # a length may be a number in the code: what it counts stays
             with contextlib.suppress(ProofError):
@@ -118,6 +116,18 @@ def cut_units(
                 whole = sorted({guess.module for guess in stated})
                 return pruned, SurgeryLog(log.steps, tuple({**figures, "stated": whole} for figures in log.proof))
         raise
+
+
+def _stated_by_code(graph: ChannelGraph, units: set[int]) -> list[Guess]:
+    return [guess for guess in graph.guesses if not guess.attributes and not units.isdisjoint(guess.units.tolist())]
+
+
+def kept_by_code(log: SurgeryLog) -> str:
+    """Return, in a line, that fewer units went than were asked for, since the code states their number; or ""."""
+    names = sorted({name or "the network" for proof in log.proof for name in proof.get("stated", ())})
+    return (
+        f"units whose number the code of {', '.join(names)} states were kept; fewer go than asked for" if names else ""
+    )
 
 
 def _cut(module: nn.Module, example: Example, graph: ChannelGraph, units: set[int]) -> tuple[nn.Module, SurgeryLog]:
@@ -205,7 +215,9 @@ def prune_iteratively(
     if rounds < 1 or schedule not in ("linear", "geometric"):
         raise UnsupportedError(f"expected rounds >= 1 and schedule linear or geometric, got {rounds}, {schedule!r}")
     first, protected = trace(module, example, heads=heads), tuple(protect)
-    current, log, gone = copy.deepcopy(module), SurgeryLog(()), set[int]()
+    current, log, gone, stays = copy.deepcopy(module), SurgeryLog(()), set[int](), set[int]()
+    held = set[str]()
+    refusal: ProofError | None = None
     for number in range(1, rounds + 1):
         graph = trace(current, example, heads=heads) if gone else first
         origin = _origins(first, graph, log)
@@ -225,13 +237,30 @@ def prune_iteratively(
             protect=protected,
             relative=criterion in RELATIVE,
         )
-        units = {unit for unit, old in origin.items() if old in chosen}
+        units = {unit for unit, old in origin.items() if old in chosen - stays}
         if not units:
             continue
-        current, cut = cut_units(current, example, graph, units)
-        log, gone = log.then(cut), gone | {origin[unit] for unit in units}
+        asked = {origin[unit] for unit in units}
+        try:
+            current, cut = cut_units(current, example, graph, units)
+        except ProofError as error:
+            stated = _stated_by_code(graph, units)
+            if units - set().union(*(guess.units.tolist() for guess in stated)):
+                raise
+            refusal, stays = error, stays | asked  # nothing of this round can go: the next ones choose others
+            held |= {guess.module for guess in stated}
+            continue
+        log = log.then(cut)
+        if kept_by_code(cut):
+            stays |= asked & set(_origins(first, trace(current, example, heads=heads), log).values())
+        gone |= asked - stays
         if number < rounds:
             fine_tune(current, cut)
+    if refusal is not None and not log.steps:
+        raise refusal
+    if held and log.proof:
+        last = {**log.proof[-1], "stated": sorted({*log.proof[-1].get("stated", ()), *held})}
+        log = SurgeryLog(log.steps, (*log.proof[:-1], last))
     return current, log
 
 

@@ -24,7 +24,7 @@ from netsmith.layers.rows import cell_text
 __all__ = ["check"]
 
 _SHOWN = 100
-_TEXTS = (".txt", ".text", ".md", "")  # running text, which says nothing of a target
+_TEXTS = (".txt", ".text", ".md")  # running text, which says nothing of a target
 
 
 def check(path: str | Path, *, target: str = "auto") -> dict[str, Any]:
@@ -45,7 +45,7 @@ def check(path: str | Path, *, target: str = "auto") -> dict[str, Any]:
         "num_duplicates": 0, "unreadable": [], "problems": [], "ok": False,
     }  # fmt: skip
     try:
-        text = Path(path).suffix.lower() in _TEXTS and Path(path).is_file()
+        text = Path(path).suffix.lower() in _TEXTS and Path(path).is_file() and target == "auto"
         config = TextFile.Config(path=str(path)) if text else sniff(path, target=target)
         report["kind"] = config.kind_name()
         if isinstance(config, ImageFolder.Config):

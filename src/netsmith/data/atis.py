@@ -13,7 +13,7 @@ from pydantic import Field
 from torch import Tensor
 
 from netsmith.core.config import later
-from netsmith.core.errors import DataError, shorten
+from netsmith.core.errors import ConfigError, DataError, shorten
 from netsmith.core.keys import key as named_key
 from netsmith.core.spec import Outputs, TokenFeature
 from netsmith.data._download import OfficialFile, official_contents
@@ -172,6 +172,10 @@ def _entities(of: Sequence[Request], config: Atis.Config) -> tuple[tuple[TokenFe
     step = tokenizer(config)
     words = [tokenize(" ".join(request.words), step) for request in of]
     kinds = [[kind_of(slot) for slot in request.slots] for request in of]
+    if any(len(cut) != len(told) for cut, told in zip(words, kinds, strict=True)):
+        raise ConfigError(
+            f"entities={config.entities} needs a token for each word; pattern={config.pattern!r} cuts others"
+        )
     feature, seen = gazetteer(words, kinds, least=config.entities, length=config.max_length)
     return (feature,), torch.tensor(seen)[..., None]
 

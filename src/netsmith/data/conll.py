@@ -24,9 +24,11 @@ from netsmith.layers.spans import SCHEMES, Scheme, Span, convert, every_tag, fau
 from netsmith.layers.token_features import factored
 from netsmith.layers.tokenize import tokenize
 
-__all__ = ["CONLL_SUFFIXES", "Conll", "conll_texts"]
+__all__ = ["CHARACTER", "CONLL_SUFFIXES", "Conll", "conll_texts"]
 
 CONLL_SUFFIXES = (".conll", ".conll2003", ".conll03", ".bio", ".iob", ".iob2", ".bioes", ".iobes", ".bmes")
+CHARACTER = r"\S"
+"""The pattern of a token that is a character."""
 _LIMIT = 512 * 2**20
 _RENAMED = {"L": "E", "U": "S"}  # BILOU's
 
@@ -98,7 +100,7 @@ class Conll(TextSource):
         scheme = _told(found["train"]) if config.scheme == "auto" else config.scheme
         found = _rewritten(found, scheme, config)
         single = all(len(token) == 1 for sentence in found["train"] for token in sentence.tokens)
-        pattern = config.pattern if config.pattern != "auto" else r"\S" if single else r"\S+"
+        pattern = config.pattern if config.pattern != "auto" else CHARACTER if single else r"\S+"
         names = _names({tag for sentence in found["train"] for tag in sentence.tags}, scheme, config.written)
         read = config.derive(pattern=pattern)
         every = {split: torch.zeros(len(sentences), dtype=torch.int64) for split, sentences in found.items()}
@@ -124,16 +126,18 @@ class Conll(TextSource):
         )
 
 
-def conll_texts(data: bytes, name: str, features: Sequence[TokenFeature] = ()) -> list[tuple[int, str]]:
+def conll_texts(
+    data: bytes, name: str, features: Sequence[TokenFeature] = (), *, joint: str = " "
+) -> list[tuple[int, str]]:
     r"""Return the sentences of a file as texts, each with its first line (1-based); tags are not asked for.
 
-    Characters stand side by side, words with blanks between; tokens that have features bring them along
-    (:func:`~netsmith.layers.token_features.factored`).
+    Tokens that have features bring them along (:func:`~netsmith.layers.token_features.factored`).
 
     Args:
         data: Its contents, UTF-8: the columns of training, of which the last, the tag, may be missing.
         name: Stands in errors.
         features: What the tokens have.
+        joint: What stands between tokens that have none; nothing where the network reads characters.
 
     Raises:
         DataError: A damaged file, or a line without one of the columns; names the line.
@@ -151,7 +155,6 @@ def conll_texts(data: bytes, name: str, features: Sequence[TokenFeature] = ()) -
             (row, factored([line[0] for line in lines], [tuple(line[at - 1] for at in wanted) for line in lines]))
             for row, lines in found
         ]
-    joint = "" if all(len(line[0]) == 1 for _, lines in found for line in lines) else " "
     return [(row, joint.join(line[0] for line in lines)) for row, lines in found]
 
 

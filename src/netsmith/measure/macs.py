@@ -86,14 +86,17 @@ def on_meta(module: nn.Module, example: Example, run: Callable[[nn.Module, tuple
     given = arguments(example)
     held = [*module.parameters(), *module.buffers()]
     try:
-        meta = copy.deepcopy(module, {id(tensor): _empty(tensor) for tensor in held}).eval()  # weights are not copied
+        meta = copy.deepcopy(module, {id(tensor): _empty(tensor) for tensor in held})  # weights are not copied
+        meta.eval()  # own modules may return nothing
         found = map_tensors(given, lambda t: torch.empty_like(t, device="meta"))
         with torch.no_grad():
             return run(meta, found)
     except NetsmithError:
         raise  # said on purpose
     except (NotImplementedError, RuntimeError, ValueError, TypeError):  # an operation that needs values
-        return run(copy.deepcopy(module).eval(), given)
+        clone = copy.deepcopy(module)
+        clone.eval()
+        return run(clone, given)
 
 
 def _empty(tensor: Tensor) -> Tensor:

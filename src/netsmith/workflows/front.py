@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from netsmith.api.commands import on_run
-from netsmith.core.errors import ConfigError, UnsupportedError
+from netsmith.core.errors import ConfigError, DivergedError, ProofError, UnsupportedError
 from netsmith.core.files import write_json
 from netsmith.engine.run_folder import environment
 from netsmith.engine.source import Source
@@ -101,20 +101,25 @@ def compress_to_budget(
     judged = judge(network, source, split)
     dev = judge(network, source, "dev") if "dev" in source.splits() else judged
     rows: list[Shipment] = []
-    further = _FURTHER
+    further = _FURTHER - max(0, len(plan) - points)  # those of an earlier call among them
     while True:
         rows, timing = ship_all(
             runs, judged=judged, batches=batches, folders=lambda one: one.path / "export", known=rows, notice=notice
         )
         best, cost = _recommended(rows, timing, budget, lambda row: accuracy_of(runs[row.role].path / row.file, dev))
         narrower = search.after(plan[f"front{len(plan)}"])
-        if cost.meets(budget) or narrower is None or not further:
+        if cost.meets(budget) or narrower is None or further <= 0:
             break
         further -= 1
         notice(f"timed together, {_nearest(best, budget, cost)}: one step further")
-        plan[f"front{len(plan) + 1}"] = narrower
+        role = f"front{len(plan) + 1}"
+        try:
+            learn(role, narrower)
+        except (DivergedError, ProofError) as error:
+            notice(f"{role} is left out: {error}")
+            break
+        plan[role] = narrower
         kept.write()
-        learn(f"front{len(plan)}", narrower)
     notes = _words(rows[0], best, budget, cost, max_drop=max_drop, split=split)
     beside = controls_of(trainer, cuts[best.role], plan[best.role], seeds=controls) if controls else []
     same = next(row for row in rows if row.name == best.role)  # controls have its shapes

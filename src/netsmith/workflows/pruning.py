@@ -81,7 +81,7 @@ def pruned(
     Raises:
         ProofError: A cut that cannot be proven.
     """
-    from netsmith.compress.prune import prune_iteratively
+    from netsmith.compress.prune import kept_by_code, prune_iteratively
     from netsmith.compress.surgery import SurgeryLog
 
     network, done = run.network, 0
@@ -112,6 +112,8 @@ def pruned(
     notice(
         f"pruned {how.ratio:.0%} of the channels: {before:,} to {after:,} parameters, proven equal to the masked one"
     )
+    if kept := kept_by_code(log):
+        notice(kept)
     return smaller, log
 
 

@@ -1,5 +1,6 @@
 """The most probable route and the hidden Markov models against every way there is."""
 
+import copy
 import itertools
 import math
 import random
@@ -174,3 +175,9 @@ def test_the_tree_knows_every_beginning(small):
     assert strange.is_prefix("卡·")
     assert not strange.is_prefix("卡马")
     assert Segmenter(strange).segment("卡·马") == ["卡", "·", "马"]  # a text is cut at · before
+
+
+def test_a_copied_dictionary_takes_new_words_for_what_they_are():
+    words = copy.deepcopy(PrefixDictionary({"北京": 5}))
+    words.add("上海", 3)
+    assert word_dag("广海北海", words) == word_dag("广海北海", PrefixDictionary({"北京": 5, "上海": 3}))

@@ -187,7 +187,7 @@ class PrefixDictionary:
             return
         first, *middle, last = map(self._same.setdefault, word, word)
         tree = self.trees[ord(first)]
-        if tree is _NOTHING:
+        if not tree:  # the empty one serves all; a copy of the dictionary holds another one
             tree = self.trees[ord(first)] = {}
         for char in middle:
             node = tree.get(char)
