@@ -82,10 +82,11 @@ class Proof:
                 answers nothing but NaN or the same to all inputs.
         """
         figures = self._compared(pruned)
-        if self._trained is not None:
-            try:
-                run_training(pruned, self._trained)
-            except ProofError as error:
+        given = self._twice()
+        try:
+            run_training(pruned, given)
+        except ProofError as error:
+            if self._trains(given):
                 raise ProofError(
                     f"the cut network {error}; the original is untouched. Protect what that module reads"
                 ) from error
@@ -99,15 +100,20 @@ class Proof:
             return self._double.check(pruned, floor="own")
         return self._as_found.check(pruned, floor="largest")
 
-    @cached_property
-    def _trained(self) -> Example | None:
-        """The example, or it twice (of a batch of one there are no statistics), if the original trains on it."""
-        for times in (1, 2):
-            with contextlib.suppress(ProofError, *REFUSALS):
-                given = map_tensors(arguments(self._example), lambda t, times=times: torch.cat([t] * times))
-                run_training(self._original, given)
-                return given
-        return None
+    def _twice(self) -> Example:
+        """Return the example twice: of a batch of one there are no statistics."""
+        try:
+            return map_tensors(arguments(self._example), lambda t: torch.cat([t] * 2))
+        except REFUSALS:
+            return self._example
+
+    def _trains(self, given: Example) -> bool:
+        """Return whether the original runs in training mode; asked only where the cut network does not."""
+        try:
+            run_training(self._original, given)
+        except ProofError:
+            return False
+        return True
 
     @cached_property
     def _large(self) -> bool:
