@@ -82,6 +82,9 @@ class Proof:
                 answers nothing but NaN or the same to all inputs.
         """
         figures = self._compared(pruned)
+        owners = {name.rpartition(".")[0] for name, _ in self._original.named_parameters()}
+        if owners <= self._graph.outputs.keys():
+            return figures  # every layer has run: none waits for another mode
         given = self._twice()
         try:
             run_training(pruned, given)
