@@ -23,15 +23,15 @@ from netsmith.data._listing import is_picture
 from netsmith.data._pictures import Told, decode_picture, read_picture, silent
 from netsmith.data._sounds import is_sound, read_sound
 from netsmith.data._tables import Grid, parse_table
-from netsmith.data._text_files import checked_encoding, utf16_hint
-from netsmith.data.conll import CHARACTER, CONLL_SUFFIXES, conll_texts
+from netsmith.data._text_files import text_of
+from netsmith.data.conll import CONLL_SUFFIXES, conll_texts
 from netsmith.data.table import Table
 from netsmith.data.text_table import TextTable
 from netsmith.layers.candidates import encode_candidates
 from netsmith.layers.rows import encode_rows, read_number
-from netsmith.layers.token_features import encode_with_features
+from netsmith.layers.token_features import encode_with_features, tokens_in
 from netsmith.layers.tokenize import encode as encode_texts
-from netsmith.layers.tokenize import tokenizer_of
+from netsmith.layers.tokenize import joint_of, tokenizer_of
 
 __all__ = [
     "Missing", "Rows", "decode_image", "encode", "missing_policy", "open_image", "picture_size",
@@ -89,7 +89,7 @@ def encode(values: Any, inputs: Inputs, *, missing: Missing = "refuse", told: To
     first = values[0]
     if inputs.features and isinstance(first, str):
         return encode_with_features(list(values), inputs)
-    if inputs.kind == "text" and len(inputs.shape) > 1 and isinstance(first, (str, dict)) and not inputs.features:
+    if inputs.candidates and isinstance(first, (str, dict)):
         return encode_candidates(list(values), inputs)
     if inputs.kind == "text" and isinstance(first, str):
         return encode_texts(list(values), inputs)
@@ -181,7 +181,7 @@ def _words_of(array: np.ndarray, inputs: Inputs) -> np.ndarray:
                 f"{feature.name}: expected numbers from 0 (none that training has) to {len(feature.values)}, got "
                 f"{given.min():g}..{given.max():g}"
             )
-    return array[..., 0] if inputs.features else array
+    return tokens_in(array, inputs)
 
 
 def _range(inputs: Inputs) -> tuple[float, float]:
@@ -318,14 +318,13 @@ def read_bytes(
     rows = inputs.kind == "table" and bool(inputs.columns)
     if suffix == ".parquet":
         return _cells(parse_table(data, name), inputs, text=text)
-    content = _decoded(data, name, encoding)
+    content = text_of(data, name, encoding=encoding)
     data = content.encode()
     filled = [(number, line.strip()) for number, line in enumerate(content.split("\n"), start=1) if line.strip()]
     if not filled:
         raise DataError("is empty; expected examples", name)
     if inputs.kind == "text" and suffix in CONLL_SUFFIXES:
-        joint = "" if tokenizer_of(inputs).pattern == CHARACTER else " "
-        sentences = conll_texts(data, name, inputs.features, joint=joint)
+        sentences = conll_texts(data, name, inputs.features, joint=joint_of(tokenizer_of(inputs)))
         at = [row for row, _ in sentences]
         return [f"row {row}" for row in at], Rows([text for _, text in sentences], path=name, at=at)
     head = filled[0][1][0]
@@ -346,18 +345,6 @@ def read_bytes(
         form = f"{len(found)} lines of JSON, an example each"
     values = [_inside(value, inputs, name, number) for number, value in found]
     return [f"row {number}" for number, _ in found], Rows(values, path=name, at=[n for n, _ in found], form=form)
-
-
-def _decoded(data: bytes, name: str, encoding: str) -> str:
-    known = checked_encoding(encoding or "utf-8")
-    try:
-        return data.decode("utf-8-sig" if known == "utf-8" else known)
-    except UnicodeDecodeError as error:
-        option = "--encoding " if encoding else ""
-        hint = utf16_hint(data, encoding=known, option=option)
-        hint = hint or "save it as UTF-8" + (f", or say {option}cp1252 or gb18030" if option else "")
-        row = data.count(b"\n", 0, error.start) + 1
-        raise DataError(f"is not {encoding or 'UTF-8'} text (byte {error.start + 1}); {hint}", name, row) from None
 
 
 def _document(text: str, inputs: Inputs) -> Any:
@@ -400,8 +387,7 @@ def _refuse(text: str) -> Any:
 def _inside(value: Any, inputs: Inputs, name: str, row: int) -> Any:
     """Return the example within ``{"text": ...}`` or ``{"inputs": ...}``."""
     graph = inputs.kind == "graph" and isinstance(value, dict) and "nodes" in value
-    several = inputs.kind == "text" and len(inputs.shape) > 1 and not inputs.features
-    query = several and isinstance(value, dict) and "query" in value
+    query = inputs.candidates and isinstance(value, dict) and "query" in value
     if isinstance(value, dict) and inputs.kind != "table" and not graph and not query:
         key = next((key for key in ("text", "inputs", "input") if key in value), None)
         if key is None:

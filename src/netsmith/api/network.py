@@ -25,6 +25,7 @@ from netsmith.layers.copying import filled
 from netsmith.layers.graphs import pad_graphs
 from netsmith.layers.preprocess import Preprocess
 from netsmith.layers.reading import Reading
+from netsmith.layers.token_features import tokens_in
 from netsmith.layers.tokenize import cutter
 from netsmith.layers.writing import Writing
 from netsmith.measure.example import tensors
@@ -228,8 +229,7 @@ class Network:
                 return [{**one, "unknown": share} for one, share in zip(predictions, shares, strict=True)]
             if self.task is None or self.spec.outputs.kind != "tags" or not self.spec.inputs.vocabulary:
                 return predictions
-            tokens = raw[..., 0] if self.spec.inputs.features and isinstance(raw, Tensor) else raw
-            return self.task.unpadded(predictions, token_counts(tokens))
+            return self.task.unpadded(predictions, token_counts(tokens_in(raw, self.spec.inputs)))
         found: list[dict[str, Any]] = []
         for piece in as_batches(raw, _LINES):
             with torch.no_grad():

@@ -7,12 +7,11 @@ from typing import Any, NamedTuple
 
 from netsmith.core.spec import Inputs
 from netsmith.layers.token_features import factored, read_tokens
-from netsmith.layers.tokenize import cutter
+from netsmith.layers.tokenize import cutter, joint_of
 
 __all__ = ["Piece", "joined", "pieces_of", "texts_of"]
 
 _ENDS = frozenset("。！？；.!?;")
-_CHARACTER = r"\S"
 
 
 class Piece(NamedTuple):
@@ -50,7 +49,7 @@ def pieces_of(text: str, inputs: Inputs, *, number: int) -> list[Piece]:
     """
     step = next(step for step in inputs.preprocessing if step.name == "tokenize")
     tokens, values = read_tokens(text, inputs, cutter(step), number=number)
-    joint, size = "" if step.pattern == _CHARACTER else " ", inputs.max_length
+    joint, size = joint_of(step), inputs.max_length
     found: list[Piece] = []
     while tokens:
         ends = [at + 1 for at in range(size // 2, min(size, len(tokens))) if tokens[at] in _ENDS]

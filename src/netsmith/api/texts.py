@@ -17,7 +17,7 @@ from typing import Any, BinaryIO, cast
 from netsmith.core.errors import ConfigError, DataError, did_you_mean, shorten
 from netsmith.data._files import open_plain, read_capped
 from netsmith.data._tables import TABLE_SUFFIXES, parse_table
-from netsmith.data._text_files import utf16_hint
+from netsmith.data._text_files import encoding_hint, text_of
 
 __all__ = ["Texts", "is_text", "read_texts"]
 
@@ -169,8 +169,7 @@ def _lines(file: BinaryIO, name: str, encoding: str) -> Iterator[str]:
     except UnicodeDecodeError as error:
         place = f" (byte {read + error.start + 1})" if single else ""
         file.seek(0)
-        hint = utf16_hint(file.read(2), encoding=encoding, option="--encoding ")
-        hint = hint or "save it as UTF-8, or say --encoding cp1252 or gb18030"
+        hint = encoding_hint(file.read(2), encoding=encoding)
         raise DataError(f"is not {encoding.removesuffix('-sig')} text{place}; {hint}", name, row) from None
     finally:
         if whole is not None:
@@ -185,11 +184,7 @@ def _no_column(column: str, what: str) -> None:
 def _column(path: Path, column: str, encoding: str) -> list[tuple[int, str]]:
     data = read_capped(path, limit=_CAP)
     if path.suffix.lower() != ".parquet" and not encoding.startswith("utf-8"):
-        try:
-            data = data.decode(encoding).encode()
-        except UnicodeDecodeError as error:
-            row = data.count(b"\n", 0, error.start) + 1
-            raise DataError(f"is not {encoding} text (byte {error.start + 1})", path, row) from None
+        data = text_of(data, path.name, encoding=encoding).encode()
     grid = parse_table(data, path.name)
     if column and column not in grid.columns:
         raise DataError(f"has no column {column!r}{did_you_mean(column, grid.columns)}", path, 1)

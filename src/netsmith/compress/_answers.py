@@ -31,14 +31,7 @@ which an error could hide, is no proof at all.
 REFUSALS = (RuntimeError, ValueError, TypeError, IndexError, AssertionError)
 """What a network may say to an input of another form."""
 
-_FARTHER = (
-    1.0,
-    4.0,
-    -4.0,
-    16.0,
-    -16.0,
-    64.0,
-)  # inputs tried where all answers were alike: lone units may be dead there
+_FARTHER = (1.0, 4.0, -4.0, 16.0, -16.0, 64.0)  # times as large, where all answers were alike: units may be dead
 _AXES = 5  # batch, channels and three of space
 _SMALL = 1e-4  # of the median column: an error of a tenth of it would still be seen
 

@@ -107,15 +107,25 @@ def cut_units(
     """
     try:
         return _cut(module, example, graph, units)
-    except ProofError:
+    except ProofError as error:
         stated = _stated_by_code(graph, units)
         free = units.difference(*(guess.units.tolist() for guess in stated))
-        if stated and free:  # a length may be a number in the code: what it counts stays
+        whole = sorted({guess.module for guess in stated})
+        if stated and not free:
+            raise _AllStated(str(error), whole) from error
+        if stated:  # a length may be a number in the code: what it counts stays
             with contextlib.suppress(ProofError):
                 pruned, log = _cut(module, example, graph, free)
-                whole = sorted({guess.module for guess in stated})
                 return pruned, SurgeryLog(log.steps, tuple({**figures, "stated": whole} for figures in log.proof))
         raise
+
+
+class _AllStated(ProofError):
+    """Nothing of what was to go can go: modules state in their code how many there are."""
+
+    def __init__(self, message: str, modules: list[str]) -> None:
+        super().__init__(message)
+        self.modules = modules
 
 
 def _stated_by_code(graph: ChannelGraph, units: set[int]) -> list[Guess]:
@@ -215,12 +225,12 @@ def prune_iteratively(
     if rounds < 1 or schedule not in ("linear", "geometric"):
         raise UnsupportedError(f"expected rounds >= 1 and schedule linear or geometric, got {rounds}, {schedule!r}")
     first, protected = trace(module, example, heads=heads), tuple(protect)
-    current, log, gone, stays = copy.deepcopy(module), SurgeryLog(()), set[int](), set[int]()
-    held = set[str]()
-    refusal: ProofError | None = None
+    current, log, asked = copy.deepcopy(module), SurgeryLog(()), set[int]()
+    refusal: _AllStated | None = None
     for number in range(1, rounds + 1):
-        graph = trace(current, example, heads=heads) if gone else first
+        graph = trace(current, example, heads=heads) if asked else first
         origin = _origins(first, graph, log)
+        gone = asked.difference(origin.values())  # what the code states the number of stays, and is asked for once
         given = gradients(current) if gradients is not None else None
         found = score_units(current, graph, criterion=criterion, gradients=given, generator=generator)
         scores = {origin[unit]: score for unit, score in found.items() if unit in origin}
@@ -237,30 +247,24 @@ def prune_iteratively(
             protect=protected,
             relative=criterion in RELATIVE,
         )
-        units = {unit for unit, old in origin.items() if old in chosen - stays}
+        units = {unit for unit, old in origin.items() if old in chosen - asked}
         if not units:
             continue
-        asked = {origin[unit] for unit in units}
+        asked |= {origin[unit] for unit in units}
         try:
             current, cut = cut_units(current, example, graph, units)
-        except ProofError as error:
-            stated = _stated_by_code(graph, units)
-            if units - set().union(*(guess.units.tolist() for guess in stated)):
-                raise
-            refusal, stays = error, stays | asked  # nothing of this round can go: the next ones choose others
-            held |= {guess.module for guess in stated}
+        except _AllStated as error:
+            refusal = error  # the next rounds choose others
             continue
         log = log.then(cut)
-        if kept_by_code(cut):
-            stays |= asked & set(_origins(first, trace(current, example, heads=heads), log).values())
-        gone |= asked - stays
         if number < rounds:
             fine_tune(current, cut)
-    if refusal is not None and not log.steps:
-        raise refusal
-    if held and log.proof:
-        last = {**log.proof[-1], "stated": sorted({*log.proof[-1].get("stated", ()), *held})}
-        log = SurgeryLog(log.steps, (*log.proof[:-1], last))
+    if refusal is not None:
+        if not log.proof:
+            raise refusal
+        *before, last = log.proof
+        stated = sorted({*last.get("stated", ()), *refusal.modules})
+        log = SurgeryLog(log.steps, (*before, {**last, "stated": stated}))
     return current, log
 
 

@@ -145,6 +145,11 @@ class Inputs(Config):
     counts: tuple[int, ...] = later(())
     features: tuple[TokenFeature, ...] = later(())
 
+    @property
+    def candidates(self) -> bool:
+        """Whether an example is a query and the texts to rank for it."""
+        return self.kind == "text" and len(self.shape) > 1 and not self.features
+
 
 class Outputs(Config):
     """What a network answers.

@@ -12,7 +12,16 @@ from pathlib import Path
 
 from netsmith.core.errors import ConfigError, DataError, shorten
 
-__all__ = ["checked_encoding", "decoded", "guessed_encoding", "text_files", "text_lines", "utf16_hint"]
+__all__ = [
+    "checked_encoding",
+    "decoded",
+    "encoding_hint",
+    "guessed_encoding",
+    "text_files",
+    "text_lines",
+    "text_of",
+    "utf16_hint",
+]
 
 _HEAD = 2**16
 _LONGEST = 2**16  # characters of a line that are held at once
@@ -78,6 +87,34 @@ def decoded(data: bytes, name: str, *, encoding: str = "UTF-8") -> str:
         return data.decode("utf-8-sig" if encoding == "UTF-8" else encoding)
     except UnicodeDecodeError as error:
         raise DataError(f"is not {encoding}: {error.reason} at byte {error.start}", name) from None
+
+
+def text_of(data: bytes, name: str, *, encoding: str = "") -> str:
+    """Return the text of a file of the user's; a mark at the beginning of UTF-8 is left out.
+
+    Args:
+        data: Its contents.
+        name: Stands in errors.
+        encoding: As the option ``--encoding`` says it; ``""`` for UTF-8, where there is no such option to advise.
+
+    Raises:
+        DataError: It is encoded otherwise; names the line.
+        ConfigError: Python knows no encoding of that name.
+    """
+    known = checked_encoding(encoding or "utf-8")
+    try:
+        return data.decode("utf-8-sig" if known == "utf-8" else known)
+    except UnicodeDecodeError as error:
+        hint = encoding_hint(data, encoding=known) if encoding else utf16_hint(data, encoding=known)
+        row = data.count(b"\n", 0, error.start) + 1
+        problem = f"is not {encoding or 'UTF-8'} text (byte {error.start + 1}); {hint or 'save it as UTF-8'}"
+        raise DataError(problem, name, row) from None
+
+
+def encoding_hint(head: bytes, *, encoding: str) -> str:
+    """Return what to do about a file that is not encoded as the option ``--encoding`` said."""
+    hint = utf16_hint(head, encoding=encoding, option="--encoding ")
+    return hint or "save it as UTF-8, or say --encoding cp1252 or gb18030"
 
 
 def utf16_hint(head: bytes, *, encoding: str, option: str = "") -> str:

@@ -14,7 +14,7 @@ from netsmith.core.config import later
 from netsmith.core.spec import Inputs, Outputs, Spec, Step, TokenFeature
 from netsmith.data._arrays import BatchFields, FixedFields, FixedSource, array_part
 from netsmith.layers.frequency import by_frequency
-from netsmith.layers.token_features import encode_with_features, parted
+from netsmith.layers.token_features import encode_with_features, parted, tokens_in
 from netsmith.layers.tokenize import PADDING, UNKNOWN, encode, tokenize
 
 __all__ = ["TextFields", "TextSource", "TokenFields", "tokenizer"]
@@ -140,7 +140,7 @@ class TextSource(FixedSource):
     def known(self) -> float:
         """Return which part of the training texts' tokens is in the vocabulary, 0..1."""
         numbers = self.raw("train", torch.arange(len(self._texts["train"])))
-        numbers = numbers[..., 0] if self.spec.inputs.features else numbers
+        numbers = tokens_in(numbers, self.spec.inputs)
         return float((numbers > 1).sum() / (numbers > 0).sum())
 
     def texts(self, split: str, indices: Tensor) -> list[str]:

@@ -22,13 +22,11 @@ from netsmith.data._texts import TextFields, TextSource, tokenizer
 from netsmith.engine.task import UNLABELED
 from netsmith.layers.spans import SCHEMES, Scheme, Span, convert, every_tag, fault, is_tag, repaired, tags_of
 from netsmith.layers.token_features import factored
-from netsmith.layers.tokenize import tokenize
+from netsmith.layers.tokenize import CHARACTER, tokenize
 
-__all__ = ["CHARACTER", "CONLL_SUFFIXES", "Conll", "conll_texts"]
+__all__ = ["CONLL_SUFFIXES", "Conll", "conll_texts"]
 
 CONLL_SUFFIXES = (".conll", ".conll2003", ".conll03", ".bio", ".iob", ".iob2", ".bioes", ".iobes", ".bmes")
-CHARACTER = r"\S"
-"""The pattern of a token that is a character."""
 _LIMIT = 512 * 2**20
 _RENAMED = {"L": "E", "U": "S"}  # BILOU's
 

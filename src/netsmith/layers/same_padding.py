@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-__all__ = ["SamePadding"]
+__all__ = ["SamePadding", "padding_for"]
 
 
 class SamePadding(nn.Module):
@@ -39,3 +39,14 @@ class SamePadding(nn.Module):
             lacking = max(0, (-(-size // self.stride) - 1) * self.stride + self.kernel - size)
             edges += [lacking // 2, lacking - lacking // 2]
         return F.pad(maps, edges)
+
+
+def padding_for(kernel: int, *, stride: int, same: bool) -> tuple[dict[str, nn.Module], int]:
+    """Return what stands before a convolution, by its name, and the padding of the convolution itself.
+
+    Args:
+        kernel: Of the convolution, on both axes; odd.
+        stride: Of the convolution.
+        same: Pad as TensorFlow does; else by half of the kernel on every side.
+    """
+    return ({"pad": SamePadding(kernel=kernel, stride=stride)}, 0) if same else ({}, kernel // 2)

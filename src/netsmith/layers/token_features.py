@@ -8,6 +8,7 @@ needs no such marks.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,7 +17,7 @@ from netsmith.core.errors import DataError, shorten
 from netsmith.core.spec import Inputs, TokenFeature
 from netsmith.layers.tokenize import cutter, numbering, tokenizer_of
 
-__all__ = ["encode_with_features", "factored", "parted", "read_tokens"]
+__all__ = ["encode_with_features", "factored", "parted", "read_tokens", "tokens_in", "written_form"]
 
 _SIGN = "\uffe8"
 
@@ -29,6 +30,17 @@ def factored(tokens: Sequence[str], values: Sequence[Sequence[str]]) -> str:
         'EU￨NNP rejects￨VBZ'
     """
     return " ".join(_SIGN.join((token, *own)) for token, own in zip(tokens, values, strict=True))
+
+
+def written_form(features: Sequence[TokenFeature]) -> str:
+    """Return how a token is written whose features are given with it; "" where all of them are looked up."""
+    names = [feature.name for feature in features if feature.column]
+    return _SIGN.join(("TOKEN", *names)) if names else ""
+
+
+def tokens_in(numbers: Any, inputs: Inputs) -> Any:
+    """Return the tokens' numbers of examples, ``(..., L)``, without those of their features; an array or a tensor."""
+    return numbers[..., 0] if inputs.features else numbers
 
 
 def parted(text: str, features: Sequence[TokenFeature], *, number: int = 1) -> tuple[str, list[tuple[str, ...]]]:
@@ -54,7 +66,7 @@ def parted(text: str, features: Sequence[TokenFeature], *, number: int = 1) -> t
         if len(part) != 1 + len(names) or not all(part):
             raise DataError(
                 f"text {number}, token {place}: {shorten(repr(_SIGN.join(part)), 60)} has {len(part) - 1} features; "
-                f"the network was trained with {', '.join(names)}: write TOKEN{''.join(_SIGN + name for name in names)}"
+                f"the network was trained with {', '.join(names)}: write {written_form(features)}"
                 f" (the sign is U+FFE8), or give a CoNLL file with those columns (.conll)"
             )
     return " ".join(part[0] for part in parts), [tuple(part[1:]) for part in parts]

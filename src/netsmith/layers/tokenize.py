@@ -15,6 +15,7 @@ from netsmith.layers.plurals import singular
 from netsmith.layers.subwords import marked, subwords, unmarked
 
 __all__ = [
+    "CHARACTER",
     "END",
     "PADDING",
     "UNKNOWN",
@@ -22,6 +23,7 @@ __all__ = [
     "cutter",
     "detokenize",
     "encode",
+    "joint_of",
     "numbered",
     "numbering",
     "tokenize",
@@ -32,6 +34,9 @@ __all__ = [
 PADDING = "<pad>"
 UNKNOWN = "<unk>"
 END = "<eos>"
+
+CHARACTER = r"\S"
+"""The pattern of a token that is a character."""
 
 _DIGIT = re.compile("[0-9]")
 
@@ -172,6 +177,11 @@ def numbering(vocabulary: Sequence[str]) -> Callable[[str], int]:
         return zlib.crc32(token.encode(errors="surrogatepass")) % slots + 2 if known is None else known
 
     return number
+
+
+def joint_of(step: Step) -> str:
+    """Return what stands between tokens where they are made a text again: nothing where each is a character."""
+    return "" if step.pattern == CHARACTER else " "
 
 
 def tokenizer_of(inputs: Inputs) -> Step:

@@ -31,7 +31,7 @@ def example_body(inputs: Inputs, *, texts: bool, files: bool) -> dict[str, Any]:
         return {"seed": 0, "count": 4}
     if inputs.kind == "table" and inputs.columns:
         return {"inputs": [_row(inputs)]}
-    if texts and len(inputs.shape) > 1 and not inputs.features:
+    if texts and inputs.candidates:
         return {"inputs": [{"query": "an example", "documents": ["this is an example", "this is none"]}]}
     if texts and (languages := target_languages(inputs.vocabulary)):
         return {"inputs": [f"<2{languages[0]}> an example"]}

@@ -19,6 +19,7 @@ from netsmith.core.config import Config
 from netsmith.core.errors import did_you_mean, shorten
 from netsmith.core.spec import Inputs
 from netsmith.data._sounds import read_sound
+from netsmith.layers.token_features import written_form
 from netsmith.serve._body import Refused
 from netsmith.serve._examples import example_body
 
@@ -130,7 +131,7 @@ class Requests:
             return self._row(), False
         if self._texts:
             text = Annotated[str, Field(min_length=1, max_length=self._limits.text)]
-            if len(inputs.shape) == 1 or inputs.features:
+            if not inputs.candidates:
                 return text, False
             many = Annotated[list[text], Field(min_length=1, max_length=self._limits.length, fail_fast=True)]
             return create_model("Candidates", __base__=_Strict, query=(text, ...), documents=(many, ...)), False
@@ -330,6 +331,6 @@ def _shown(value: Any) -> str:
 
 def _describe(inputs: Inputs) -> str:
     shape = " x ".join("any" if size == -1 else str(size) for size in inputs.shape)
-    form = "".join(f"\uffe8{feature.name}" for feature in inputs.features if feature.column)
-    given = f"; each token with its features, as TOKEN{form} (the sign is U+FFE8)" if form else ""
+    form = written_form(inputs.features)
+    given = f"; each token with its features, as {form} (the sign is U+FFE8)" if form else ""
     return f"Examples of kind {inputs.kind}" + (f", {shape}" if shape else "") + given

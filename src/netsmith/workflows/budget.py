@@ -152,13 +152,17 @@ class Search:
         self.scores = score_units(module, self.graph)
         self.staircase = measure_staircase(str(environment()["processor"]), cache=self.cache)
         known = _recalled(self.kept)
-        self.recalled = known is not None and all(self.fits(widths) for widths in known[2])
-        if known is None or not self.recalled:
+        if known is not None and not all(
+            self.fits({name: row.keep}) for name, rows in known[1].items() for row in rows
+        ):
+            known = None  # of another network
+        self.recalled = known is not None
+        if known is None:
             single = measure_together({"original": self._original}, self._fed())
             self.base = Cost(single.latencies["original"].median, self._original.stat().st_size, 1.0)
             self.tables = self._measure_tables()
         else:
-            self.base, self.tables, _ = known
+            self.base, self.tables = known
         cost = self.base.latency if self.kind == "time" else float(self.base.size)
         self.path = narrowing(self.tables, Width(0, 0.0, cost))
 
@@ -318,8 +322,8 @@ class Search:
         return as_fed(self.network.example(1))
 
 
-def _recalled(kept: Any) -> tuple[Cost, dict[str, list[Width]], list[dict[str, int]]] | None:
-    """Return the base, the tables and the widths these hold, of what was kept; None where it is not of that form."""
+def _recalled(kept: Any) -> tuple[Cost, dict[str, list[Width]]] | None:
+    """Return the base and the tables of what was kept; None where it is not of that form."""
     try:
         base = TypeAdapter(Cost).validate_python(kept["base"])
         tables = TypeAdapter(dict[str, list[Width]]).validate_python(kept["tables"])
@@ -327,7 +331,7 @@ def _recalled(kept: Any) -> tuple[Cost, dict[str, list[Width]], list[dict[str, i
         return None
     if not tables or not all(tables.values()) or min(base.latency, base.size) <= 0:
         return None
-    return base, tables, [{name: row.keep} for name, rows in tables.items() for row in rows]
+    return base, tables
 
 
 def _cross_entropy(logits: torch.Tensor, judged: Judged) -> float:

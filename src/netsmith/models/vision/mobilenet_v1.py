@@ -13,7 +13,7 @@ from netsmith.core.config import AUTO, Auto, later
 from netsmith.core.roles import ModelConfig, Renaming
 from netsmith.core.spec import InputKind
 from netsmith.layers.initialization import he_initialize
-from netsmith.layers.same_padding import SamePadding
+from netsmith.layers.same_padding import padding_for
 
 __all__ = ["MobileNetV1"]
 
@@ -104,20 +104,21 @@ class MobileNetV1(nn.Module):
         activation = nn.ReLU6 if config.relu6 else nn.ReLU
         width, *widths = config.channels
         stride, *strides = config.strides
-        same = config.tf_padding
+        before, padding = padding_for(3, stride=stride, same=config.tf_padding)
         self.stem = nn.Sequential(
             OrderedDict[str, nn.Module](
-                **_pad(stride, same=same),
-                conv=nn.Conv2d(int(config.in_channels), width, 3, stride=stride, padding=int(not same), bias=False),
+                **before,
+                conv=nn.Conv2d(int(config.in_channels), width, 3, stride=stride, padding=padding, bias=False),
                 norm=nn.BatchNorm2d(width, eps=1e-3),
                 activation=activation(),
             )
         )
         blocks = []
         for channels, stride in zip(widths, strides, strict=True):
+            before, padding = padding_for(3, stride=stride, same=config.tf_padding)
             layers = OrderedDict[str, nn.Module](
-                **_pad(stride, same=same),
-                depthwise=nn.Conv2d(width, width, 3, stride=stride, padding=int(not same), groups=width, bias=False),
+                **before,
+                depthwise=nn.Conv2d(width, width, 3, stride=stride, padding=padding, groups=width, bias=False),
                 norm1=nn.BatchNorm2d(width, eps=1e-3),
                 activation1=activation(),
                 pointwise=nn.Conv2d(width, channels, 1, bias=False),
@@ -140,7 +141,3 @@ class MobileNetV1(nn.Module):
     def landmarks(self) -> dict[str, str]:
         """Return where the stem, the last feature map and the head are."""
         return {"stem": "stem.conv", "features": "blocks", "head": "head"}
-
-
-def _pad(stride: int, *, same: bool) -> dict[str, nn.Module]:
-    return {"pad": SamePadding(kernel=3, stride=stride)} if same else {}

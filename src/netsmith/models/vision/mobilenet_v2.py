@@ -13,7 +13,7 @@ from netsmith.core.config import AUTO, Auto, later
 from netsmith.core.roles import ModelConfig, Renaming
 from netsmith.core.spec import InputKind
 from netsmith.layers.initialization import he_initialize
-from netsmith.layers.same_padding import SamePadding
+from netsmith.layers.same_padding import padding_for
 
 __all__ = ["MobileNetV2"]
 
@@ -75,9 +75,8 @@ class _Block(nn.Module):
         if expansion != 1:
             branch["expand"] = nn.Conv2d(in_channels, inner, 1, bias=False)
             branch |= {"norm1": nn.BatchNorm2d(inner, eps=eps), "relu1": nn.ReLU6()}
-        if same:
-            branch["pad"] = SamePadding(kernel=3, stride=stride)
-        padding = 0 if same else 1
+        before, padding = padding_for(3, stride=stride, same=same)
+        branch |= before
         branch["depthwise"] = nn.Conv2d(inner, inner, 3, stride=stride, padding=padding, groups=inner, bias=False)
         branch |= {"norm2": nn.BatchNorm2d(inner, eps=eps), "relu2": nn.ReLU6()}
         branch["project"] = nn.Conv2d(inner, out_channels, 1, bias=False)
@@ -210,8 +209,8 @@ def _multiple_of_eight(value: float) -> int:
 def _unit(
     in_channels: int | Auto, out_channels: int, kernel: int, *, stride: int, eps: float, same: bool
 ) -> nn.Sequential:
-    layers = OrderedDict[str, nn.Module](pad=SamePadding(kernel=kernel, stride=stride)) if same else OrderedDict()
-    padding = 0 if same else kernel // 2
+    before, padding = padding_for(kernel, stride=stride, same=same)
+    layers = OrderedDict[str, nn.Module](before)
     layers["conv"] = nn.Conv2d(int(in_channels), out_channels, kernel, stride=stride, padding=padding, bias=False)
     layers |= {"norm": nn.BatchNorm2d(out_channels, eps=eps), "relu": nn.ReLU6()}
     return nn.Sequential(layers)
