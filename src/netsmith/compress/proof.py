@@ -40,9 +40,9 @@ def mask_units(module: nn.Module, graph: ChannelGraph, units: set[int]) -> nn.Mo
     with torch.no_grad():
         for slot in graph.slots:
             if slot.makes:
-                gone = torch.from_numpy(np.isin(slot.units, lost))
-                tensor = held[slot.tensor].movedim(slot.axis, 0)
-                tensor[gone.to(tensor.device)] = -1 if slot.tensor in positions else 0  # -1: a shortcut without source
+                gone = torch.from_numpy(np.flatnonzero(np.isin(slot.units, lost)))
+                tensor, zero = held[slot.tensor], -1 if slot.tensor in positions else 0  # -1: a shortcut without source
+                tensor.index_fill_(slot.axis, gone.to(tensor.device), zero)
     keep_statistics(masked, graph.norms, units)
     return masked
 
