@@ -7,6 +7,7 @@ PyTorch, are then timed in turns: batch 1, one thread. Whatever was trained or s
 
 from __future__ import annotations
 
+import copy
 import statistics
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -17,6 +18,7 @@ import torch
 
 from netsmith.api.raw import as_batches
 from netsmith.api.run import Run, load, resume, train
+from netsmith.compress.cut_file import operate, read_log
 from netsmith.core.files import read_json
 from netsmith.measure.latency import paired_latency
 from netsmith.measure.session import feeds_for, open_session
@@ -26,7 +28,7 @@ from netsmith.workflows.front_runs import ALPHA, Trainer
 from netsmith.workflows.int8 import as_fed, calibration
 from netsmith.workflows.judging import judge
 from netsmith.workflows.shipping import ship
-from netsmith.workflows.tuning import classes_of
+from netsmith.workflows.tuning import classes_of, cut_into
 
 __all__ = ["WANTED", "to_budget"]
 
@@ -37,7 +39,9 @@ WANTED = {
 """By width of the teacher: at least so many times as fast and as small, and at most so many points lost."""
 
 
-def to_budget(root: Path, seeds: list[int], *, width: int = 32, epochs: int = 0) -> dict[str, Any]:
+def to_budget(
+    root: Path, seeds: list[int], *, width: int = 32, epochs: int = 0, controls: int | None = None
+) -> dict[str, Any]:
     """Compress the teacher to the speedup that is wanted, and measure the recommended network.
 
     Args:
@@ -45,22 +49,21 @@ def to_budget(root: Path, seeds: list[int], *, width: int = 32, epochs: int = 0)
         seeds: Seeds of the recommended network, from 0 on.
         width: Channels of the teacher's first stage.
         epochs: Of each training after a cut; half of the teacher's by default.
+        controls: Seeds of each control beside it; as many as ``seeds`` by default.
     """
+    controls = len(seeds) if controls is None else controls
     wanted = WANTED[width]
     run = teacher(root, width)
     budget = Budget("speedup", wanted["over_onnx"])
-    made = compress_to_budget(run, budget, max_drop=wanted["points_lost"] / 100, epochs=epochs, controls=len(seeds))
+    made = compress_to_budget(run, budget, max_drop=wanted["points_lost"] / 100, epochs=epochs, controls=controls)
     front = read_json(run.path / "front.json")
     best = next(row for row in made.rows if row.name == front["recommended"])
+    log = read_log(made.runs[best.role].engine.surgery)
+    cut = operate(copy.deepcopy(run.network.module), log), log
     trained = Trainer(run, epochs or run.found.config.epochs // 2, None, print)
-
-    def known(_: Any) -> Any:
-        raise RuntimeError("the network of this seed was not trained by the command before")
-
-    students = {
-        seed: trained.train(f"seed {seed}", known, widths=front["widths"][best.role], seed=seed, alpha=ALPHA)
-        for seed in seeds
-    }
+    prepare = cut_into(run, cut, shared=trained.answers)
+    widths = front["widths"][best.role]
+    students = {seed: trained.train(f"seed {seed}", prepare, widths=widths, seed=seed, alpha=ALPHA) for seed in seeds}
     original, rows, timing = measured(run, students, int8=best.name != best.role)
     mean = {name: statistics.fmean(row[name] for row in rows) for name in rows[0] if name != "seed"}
     reached = {
@@ -72,7 +75,7 @@ def to_budget(root: Path, seeds: list[int], *, width: int = 32, epochs: int = 0)
     return {
         "width": width,
         "recommended": best.name,
-        "widths": front["widths"][best.role],
+        "widths": widths,
         "epochs": trained.epochs,
         "teacher": original,
         "students": rows,

@@ -4,7 +4,7 @@
     python benchmarks/compression.py bilstm_mr --seeds 0 1 2 3 4
     python benchmarks/compression.py transformer_mr --seeds 0 1 2 3 4
     python benchmarks/compression.py gcn_cora:wide --seeds 0 1 2 3 4
-    python benchmarks/compression.py budget [--width 32] [--epochs 6]
+    python benchmarks/compression.py budget [--width 32] [--epochs 6] [--controls 3]
 
 ``half``: a ResNet-20 on Fashion-MNIST is pruned to half its multiply-adds, with proof, and fine-tuned with the original
 as its teacher; what to cut is chosen by what the masked network loses (on dev), and, beside it, by the reference
@@ -259,12 +259,13 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--epochs", type=int, default=0, help="of fine-tuning; 0 for the figure's own")
     parser.add_argument("--width", type=int, default=32, choices=tuple(WANTED), help="of the teacher to a budget")
+    parser.add_argument("--controls", type=int, help="of the teacher to a budget: seeds of each; as --seeds by default")
     parser.add_argument("--out", type=Path, help="write the figures as JSON")
     asked = parser.parse_args()
     tuned = TUNINGS.get(asked.figure, Tuning())
     tuned = dataclasses.replace(tuned, epochs=asked.epochs or tuned.epochs)
     if asked.figure == "budget":
-        found = to_budget(asked.root, asked.seeds, width=asked.width, epochs=asked.epochs)
+        found = to_budget(asked.root, asked.seeds, width=asked.width, epochs=asked.epochs, controls=asked.controls)
     elif asked.figure == "half":
         found = half(asked.root, asked.seeds, tuned)
     else:
