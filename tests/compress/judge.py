@@ -173,7 +173,7 @@ def wide() -> Iterator[None]:
 
 def run(net: nn.Module, given: Any) -> list[torch.Tensor]:
     """Return a network's answers to float64 inputs."""
-    doubled = [t.double() if t.is_floating_point() else t for t in given]
+    doubled = [t.double() if isinstance(t, torch.Tensor) and t.is_floating_point() else t for t in given]
     with torch.no_grad(), wide():
         return [t for t in pytree.tree_leaves(net(*doubled)) if isinstance(t, torch.Tensor)]
 

@@ -70,7 +70,7 @@ class Answers:
         self._generator = torch.Generator().manual_seed(key(0, "compress", "proof"))
         if precision == "float64":
             masked.double()
-        given = arguments(example)
+        given = arguments(example, masked)
         size = batch_size(given)
         given = spread(given, lambda like: _run(masked, self._cast(like)), REFUSALS)
         self._try(random_like(given, size, generator=self._generator))

@@ -13,7 +13,7 @@ from netsmith.compress.graph import Labels
 from netsmith.engine.batch import map_tensors
 from netsmith.measure.example import tensors
 
-__all__ = ["elementwise"]
+__all__ = ["elementwise", "merged"]
 
 
 def elementwise(state: State, function: Any, same: bool, args: Any, kwargs: Any, output: Any) -> None:
@@ -28,7 +28,7 @@ def elementwise(state: State, function: Any, same: bool, args: Any, kwargs: Any,
     if same:
         state.put(made[0], state.mark(operands[0]))
         return
-    labels = _merge(state, operands, made[0])
+    labels = merged(state, operands, made[0])
     free = all(state.mark(t).free for t in operands)
     state.put(made[0], Mark(labels, _stays_zero(state, function, args, kwargs), free=free))
 
@@ -41,7 +41,7 @@ def _forget_free(state: State, operands: list[Tensor]) -> None:
             make_constant(state, tensor)
 
 
-def _merge(state: State, operands: list[Tensor], output: Tensor) -> Labels:
+def merged(state: State, operands: list[Tensor], output: Tensor) -> Labels:
     """Return the labels of operands that are broadcast against each other, and tie what meets."""
     dims = output.dim()
     sizes = [(1,) * (dims - t.dim()) + tuple(t.shape) for t in operands]
@@ -59,9 +59,13 @@ def _merge(state: State, operands: list[Tensor], output: Tensor) -> Labels:
             met = []
             break
     if len({tuple(varying(a)) for a in met if varying(a)}) != 1:
-        for a in labels:
-            state.atoms.freeze(a)
-        return frozen(output)
+        alone = [varying(a) and state.alone(a) for a in labels]
+        for tensor, a, own in zip(operands, labels, alone, strict=True):
+            if own or not any(alone):
+                state.atoms.freeze(a)
+            if own:  # angles, say, of every head alike: the others may still go
+                make_constant(state, tensor)
+        return merged(state, operands, output) if any(alone) else frozen(output)
     for a in met[1:]:
         state.atoms.unite(met[0], a)
     return next(a for a in met if varying(a))

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor, nn
 
+from netsmith.compress._elementwise_rules import merged
 from netsmith.compress._index_rules import axiswise
 from netsmith.compress._labels import argument, freeze_all, make_constant, named_tensor, only_axis, varying
 from netsmith.compress._shape_rules import mixing
@@ -16,7 +17,7 @@ from netsmith.compress._state import WEIGHTS, Mark, Rows, State, along, frozen
 from netsmith.compress.graph import FROZEN, Labels
 from netsmith.measure.example import tensors
 
-__all__ = ["attention", "einsum", "matmul", "multihead_attention", "softmax", "transposed_matmul"]
+__all__ = ["addmm", "attention", "einsum", "matmul", "multihead_attention", "softmax", "transposed_matmul"]
 
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
@@ -34,6 +35,22 @@ def matmul(state: State, args: Any, kwargs: Any, output: Tensor) -> None:
     left = batch[len(batch) - (a.dim() - 2) :] + "mk"
     right = batch[len(batch) - (b.dim() - 2) :] + "kn"
     state.put(output, product(state, [a, b], [left, right], batch + "mn", output))
+
+
+def addmm(state: State, args: Any, kwargs: Any, output: Tensor) -> None:
+    """``bias + a b``: a layer whose weight lies the other way round."""
+    bias, a, b = args[0], argument(args, kwargs, 1, "mat1"), argument(args, kwargs, 2, "mat2")
+    if kwargs.get("beta", 1) != 1 or kwargs.get("alpha", 1) != 1 or kwargs.get("out") is not None:
+        mixing(state, args, kwargs, output)
+        return
+    matmul(state, (a, b), {}, output)
+    labels = state.mark(output).labels
+    name = state.name(bias)
+    if name is not None and bias.dim() == 1 and len(bias) > 1 and varying(labels) == [1]:
+        state.slot(name, 0, labels.reshape(-1), makes=True)
+    elif varying(labels) or state.cuttable(bias):
+        freeze_all(state, (bias, output))
+        make_constant(state, output)
 
 
 def softmax(state: State, args: Any, kwargs: Any, output: Tensor) -> None:
@@ -137,11 +154,6 @@ def attention(state: State, args: Any, kwargs: Any, output: Tensor) -> None:
     query, key, value = args[:3]
     mask = argument(args, kwargs, 3, "attn_mask")
     scale = argument(args, kwargs, 6, "scale")
-    if kwargs.get("enable_gqa"):
-        mixing(state, args, kwargs, output)
-        return
-    if mask is not None:
-        freeze_all(state, mask)
     for tensor in (query, key, value):
         state.note_sites(tensor)
     mark = state.mark(query)
@@ -150,11 +162,25 @@ def attention(state: State, args: Any, kwargs: Any, output: Tensor) -> None:
             state.atoms.freeze(mark.labels)
         else:
             state.scale(mark.rows, mark.labels.reshape(-1))
+    if kwargs.get("enable_gqa"):  # several queries share a head of keys and values: they go with it
+        key, value = (_repeated(state, tensor, query.shape[-3]) for tensor in (key, value))
     batch = _LETTERS[: output.dim() - 2]
     weights = product(state, [query, key], [batch + "me", batch + "ne"], batch + "mn", output)
     scores = output.new_empty((*output.shape[:-1], key.shape[-2]))
     state.put(scores, Mark(weights.labels, zero=False))
+    if mask is not None:  # it may be another one for each head
+        state.put(scores, Mark(merged(state, [scores, mask], scores), zero=False))
     state.put(output, product(state, [scores, value], [batch + "mn", batch + "nv"], batch + "mv", output))
+
+
+def _repeated(state: State, tensor: Tensor, heads: int) -> Tensor:
+    """Return keys or values in which every head stands as often as queries share it, with its labels."""
+    mark, axis = state.mark(tensor), tensor.dim() - 3
+    times = heads // tensor.shape[axis]
+    found = tensor.repeat_interleave(times, axis)
+    labels = np.repeat(mark.labels, times, axis=axis) if axis in varying(mark.labels) else mark.labels
+    state.put(found, replace(mark, labels=labels, rows=None))
+    return found
 
 
 def multihead_attention(state: State, module: nn.Module, given: Any, output: Any) -> None:

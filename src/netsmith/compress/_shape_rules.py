@@ -93,15 +93,25 @@ def mixing(state: State, args: Any, kwargs: Any, output: Any) -> None:
     make_constant(state, output)
 
 
-def reduction(state: State, args: Any, kwargs: Any, output: Any, *, sums: bool = False) -> None:
-    """Over axes that cannot be cut, position by position; else everything in must stay."""
+def reduction(
+    state: State, args: Any, kwargs: Any, output: Any, *, place: int = 1, sums: bool = False, zero: bool = True
+) -> None:
+    """Over axes that cannot be cut, position by position; else everything in must stay.
+
+    Args:
+        state: The trace so far.
+        args: The call's.
+        kwargs: The call's.
+        output: The result.
+        place: Where the axes stand among ``args``.
+        sums: It may run over what is zero: nothing is lost with it.
+        zero: Of zeros it gives zero.
+    """
     x = args[0]
     mark = state.mark(x)
-    axis = argument(args, kwargs, 1, "dim", kwargs.get("axis"))
-    keep = bool(argument(args, kwargs, 2, "keepdim", False))
-    if isinstance(axis, Tensor):
-        raise state.refuse("torch.max of two tensors (use torch.maximum)")
-    axes = range(x.dim()) if axis is None else [axis] if isinstance(axis, int) else list(axis)
+    axis = argument(args, kwargs, place, "dim", kwargs.get("axis"))
+    keep = all(tensor.dim() == x.dim() for tensor in tensors(output))
+    axes = range(x.dim()) if axis is None or isinstance(axis, bool) else [axis] if isinstance(axis, int) else list(axis)
     gone = {a % x.dim() for a in axes}
     if gone & set(varying(mark.labels)):
         if not (sums and mark.zero):
@@ -114,7 +124,7 @@ def reduction(state: State, args: Any, kwargs: Any, output: Any, *, sums: bool =
     if not keep:
         labels = labels.reshape([size for a, size in enumerate(labels.shape) if a not in gone])
     for tensor in tensors(output):
-        state.put(tensor, Mark(labels, mark.zero))
+        state.put(tensor, Mark(labels, mark.zero and zero))
 
 
 def summation(state: State, args: Any, kwargs: Any, output: Any) -> None:

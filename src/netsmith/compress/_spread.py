@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
-from torch.utils import _pytree as pytree
+
+from netsmith.measure.example import taken_apart
 
 __all__ = ["alike", "spread"]
 
@@ -31,11 +32,11 @@ def spread(given: Any, run: Callable[[Any], Any], refusals: tuple[type[Exception
         run: Runs the network on such arguments.
         refusals: What the network may say to numbers it does not take.
     """
-    leaves, form = pytree.tree_flatten(given)
+    leaves, put_together = taken_apart(given)
 
     def reads(place: int, value: Tensor) -> list[tuple[Tensor, int]]:
         with _Reads() as seen:
-            run(pytree.tree_unflatten([*leaves[:place], value, *leaves[place + 1 :]], form))
+            run(put_together([*leaves[:place], value, *leaves[place + 1 :]]))
         return seen.found
 
     for place, leaf in enumerate(leaves):
@@ -48,11 +49,11 @@ def spread(given: Any, run: Callable[[Any], Any], refusals: tuple[type[Exception
             if rows:
                 ends = torch.zeros_like(leaf), torch.full_like(leaf, min(rows) - 1)
                 for end in ends:
-                    run(pytree.tree_unflatten([*leaves[:place], end, *leaves[place + 1 :]], form))
+                    run(put_together([*leaves[:place], end, *leaves[place + 1 :]]))
                 leaves[place] = torch.cat(ends)
         except refusals:
             continue
-    return pytree.tree_unflatten(leaves, form)
+    return put_together(leaves)
 
 
 class _Reads(TorchFunctionMode):

@@ -108,6 +108,7 @@ class State:
         self._names = _names_of(module, original)
         self._origins: list[tuple[str, Labels]] = []
         self._locked: set[str] = set()
+        self._alone: list[Labels] = []
         self.modules = dict(module.named_modules())
 
     # -- what rules use ---------------------------------------------------------------------------------------------
@@ -140,6 +141,7 @@ class State:
             axis = self._channels_of(tensor, long)
             if axis is not None:
                 labels, zero = along(self.made(name, axis, tensor.shape[axis]), axis, tensor.dim()), True
+                self._alone.append(labels)
             else:
                 self.lock(name)
         return self.put(tensor, Mark(labels, zero))
@@ -160,6 +162,11 @@ class State:
             return True
         found = self._marks.get(id(tensor))
         return found is not None and bool((found.labels != FROZEN).any())
+
+    def alone(self, labels: Labels) -> bool:
+        """Return whether these are atoms of tensors used by themselves (a table of angles), of no layer."""
+        known = np.concatenate([own.reshape(-1) for own in self._alone]) if self._alone else np.zeros(0, np.int64)
+        return bool(np.isin(self.atoms.roots(labels), self.atoms.roots(known)).all())
 
     def returned(self, module: str, tensor: Tensor) -> None:
         """Note what a module returned."""
@@ -253,9 +260,8 @@ class State:
         """Note that this tensor takes part in attention: the calls that split its axis made heads."""
         self.attention |= self.sites(tensor) - {WEIGHTS}
 
-    def inherit(self, given: list[Tensor], made: list[Tensor]) -> None:
-        """Hand on to results where what they were made of was split."""
-        sites = frozenset().union(*(self.sites(t) for t in given))
+    def inherit(self, sites: frozenset[int], made: list[Tensor]) -> None:
+        """Hand on to results the calls that split what they were made of."""
         for tensor in made if sites else ():
             mark = self.mark(tensor)
             self.put(tensor, replace(mark, sites=mark.sites | sites))

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from netsmith.core.errors import ProofError, first_line
-from netsmith.measure.example import Example, arguments
+from netsmith.measure.example import Example
 from netsmith.measure.macs import on_meta
 
 __all__ = ["run_training"]
@@ -47,7 +47,7 @@ def run_training(module: nn.Module, example: Example) -> None:
     devices = {t.device.index or 0 for t in module.parameters() if t.is_cuda}
     try:
         with torch.random.fork_rng(devices=sorted(devices)):
-            on_meta(module, arguments(example), run)
+            on_meta(module, example, run)
     except Exception as error:  # whatever a network that is not ours raises
         name = running[-1] if running else ""
         place = f"{name or 'the network'} ({type(module.get_submodule(name)).__name__})"

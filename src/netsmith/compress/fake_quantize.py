@@ -200,7 +200,7 @@ def observe(network: nn.Module, examples: Iterable[Example]) -> None:
             for part in quantizers:
                 part.train()
                 part.seen.zero_()
-            network(*arguments(batch))
+            network(*arguments(batch, network))
             for part in quantizers:
                 low[part], high[part] = torch.minimum(low[part], part.low), torch.maximum(high[part], part.high)
     finally:

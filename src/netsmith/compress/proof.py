@@ -106,7 +106,7 @@ class Proof:
     def _twice(self) -> Example:
         """Return the example twice: of a batch of one there are no statistics."""
         try:
-            return map_tensors(arguments(self._example), lambda t: torch.cat([t] * 2))
+            return map_tensors(arguments(self._example, self._original), lambda t: torch.cat([t] * 2))
         except REFUSALS:
             return self._example
 

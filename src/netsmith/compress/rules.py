@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 from torch.overrides import resolve_name
 
 from netsmith.compress import _elementwise_rules as arithmetic
@@ -63,7 +63,7 @@ _POOLING = _words(
 )
 _MIXING = _words(
     """
-    imatmul addmm baddbmm mv dot bilinear local_response_norm cosine_similarity cdist norm var std logsumexp prod topk
+    imatmul baddbmm mv dot bilinear local_response_norm cosine_similarity cdist topk
     argmax argmin tril triu multi_head_attention_forward one_hot bincount scatter take
     """
 )
@@ -80,6 +80,8 @@ def function_rule(function: Any) -> Rule | None:
     named = _NAMED.get(last)
     if named is not None:
         return named
+    if last in ("max", "min"):
+        return lambda state, args, kwargs, output: _extreme(state, function, args, kwargs, output)
     if last in _ELEMENTWISE or last in _SAME:
         same = last in _SAME
         return lambda state, args, kwargs, output: arithmetic.elementwise(state, function, same, args, kwargs, output)
@@ -88,6 +90,14 @@ def function_rule(function: Any) -> Rule | None:
     if last in _POOLING:
         return shape.pooling
     return shape.mixing if last in _MIXING else None
+
+
+def _extreme(state: State, function: Any, args: Any, kwargs: Any, output: Any) -> None:
+    """The larger or smaller of two tensors, or the largest or smallest along axes."""
+    if isinstance(args[1] if len(args) > 1 else kwargs.get("other"), Tensor):
+        arithmetic.elementwise(state, function, False, args, kwargs, output)
+    else:
+        shape.reduction(state, args, kwargs, output)
 
 
 def makes_channels(function: Any) -> bool:
@@ -120,7 +130,10 @@ _NAMED: dict[str, Rule] = {
     **dict.fromkeys(("conv1d", "conv2d", "conv3d"), layer.convolution),
     **dict.fromkeys(("conv_transpose1d", "conv_transpose2d", "conv_transpose3d"), layer.transposed),
     **dict.fromkeys(("cat", "concat", "concatenate"), shape.concatenate),
-    **dict.fromkeys(("mean", "amax", "amin", "max", "min"), shape.reduction),
+    **dict.fromkeys(("mean", "amax", "amin"), shape.reduction),
+    **dict.fromkeys(("var", "std", "prod"), shape.reduction),
+    "logsumexp": partial(shape.reduction, zero=False),
+    **dict.fromkeys(("norm", "vector_norm"), partial(shape.reduction, place=2)),
     "sum": shape.summation,
     "linear": layer.linear,
     "embedding": layer.embedding,
@@ -138,6 +151,7 @@ _NAMED: dict[str, Rule] = {
     "pad": shape.padding,
     "glu": shape.glu,
     **dict.fromkeys(("matmul", "mm", "spmm", "bmm"), products.matmul),
+    "addmm": products.addmm,
     "rmatmul": products.transposed_matmul,
     "einsum": products.einsum,
     "scaled_dot_product_attention": products.attention,

@@ -187,9 +187,10 @@ class _Tracer(TorchFunctionMode):
         if rule is not None:
             if not args and "input" in kwargs:
                 args = (kwargs.pop("input"),)
+            sites = frozenset().union(*map(state.sites, tensors((args, kwargs))))  # in place they are written over
             rule(state, args, kwargs, output)
             if not makes_channels(function):
-                state.inherit(tensors((args, kwargs)), made)
+                state.inherit(sites, made)
         elif any(state.cuttable(t) for t in tensors((args, kwargs))):
             raise state.refuse(f"the operation {name}")
         else:  # made of nothing that can be cut: a constant

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils import _pytree as pytree
 
 from netsmith.core.errors import UnsupportedError, first_line
 from netsmith.export._parity import Axes, longer
@@ -22,13 +22,13 @@ _OPSET = 18
 class Flat(nn.Module):
     """Take and return flat tensors, whatever the module takes and returns."""
 
-    def __init__(self, module: nn.Module, form: Any) -> None:
+    def __init__(self, module: nn.Module, put_together: Callable[[Sequence[Any]], Any]) -> None:
         super().__init__()
         self.module = module
-        self.form = form
+        self.put_together = put_together
 
     def forward(self, *given: Tensor) -> tuple[Tensor, ...]:
-        output = self.module(*pytree.tree_unflatten(list(given), self.form))
+        output = self.module(*self.put_together(given))
         return (output,) if isinstance(output, Tensor) else tuple(tensors(output))
 
 
@@ -61,7 +61,7 @@ def moving_axes(wrapper: Flat, traced: Any, flat: list[Any], free: Axes) -> Axes
     if not any(free):
         return tuple(() for _ in before)
     try:
-        after = wrapper(*pytree.tree_leaves(longer(traced, free)))
+        after = wrapper(*tensors(longer(traced, free)))
     except Exception as error:  # a module may be anyone's
         raise UnsupportedError(
             f"the module does not take another length along its free axes: {first_line(error)}"

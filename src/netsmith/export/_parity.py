@@ -10,11 +10,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from torch import nn
-from torch.utils import _pytree as pytree
 
 from netsmith.core.errors import ProofError, UserError, first_line
 from netsmith.core.keys import key
-from netsmith.measure.example import random_like, tensors
+from netsmith.measure.example import random_like, taken_apart, tensors
 from netsmith.measure.session import open_session, run_session
 
 __all__ = ["Axes", "Parity", "Trial", "longer", "prove", "trials_of"]
@@ -72,13 +71,13 @@ def _sizes(form: Any, free: Axes) -> tuple[int, tuple[int, ...]]:
 
 def longer(example: Any, free: Axes) -> Any:
     """Return an example with one position more along the free axes: its first one again."""
-    flat, form = pytree.tree_flatten(example)
+    flat, put_together = taken_apart(example)
     grown = []
     for tensor, axes in zip(flat, free, strict=True):
         for axis in axes:
             tensor = torch.cat([tensor, tensor.narrow(axis, 0, 1)], dim=axis)
         grown.append(tensor)
-    return pytree.tree_unflatten(grown, form)
+    return put_together(grown)
 
 
 def prove(module: nn.Module, path: Path, trials: list[Trial], tolerance: float) -> tuple[Parity, ...]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
 from netsmith.core.errors import ProofError, UnsupportedError, first_line
@@ -19,7 +19,7 @@ from netsmith.core.quiet import silence
 from netsmith.engine.batch import map_tensors
 from netsmith.export._exporters import Flat, Forms, clean, moving_axes, with_dynamo, with_torchscript
 from netsmith.export._parity import Axes, Parity, prove, trials_of
-from netsmith.measure.example import Example, arguments, batch_size, tensors
+from netsmith.measure.example import Example, arguments, batch_size, keywords, taken_apart, tensors
 from netsmith.measure.macs import evaluating
 from netsmith.measure.memory import weight_bytes
 
@@ -126,13 +126,14 @@ def export_onnx(
     if "dynamo" in _TRIED[exporter]:
         require("onnxscript", extra="export")
     with evaluating(module), silence():
-        given = arguments(example)
+        given = arguments(example, module)
         size = batch_size(given)
-        inputs = _input_names(names, given)
+        named = [name for name, value in keywords(example, module).items() if isinstance(value, Tensor)]
+        inputs = _input_names(named if named and tuple(names) == ("inputs",) else names, given)
         # torch.export takes an axis of length 1 for a constant
         traced = map_tensors(given, lambda t: torch.cat([t, t])) if dynamic_batch and size == 1 else given
-        flat, form = pytree.tree_flatten(traced)
-        wrapper = Flat(module, form).eval()
+        flat, put_together = taken_apart(traced)
+        wrapper = Flat(module, put_together).eval()
         outputs = tuple(f"outputs_{i}" for i in range(len(wrapper(*flat))))
         outputs = ("outputs",) if len(outputs) == 1 else outputs
         axes = _free_axes(free or {}, inputs, flat)

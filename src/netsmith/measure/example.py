@@ -2,39 +2,84 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
 from netsmith.core.errors import UnsupportedError
 from netsmith.engine.batch import map_tensors
 
-__all__ = ["Example", "arguments", "batch_size", "random_like", "tensors"]
+__all__ = ["Example", "arguments", "batch_size", "keywords", "random_like", "taken_apart", "tensors"]
 
 Example = Any
-"""One tensor; a tuple of them (positional arguments); or a dict of tensors (one argument). The batch is axis 0."""
+"""One tensor; a tuple of them (positional arguments); or a dict of tensors. The batch is axis 0.
+
+A dict gives arguments by name where the module's ``forward`` has all these names (what a tokenizer returns, say), and
+is one argument elsewhere. In a tuple ``None`` and plain values stand for arguments that are no tensors.
+"""
+
+_PLAIN = (type(None), bool, int, float, str)
 
 
-def arguments(example: Example) -> tuple[Any, ...]:
+def arguments(example: Example, module: nn.Module | None = None) -> tuple[Any, ...]:
     """Return the positional arguments an example stands for.
 
+    Args:
+        example: See :data:`Example`.
+        module: Whose arguments a dict may name; without one a dict is one argument.
+
     Raises:
-        UnsupportedError: It holds no tensor, or something that is neither a tensor nor a container of them.
+        UnsupportedError: It holds no tensor, or something that is neither a tensor, a container of them nor a plain
+            value.
     """
-    found = example if isinstance(example, tuple) else (example,)
+    named = keywords(example, module) if module is not None else {}
+    found = tuple(named.values()) if named else example if isinstance(example, tuple) else (example,)
     leaves = pytree.tree_leaves(found)
-    wrong = next((leaf for leaf in leaves if not isinstance(leaf, Tensor)), None)
-    if not leaves or wrong is not None:
-        got = "nothing" if not leaves else type(wrong).__name__
+    wrong = [leaf for leaf in leaves if not isinstance(leaf, (Tensor, *_PLAIN))]
+    if wrong or not tensors(found):
+        got = type((wrong or leaves)[0]).__name__ if leaves else "nothing"
         raise UnsupportedError(f"an example input is a tensor, a tuple of tensors or a dict of tensors; got {got}")
     return found
+
+
+def keywords(example: Example, module: nn.Module) -> dict[str, Any]:
+    """Return the arguments that a dict gives by name, in the order of ``forward``; empty where it is one argument.
+
+    Those of ``forward`` that stand before the last one given have their defaults.
+    """
+    if not isinstance(example, Mapping) or not example:
+        return {}
+    taken = list(inspect.signature(module.forward).parameters.values())
+    by_place = [one for one in taken if one.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD]
+    if not set(example) <= {one.name for one in by_place}:
+        return {}
+    last = max(place for place, one in enumerate(by_place) if one.name in example)
+    found = {one.name: example.get(one.name, one.default) for one in by_place[: last + 1]}
+    return {} if any(value is inspect.Parameter.empty for value in found.values()) else found
 
 
 def tensors(example: Any) -> list[Tensor]:
     """Return the tensors of an example (or of a module's output) in a fixed order."""
     return [leaf for leaf in pytree.tree_leaves(example) if isinstance(leaf, Tensor)]
+
+
+def taken_apart(example: Any) -> tuple[list[Tensor], Callable[[Sequence[Any]], Any]]:
+    """Return the tensors of an example, and what makes an example of others in their places."""
+    leaves, form = pytree.tree_flatten(example)
+    places = [place for place, leaf in enumerate(leaves) if isinstance(leaf, Tensor)]
+    plain = [None if isinstance(leaf, Tensor) else leaf for leaf in leaves]
+
+    def put_together(parts: Sequence[Any]) -> Any:
+        whole = list(plain)
+        for place, part in zip(places, parts, strict=True):
+            whole[place] = part
+        return pytree.tree_unflatten(whole, form)
+
+    return [leaves[place] for place in places], put_together
 
 
 def batch_size(example: Example) -> int:

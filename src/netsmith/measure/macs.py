@@ -83,7 +83,7 @@ def on_meta(module: nn.Module, example: Example, run: Callable[[nn.Module, tuple
         example: One tensor, a tuple (positional arguments) or a dict of tensors.
         run: Called with the copy, in evaluation mode, and the arguments.
     """
-    given = arguments(example)
+    given = arguments(example, module)
     held = [*module.parameters(), *module.buffers()]
     try:
         meta = copy.deepcopy(module, {id(tensor): _empty(tensor) for tensor in held})  # weights are not copied

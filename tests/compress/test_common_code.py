@@ -1,0 +1,135 @@
+"""Ways to write a network that are common outside of torch's own layers."""
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from compress.judge import draw, judge
+from netsmith.compress.prune import prune
+from netsmith.core.errors import UnsupportedError
+from netsmith.export.onnx import export_onnx
+from netsmith.measure.macs import count_macs
+
+
+class ResponseNorm(nn.Module):
+    """Statistics of every channel over the picture: norm, variance, product, largest."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.second = nn.Conv2d(3, 8, 3), nn.Conv2d(8, 8, 1)
+        self.head = nn.Linear(8, 5)
+
+    def forward(self, x):
+        x = self.first(x)
+        x = x / (1 + torch.linalg.vector_norm(x, dim=(2, 3), keepdim=True))
+        x = x / (1 + x.norm(2, (2, 3), True) + x.std((2, 3), keepdim=True))
+        x = torch.max(self.second(x), 0.1 * x) - torch.min(x, x.square())
+        return self.head(x.var((-2, -1)) + x.flatten(2).max(2).values + x.flatten(2)[..., :3].prod(-1))
+
+
+class Turned(nn.Module):
+    """A layer whose weight lies the other way round, and one with another factor."""
+
+    def __init__(self, beta=1):
+        super().__init__()
+        self.weight, self.bias = nn.Parameter(torch.randn(6, 8)), nn.Parameter(torch.randn(8))
+        self.head, self.beta = nn.Linear(8, 4), beta
+
+    def forward(self, x):
+        return self.head(torch.addmm(self.bias, x, self.weight, beta=self.beta).relu())
+
+
+class Rotated(nn.Module):
+    """Attention with angles of a table, a bias for every head added in place, and keys that two queries share."""
+
+    def __init__(self, fused):
+        super().__init__()
+        self.query, self.key, self.value = nn.Linear(16, 16), nn.Linear(16, 8), nn.Linear(16, 8)
+        self.out, self.fused = nn.Linear(16, 16), fused
+        self.bias = nn.Embedding(20, 4)
+        self.register_buffer("angles", torch.tensor([1.0, 0.1]))
+
+    def forward(self, x):
+        size = x.shape[1]
+        angle = (torch.arange(size)[:, None] * self.angles).repeat(1, 2)
+        query, key, value = (f(x).view(len(x), size, -1, 4).transpose(1, 2) for f in (self.query, self.key, self.value))
+        query, key = (
+            t * angle.cos() + torch.cat([-t[..., 2:], t[..., :2]], dim=-1) * angle.sin() for t in (query, key)
+        )
+        bias = self.bias((torch.arange(size) - torch.arange(size)[:, None] + 10) % 20).permute(2, 0, 1)[None]
+        if self.fused:
+            y = F.scaled_dot_product_attention(query, key, value, attn_mask=bias, scale=0.5, enable_gqa=True)
+        else:
+            key, value = (t[:, :, None].expand(-1, -1, 2, -1, -1).flatten(1, 2) for t in (key, value))
+            scores = query @ key.transpose(-1, -2) / 2
+            scores += bias
+            y = scores.softmax(-1) @ value
+        return self.out(y.transpose(1, 2).flatten(2))
+
+
+def attention(*, fused):
+    return nn.Sequential(nn.Linear(6, 16), Rotated(fused), nn.Linear(16, 3))
+
+
+NETWORKS = {
+    "statistics of channels": (ResponseNorm, torch.randn(2, 3, 8, 8)),
+    "addmm": (Turned, torch.randn(3, 6)),
+    "shared keys, fused": (lambda: attention(fused=True), torch.randn(2, 9, 6)),
+    "shared keys": (lambda: attention(fused=False), torch.randn(2, 9, 6)),
+}
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_what_is_cut_is_what_an_independent_judge_masks(name):
+    make, example = NETWORKS[name]
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        net = make().eval()
+    verdict = judge(net, example, [draw(example, 1), draw(example, 2, 5)])
+    assert (verdict.outcome, verdict.reason) == ("right", "")
+    assert verdict.after <= 0.6 * verdict.before
+
+
+def test_both_ways_of_shared_keys_lose_whole_heads():
+    for fused in (True, False):
+        make, example = NETWORKS["shared keys, fused" if fused else "shared keys"]
+        small, _ = prune(make().eval(), example, ratio=0.5, scope="local")
+        assert small[1].query.out_features == 8
+        assert small[1].key.out_features == small[1].value.out_features == 4
+        assert small[1].bias.embedding_dim == 2
+        assert torch.equal(small[1].angles, torch.tensor([1.0, 0.1]))
+
+
+def test_a_product_with_factors_of_its_own_is_left_whole():
+    with pytest.raises(UnsupportedError, match="no channel of this network can be cut"):
+        prune(Turned(beta=2).eval(), torch.randn(3, 6), ratio=0.5)
+
+
+class Asked(nn.Module):
+    """Takes what it may be given by name."""
+
+    def __init__(self):
+        super().__init__()
+        self.table, self.line, self.head = nn.Embedding(9, 8), nn.Linear(8, 8), nn.Linear(8, 3)
+
+    def forward(self, words, weights=None, *, loud=False):
+        x = self.table(words)
+        x = x if weights is None else x * weights[..., None]
+        return self.head(self.line(x).relu().mean(1) * (2 if loud else 1))
+
+
+def test_examples_by_name_reach_every_measure(tmp_path):
+    net, words = Asked().eval(), torch.randint(0, 9, (2, 5))
+    example = {"weights": torch.rand(2, 5), "words": words}
+    small, log = prune(net, example, ratio=0.5)
+    assert log.proof[0]["shapes"][0] == [2, 5]
+    assert count_macs(net, example) == count_macs(net, (words, example["weights"])) == 2 * 5 * 64 + 2 * 24
+    report = export_onnx(small, example, tmp_path / "small.onnx", exporter="fast")
+    assert report.inputs == ("words", "weights")
+    alone = export_onnx(small, (words, None), tmp_path / "alone.onnx", exporter="fast")
+    assert alone.inputs == ("inputs",)
+    with pytest.raises(UnsupportedError, match="got ndarray"):
+        prune(net, {"words": words.numpy()}, ratio=0.5)
+    with pytest.raises(UnsupportedError, match="cannot run a copy"):
+        prune(net, {"words": words, "loud": words}, ratio=0.5)  # not by place: one argument, which it does not take
