@@ -161,7 +161,10 @@ class Words(nn.Module):
         return self.embedding(tokens).mean(1)
 
 
-@pytest.mark.parametrize("method", [name for name in TOKENS if name != "attention_rollout"])
+SIGNED = [name for name in TOKENS if name not in ("attention_rollout", "saliency", "smooth_grad")]
+
+
+@pytest.mark.parametrize("method", SIGNED)
 def test_words_carry_the_color_of_what_they_gave(tmp_path, method):
     network = netsmith.from_module(Words(), torch.zeros(1, 10, dtype=torch.int64), classes=("no", "yes"))
     found = network.explain([[1, 3, 2, 3, 5, 6, 7, 4, 1, 2]], tmp_path, method=method)
@@ -173,6 +176,35 @@ def test_words_carry_the_color_of_what_they_gave(tmp_path, method):
     page = found.page.read_text()
     assert page.count('<span style="background:rgba(196,87,31,0.75)"') >= 1
     assert "WARNING" not in next(line for line in found.notes if line.startswith(method))
+
+
+class Likes(Words):
+    """Which tokens matter depends on what they are: the mean passes a bend."""
+
+    def forward(self, tokens):
+        return (self.embedding(tokens) ** 2).mean(1)
+
+
+@pytest.mark.parametrize("method", ["saliency", "smooth_grad"])
+def test_how_far_the_score_moves_with_each_word_says_no_sign(tmp_path, method):
+    vocabulary = ("<pad>", "<unk>", *"abcdefg")
+    spec = Spec(
+        dataset="mine",
+        inputs=Inputs(kind="text", shape=(10,), vocabulary=vocabulary),
+        outputs=Outputs(kind="classes", names=("no", "yes"), size=2),
+    )
+    raw = torch.tensor([[3, 2, 3, 5, 6, 7, 8, 1, 2, 0]])
+    found = Network(Likes(), spec, name="likes").explain(raw, tmp_path, method=method)
+    (text,) = found.texts
+    words = dict(enumerate(text.words))
+    assert len(words) == 9  # the padding has none
+    values = [value for _, value in text.words]
+    assert values[0] == pytest.approx(0.4, abs=0.1 if method == "smooth_grad" else 1e-6)  # 2 e / 10
+    assert {at for at, value in enumerate(values) if value > 0.2} == {0, 2}
+    assert min(values) >= 0
+    assert found.notes[0].startswith(f"{method}: deletion")
+    assert "how much it matters, for or against" in found.notes[0]
+    assert "<p>how much it matters, for or against</p>" in found.page.read_text()
 
 
 def test_attention_rollout_of_a_module_of_ones_own(tmp_path):

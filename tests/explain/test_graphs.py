@@ -16,6 +16,8 @@ from netsmith.explain.graphs import (
 from netsmith.explain.integrated_gradients import integrated_gradients
 from netsmith.explain.shapley import exact_shapley_values
 from netsmith.models.graph.gcn import GCN
+from netsmith.workflows.attributions import Asked
+from netsmith.workflows.method_tables import NODES
 
 NODE, TARGET = 3, 1
 
@@ -68,6 +70,24 @@ def test_nodes_against_a_dense_network(gcn, graph):
         rise = (dense(gcn, up, pairs) - dense(gcn, down, pairs))[NODE, TARGET] / (2 * step)
         assert abs(rise * nodes[j, f] - found[j, f]) < 1e-8
     assert (found.abs().amax(1) > 0).tolist() == [False, *[True] * 8]  # two layers do not see three steps
+
+
+def test_saliency_and_smooth_grad_of_nodes_against_a_dense_network(gcn, graph):
+    nodes, pairs = graph["nodes"][0], graph["edges"][0].tolist()
+
+    def slope(at):
+        at = at.clone().requires_grad_(True)
+        return torch.autograd.grad(dense(gcn, at, pairs)[NODE, TARGET], at)[0]
+
+    asked = Asked(NodeScores(gcn, graph, NODE), graph["nodes"].mT, torch.tensor([TARGET]), fill=0.0)
+    found = NODES["saliency"].run(asked)
+    assert (found.scores[0] - slope(nodes).norm(dim=1)).abs().max() < 1e-14
+    assert found.remark == "how much it matters, for or against"
+    generator, total = torch.Generator().manual_seed(0), torch.zeros_like(nodes)
+    for _ in range(32):
+        draw = torch.randn(1, 4, 9, generator=generator)[0].T.double()
+        total += slope(nodes + 0.15 * (nodes.max() - nodes.min()) * draw)
+    assert (NODES["smooth_grad"].run(asked).scores[0] - (total / 32).norm(dim=1)).abs().max() < 1e-14
 
 
 def test_edges_against_factors_on_a_dense_network(gcn, graph):

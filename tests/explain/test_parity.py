@@ -6,7 +6,12 @@ import pytest
 import torch
 from torch import nn
 
-from netsmith.explain.embeddings import embedding_gradients, embedding_integrated_gradients
+from netsmith.explain.embeddings import (
+    embedding_gradients,
+    embedding_integrated_gradients,
+    embedding_saliency,
+    embedding_smooth_grad,
+)
 from netsmith.explain.grad_cam import grad_cam
 from netsmith.explain.integrated_gradients import integrated_gradients
 from netsmith.explain.occlusion import occlusion
@@ -127,6 +132,10 @@ def test_embedding_attributions(token_net, token_batch):
         token_batch["tokens"], target=targets, additional_forward_args=(token_batch["mask"],)
     )
     close(embedding_gradients(token_net, token_batch, targets, layer="embedding"), theirs.sum(-1))
+    theirs = captum.LayerGradientXActivation(forward, token_net.embedding, multiply_by_inputs=False).attribute(
+        token_batch["tokens"], target=targets, additional_forward_args=(token_batch["mask"],)
+    )
+    close(embedding_saliency(token_net, token_batch, targets, layer="embedding"), theirs.norm(dim=-1))
     zero = embedding_integrated_gradients(token_net, token_batch, targets, layer="embedding")
     assert zero.completeness_error.abs().max() < 1e-8
     assert zero.attributions[~token_batch["mask"]].abs().max() == 0  # what follows the end of a text counts nothing
@@ -183,6 +192,33 @@ def test_smooth_grad_follows_its_definition(net, images):
     close(ours, whole, 1e-12)  # the cut into passes does not matter
     still = smooth_grad(net, images, TARGETS, generator=generator, samples=2, noise=0.0)
     close(still, gradient(net, images, TARGETS), 1e-12)
+
+
+def test_smooth_grad_of_embeddings_follows_its_definition(token_net, token_batch):
+    class Head(nn.Module):
+        """Everything after the embedding."""
+
+        def forward(self, words, mask):
+            hidden, _ = token_net.mix(words)
+            return token_net.head((hidden * mask[..., None]).sum(1) / mask.sum(1, keepdim=True))
+
+    targets, mask = torch.tensor([0, 2, 1, 1]), token_batch["mask"].double()
+    settings = {"layer": "embedding", "samples": 5, "noise": 0.2}
+    ours = embedding_smooth_grad(
+        token_net, token_batch, targets, generator=torch.Generator().manual_seed(3), rows=7, **settings
+    )
+    generator = torch.Generator().manual_seed(3)
+    words = token_net.embedding(token_batch["tokens"]).detach()
+    sigma = 0.2 * (words.amax((1, 2)) - words.amin((1, 2)))
+    total = torch.zeros_like(words)
+    for _ in range(5):
+        noisy = words + sigma[:, None, None] * torch.randn(words.shape, generator=generator).double()
+        total += captum.Saliency(Head()).attribute(
+            noisy.requires_grad_(), target=targets, abs=False, additional_forward_args=mask
+        )
+    close(ours, (total / 5).norm(dim=-1), 1e-12)
+    still = embedding_smooth_grad(token_net, token_batch, targets, generator=generator, **(settings | {"noise": 0.0}))
+    close(still, embedding_saliency(token_net, token_batch, targets, layer="embedding"), 1e-12)
 
 
 def test_heat_maps():

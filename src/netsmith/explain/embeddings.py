@@ -1,13 +1,17 @@
 r"""Attributions for tokens and categories: gradients at the output of an embedding layer, one number per position.
 
-A token has no gradient, its embedding :math:`e` has: :func:`embedding_gradients` is
+A token has no gradient, its embedding :math:`e` has: :func:`embedding_saliency` is
+:math:`\lVert \partial F / \partial e \rVert_2`, :func:`embedding_smooth_grad` the same of the mean gradient over noisy
+embeddings (Smilkov et al. 2017, arXiv:1706.03825), :func:`embedding_gradients`
 :math:`\sum_d e_d \, \partial F / \partial e_d`, and :func:`embedding_integrated_gradients` the integral of
 Sundararajan, Taly & Yan 2017 (arXiv:1703.01365) from the baseline's embedding, whose attributions add up to the change
-of the score.
+of the score. The norm takes the place of the largest absolute value over the channels of a pixel: the axes of an
+embedding mean nothing, and a rotation of them leaves it as it is.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -16,8 +20,9 @@ from torch import Tensor, nn
 from netsmith.core.errors import UnsupportedError, UserError
 from netsmith.explain._forward import captured, evaluating, find_layer, pick, repeat, resolve_targets, size_of, slopes
 from netsmith.explain.integrated_gradients import Integrated, integrate_gradients
+from netsmith.explain.saliency import smooth_gradients
 
-__all__ = ["embedding_gradients", "embedding_integrated_gradients"]
+__all__ = ["embedding_gradients", "embedding_integrated_gradients", "embedding_saliency", "embedding_smooth_grad"]
 
 
 def embedding_gradients(module: nn.Module, inputs: Any, targets: Tensor | int | None = None, *, layer: str) -> Tensor:
@@ -37,11 +42,55 @@ def embedding_gradients(module: nn.Module, inputs: Any, targets: Tensor | int | 
         UnsupportedError: The layer runs more than once, is not on the way to the score, or the module returns no table
             of scores.
     """
+    embedded, slope = _gradient(module, inputs, targets, layer)
+    return (embedded * slope).sum(-1)
+
+
+def embedding_saliency(module: nn.Module, inputs: Any, targets: Tensor | int | None = None, *, layer: str) -> Tensor:
+    """Return the norm of the gradient at each position: how far the score moves with its embedding, for or against.
+
+    Arguments and errors as :func:`embedding_gradients`.
+
+    Returns:
+        ``(B, L)`` (or ``(B,)``), not negative.
+    """
+    return _gradient(module, inputs, targets, layer)[1].norm(dim=-1)
+
+
+def embedding_smooth_grad(
+    module: nn.Module,
+    inputs: Any,
+    targets: Tensor | int | None = None,
+    *,
+    layer: str,
+    generator: torch.Generator,
+    samples: int = 32,
+    noise: float = 0.15,
+    rows: int = 512,
+) -> Tensor:
+    """Return the norm of the mean gradient over noisy embeddings, which removes the speckle of the plain one.
+
+    Args:
+        module: As in :func:`embedding_gradients`.
+        inputs: As in :func:`embedding_gradients`.
+        targets: As in :func:`embedding_gradients`.
+        layer: As in :func:`embedding_gradients`.
+        generator: Draws the noise, on its own device.
+        samples: How many noisy copies.
+        noise: The standard deviation as a share of max - min of the example's embeddings.
+        rows: At most about this many rows in one forward pass.
+
+    Returns:
+        ``(B, L)`` (or ``(B,)``), not negative.
+    """
     part = find_layer(module, layer)
     with evaluating(module):
-        embedded, output = _run(module, part, inputs, layer)
-        slope = slopes(pick(output, resolve_targets(output, targets)), embedded, f"layer {layer!r}")
-    return (embedded.detach() * slope).sum(-1)
+        with torch.no_grad():
+            embedded, output = _run(module, part, inputs, layer)
+            classes = resolve_targets(output, targets)
+        slope = _slope(module, part, inputs, classes, layer)
+        mean = smooth_gradients(slope, embedded.detach(), generator=generator, samples=samples, noise=noise, rows=rows)
+    return mean.norm(dim=-1)
 
 
 def embedding_integrated_gradients(
@@ -80,16 +129,33 @@ def embedding_integrated_gradients(
                 raise UserError(f"baselines embed to {tuple(start.shape)}; expected {tuple(stop.shape)}, as the inputs")
             with captured(part, replace=lambda _: start):
                 rise = pick(output, classes) - pick(module(inputs), classes)  # (B,)
-
-        def slope(points: Tensor, repeats: int) -> Tensor:
-            wanted = None if classes is None else repeat(classes, repeats)
-            with captured(part, replace=lambda _: points) as outputs:
-                scores = pick(module(repeat(inputs, repeats)), wanted)
-            return slopes(scores, outputs[0], f"layer {layer!r}")
-
+        slope = _slope(module, part, inputs, classes, layer)
         mean = integrate_gradients(slope, start.detach(), stop.detach(), nodes=nodes, rows=rows)
     attributions = ((stop - start) * mean).sum(-1)
     return Integrated(attributions, attributions.reshape(size_of(inputs), -1).sum(1) - rise)
+
+
+def _gradient(module: nn.Module, inputs: Any, targets: Tensor | int | None, layer: str) -> tuple[Tensor, Tensor]:
+    """Return the embeddings and the gradient at them."""
+    part = find_layer(module, layer)
+    with evaluating(module):
+        embedded, output = _run(module, part, inputs, layer)
+        slope = slopes(pick(output, resolve_targets(output, targets)), embedded, f"layer {layer!r}")
+    return embedded.detach(), slope
+
+
+def _slope(
+    module: nn.Module, part: nn.Module, inputs: Any, classes: Tensor | None, layer: str
+) -> Callable[[Tensor, int], Tensor]:
+    """Return the gradient as a function of embeddings put in the place of those of ``inputs``."""
+
+    def slope(points: Tensor, repeats: int) -> Tensor:
+        wanted = None if classes is None else repeat(classes, repeats)
+        with captured(part, replace=lambda _: points) as outputs:
+            scores = pick(module(repeat(inputs, repeats)), wanted)
+        return slopes(scores, outputs[0], f"layer {layer!r}")
+
+    return slope
 
 
 def _run(module: nn.Module, part: nn.Module, inputs: Any, layer: str) -> tuple[Tensor, Any]:

@@ -8,6 +8,7 @@ gradients of noisy copies.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal
 
 import torch
@@ -24,7 +25,7 @@ from netsmith.explain._forward import (
     slopes,
 )
 
-__all__ = ["gradient", "heat_maps", "input_x_gradient", "saliency", "smooth_grad"]
+__all__ = ["gradient", "heat_maps", "input_x_gradient", "saliency", "smooth_grad", "smooth_gradients"]
 
 
 def gradient(module: nn.Module, inputs: Tensor, targets: Tensor | int | None = None) -> Tensor:
@@ -93,24 +94,52 @@ def smooth_grad(
         The signed mean gradient, the shape of ``inputs``.
     """
     require_floating(inputs)
-    if samples < 1 or noise < 0:
-        raise UserError(f"samples is {samples}, noise is {noise}; expected samples >= 1 and noise >= 0")
     classes: Tensor | int | None = targets
     if not isinstance(targets, int):
         fits = isinstance(targets, Tensor) and targets.shape == inputs.shape[:1]
         if not fits:  # predicted, or refused in words
             with evaluating(module), torch.no_grad():
                 classes = resolve_targets(module(inputs), targets)
-    flat = inputs.detach().flatten(1)
+
+    def slope(points: Tensor, repeats: int) -> Tensor:
+        return gradient(module, points, repeat(classes, repeats) if isinstance(classes, Tensor) else classes)
+
+    return smooth_gradients(slope, inputs.detach(), generator=generator, samples=samples, noise=noise, rows=rows)
+
+
+def smooth_gradients(
+    slope: Callable[[Tensor, int], Tensor],
+    center: Tensor,
+    *,
+    generator: torch.Generator,
+    samples: int,
+    noise: float,
+    rows: int,
+) -> Tensor:
+    """Return the mean of ``slope`` over noisy copies of ``center``.
+
+    Args:
+        slope: ``slope(points, n)`` returns the gradients at ``(B * n, ...)`` points, those of one example in a row.
+        center: ``(B, ...)``.
+        generator: As in :func:`smooth_grad`.
+        samples: As in :func:`smooth_grad`.
+        noise: As in :func:`smooth_grad`.
+        rows: As in :func:`smooth_grad`.
+
+    Raises:
+        UserError: No samples, or noise below zero.
+    """
+    if samples < 1 or noise < 0:
+        raise UserError(f"samples is {samples}, noise is {noise}; expected samples >= 1 and noise >= 0")
+    flat = center.flatten(1)
     spread = noise * (flat.amax(1) - flat.amin(1))  # (B,)
-    spread = spread.reshape(-1, 1, *[1] * (inputs.dim() - 1))
-    total = torch.zeros_like(inputs)
-    for start, stop in chunks(samples, inputs.shape[0], rows):
+    spread = spread.reshape(-1, 1, *[1] * (center.dim() - 1))
+    total = torch.zeros_like(center)
+    for start, stop in chunks(samples, center.shape[0], rows):
         # One draw per sample, so that the noise does not depend on how many rows a pass may see.
-        draws = [torch.randn(inputs.shape, generator=generator, device=generator.device) for _ in range(start, stop)]
-        noisy = inputs.detach()[:, None] + spread * torch.stack(draws, 1).to(inputs)  # (B, n, ...)
-        wanted = repeat(classes, stop - start) if isinstance(classes, Tensor) else classes
-        total += gradient(module, noisy.flatten(0, 1), wanted).reshape(noisy.shape).sum(1)
+        draws = [torch.randn(center.shape, generator=generator, device=generator.device) for _ in range(start, stop)]
+        noisy = center[:, None] + spread * torch.stack(draws, 1).to(center)  # (B, n, ...)
+        total += slope(noisy.flatten(0, 1), stop - start).reshape(noisy.shape).sum(1)
     return total / samples
 
 

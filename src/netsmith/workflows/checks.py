@@ -156,14 +156,14 @@ def _judged(name: str, several: Sequence[_Measured]) -> Check:
     if any(one.error is not None and one.error > _SHARE * one.size for one in several):
         faults.append(f"it does not add up (scores reach {max(one.size for one in several):.3g})")
     faults += dict.fromkeys(one.found.doubt for one in several if one.found.doubt)
-    remark = several[0].found.remark if len(several) == 1 else ""
+    remarks = {one.found.remark for one in several}
     return Check(
         name,
         (deletion, deleted),
         (insertion, inserted),
         shuffled,
         max(errors) if errors else None,
-        remark,
+        remarks.pop() if len(remarks) == 1 else "",
         tuple(faults),
         "" if shuffled else several[0].unchecked,
         tuple(

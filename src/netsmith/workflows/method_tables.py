@@ -10,7 +10,12 @@ from torch import Tensor
 
 from netsmith.core.errors import UnsupportedError
 from netsmith.explain.attention import attention_maps, attention_rollout
-from netsmith.explain.embeddings import embedding_gradients, embedding_integrated_gradients
+from netsmith.explain.embeddings import (
+    embedding_gradients,
+    embedding_integrated_gradients,
+    embedding_saliency,
+    embedding_smooth_grad,
+)
 from netsmith.explain.grad_cam import grad_cam, spatial_layers
 from netsmith.explain.guided import deconvolution, guided_backprop
 from netsmith.explain.integrated_gradients import Integrated, integrated_gradients
@@ -25,6 +30,7 @@ __all__ = ["IMAGES", "NODES", "SEGMENTED", "TABLES", "TOKENS"]
 
 _SAMPLES = 512  # coalitions of LIME and Kernel SHAP
 _ORDERS = 16
+_UNSIGNED = "how much it matters, for or against"
 _WEAK = 0.5  # a linear model that follows less of the score explains itself, not the network
 
 
@@ -131,6 +137,23 @@ def _token_integrated(asked: Asked) -> Found:
     return _integrated(found, found.attributions)
 
 
+def _token_saliency(asked: Asked) -> Found:
+    scores = embedding_saliency(asked.module, asked.inputs, asked.targets, layer=asked.layer)
+    return Found(scores * _given(asked).to(scores), remark=_UNSIGNED)
+
+
+def _token_smooth_grad(asked: Asked) -> Found:
+    scores = embedding_smooth_grad(
+        asked.module, asked.inputs, asked.targets, layer=asked.layer, generator=_generator(), rows=asked.rows
+    )
+    return Found(scores * _given(asked).to(scores), remark=_UNSIGNED)
+
+
+def _given(asked: Asked) -> Tensor:
+    """Return which positions hold a token: ``(B, L)``."""
+    return torch.ones_like(asked.inputs, dtype=torch.bool) if asked.segments is None else asked.segments >= 0
+
+
 def _attention_rollout(asked: Asked) -> Found:
     """Return what the positions of a text are made of, on average: the same for every class."""
     maps = attention_maps(asked.module, asked.inputs)
@@ -143,8 +166,7 @@ def _attention_rollout(asked: Asked) -> Found:
             f"{asked.name} attends from {shape[0]} positions to {shape[1]}"
         )
     rolled = attention_rollout(maps)  # (B, L, L)
-    given = torch.ones_like(asked.inputs) if asked.segments is None else asked.segments >= 0
-    given = given.to(rolled)
+    given = _given(asked).to(rolled)
     mean = (rolled * given[..., None]).sum(1) / given.sum(1, keepdim=True).clamp(min=1)
     return Found(mean * given, remark="the same for every class")
 
@@ -170,6 +192,11 @@ def _same(scores: Tensor) -> Tensor:
 
 def _total(scores: Tensor) -> Tensor:
     return scores.sum(1)
+
+
+def _sized(slopes: Tensor) -> Found:
+    """Show how long the gradient of each node is."""
+    return Found(slopes.norm(dim=1), remark=_UNSIGNED)
 
 
 IMAGES: Mapping[str, Method] = {
@@ -212,6 +239,8 @@ TOKENS: Mapping[str, Method] = {
         gradient=True,
         stages=3,
     ),
+    "saliency": Method(_token_saliency, gradient=True, stages=3),
+    "smooth_grad": Method(_token_smooth_grad, gradient=True),
     "attention_rollout": Method(_attention_rollout, gradient=False, stages=3),
     **_PARTS,
 }
@@ -219,5 +248,9 @@ TOKENS: Mapping[str, Method] = {
 NODES: Mapping[str, Method] = {
     "input_x_gradient": Method(_plain(input_x_gradient, _total), gradient=True, default=True, stages=2),
     "integrated_gradients": Method(_node_integrated, gradient=True),
+    "saliency": Method(
+        lambda asked: _sized(gradient(asked.module, asked.inputs, asked.targets)), gradient=True, stages=2
+    ),
+    "smooth_grad": Method(lambda asked: _sized(_smooth_grad(asked)), gradient=True),
     **{name: replace(method, run=_of_nodes(method.run)) for name, method in _PARTS.items()},
 }

@@ -85,7 +85,7 @@ def explain_nodes(
         for method, one in found.items():
             ranked = one.scores[0].abs().argsort(descending=True)[:_SHOWN].tolist()
             ranked = [at for at in ranked if float(one.scores[0, at])]
-            page.heading(f"Nodes, by {method.replace('_', ' ')}")
+            page.heading(f"Nodes, by {method.replace('_', ' ')}", one.remark)
             page.table(
                 ["node", "steps away", "its own answer", "attribution"],
                 [
@@ -107,8 +107,8 @@ def explain_nodes(
         about = [_away(int(steps)) if hops and not whole else "" for steps in near.distance]
         page.figure(
             _drawing(near, one.scores[0], drops, about, title=f"What spoke for {labels[best]}"),
-            caption=f"Nodes by {method.replace('_', ' ')}, edges by removal: orange spoke for the answer, blue against "
-            "it; what is large gave much. Point at a node for its number.",
+            caption=f"Nodes by {method.replace('_', ' ')}{one.remark and f' ({one.remark})'}, edges by removal: orange "
+            "spoke for the answer, blue against it; what is large gave much. Point at a node for its number.",
         )
     checks = check(NODES, cases)
     write_checks(page, checks, notes)

@@ -90,7 +90,7 @@ def _one(
         scores = one.scores[row].tolist()
         if text:
             words = tuple((parts[at], scores[at]) for at in kept)
-            page.heading(name.replace("_", " ")).words(words)
+            page.heading(name.replace("_", " "), one.remark).words(words)
             texts.append(ColoredText(heading, name, words))
         ranked = sorted(kept, key=lambda at: -abs(scores[at]))
         top = ", ".join(f"{shorten(parts[at], 30)} {scores[at]:+.2f}" for at in ranked[:_LINE])
