@@ -161,7 +161,7 @@ class Words(nn.Module):
         return self.embedding(tokens).mean(1)
 
 
-SIGNED = [name for name in TOKENS if name not in ("attention_rollout", "saliency", "smooth_grad")]
+SIGNED = [name for name in TOKENS if name not in ("attention", "attention_rollout", "saliency", "smooth_grad")]
 
 
 @pytest.mark.parametrize("method", SIGNED)
@@ -207,23 +207,71 @@ def test_how_far_the_score_moves_with_each_word_says_no_sign(tmp_path, method):
     assert "<p>how much it matters, for or against</p>" in found.page.read_text()
 
 
-def test_attention_rollout_of_a_module_of_ones_own(tmp_path):
-    class Attends(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.embedding = nn.Embedding(9, 4)
-            self.attention = nn.MultiheadAttention(4, 2, batch_first=True)
-            self.head = nn.Linear(4, 2)
+class Attends(nn.Module):
+    """Every word looks at every word; without ``everywhere`` one learned query does."""
 
-        def forward(self, tokens):
-            words = self.embedding(tokens)
-            return self.head(self.attention(words, words, words, need_weights=False)[0].mean(1))
+    def __init__(self, everywhere=True):
+        super().__init__()
+        self.embedding = nn.Embedding(9, 4)
+        self.attention = nn.MultiheadAttention(4, 2, batch_first=True)
+        self.query = nn.Parameter(torch.randn(1, 1, 4))
+        self.head = nn.Linear(4, 2)
+        self.everywhere = everywhere
 
-    network = netsmith.from_module(seeded(Attends), torch.zeros(1, 5, dtype=torch.int64), classes=("no", "yes"))
-    found = network.explain([[1, 2, 3, 4, 5]], tmp_path, method="attention_rollout")
-    values = [value for _, value in found.texts[0].words]
-    assert sum(values) == pytest.approx(1, abs=1e-6)
-    assert "the same for every class" in found.notes[0]
+    def look(self, tokens, **settings):
+        words = self.embedding(tokens)
+        query = words if self.everywhere else self.query.expand(len(words), -1, -1)
+        return self.attention(query, words, words, key_padding_mask=tokens == 0, **settings)
+
+    def forward(self, tokens):
+        seen, given = self.look(tokens, need_weights=False)[0], (tokens > 0).float()[..., None]
+        return self.head((seen * given).sum(1) / given.sum(1) if self.everywhere else seen[:, 0])
+
+
+def attending(**settings):
+    spec = Spec(
+        dataset="mine",
+        inputs=Inputs(kind="text", shape=(5,), vocabulary=("<pad>", "<unk>", *"abcdefg")),
+        outputs=Outputs(kind="classes", names=("no", "yes"), size=2),
+    )
+    return Network(seeded(lambda: Attends(**settings)), spec, name="attends")
+
+
+def test_attention_and_rollout_of_a_module_of_ones_own(tmp_path):
+    network = attending()
+    tokens = torch.tensor([[2, 3, 4, 0, 0]])
+    weights = network.module.look(tokens, average_attn_weights=True)[1][0].detach()
+    found = network.explain(tokens, tmp_path, method="attention,attention_rollout")
+    looked, rolled = ([value for _, value in text.words] for text in found.texts)
+    assert looked == pytest.approx(weights[:3, :3].mean(0).tolist(), abs=1e-6)
+    assert rolled == pytest.approx((0.5 * weights[:3, :3].mean(0) + 0.5 / 3).tolist(), abs=1e-6)
+    assert "of attention, the same for every class" in found.notes[0]
+    assert "the same for every class" in found.notes[1]
+    page = found.page.read_text()
+    for row, first in enumerate("abc"):
+        for column, second in enumerate("abc"):
+            assert f"<title>{first} from {second}: {float(weights[row, column]):.2f}</title>" in page
+    assert (
+        "attention, the mean of its 2 heads: a row for each place, a column for each word it takes from; the darkest is"
+        in page
+    )
+    assert page.count("attention, head") == 4  # two pictures: what is read of each, and what is said of it
+    assert page.count("fill-opacity:1.000") == 2  # the darkest of each matrix
+
+
+def test_one_query_over_the_words_has_attention_and_no_rollout(tmp_path):
+    network = attending(everywhere=False)
+    tokens = torch.tensor([[2, 3, 4, 0, 0]])
+    weights = network.module.look(tokens)[1][0, 0].detach()
+    found = network.explain(tokens, tmp_path, method="attention,attention_rollout")
+    assert found.notes[0].startswith("attention_rollout: left out")
+    assert [value for _, value in found.texts[0].words] == pytest.approx(weights[:3].tolist(), abs=1e-6)
+    assert "<title>place 1 from a:" in found.page.read_text()
+    plain = netsmith.from_module(Words(), torch.zeros(1, 4, dtype=torch.int64), classes=("no", "yes"))
+    with pytest.raises(UnsupportedError, match="runs no attention that can be seen"):
+        plain.explain([[1, 3, 2, 4]], tmp_path, method="attention")
+    with pytest.raises(ConfigError, match="did you mean 'attention_rollout'"):
+        plain.explain([[1, 3, 2, 4]], tmp_path, method="rollout")
 
 
 def test_colors_are_for_terminals(monkeypatch, capsys):
@@ -357,28 +405,23 @@ def test_a_method_that_fails_at_insertion_alone_is_warned_of(order, fault):
     assert told.faults == ((fault,) if fault else ())
 
 
-def test_attention_that_rollout_cannot_follow_is_left_out_by_name(tmp_path):
-    class Attends(nn.Module):
-        def __init__(self, pooled):
-            super().__init__()
-            self.embedding = nn.Embedding(9, 4)
-            self.first = nn.Parameter(torch.randn(1, 1, 4))
-            self.attention = nn.MultiheadAttention(4, 2, batch_first=True)
-            self.head = nn.Linear(4, 2)
-            self.pooled = pooled
+def test_attention_that_cannot_be_laid_on_the_words_is_left_out_by_name(tmp_path):
+    class OneMore(Attends):
+        def look(self, tokens, **settings):
+            words = torch.cat([self.query.expand(len(tokens), -1, -1), self.embedding(tokens)], 1)
+            return self.attention(words, words, words, **settings)
 
         def forward(self, tokens):
-            words = self.embedding(tokens)
-            query = self.first.expand(len(words), -1, -1)
-            if not self.pooled:
-                query = words = torch.cat([query, words], 1)
-            return self.head(self.attention(query, words, words)[0][:, 0])
+            return self.head(self.look(tokens)[0][:, 0])
 
-    for pooled, told in ((True, "attends from 1 positions to 5"), (False, "attends from 6 positions to 6")):
-        module = seeded(lambda pooled=pooled: Attends(pooled))
-        network = netsmith.from_module(module, torch.zeros(1, 5, dtype=torch.int64), classes=("no", "yes"))
-        found = network.explain([[1, 2, 3, 4, 5]], tmp_path, method="attention_rollout,occlusion")
-        assert any(note.startswith("attention_rollout: left out") and told in note for note in found.notes)
+    network = netsmith.from_module(seeded(OneMore), torch.zeros(1, 5, dtype=torch.int64), classes=("no", "yes"))
+    found = network.explain([[1, 2, 3, 4, 5]], tmp_path, method="attention,attention_rollout,occlusion")
+    first, second = (
+        next(note for note in found.notes if note.startswith(f"{name}:")) for name in ("attention", "attention_rollout")
+    )
+    assert "left out, attention over 5 tokens has maps of as many columns" in first
+    assert "attends to 6 positions" in first
+    assert "attends from 6 positions to 6" in second
 
 
 def test_pictures_that_are_long_or_large(tmp_path):

@@ -90,6 +90,7 @@ def test_did_you_mean():
     known = ["accuracy", "loss", "perplexity"]
     assert did_you_mean("acuracy", known) == "; did you mean 'accuracy'?"
     assert did_you_mean("perp", known) == "; did you mean 'perplexity'?"
+    assert did_you_mean("rollout", [*known, "attention_rollout"]) == "; did you mean 'attention_rollout'?"
     assert did_you_mean("zzz", known) == "; known: accuracy, loss, perplexity"
     assert did_you_mean("zzz", map(str, range(20))).endswith(", ...")
     assert did_you_mean("zzz", []) == ""

@@ -144,6 +144,7 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     written = {n.lower(): n for n in reversed(names)}  # VGG16 is near vgg16
     near = [written[n] for n in difflib.get_close_matches(name.lower(), written, n=2, cutoff=0.6)]
     near = near or [n for n in names if n.lower().startswith(name[:3].lower())][:2]
+    near = near or [n for n in names if len(name) > 3 and name.lower() in n.lower()][:2]
     if near:
         return "; did you mean " + " or ".join(repr(n) for n in near) + "?"
     if not names:

@@ -14,7 +14,7 @@ _CELL, _SIZE, _LONGEST = 24.0, 12.0, 24
 
 
 def alignment_chart(
-    weights: Sequence[Sequence[float]], *, source: Sequence[str], target: Sequence[str], title: str
+    weights: Sequence[Sequence[float]], *, source: Sequence[str], target: Sequence[str], title: str, most: float = 1.0
 ) -> str:
     """Return the matrix as in Bahdanau et al. 2015, figure 3: a row per written word, a column per word read.
 
@@ -26,10 +26,13 @@ def alignment_chart(
         source: The words that were read.
         target: The words that were written.
         title: What a screen reader says.
+        most: The weight that is darkest.
 
     Raises:
-        UserError: As many rows or columns as there are not words.
+        UserError: As many rows or columns as there are not words, or a darkest weight that is not above 0.
     """
+    if not most > 0:
+        raise UserError(f"most is {most}; expected a weight above 0")
     if not source or len(weights) != len(target) or any(len(row) != len(source) for row in weights):
         widths = sorted({len(row) for row in weights})
         raise UserError(f"{len(weights)} rows of {widths} weights; expected {len(target)} of {len(source)}")
@@ -45,7 +48,7 @@ def alignment_chart(
         parts.append(label(left - 8, y + _CELL / 2 + 4, word, size=_SIZE, color=INK, anchor="end"))
         for at, weight in enumerate(looked):
             tip = element("title", escape(f"{target[row]} from {source[at]}: {weight:.2f}"))
-            style = f"fill:{INK};fill-opacity:{0.04 + 0.96 * min(1.0, max(0.0, weight)):.3f}"
+            style = f"fill:{INK};fill-opacity:{0.04 + 0.96 * min(1.0, max(0.0, weight / most)):.3f}"
             place = {"x": left + _CELL * at, "y": y, "width": _CELL - 1.5, "height": _CELL - 1.5}
             parts.append(element("rect", tip, **place, style=style))
     return svg(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from torch import Tensor, nn
 
@@ -57,12 +57,14 @@ class Found:
         error: ``(B,)`` how far the parts are from adding up, where they should.
         remark: What the method says of itself (a standard error, a fidelity).
         doubt: Why it should not be trusted, by its own figures; empty where it may.
+        maps: Of attention, by name of the layer: ``(B, heads, Q, L)``, where each position looks.
     """
 
     scores: Tensor
     error: Tensor | None = None
     remark: str = ""
     doubt: str = ""
+    maps: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,7 @@ __all__ = ["IMAGES", "NODES", "SEGMENTED", "TABLES", "TOKENS"]
 _SAMPLES = 512  # coalitions of LIME and Kernel SHAP
 _ORDERS = 16
 _UNSIGNED = "how much it matters, for or against"
+_ANY_CLASS = "the same for every class"
 _WEAK = 0.5  # a linear model that follows less of the score explains itself, not the network
 
 
@@ -154,6 +155,28 @@ def _given(asked: Asked) -> Tensor:
     return torch.ones_like(asked.inputs, dtype=torch.bool) if asked.segments is None else asked.segments >= 0
 
 
+def _attention(asked: Asked) -> Found:
+    """Return how much the positions of a text look at each word in the last layer that looks at words."""
+    maps, length = attention_maps(asked.module, asked.inputs), asked.inputs.shape[1]
+    fitting = {name: one for name, one in maps.items() if one.shape[3] == length}
+    if not fitting:
+        name, one = list(maps.items())[-1]
+        raise UnsupportedError(
+            f"attention over {length} tokens has maps of as many columns; layer {name!r} of {asked.name} attends to "
+            f"{one.shape[3]} positions"
+        )
+    name, last = list(fitting.items())[-1]
+    looked = last.mean(1)  # (B, Q, L)
+    given = _given(asked).to(looked)
+    scores = _mean_row(looked, given) if looked.shape[1] == length else looked.mean(1) * given
+    return Found(scores, remark=f"of {name}, {_ANY_CLASS}", maps=fitting)
+
+
+def _mean_row(weights: Tensor, given: Tensor) -> Tensor:
+    """Return the mean of the rows that hold a token: ``(B, L, L)`` to ``(B, L)``."""
+    return (weights * given[..., None]).sum(1) / given.sum(1, keepdim=True).clamp(min=1) * given
+
+
 def _attention_rollout(asked: Asked) -> Found:
     """Return what the positions of a text are made of, on average: the same for every class."""
     maps = attention_maps(asked.module, asked.inputs)
@@ -166,9 +189,7 @@ def _attention_rollout(asked: Asked) -> Found:
             f"{asked.name} attends from {shape[0]} positions to {shape[1]}"
         )
     rolled = attention_rollout(maps)  # (B, L, L)
-    given = _given(asked).to(rolled)
-    mean = (rolled * given[..., None]).sum(1) / given.sum(1, keepdim=True).clamp(min=1)
-    return Found(mean * given, remark="the same for every class")
+    return Found(_mean_row(rolled, _given(asked).to(rolled)), remark=_ANY_CLASS, maps={"rollout": rolled[:, None]})
 
 
 def _smooth_grad(asked: Asked) -> Tensor:
@@ -241,6 +262,7 @@ TOKENS: Mapping[str, Method] = {
     ),
     "saliency": Method(_token_saliency, gradient=True, stages=3),
     "smooth_grad": Method(_token_smooth_grad, gradient=True),
+    "attention": Method(_attention, gradient=False, stages=3),
     "attention_rollout": Method(_attention_rollout, gradient=False, stages=3),
     **_PARTS,
 }

@@ -16,6 +16,7 @@ from netsmith.report.page import Page
 from netsmith.workflows.attributions import Asked, Found, attribute
 from netsmith.workflows.checks import check, write_checks
 from netsmith.workflows.method_tables import TABLES, TOKENS
+from netsmith.workflows.text_attention import write_attention
 
 if TYPE_CHECKING:
     from netsmith.api.network import Network
@@ -91,6 +92,7 @@ def _one(
         if text:
             words = tuple((parts[at], scores[at]) for at in kept)
             page.heading(name.replace("_", " "), one.remark).words(words)
+            write_attention(page, parts, {layer: maps[row] for layer, maps in one.maps.items()})
             texts.append(ColoredText(heading, name, words))
         ranked = sorted(kept, key=lambda at: -abs(scores[at]))
         top = ", ".join(f"{shorten(parts[at], 30)} {scores[at]:+.2f}" for at in ranked[:_LINE])
