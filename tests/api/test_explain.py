@@ -22,7 +22,7 @@ from netsmith.workflows.attributions import Asked, Found, Method, attribute
 from netsmith.workflows.checks import check
 from netsmith.workflows.explanation import unexplained
 from netsmith.workflows.judging import Judged
-from netsmith.workflows.method_tables import IMAGES, NODES, TABLES, TOKENS
+from netsmith.workflows.method_tables import IMAGES, NODES, SOUNDS, TABLES, TOKENS
 
 
 def seeded(make):
@@ -446,7 +446,8 @@ def test_pictures_that_are_long_or_large(tmp_path):
         ("image", "classes", ""),
         ("table", "classes", ""),
         ("graph", "tags", ""),
-        ("audio", "classes", "explain works on images, texts, tables and graphs; one takes audio inputs, whose single"),
+        ("audio", "classes", ""),
+        ("series", "classes", "explain works on images, texts, tables, graphs and sounds; one takes series inputs"),
         ("image", "tags", "explain works on classes for now; one answers tags (several labels for one example: no"),
         ("table", "values", "explain works on classes for now; one answers values"),
     ],
@@ -460,6 +461,59 @@ def test_what_cannot_be_explained_says_why(tmp_path, kind, answers, reason):
         with pytest.raises(UnsupportedError) as error:
             network.explain(torch.zeros(1, 1, 2, 2), tmp_path)
         assert str(error.value) == unexplained(network)
+
+
+class Loud(nn.Module):
+    """The first class likes power in the first fifth of a sound, the second in the last."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(1))
+
+    def forward(self, sounds):
+        power = self.weight * sounds[:, 0] ** 2
+        return torch.stack([power[:, :160].mean(1), power[:, -160:].mean(1)], 1) * 10
+
+
+def sounds():
+    inputs = Inputs(kind="audio", shape=(1, 800), rate=8000, low=-1.0, high=1.0)
+    spec = Spec(dataset="mine", inputs=inputs, outputs=Outputs(kind="classes", names=("a", "b"), size=2))
+    return Network(Loud(), spec, name="loud")
+
+
+def test_every_method_for_sounds_finds_the_windows_that_spoke(tmp_path):
+    wave = torch.rand(1, 1, 800, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    wave[:, :, -160:] *= 0.2
+    found = sounds().explain(wave, tmp_path, method=",".join(SOUNDS))
+    told = {line.partition(":")[0]: line for line in found.notes if "deletion" in line}
+    assert list(told) == list(SOUNDS)
+    assert float(told["integrated_gradients"].partition("adds up within ")[2].partition(":")[0]) < 1e-5
+    for name in SOUNDS:
+        (line,) = (line for line in found.notes if f", by {name}: " in line)
+        assert line.startswith("1: a (")
+        first = line.partition(f"by {name}: ")[2].partition("-")[0]
+        assert 0 <= float(first) < 20  # ms
+    assert found.page.read_text().count('class="figure"') == 2 * len(SOUNDS)  # a wave and curves of each
+    fast = sounds().explain(wave, tmp_path)
+    assert [line.partition(":")[0] for line in fast.notes if "deletion" in line] == [
+        "integrated_gradients",
+        "occlusion",
+    ]
+    with pytest.raises(UnsupportedError, match="'grad_cam' does not apply to audio inputs; these do: input_x_gradient"):
+        sounds().explain(wave, tmp_path, method="grad_cam")
+
+
+def test_a_sound_without_a_gradient_is_explained_by_silence(tmp_path):
+    class Steps(Loud):
+        def forward(self, sounds):
+            return super().forward(torch.round(sounds * 100).long() / 100)
+
+    network = Network(Steps(), sounds().spec, name="steps")
+    found = network.explain(0.5 * torch.ones(1, 1, 800), tmp_path)
+    assert found.notes[0].startswith(
+        "integrated_gradients: left out, the answer does not depend on the input by a diff"
+    )
+    assert found.notes[-1].startswith("1: a (50%): 0-2.5 ms ")
 
 
 class Pooled(nn.Module):

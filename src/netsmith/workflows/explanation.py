@@ -23,12 +23,13 @@ from netsmith.workflows.attention_maps import caption_groups
 from netsmith.workflows.checks import write_checks
 from netsmith.workflows.global_pictures import GLOBAL_METHODS, IMAGE_METHODS, global_groups
 from netsmith.workflows.judging import Judged, judge
-from netsmith.workflows.method_tables import IMAGES, NODES, SEGMENTED, TABLES, TOKENS
+from netsmith.workflows.method_tables import IMAGES, NODES, SEGMENTED, SOUNDS, TABLES, TOKENS
 from netsmith.workflows.nodes import explain_nodes
 from netsmith.workflows.pages import data_text
 from netsmith.workflows.pictures import SEGMENTS, mistakes_group, picture_groups
 from netsmith.workflows.representations import evenly, read_examples
 from netsmith.workflows.rows import ColoredText, explain_rows
+from netsmith.workflows.sounds import explain_sounds
 
 if TYPE_CHECKING:
     from netsmith.api.network import Network
@@ -97,6 +98,7 @@ _KINDS: dict[str, tuple[str, ...]] = {
     "text": (*TOKENS, *_ANYWHERE),
     "tokens": (*TOKENS, *_ANYWHERE),
     "graph": tuple(NODES),
+    "audio": (*SOUNDS, *_ANYWHERE),
 }
 _ALL = sorted({"all", *(name for names in _KINDS.values() for name in names)})
 
@@ -154,8 +156,7 @@ def unexplained(network: Network) -> str:
         looks = shown if network.module.writer.attends() else ", which nothing explains: it has no attention"
         return "" if kind == "image" else f"explain works on classes for now, and {name} writes texts{looks}"
     if kind not in _KINDS:
-        why = ", whose single samples say nothing alone" if kind == "audio" else ""
-        return f"explain works on images, texts, tables and graphs; {name} takes {kind} inputs{why}"
+        return f"explain works on images, texts, tables, graphs and sounds; {name} takes {kind} inputs"
     if answers != "classes" and (kind, answers) != ("graph", "tags"):
         why = " (several labels for one example: no single score says why)" if answers == "tags" else ""
         return f"explain works on classes for now; {name} answers {answers}{why}"
@@ -222,7 +223,7 @@ def _write(network: Network, examples: _Examples, wanted: tuple[str, ...], folde
     overall = tuple(name for name in wanted if name in GLOBAL_METHODS)
     single = tuple(name for name in wanted if name not in GLOBAL_METHODS)
     if single or not wanted:
-        explain = {"image": _explain_images, "graph": _explain_graph}.get(network.spec.inputs.kind, _explain_rows)
+        explain = _EXPLAIN.get(network.spec.inputs.kind, _explain_rows)
         try:
             found = explain(network, examples, single, page)
         except UnsupportedError as error:
@@ -309,6 +310,13 @@ def _explain_graph(network: Network, examples: _Examples, wanted: tuple[str, ...
 def _explain_rows(network: Network, examples: _Examples, wanted: tuple[str, ...], page: Page) -> _Found:
     notes, texts = explain_rows(network, examples.names, examples.raw, wanted, page)
     return _Found(notes=[html.unescape(line) for line in notes], texts=texts)
+
+
+def _explain_sounds(network: Network, examples: _Examples, wanted: tuple[str, ...], page: Page) -> _Found:
+    return _Found(notes=explain_sounds(network, examples.names, examples.raw, wanted, page))
+
+
+_EXPLAIN = {"image": _explain_images, "graph": _explain_graph, "audio": _explain_sounds}
 
 
 def _write_groups(page: Page, groups: Sequence[PictureGroup]) -> None:

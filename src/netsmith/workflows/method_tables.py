@@ -1,4 +1,4 @@
-"""Tables of explanations: which methods apply to images, tables, tokens and nodes, and how each is called."""
+"""Tables of explanations: which methods apply to images, tables, tokens, nodes and sounds, and how each is called."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from netsmith.explain.shapley import shapley_values
 from netsmith.layers.spatial_transformer import SpatialTransformer
 from netsmith.workflows.attributions import Asked, Found, Method
 
-__all__ = ["IMAGES", "NODES", "SEGMENTED", "TABLES", "TOKENS"]
+__all__ = ["IMAGES", "NODES", "SEGMENTED", "SOUNDS", "TABLES", "TOKENS"]
 
 _SAMPLES = 512  # coalitions of LIME and Kernel SHAP
 _ORDERS = 16
@@ -96,6 +96,14 @@ def _shapley(asked: Asked) -> Found:
     return Found(found.attributions, error=found.efficiency_error, remark=remark)
 
 
+def _windows_covered(asked: Asked) -> Found:
+    """Silence a tenth of the sound, window after window."""
+    width = max(1, asked.inputs.shape[2] // 10)
+    return Found(
+        occlusion(asked.module, asked.inputs, asked.targets, window=width, stride=1, fill=asked.fill, rows=asked.rows)
+    )
+
+
 def _of_nodes(run: Callable[[Asked], Found]) -> Callable[[Asked], Found]:
     """Drop the axis of features from ``(B, 1, N)``."""
 
@@ -126,7 +134,7 @@ def _table_integrated(asked: Asked) -> Found:
     return _integrated(found, found.attributions)
 
 
-def _node_integrated(asked: Asked) -> Found:
+def _summed_integrated(asked: Asked) -> Found:
     found = integrated_gradients(asked.module, asked.inputs, asked.targets, rows=asked.rows)
     return _integrated(found, found.attributions.sum(1))
 
@@ -216,7 +224,7 @@ def _total(scores: Tensor) -> Tensor:
 
 
 def _sized(slopes: Tensor) -> Found:
-    """Show how long the gradient of each node is."""
+    """Show how long the gradient of each node (window) is."""
     return Found(slopes.norm(dim=1), remark=_UNSIGNED)
 
 
@@ -267,12 +275,22 @@ TOKENS: Mapping[str, Method] = {
     **_PARTS,
 }
 
-NODES: Mapping[str, Method] = {
+_SUMMED: Mapping[str, Method] = {
     "input_x_gradient": Method(_plain(input_x_gradient, _total), gradient=True, default=True, stages=2),
-    "integrated_gradients": Method(_node_integrated, gradient=True),
+    "integrated_gradients": Method(_summed_integrated, gradient=True),
     "saliency": Method(
         lambda asked: _sized(gradient(asked.module, asked.inputs, asked.targets)), gradient=True, stages=2
     ),
     "smooth_grad": Method(lambda asked: _sized(_smooth_grad(asked)), gradient=True),
     **{name: replace(method, run=_of_nodes(method.run)) for name, method in _PARTS.items()},
+}
+"""For ``(B, C, L)``: what the channels of a place gave is added up."""
+
+NODES: Mapping[str, Method] = _SUMMED
+
+SOUNDS: Mapping[str, Method] = {
+    **_SUMMED,
+    "input_x_gradient": replace(_SUMMED["input_x_gradient"], default=False),
+    "integrated_gradients": replace(_SUMMED["integrated_gradients"], default=True),
+    "occlusion": Method(_windows_covered, gradient=False, default=True),
 }
