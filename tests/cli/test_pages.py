@@ -140,3 +140,13 @@ def test_what_a_whole_network_has_learned_is_explained_beside_single_decisions(n
     assert "Checks of the explanations" not in Path("twin/explain/explain.html").read_text()
     assert "has no layer with maps" in netsmith(f"explain {run} --method feature_maps").line
     assert "did you mean 'probes'" in netsmith(f"explain {run} --method probe").line
+
+
+def test_a_generator_that_is_none_is_refused_by_name(netsmith, bayes):
+    found = netsmith(f"explain {bayes} --method prototypes --generator {bayes}")
+    assert (found.code, found.line) == (
+        2,
+        f"{bayes.name} takes image inputs and answers classes; expected a generator: samples from noise",
+    )
+    assert "x is not a run folder" in netsmith(f"explain {bayes} --generator x").line
+    assert "--code belongs to a run" in netsmith(f"explain {bayes} --generator {bayes} --code x.py").line

@@ -6,11 +6,9 @@ import torch
 from torch import nn
 
 import netsmith
-from netsmith.api.network import Network
 from netsmith.core.errors import UnsupportedError
-from netsmith.core.spec import Inputs, Outputs, Spec
 from netsmith.explain.cka import cka_table
-from netsmith.workflows.global_pictures import GLOBAL_METHODS, generated_prototypes, global_groups
+from netsmith.workflows.global_pictures import GLOBAL_METHODS, global_groups
 from netsmith.workflows.judging import Judged
 from netsmith.workflows.representations import layer_answers, layer_matrices, spread
 
@@ -121,36 +119,6 @@ def test_layers_without_a_correlation_are_left_out():
     assert list(layer_matrices(features, metric="euclidean")[0]) == ["flat", "good"]
     with pytest.raises(UnsupportedError, match="no layer gives every example features that differ"):
         layer_matrices({"flat": features["flat"]}, metric="correlation")
-
-
-def test_prototypes_drawn_by_a_generator():
-    """The generator draws one gray per picture; a class that likes bright pixels gets white, the other black."""
-    scores = nn.Sequential(nn.Flatten(), nn.Linear(4, 2, bias=False))
-    paint = nn.Sequential(nn.Linear(3, 4, bias=False), nn.Tanh())
-    with torch.no_grad():
-        scores[1].weight.copy_(torch.tensor([[-1.0] * 4, [1.0] * 4]))
-        paint[0].weight.copy_(torch.ones(4, 3))
-    picture = Inputs(kind="image", shape=(1, 2, 2), low=0.0, high=10.0)
-    network = Network(
-        scores, Spec(dataset="drawn", inputs=picture, outputs=Outputs(kind="classes", names=("dark", "bright")))
-    )
-    noise = Inputs(kind="none", shape=(3,))
-    painter = Network(
-        paint, Spec(dataset="drawn", inputs=noise, outputs=Outputs(kind="samples", size=4)), name="painter"
-    )
-    (group,), _ = generated_prototypes(network, painter, each=2)
-    captions = [picture.caption.partition(": ") for picture in group.pictures]
-    assert [caption[0] for caption in captions] == ["dark", "dark", "bright", "bright"]
-    assert [float(caption[2]) for caption in captions] == pytest.approx([0, 0, 40, 40], abs=0.1)
-    wide = Network(
-        nn.Linear(3, 5), Spec(dataset="drawn", inputs=noise, outputs=Outputs(kind="samples", size=5)), name="wide"
-    )
-    with pytest.raises(UnsupportedError, match=r"wide draws \(5,\), network takes \(1, 2, 2\) in 0.0..10.0"):
-        generated_prototypes(network, wide)
-    with pytest.raises(
-        UnsupportedError, match="network takes image inputs, and network answers classes; expected a gen"
-    ):
-        generated_prototypes(network, network)
 
 
 def test_spread_takes_as_many_of_each_class():

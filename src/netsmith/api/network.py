@@ -31,6 +31,7 @@ from netsmith.layers.writing import Writing
 from netsmith.measure.example import tensors
 
 if TYPE_CHECKING:
+    from netsmith.api.run import Run
     from netsmith.compress.cut_file import Log
 
 __all__ = ["Network", "Shipped"]
@@ -403,7 +404,14 @@ class Network:
         )
 
     def explain(
-        self, source: Any, folder: str | Path, *, method: str = "", count: int = 8, segments: str = "grid"
+        self,
+        source: Any,
+        folder: str | Path,
+        *,
+        method: str = "",
+        count: int = 8,
+        segments: str = "grid",
+        generator: Run | None = None,
     ) -> Any:
         """Write pictures and a page that show why it decides as it does.
 
@@ -414,6 +422,8 @@ class Network:
             count: How many examples.
             segments: Parts of an image that LIME and SHAP values switch off together: ``grid`` (7 x 7) or
                 ``superpixels`` (SLIC: cut along its edges, about 50).
+            generator: A run that learned to draw such pictures; prototypes are then also searched among what it can
+                draw.
 
         Raises:
             UnsupportedError: It does not answer with classes, or its inputs have no such explanation.
@@ -421,7 +431,7 @@ class Network:
         """
         from netsmith.workflows.explanation import explain_network
 
-        return explain_network(self, source, folder, method=method, count=count, segments=segments)
+        return explain_network(self, source, folder, method=method, count=count, segments=segments, painter=generator)
 
     def serve(self, *, host: str = "127.0.0.1", port: int = 8000, allowed_hosts: Sequence[str] = ()) -> None:
         """Serve it over HTTP until interrupted; see :func:`netsmith.serve.server.serve`."""

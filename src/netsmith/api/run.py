@@ -68,6 +68,11 @@ class Run:
         """The method with its chosen weights, in evaluation mode."""
         return self._rebuilt[2]
 
+    @property
+    def data_spec(self) -> Spec:
+        """The schema of the data it was trained on: of a generator, of what it imitates."""
+        return self._rebuilt[1]
+
     @cached_property
     def network(self) -> Network:
         """The product with its schema: what predict, explain, export and serve take."""
@@ -159,7 +164,15 @@ class Run:
             self.notice(lost)
         return found
 
-    def explain(self, source: Any = None, *, method: str = "", count: int = 8, segments: str = "grid") -> Any:
+    def explain(
+        self,
+        source: Any = None,
+        *,
+        method: str = "",
+        count: int = 8,
+        segments: str = "grid",
+        generator: Run | None = None,
+    ) -> Any:
         """Write pictures and a page that show why the product decides as it does.
 
         Args:
@@ -168,10 +181,12 @@ class Run:
             count: How many examples.
             segments: Parts of an image that LIME and SHAP values switch off together: ``grid`` (7 x 7) or
                 ``superpixels`` (SLIC: cut along its edges, about 50).
+            generator: A run that learned to draw such pictures; prototypes are then also searched among what it can
+                draw.
         """
         from netsmith.workflows.explanation import explain_run
 
-        return explain_run(self, source, method=method, count=count, segments=segments)
+        return explain_run(self, source, method=method, count=count, segments=segments, painter=generator)
 
     def compress(
         self,

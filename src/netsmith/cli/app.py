@@ -167,12 +167,13 @@ def explain(
     method: str = typer.Option("", "--method", help="saliency, lime, probes, ... or all; else the fast ones."),
     count: int = typer.Option(8, "--count", help="How many examples.", min=1, max=64),
     segments: str = typer.Option("grid", "--segments", help="Parts of an image LIME and SHAP take: grid, superpixels."),
+    generator: str = typer.Option("", "--generator", help="A run that draws such pictures: it draws prototypes, too."),
     code: str = CODE,
 ) -> None:
     """Show why a run decides as it does: pictures and a page."""
     from netsmith.cli import verbs
 
-    verbs.explain(run, source=source, method=method, count=count, segments=segments, code=code)
+    verbs.explain(run, source=source, method=method, count=count, segments=segments, generator=generator, code=code)
 
 
 @app.command()

@@ -108,12 +108,15 @@ def _cells(row: dict[str, Any]) -> list[str]:
     return [name, plain(str(label)), *best]
 
 
-def explain(path: str, *, source: str, method: str, count: int, segments: str, code: str) -> None:
+def explain(path: str, *, source: str, method: str, count: int, segments: str, generator: str, code: str) -> None:
     """Write pictures and a page that explain decisions."""
-    from netsmith.api.run import load
+    from netsmith.api.run import load, with_code
 
-    run = load(path, code=code, notice=notice)
-    found = run.explain(source or None, method=method, count=count, segments=segments)
+    own, painter = load(path, code=code, notice=notice), None
+    if generator:  # the code is that of either run, or of both
+        own = with_code(path, [code], notice)
+        painter = with_code(generator, [code], notice) if own.code else load(generator, code=code, notice=notice)
+    found = own.explain(source or None, method=method, count=count, segments=segments, generator=painter)
     for line in found.notes:
         say(line)
     for text in found.texts:

@@ -26,6 +26,7 @@ from netsmith.workflows.judging import Judged, judge
 from netsmith.workflows.method_tables import IMAGES, NODES, SEGMENTED, SOUNDS, TABLES, TOKENS
 from netsmith.workflows.nodes import explain_nodes
 from netsmith.workflows.pages import data_text
+from netsmith.workflows.painted import painted_prototypes, require_generator
 from netsmith.workflows.pictures import SEGMENTS, mistakes_group, picture_groups
 from netsmith.workflows.representations import evenly, read_examples
 from netsmith.workflows.rows import ColoredText, explain_rows
@@ -72,6 +73,7 @@ class _Examples:
         nodes: Which nodes of the graph; none where it has one answer.
         given: All that was given (at most :data:`_MOST`, spread evenly), for what is said of the whole network.
         segments: The parts of an image that are switched off together, a name in :data:`SEGMENTS`.
+        painter: A run whose generator draws prototypes, too.
     """
 
     names: list[str]
@@ -80,6 +82,7 @@ class _Examples:
     nodes: list[int] = field(default_factory=list)
     given: Any = None
     segments: str = "grid"
+    painter: Run | None = None
 
 
 @dataclass
@@ -104,7 +107,13 @@ _ALL = sorted({"all", *(name for names in _KINDS.values() for name in names)})
 
 
 def explain_run(
-    run: Run, source: Any = None, *, method: str = "", count: int = 8, segments: str = "grid"
+    run: Run,
+    source: Any = None,
+    *,
+    method: str = "",
+    count: int = 8,
+    segments: str = "grid",
+    painter: Run | None = None,
 ) -> Explanation:
     """Explain a run's product; see :meth:`netsmith.api.run.Run.explain`.
 
@@ -113,14 +122,15 @@ def explain_run(
         ConfigError: An unknown method, or unknown segments.
     """
     network = run.network
-    if _captions(network, method):
+    if painter is None and _captions(network, method):
         names, raw = _pictures_of(run, count) if source is None else read_examples(network, source)
         return _write_captions(network, names, raw[:count], run.path / "explain")
-    wanted = _wanted(network, method, segments)
+    wanted = _wanted(network, method, segments, painter)
     text = text_column(run.found.config.data)
     examples = _of_data(run, count) if source is None else _given(network, source, count, text=text)
     subtitle = f"{data_text(run)}: {len(network.spec.outputs.names)} classes, {network.spec.inputs.kind} inputs."
-    return _write(network, replace(examples, segments=segments), wanted, run.path / "explain", subtitle)
+    examples = replace(examples, segments=segments, painter=painter)
+    return _write(network, examples, wanted, run.path / "explain", subtitle)
 
 
 def explain_network(
@@ -131,6 +141,7 @@ def explain_network(
     method: str = "",
     count: int = 8,
     segments: str = "grid",
+    painter: Run | None = None,
 ) -> Explanation:
     """Explain a network on a file or values; see :meth:`netsmith.api.network.Network.explain`.
 
@@ -139,12 +150,12 @@ def explain_network(
         ConfigError: An unknown method, or unknown segments.
         DataError: The values do not fit the network.
     """
-    if _captions(network, method):
+    if painter is None and _captions(network, method):
         names, raw = read_examples(network, source)
         return _write_captions(network, names, raw[:count], Path(folder))
-    wanted = _wanted(network, method, segments)
+    wanted = _wanted(network, method, segments, painter)
     subtitle = f"{len(network.spec.outputs.names)} classes, {network.spec.inputs.kind} inputs."
-    examples = replace(_given(network, source, count), segments=segments)
+    examples = replace(_given(network, source, count), segments=segments, painter=painter)
     return _write(network, examples, wanted, Path(folder), subtitle)
 
 
@@ -190,7 +201,7 @@ def _write_captions(network: Network, names: list[str], raw: Any, folder: Path) 
     return _saved(page, folder, _Found(groups, notes))
 
 
-def _wanted(network: Network, method: str, segments: str) -> tuple[str, ...]:
+def _wanted(network: Network, method: str, segments: str, painter: Run | None) -> tuple[str, ...]:
     """Return the methods meant; ``()`` for the fast ones that fit."""
     kind = network.spec.inputs.kind
     if segments not in SEGMENTS:
@@ -206,11 +217,15 @@ def _wanted(network: Network, method: str, segments: str) -> tuple[str, ...]:
     reason = unexplained(network)
     if reason:
         raise UnsupportedError(reason)
+    if painter is not None:
+        require_generator(network, painter.network)
     if "all" in names:
         return known
     if segments != "grid" and not set(names) & set(SEGMENTED):
         *few, last = SEGMENTED
         raise UnsupportedError(f"segments are for {', '.join(few)} and {last}; name one of them as a method (--method)")
+    if painter is not None and names and "prototypes" not in names:
+        raise UnsupportedError("a generator draws prototypes; name that as a method (--method)")
     wrong = [name for name in names if name not in known]
     if wrong:
         raise UnsupportedError(f"method {wrong[0]!r} does not apply to {kind} inputs; these do: {', '.join(known)}")
@@ -295,6 +310,10 @@ def _explain_images(network: Network, examples: _Examples, wanted: tuple[str, ..
     groups, notes, checks = picture_groups(
         network, examples.names, examples.raw, wanted=wanted, judged=judged, segments=examples.segments
     )
+    if examples.painter is not None:
+        drawn, told = painted_prototypes(network, examples.painter)
+        groups += drawn
+        notes += told
     mistakes = mistakes_group(network, judged) if judged is not None else None
     groups += [mistakes] if mistakes is not None else []
     _write_groups(page, groups)

@@ -15,7 +15,6 @@ from torch import Tensor
 
 from netsmith.core.errors import MissingExtraError, UnsupportedError, UserError, did_you_mean
 from netsmith.explain.gallery import activated_layers, filters_of, strongest_maps, view_filters
-from netsmith.explain.generated import generated_maximization
 from netsmith.explain.grad_cam import spatial_layers
 from netsmith.explain.layer_features import layer_features, learned_layers
 from netsmith.explain.units import maximize_units
@@ -30,7 +29,7 @@ from netsmith.workflows.representations import spread
 if TYPE_CHECKING:
     from netsmith.api.network import Network
 
-__all__ = ["GLOBAL_METHODS", "IMAGE_METHODS", "Drawer", "generated_prototypes", "global_groups"]
+__all__ = ["GLOBAL_METHODS", "IMAGE_METHODS", "Drawer", "global_groups"]
 
 Drawer = Callable[["Network", "Judged | None", Tensor], tuple[list[PictureGroup], list[str]]]
 
@@ -160,65 +159,6 @@ def units(network: Network, judged: Judged | None, raw: Tensor) -> tuple[list[Pi
         "what the network answers to and no data ever holds."
     )
     return [PictureGroup("What single channels look for", text, pictures, columns=len(channels))], []
-
-
-def generated_prototypes(
-    network: Network, painter: Network, *, low: float = -1.0, high: float = 1.0, each: int = 3
-) -> tuple[list[PictureGroup], list[str]]:
-    """Draw what each class likes best among the pictures that a trained generator can draw.
-
-    Args:
-        network: Answers with classes.
-        painter: A generator of samples as large as the network's pictures.
-        low: The value of a sample that means black.
-        high: The value that means white.
-        each: Pictures per class, from different codes.
-
-    Raises:
-        UnsupportedError: The painter is no generator, or draws something else.
-    """
-    _require_images(network)
-    inputs, labels = network.spec.inputs, network.spec.outputs.names
-    if painter.spec.inputs.kind != "none" or network.spec.outputs.kind != "classes":
-        kinds = f"{painter.spec.inputs.kind} inputs, and {network.name} answers {network.spec.outputs.kind}"
-        raise UnsupportedError(f"{painter.name} takes {kinds}; expected a generator, and classes to draw")
-    if not high > low or each < 1:
-        raise UserError(f"low is {low}, high {high}, each {each}; expected low < high, and at least 1")
-    with torch.no_grad():
-        sample = painter.shipped(painter.noise(1, seed=0))
-    shape = tuple(inputs.shape)
-    if inputs.low is None or inputs.high is None or sample[0].numel() != torch.Size(shape).numel():
-        raise UnsupportedError(
-            f"{painter.name} draws {tuple(sample.shape[1:])}, {network.name} takes {shape} in "
-            f"{inputs.low}..{inputs.high}; expected as many numbers, and a known range"
-        )
-    bottom, span = inputs.low, inputs.high - inputs.low
-
-    def adapt(samples: Tensor) -> Tensor:
-        unit = ((samples - low) / (high - low)).clamp(0, 1)
-        return unit.reshape(-1, *shape) * span + bottom
-
-    found = generated_maximization(
-        network.shipped,
-        [label for label in range(len(labels)) for _ in range(each)],
-        painter=painter.shipped,
-        code_shape=tuple(painter.spec.inputs.shape),
-        generator=torch.Generator().manual_seed(0),
-        adapt=adapt,
-    )
-    pictures = [
-        Picture(
-            _png(to_pixels(visible(image), low=bottom, high=bottom + span)),
-            f"{labels[at // each]}: {float(score):.1f}",
-            f"drawn by {painter.name} for {labels[at // each]}",
-        )
-        for at, (image, score) in enumerate(zip(found.images, found.scores, strict=True))
-    ]
-    text = (
-        f"What each class likes best among all that {painter.name} can draw, {each} searches each, with the score: "
-        "pictures that look like data, and cannot show what the generator never learned to draw."
-    )
-    return [PictureGroup("Prototypes drawn by a generator", text, pictures, columns=each)], []
 
 
 IMAGE_METHODS = ("filters", "feature_maps", "units")
