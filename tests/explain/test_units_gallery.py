@@ -123,6 +123,14 @@ def test_a_generator_draws_the_favorite_among_what_it_can_draw():
     assert torch.allclose(doubled.scores, 2 * found.scores[:1])
     with pytest.raises(UserError, match="limit 0"):
         generated_maximization(module, [0], painter=painter, code_shape=(4,), generator=generator(), limit=0)
+    settings = {"painter": painter, "code_shape": (4,), "generator": generator(), "l2": 1.0}
+
+    class Steps(nn.Module):
+        def forward(self, images):
+            return module((images > 0).to(images))
+
+    with pytest.raises(UnsupportedError, match="does not depend on the code of the generator by a differentiable path"):
+        generated_maximization(Steps(), [0], **settings)
 
 
 def test_filters(net):

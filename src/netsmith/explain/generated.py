@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from netsmith.core.errors import UserError
 from netsmith.explain._climb import climb
-from netsmith.explain._forward import evaluating
+from netsmith.explain._forward import evaluating, slopes
 from netsmith.explain.units import Place, unit_scores
 
 __all__ = ["Generated", "generated_maximization"]
@@ -100,9 +100,11 @@ def generated_maximization(
     start = torch.randn(len(channels), *code_shape, generator=generator, device=generator.device).to(example)
     start = start.clamp(-limit, limit)
     with evaluating(module), evaluating(painter):
-        first = score(paint(start)).detach()
-        codes = climb(objective, start, steps=steps, rate=rate, settle=settle)
+        codes = start.requires_grad_()
+        first = score(paint(codes))
+        slopes(first, codes, "the code of the generator")  # alone: the prior always depends on it
+        codes = climb(objective, start.detach(), steps=steps, rate=rate, settle=settle)
         with torch.no_grad():
             images = paint(codes)
             last = score(images)
-    return Generated(images, codes, last, first)
+    return Generated(images, codes, last, first.detach())

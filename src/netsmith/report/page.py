@@ -82,7 +82,7 @@ background:var(--panel)}
 .pictures li.large{grid-column:1/-1;min-width:0;max-width:100%}
 .pictures li.large img{max-width:100%;image-rendering:auto}
 .pictures span{display:block;margin-top:.4rem;font-size:.8rem;line-height:1.35;color:var(--muted)}
-.words{color:var(--ink);line-height:2.1;max-width:50rem}
+.words{color:var(--ink);font-size:1rem;line-height:2.1;margin:0;max-width:50rem}
 .words span{padding:.15rem .3rem;border-radius:4px}
 h3{margin:2rem 0 .3rem;font-size:1rem;font-weight:600}
 h3+p{font-size:.92rem;color:var(--muted);margin:0}
