@@ -22,7 +22,12 @@ import torch
 from _evidence import write
 from torch import Tensor, nn
 
-from netsmith.explain.embeddings import embedding_integrated_gradients
+from netsmith.explain.embeddings import (
+    embedding_gradients,
+    embedding_integrated_gradients,
+    embedding_saliency,
+    embedding_smooth_grad,
+)
 from netsmith.explain.grad_cam import grad_cam
 from netsmith.explain.guided import deconvolution, guided_backprop
 from netsmith.explain.integrated_gradients import integrated_gradients
@@ -93,6 +98,19 @@ def cases(captum: Any) -> dict[str, Case]:
         settings = {"feature_mask": cells, "n_samples": SAMPLES, "perturbations_per_eval": SAMPLES}
         return torch.cat([method.attribute(images[i : i + 1], 0.0, int(targets[i]), **settings) for i in range(BATCH)])
 
+    def at_embedding(**settings: Any) -> Tensor:
+        found = captum.LayerGradientXActivation(text, text.embedding, **settings)
+        return found.attribute(tokens, sides)
+
+    def after_embedding(words: Tensor) -> Tensor:
+        return text.head(text.mix(words)[0].mean(1))
+
+    def token_tunnel() -> Tensor:
+        tunnel = captum.NoiseTunnel(captum.Saliency(after_embedding))
+        words = text.embedding(tokens).detach()
+        settings = {"nt_samples": 32, "nt_samples_batch_size": 32, "stdevs": 0.15, "target": sides, "abs": False}
+        return tunnel.attribute(words, **settings).norm(dim=2)
+
     ridge = importlib.import_module("captum._utils.models.linear_model").SkLearnRidge
     return {
         "saliency": (
@@ -119,6 +137,21 @@ def cases(captum: Any) -> dict[str, Case]:
                 .sum(2)
             ),
             None,  # captum's baseline is the embedding of token 0, ours is zero: the work is the same
+        ),
+        "embedding_gradients": (
+            lambda: embedding_gradients(text, tokens, sides, layer="embedding"),
+            lambda: at_embedding().sum(2),
+            1e-5,
+        ),
+        "embedding_saliency": (
+            lambda: embedding_saliency(text, tokens, sides, layer="embedding"),
+            lambda: at_embedding(multiply_by_inputs=False).norm(dim=2),
+            1e-5,
+        ),
+        "embedding_smooth_grad": (
+            lambda: embedding_smooth_grad(text, tokens, sides, layer="embedding", generator=generator()),
+            token_tunnel,
+            None,
         ),
         "guided_backprop": (
             lambda: guided_backprop(net, images, targets),
