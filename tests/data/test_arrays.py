@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from netsmith.core.errors import ConfigError, UnknownNameError
 from netsmith.core.roles import SourceConfig
 from netsmith.core.spec import Spec
+from netsmith.data._pictures import resize_picture
 from netsmith.data._splits import draw_splits
 from netsmith.data.cifar10 import Cifar10
 from netsmith.data.diabetes import Diabetes
@@ -39,6 +40,7 @@ TWINS = [
     FashionMnist.Config(twin=True),
     Cifar10.Config(twin=True),
     ImageFolder.Config(twin=True),
+    Digits.Config(twin=True, image_size=24),
 ]
 REAL = {"mnist": Mnist, "fashion-mnist": FashionMnist}
 
@@ -228,6 +230,26 @@ def test_without_normalization_a_network_sees_light():
     assert torch.equal(inputs, plain.raw("train", at) / 16)
     assert float(usual.load("train", at).inputs.min()) < 0
     assert "normalize" not in Digits.Config().dump()  # experiments recorded before it are the same
+
+
+@pytest.mark.parametrize(
+    ("config", "high"), [(Digits.Config(image_size=20), 16), (FashionMnist.Config(twin=True, image_size=64), 255)]
+)
+def test_images_are_enlarged_as_pillow_does_and_only_if_asked(config, high):
+    larger, usual = config.build(), type(config)(twin=config.twin).build()
+    at, size = torch.arange(20), config.image_size
+    raw = larger.raw("test", at)
+    assert larger.spec.inputs.shape == (1, size, size) == tuple(raw.shape[1:])
+    assert [step.name for step in larger.spec.inputs.preprocessing] == ["resize", "scale", "normalize"]
+    theirs = torch.stack([resize_picture(image, (size, size)) for image in usual.raw("test", at)])
+    assert int((raw.int() - theirs.int()).abs().max()) <= 1  # Pillow rounds after the rows and after the columns
+    assert int(raw.max()) <= high
+    again = Preprocess(larger.spec.inputs)(usual.raw("test", at))  # what a user hands in as it was scanned
+    assert float((again - larger.load("test", at).inputs).abs().max()) < 0.51 / high / min(
+        larger.spec.inputs.preprocessing[2].std
+    )
+    assert "image_size" not in type(config)().dump()  # experiments recorded before it are the same
+    assert larger.spec.split("test").sha256 != usual.spec.split("test").sha256
 
 
 def test_diabetes_is_that_of_scikit_learn():

@@ -10,8 +10,9 @@ from typing import Annotated
 import torch
 from pydantic import Field
 
+from netsmith.core.config import later
 from netsmith.core.extras import require
-from netsmith.data._arrays import ImageFields, ImageSource, array_part
+from netsmith.data._arrays import ImageFields, ImageSource, array_part, resized
 from netsmith.data._splits import draw_splits, share_text
 from netsmith.data._twin import twin_images
 
@@ -33,9 +34,11 @@ class Digits(ImageSource):
         Attributes:
             dev: Share of all images held out as ``dev``.
             test: Share of all images held out as ``test``.
+            image_size: Height and width in pixels that every image is squashed to.
         """
 
         test: Annotated[float, Field(gt=0, lt=0.5)] = 0.1
+        image_size: int = later(8, ge=4, le=256)
 
     def __init__(self, config: Config) -> None:
         if config.twin:
@@ -50,6 +53,10 @@ class Digits(ImageSource):
         parts = {
             name: array_part(images[at], labels[at], made=made, seed=config.split_seed) for name, at in drawn.items()
         }
+        before, size = (), config.image_size
+        if size != 8:
+            parts, before = resized(parts, size)
+        names = [str(digit) for digit in range(10)]
         super().__init__(
-            config, dataset="digits", parts=parts, shape=(1, 8, 8), names=[str(digit) for digit in range(10)], high=16
+            config, dataset="digits", parts=parts, shape=(1, size, size), names=names, high=16, before=before
         )

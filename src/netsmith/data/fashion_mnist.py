@@ -6,7 +6,8 @@ arXiv:1708.07747.
 
 from __future__ import annotations
 
-from netsmith.data._arrays import ImageFields, ImageSource
+from netsmith.core.config import later
+from netsmith.data._arrays import ImageFields, ImageSource, resized
 from netsmith.data._download import OfficialFile
 from netsmith.data._mnist_files import SHAPE, idx_parts
 
@@ -50,10 +51,21 @@ class FashionMnist(ImageSource):
     """
 
     class Config(ImageFields):
-        """The official files, from ``$NETSMITH_DATA/fashion-mnist``, the cache, or the network."""
+        """The official files, from ``$NETSMITH_DATA/fashion-mnist``, the cache, or the network.
+
+        Attributes:
+            image_size: Height and width in pixels that every image is squashed to.
+        """
+
+        image_size: int = later(28, ge=4, le=256)
 
     def __init__(self, config: Config) -> None:
         parts = idx_parts(
             "fashion-mnist", _FILES, mirrors=_MIRRORS, twin=config.twin, dev=config.dev, seed=config.split_seed
         )
-        super().__init__(config, dataset="fashion-mnist", parts=parts, shape=SHAPE, names=_NAMES)
+        before, size = (), config.image_size
+        if size != SHAPE[1]:
+            parts, before = resized(parts, size)
+        super().__init__(
+            config, dataset="fashion-mnist", parts=parts, shape=(1, size, size), names=_NAMES, before=before
+        )
