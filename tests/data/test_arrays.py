@@ -40,7 +40,7 @@ TWINS = [
     FashionMnist.Config(twin=True),
     Cifar10.Config(twin=True),
     ImageFolder.Config(twin=True),
-    Digits.Config(twin=True, image_size=24),
+    Digits.Config(twin=True, size=24),
 ]
 REAL = {"mnist": Mnist, "fashion-mnist": FashionMnist}
 
@@ -233,11 +233,11 @@ def test_without_normalization_a_network_sees_light():
 
 
 @pytest.mark.parametrize(
-    ("config", "high"), [(Digits.Config(image_size=20), 16), (FashionMnist.Config(twin=True, image_size=64), 255)]
+    ("config", "high"), [(Digits.Config(size=20), 16), (FashionMnist.Config(twin=True, size=64), 255)]
 )
 def test_images_are_enlarged_as_pillow_does_and_only_if_asked(config, high):
     larger, usual = config.build(), type(config)(twin=config.twin).build()
-    at, size = torch.arange(20), config.image_size
+    at, size = torch.arange(20), config.size
     raw = larger.raw("test", at)
     assert larger.spec.inputs.shape == (1, size, size) == tuple(raw.shape[1:])
     assert [step.name for step in larger.spec.inputs.preprocessing] == ["resize", "scale", "normalize"]
@@ -248,7 +248,7 @@ def test_images_are_enlarged_as_pillow_does_and_only_if_asked(config, high):
     assert float((again - larger.load("test", at).inputs).abs().max()) < 0.51 / high / min(
         larger.spec.inputs.preprocessing[2].std
     )
-    assert "image_size" not in type(config)().dump()  # experiments recorded before it are the same
+    assert "size" not in type(config)().dump()  # experiments recorded before it are the same
     assert larger.spec.split("test").sha256 != usual.spec.split("test").sha256
 
 

@@ -34,11 +34,11 @@ class Digits(ImageSource):
         Attributes:
             dev: Share of all images held out as ``dev``.
             test: Share of all images held out as ``test``.
-            image_size: Height and width in pixels that every image is squashed to.
+            size: Height and width in pixels that every image is squashed to.
         """
 
         test: Annotated[float, Field(gt=0, lt=0.5)] = 0.1
-        image_size: int = later(8, ge=4, le=256)
+        size: int = later(8, ge=4, le=256)
 
     def __init__(self, config: Config) -> None:
         if config.twin:
@@ -53,7 +53,7 @@ class Digits(ImageSource):
         parts = {
             name: array_part(images[at], labels[at], made=made, seed=config.split_seed) for name, at in drawn.items()
         }
-        before, size = (), config.image_size
+        before, size = (), config.size
         if size != 8:
             parts, before = resized(parts, size)
         names = [str(digit) for digit in range(10)]

@@ -54,16 +54,16 @@ class FashionMnist(ImageSource):
         """The official files, from ``$NETSMITH_DATA/fashion-mnist``, the cache, or the network.
 
         Attributes:
-            image_size: Height and width in pixels that every image is squashed to.
+            size: Height and width in pixels that every image is squashed to.
         """
 
-        image_size: int = later(28, ge=4, le=256)
+        size: int = later(28, ge=4, le=256)
 
     def __init__(self, config: Config) -> None:
         parts = idx_parts(
             "fashion-mnist", _FILES, mirrors=_MIRRORS, twin=config.twin, dev=config.dev, seed=config.split_seed
         )
-        before, size = (), config.image_size
+        before, size = (), config.size
         if size != SHAPE[1]:
             parts, before = resized(parts, size)
         super().__init__(
