@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from netsmith.layers.highway import Highway, plain_layer
+from netsmith.layers.highway import Highway, HighwayConv, plain_layer
 
 ACTIVATIONS = {"relu": lambda x: x.clamp(min=0), "tanh": torch.tanh}
 
@@ -74,3 +74,29 @@ def test_how_it_starts(bias):
     assert variances == pytest.approx([2, 1, 1], rel=0.03)
     tanh = plain_layer(100, 400, activation="tanh")
     assert float(tanh.linear.weight.detach().var()) * 100 == pytest.approx(1, rel=0.03)
+
+
+@pytest.mark.parametrize("kernel", [1, 3, 5])
+def test_a_convolution_is_the_gated_layer_of_each_window(kernel):
+    torch.manual_seed(0)
+    layer = HighwayConv(3, kernel=kernel).double()
+    for parameter in layer.parameters():
+        nn.init.normal_(parameter)
+    x = torch.randn(2, 3, 6, 5, dtype=torch.float64)
+    windows = nn.functional.unfold(x, kernel, padding=kernel // 2)  # (B, 3 k k, H W)
+
+    def affine(conv):
+        return (
+            torch.einsum("oi,bin->bon", conv.weight.flatten(1), windows).unflatten(2, (6, 5)) + conv.bias[:, None, None]
+        )
+
+    t = 1 / (1 + torch.exp(-affine(layer.gate)))
+    torch.testing.assert_close(layer(x), affine(layer.plain.conv).clamp(min=0) * t + x * (1 - t), rtol=0, atol=1e-13)
+
+
+def test_how_a_convolution_starts():
+    torch.manual_seed(0)
+    layer = HighwayConv(64, transform_bias=-3.0)
+    assert layer.gate.bias.unique().tolist() == [-3.0]
+    variances = [float(part.weight.detach().var()) * 64 * 9 for part in (layer.plain.conv, layer.gate)]
+    assert variances == pytest.approx([2, 1], rel=0.03)

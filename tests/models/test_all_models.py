@@ -25,6 +25,7 @@ SMALL = {
     "googlenet": ({"in_channels": 1, "image_size": 32, "num_classes": 10}, (2, 1, 32, 32)),
     "inception_v3": ({"in_channels": 1, "image_size": 75, "num_classes": 10}, (2, 1, 75, 75)),
     "inception_v4": ({"in_channels": 1, "image_size": 75, "num_classes": 10}, (2, 1, 75, 75)),
+    "highway_cnn": ({"in_channels": 1, "image_size": 28, "num_classes": 10}, (2, 1, 28, 28)),
     "highway_net": ({"in_features": 784, "num_classes": 10}, (2, 1, 28, 28)),
     "spatial_transformer_net": ({"in_channels": 1, "image_size": 28, "num_classes": 10}, (2, 1, 28, 28)),
     "recurrent_attention": ({"in_channels": 1, "num_classes": 10}, (2, 1, 28, 28)),

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import Literal
+from typing import Literal, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from netsmith.layers.initialization import he_initialize
 
-__all__ = ["Highway", "plain_layer"]
+__all__ = ["Highway", "HighwayConv", "plain_layer"]
+
+_Gate = TypeVar("_Gate", nn.Linear, nn.Conv2d)
 
 
 def plain_layer(in_features: int, out_features: int, *, activation: Literal["relu", "tanh"]) -> nn.Sequential:
@@ -89,8 +91,52 @@ class Highway(nn.Module):
         return self.plain(x) * transform + x * carry  # Eq. 2; Eq. 3 where coupled
 
 
+class HighwayConv(nn.Module):
+    r"""A convolution beside its own input, mixed map by map and pixel by pixel (arXiv:1507.06228, section 2).
+
+    .. math:: y = H(x) \cdot T(x) + x \cdot (1 - T(x)) \qquad \text{(Eq. 3)}
+
+    with :math:`H(x) = \mathrm{ReLU}(W_H * x + b_H)` and :math:`T(x) = \sigma(W_T * x + b_T)`, both of one kernel and
+    padded with zeros, so that the map keeps its size. Weights are drawn as in :class:`Highway`.
+
+    Args:
+        channels: Maps that come in, and that go out.
+        kernel: Height and width of both kernels; odd.
+        transform_bias: First value of b_T; negative values start near the identity.
+
+    Attributes:
+        plain: H.
+        gate: The convolution inside T.
+
+    Shapes:
+        ``(B, channels, H, W)`` to the same.
+
+    Example:
+        >>> maps = torch.randn(1, 2, 4, 4)
+        >>> torch.equal(HighwayConv(2, transform_bias=-200.0)(maps), maps)
+        True
+    """
+
+    def __init__(self, channels: int, *, kernel: int = 3, transform_bias: float = -2.0) -> None:
+        super().__init__()
+        conv = nn.Conv2d(channels, channels, kernel, padding=kernel // 2)
+        he_initialize(conv)
+        self.plain = nn.Sequential(OrderedDict[str, nn.Module](conv=conv, activation=nn.ReLU()))
+        self.gate = _closed(nn.Conv2d(channels, channels, kernel, padding=kernel // 2), transform_bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return y."""
+        transform = torch.sigmoid(self.gate(x))
+        return self.plain(x) * transform + x * (1 - transform)  # Eq. 3
+
+
 def _gate(features: int, bias: float) -> nn.Linear:
-    gate = nn.Linear(features, features)
+    return _closed(nn.Linear(features, features), bias)
+
+
+def _closed(gate: _Gate, bias: float) -> _Gate:
+    """Draw what is inside a gate."""
     he_initialize(gate, nonlinearity="linear")
+    assert gate.bias is not None
     nn.init.constant_(gate.bias, bias)
     return gate
