@@ -1,4 +1,4 @@
-"""A small MobileNet on Fashion-MNIST (after Howard et al. 2017): every convolution but the first in two cheap halves."""
+"""A small MobileNet on Fashion-MNIST (after Howard et al. 2017): each convolution but the first in two cheap halves."""
 
 from netsmith.data.augment.flip import Flip
 from netsmith.data.fashion_mnist import FashionMnist
