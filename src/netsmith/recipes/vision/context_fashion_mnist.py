@@ -13,7 +13,12 @@ CARD = {
     "title": "Context module on Fashion-MNIST",
     "paper": "arXiv:1511.07122",
     "claims": [
-        {"metric": "test/accuracy", "value": 0.86, "tolerance": 0.005, "source": "netsmith: a target of our own"},
+        {
+            "metric": "test/accuracy",
+            "value": 0.855,
+            "tolerance": 0.01,
+            "source": "netsmith: a target of our own; the rate was chosen on dev among two",
+        },
     ],
     "deviations": [
         "one label an image (Fashion-MNIST) in place of one a pixel (Pascal VOC): the last maps are averaged",
@@ -27,7 +32,7 @@ CARD = {
 experiment = Experiment.Config(
     method=Supervised.Config(model=ContextNet.Config(front=(16,)), task=Classify.Config()),
     data=FashionMnist.Config(batch=64, dev=0.05, augment=(Flip.Config(),)),
-    optimizers={"model": Adam.Config(lr=3e-3, schedule=OneCycle.Config())},
+    optimizers={"model": Adam.Config(lr=1e-2, schedule=OneCycle.Config())},
     epochs=1,
     memory_format="channels_last",
 )
