@@ -356,7 +356,14 @@ def test_a_normalization_behind_a_linear_layer_stays():
 
 
 def test_layers_inside_what_is_taken_as_a_whole_are_left_alone():
-    net = nn.Sequential(nn.TransformerEncoderLayer(8, 2, 16, batch_first=True), nn.Linear(8, 2)).eval()
-    quantized = fake_quantized(net)
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.last = nn.Linear(8, 8), nn.AdaptiveLogSoftmaxWithLoss(8, 6, [3])
+
+        def forward(self, x, classes):
+            return self.last(self.first(x), classes)[0]
+
+    quantized = fake_quantized(Net())
     changed = [name for name, part in quantized.named_modules() if isinstance(part, FakeQuantizeWeight)]
-    assert changed == ["1.parametrizations.weight.0"]
+    assert changed == ["first.parametrizations.weight.0"]

@@ -42,7 +42,8 @@ _INTEGER = {  # operators that multiply 8-bit numbers, by the name of what they 
     "QGemm": "Gemm",
 }
 _EIGHT_BITS = (2, 3)  # uint8 and int8 as ONNX numbers its types
-_PRODUCTS = ("Conv", "ConvTranspose", "Gemm", "MatMul")
+_PRODUCTS = ("Conv", "Gemm", "MatMul")
+_NEVER = ("ConvTranspose",)  # ONNX Runtime has no integer kernel for it on a CPU, whatever stands around it
 _CONVERSIONS = ("QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "Constant")
 
 
@@ -219,7 +220,7 @@ def sorted_out(model: Any) -> Iterator[tuple[Any, bool]]:
         between = any(restored) and not quantizing.isdisjoint(node.output)
         whole = all(restored[:2]) if kind in _PRODUCTS else between
         table = kind == "Gather" and node.input[0] in small
-        yield node, whole or table or kind in _INTEGER or kind.startswith("QLinear")
+        yield node, (kind not in _NEVER and (whole or table)) or kind in _INTEGER or kind.startswith("QLinear")
 
 
 def _dequantizes(node: Any, made: dict[str, Any], weights: set[str]) -> bool:

@@ -8,14 +8,18 @@ from collections.abc import Callable
 from torch import fx, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from netsmith.compress._open_attention import opened
 from netsmith.core.errors import UnsupportedError
 
-__all__ = ["called_layers", "fold_norms", "place", "traced"]
+__all__ = ["channel_axis", "fold_norms", "place", "quantized_layers", "traced"]
 
 _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+_TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
-QUANTIZED = (*_CONVOLUTIONS, nn.Linear)
-"""Layers whose weights are quantized; exactly these classes, since a subclass may compute otherwise."""
+_COMPUTED = (*_CONVOLUTIONS, nn.Linear)
+"""Layers that a runtime computes in int8; exactly these classes, since a subclass may compute otherwise."""
+_STORED = (*_TRANSPOSED, nn.Embedding)
+"""Layers whose weights are stored in int8, while no runtime on a CPU computes them so: what they read stays exact."""
 
 # what a runtime fuses into the convolution before it, or moves a quantization across
 _PASSING = (nn.ReLU, nn.ReLU6, nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.MaxPool1d, nn.MaxPool2d)
@@ -30,17 +34,25 @@ class _Tracer(fx.Tracer):
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:  # noqa: ARG002
         if type(m).__module__.startswith("torch.nn") and not isinstance(m, (nn.Sequential, nn.ModuleList)):
             return True
-        return not any(isinstance(part, (*QUANTIZED, *_NORMS)) for part in m.modules())
+        return not any(isinstance(part, (*_COMPUTED, *_STORED, *_NORMS)) for part in m.modules())
 
 
 def traced(module: nn.Module) -> fx.GraphModule:
     """Return a copy of a module as a graph, in its mode.
 
     Raises:
-        UnsupportedError: torch.fx cannot trace it, or training would be lost in the graph.
+        UnsupportedError: It is recurrent, torch.fx cannot trace it, or training would be lost in the graph.
     """
-    clone = copy.deepcopy(module)
     name = type(module).__name__
+    for path, part in module.named_modules():
+        if isinstance(part, (nn.RNNBase, nn.RNNCellBase)):
+            raise UnsupportedError(
+                f"{name} is recurrent ({f'{path}: ' if path else ''}{type(part).__name__}): ONNX Runtime computes an "
+                "LSTM in int8 with ranges that it takes as they come, a GRU or RNN not at all; take dynamic int8 of "
+                "the network as it is (quantize_dynamic), which needs no training"
+            )
+    clone = opened(copy.deepcopy(module))
+    modes = {path: part.training for path, part in clone.named_modules()}
     try:
         learning, graph = _Tracer().trace(clone.train()), _Tracer().trace(clone.eval())
     except Exception as error:
@@ -55,9 +67,9 @@ def traced(module: nn.Module) -> fx.GraphModule:
         )
     found = fx.GraphModule(clone, graph, class_name=name)
     for path, part in found.named_modules():
-        part.training = module.get_submodule(path).training if path else module.training
-    if not called_layers(found):
-        raise UnsupportedError(f"{name} has no convolution or linear layer to quantize")
+        part.training = modes[path]
+    if not any(_layer(found, node) for node in graph.nodes):
+        raise UnsupportedError(f"{name} has no convolution or linear layer to compute in int8")
     return found
 
 
@@ -77,7 +89,8 @@ def fold_norms(graph: fx.GraphModule) -> None:
         if before.op != "call_module":
             continue
         layer = graph.get_submodule(str(before.target))
-        if type(layer) not in _CONVOLUTIONS or len(before.users) > 1 or calls.count(before.target) > 1:
+        transposed = type(layer) in _TRANSPOSED and layer.groups == 1  # torch folds those with groups wrongly
+        if not (type(layer) in _CONVOLUTIONS or transposed) or len(before.users) > 1 or calls.count(before.target) > 1:
             continue
         assert isinstance(norm, nn.modules.batchnorm._BatchNorm)
         if norm.running_mean is None:
@@ -85,7 +98,7 @@ def fold_norms(graph: fx.GraphModule) -> None:
         mode = layer.training
         layer.eval()
         norm.eval()
-        folded: nn.Module = fuse_conv_bn_eval(layer, norm)  # type: ignore[type-var]
+        folded: nn.Module = fuse_conv_bn_eval(layer, norm, transposed)  # type: ignore[type-var]
         folded.train(mode)
         graph.set_submodule(str(before.target), folded)
         node.replace_all_uses_with(before)
@@ -138,17 +151,30 @@ def place(graph: fx.GraphModule, make: Callable[[], nn.Module]) -> None:
     graph.recompile()
 
 
-def called_layers(graph: fx.GraphModule) -> list[nn.Module]:
-    """Return the layers to quantize that the graph itself calls: others lie in modules that are taken as a whole."""
-    found = dict.fromkeys(_layer(graph, node) for node in graph.graph.nodes)
-    return [layer for layer in found if layer is not None]
+def quantized_layers(graph: fx.GraphModule) -> list[nn.Module]:
+    """Return the layers with weights to quantize that the graph itself calls.
+
+    Others lie in modules that are taken as a whole. Tables whose rows are scaled when they are read, or whose gradient
+    is sparse, stay as they are.
+    """
+    found = dict.fromkeys(_layer(graph, node, (*_COMPUTED, *_STORED)) for node in graph.graph.nodes)
+    return [layer for layer in found if layer is not None and not (isinstance(layer, nn.Embedding) and _odd(layer))]
 
 
-def _layer(graph: fx.GraphModule, node: fx.Node) -> nn.Module | None:
+def channel_axis(layer: nn.Module) -> int | None:
+    """Return along which axis of a layer's weight each position has a step of its own; None where all share one."""
+    return None if isinstance(layer, nn.Embedding) else 1 if isinstance(layer, _TRANSPOSED) else 0
+
+
+def _odd(table: nn.Embedding) -> bool:
+    return table.max_norm is not None or table.sparse
+
+
+def _layer(graph: fx.GraphModule, node: fx.Node, kinds: tuple[type, ...] = _COMPUTED) -> nn.Module | None:
     if node.op != "call_module":
         return None
     found = graph.get_submodule(str(node.target))
-    return found if type(found) in QUANTIZED else None
+    return found if type(found) in kinds else None
 
 
 def _is(graph: fx.GraphModule, node: fx.Node, modules: tuple[type, ...], functions: tuple[str, ...]) -> bool:

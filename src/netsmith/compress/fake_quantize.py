@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from netsmith.compress._quantized_graph import called_layers, fold_norms, place, traced
+from netsmith.compress._quantized_graph import channel_axis, fold_norms, place, quantized_layers, traced
 from netsmith.core.errors import CheckpointError, UnsupportedError
 from netsmith.measure.example import Example, arguments
 
@@ -76,33 +76,42 @@ class FakeQuantize(nn.Module):
 
 
 class FakeQuantizeWeight(nn.Module):
-    """Round weights to whole multiples of a step, one for each output channel; at most ``2 ** (bits - 1) - 1`` of them.
+    """Round weights to whole multiples of a step, at most ``2 ** (bits - 1) - 1`` of them.
 
     Symmetric (0 is level 0), the range that of the weights as they are; gradients go straight through.
 
     Args:
         bits: 2 to 8.
+        axis: Each position along it, an output channel, has a step of its own; None for one step for all.
     """
 
-    def __init__(self, *, bits: int = 8) -> None:
+    def __init__(self, *, bits: int = 8, axis: int | None = 0) -> None:
         super().__init__()
         self.largest = 2 ** (bits - 1) - 1
+        self.axis = axis
 
     def forward(self, weight: Tensor) -> Tensor:
-        """Return the weights, ``(out, ...)``, on their grids."""
-        scale, zero = self.grid(weight)
-        # no weight lies beyond +-largest steps, so that the limits need not be those of the bits
-        return torch.fake_quantize_per_channel_affine(weight, scale, zero, 0, -128, 127)
+        """Return the weights on their grids; their shape."""
+        return _on_grid(weight, *self.grid(weight), self.axis)
 
     def grid(self, weight: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the step of each output channel, and zeros."""
-        scale = weight.detach().flatten(1).abs().amax(1) / self.largest
+        """Return the step of each output channel, or of all, and zeros."""
+        sizes = weight.detach().abs()
+        highest = sizes.amax() if self.axis is None else sizes.movedim(self.axis, 0).flatten(1).amax(1)
+        scale = highest / self.largest
         # of a channel without weights any step will do; a bias is stored in multiples of it too
         scale = torch.where(scale > 0, scale, scale.amax()).clamp(min=torch.finfo(torch.float32).tiny).float()
         return scale, torch.zeros_like(scale, dtype=torch.int32)
 
     def extra_repr(self) -> str:
-        return f"largest={self.largest}"
+        return f"largest={self.largest}, axis={self.axis}"
+
+
+def _on_grid(weight: Tensor, scale: Tensor, zero: Tensor, axis: int | None) -> Tensor:
+    # no weight lies beyond +-largest steps, so that the limits need not be those of the bits
+    if axis is None:
+        return torch.fake_quantize_per_tensor_affine(weight, scale, zero, -128, 127)
+    return torch.fake_quantize_per_channel_affine(weight, scale, zero, axis, -128, 127)
 
 
 @dataclass(frozen=True)
@@ -150,6 +159,11 @@ def fake_quantized(
 ) -> nn.Module:
     """Return a copy that quantizes the weights of convolutions and linear layers and what they read, on the way.
 
+    The projections of torch's attention and transformers are linear layers too; products of two activations stay in
+    full precision. Of transposed convolutions (one step for each output channel) and embeddings (one step for all) the
+    weights alone are quantized: that is how a runtime on a CPU has them, smaller but not faster. Recurrent layers are
+    refused: dynamic int8 is what runtimes have for them.
+
     Train it like any network (a little, at a small learning rate, from trained weights): it learns weights that bear
     rounding. Then :func:`frozen`, export, and :func:`~netsmith.compress.folded.fold_int8`.
 
@@ -158,7 +172,8 @@ def fake_quantized(
     So begin from a trained network. Where an addition, a concatenation or an average pool reads what a convolution
     made, its inputs are quantized too: a runtime computes in int8 only between two quantizations.
 
-    The copy is traced by torch.fx: it keeps the names of modules, and takes the branches that do not depend on data.
+    The copy is traced by torch.fx: it keeps the names of modules, but for the parts of torch's attention, and takes the
+    branches that do not depend on data.
 
     Args:
         module: Any module that torch.fx can trace; left as found. Modules without such layers are taken as a whole.
@@ -167,7 +182,7 @@ def fake_quantized(
         momentum: Weight of the newest batch in the range of an activation.
 
     Raises:
-        UnsupportedError: It cannot be traced, has nothing to quantize, or an argument is out of range.
+        UnsupportedError: It is recurrent, cannot be traced, has nothing to quantize, or an argument is out of range.
     """
     for name, bits in (("weight_bits", weight_bits), ("activation_bits", activation_bits)):
         if not 2 <= bits <= 8:
@@ -177,8 +192,9 @@ def fake_quantized(
     graph = traced(module)
     fold_norms(graph)
     place(graph, lambda: FakeQuantize(bits=activation_bits, momentum=momentum).train(module.training))
-    for layer in called_layers(graph):
-        parametrize.register_parametrization(layer, "weight", FakeQuantizeWeight(bits=weight_bits))
+    for layer in quantized_layers(graph):
+        quantizer = FakeQuantizeWeight(bits=weight_bits, axis=channel_axis(layer))
+        parametrize.register_parametrization(layer, "weight", quantizer)
     found = next((p.device for p in module.parameters()), None)
     return graph.to(found)
 
@@ -232,7 +248,7 @@ def frozen(network: nn.Module) -> nn.Module:
             (quantizer,) = part.parametrizations["weight"]  # type: ignore[index]
             if isinstance(quantizer, FakeQuantizeWeight):
                 scale, zero = quantizer.grid(part.parametrizations["weight"].original)  # type: ignore[index]
-                part.parametrizations["weight"][0] = _FrozenWeight(scale, zero)  # type: ignore[index]
+                part.parametrizations["weight"][0] = _FrozenWeight(scale, zero, quantizer.axis)  # type: ignore[index]
     if not count:
         raise UnsupportedError("expected a network from fake_quantized, found no fake quantizer in it")
     return found
@@ -257,10 +273,11 @@ class _FrozenWeight(nn.Module):
     scale: Tensor
     zero: Tensor
 
-    def __init__(self, scale: Tensor, zero: Tensor) -> None:
+    def __init__(self, scale: Tensor, zero: Tensor, axis: int | None) -> None:
         super().__init__()
         self.register_buffer("scale", scale)
         self.register_buffer("zero", zero)
+        self.axis = axis
 
     def forward(self, weight: Tensor) -> Tensor:
-        return torch.fake_quantize_per_channel_affine(weight, self.scale, self.zero, 0, -128, 127)
+        return _on_grid(weight, self.scale, self.zero, self.axis)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -89,6 +90,7 @@ def _fold(onnx: Any, model: Any) -> int:
         for name, array in zip(node.output, found, strict=True):
             values[name] = onnx.numpy_helper.from_array(array, name)
         folded += node.op_type == "QuantizeLinear"
+    left = _stored_first(onnx, left, values, outputs)
     left = _whole_biases(onnx, left, values)
     used = {name for node in left for name in node.input}
     kept = [onnx.NodeProto.FromString(node.SerializeToString()) for node in left]
@@ -97,6 +99,42 @@ def _fold(onnx: Any, model: Any) -> int:
     graph.node.extend(kept)
     graph.initializer.extend(tensors)
     return folded
+
+
+def _stored_first(onnx: Any, nodes: list[Any], values: dict[str, Any], outputs: set[str]) -> list[Any]:
+    """Transpose weights and look up in tables while they are in int8, not once they are restored, in each run.
+
+    Exporters write ``Transpose`` between a weight and a product of more than two axes. What is read elsewhere too is
+    not transposed: it would be stored twice.
+    """
+    reads = Counter(name for node in nodes for name in node.input)
+    weights = {n.output[0]: n for n in nodes if n.op_type == "DequantizeLinear" and all(i in values for i in n.input)}
+    found = []
+    for node in nodes:
+        source = weights.get(node.input[0]) if node.op_type in ("Transpose", "Gather") else None
+        if source is None:
+            found.append(node)
+            continue
+        name, small = node.output[0], f"{node.output[0]}_int8"
+        stored, scale = (onnx.numpy_helper.to_array(values[i]) for i in source.input[:2])
+        where = {}
+        if node.op_type == "Transpose" and reads[node.input[0]] == 1:
+            order = next((list(a.ints) for a in node.attribute), list(range(stored.ndim))[::-1])
+            values[small] = onnx.numpy_helper.from_array(np.ascontiguousarray(stored.transpose(order)), small)
+            if scale.ndim:
+                where["axis"] = order.index(next((a.i for a in source.attribute if a.name == "axis"), 1))
+        elif node.op_type == "Gather" and scale.ndim == 0:
+            read = onnx.helper.make_node("Gather", [source.input[0], node.input[1]], [small], name=small)
+            read.attribute.extend(node.attribute)
+            found.append(read)
+        else:
+            found.append(node)
+            continue
+        found.append(
+            onnx.helper.make_node("DequantizeLinear", [small, *source.input[1:]], [name], name=f"{name}_float", **where)
+        )
+    used = {name for node in found for name in node.input} | outputs
+    return [node for node in found if node.output[0] not in weights or node.output[0] in used]
 
 
 def _whole_biases(onnx: Any, nodes: list[Any], values: dict[str, Any]) -> list[Any]:

@@ -1,0 +1,253 @@
+"""Fake quantization beyond convolutions and linear layers: attention, transposed convolutions, tables, graphs."""
+
+import copy
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from torch import nn
+
+from compress.probes import PROBES, build
+from netsmith.compress._open_attention import opened
+from netsmith.compress._quantized_graph import fold_norms, traced
+from netsmith.compress.fake_quantize import FakeQuantizeWeight, fake_quantized, frozen, observe
+from netsmith.compress.folded import fold_int8
+from netsmith.core.errors import UnsupportedError
+from netsmith.export.onnx import export_onnx
+from netsmith.measure.example import arguments, random_like
+from netsmith.measure.session import open_session, run_session
+
+
+def randn(*shape, seed=0):
+    return torch.randn(*shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+
+
+def hidden(*shape):
+    """A mask of booleans that hides something, never all."""
+    found = torch.zeros(shape, dtype=torch.bool)
+    found[..., -1] = True
+    found[0, ..., 1] = True
+    return found
+
+
+CAUSAL = nn.Transformer.generate_square_subsequent_mask(5, dtype=torch.float64)
+
+
+# -- torch's attention in traceable form ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("batch_first", [True, False])
+@pytest.mark.parametrize(
+    "named",
+    [{}, {"bias": False}, {"add_bias_kv": True}, {"add_zero_attn": True}, {"kdim": 10, "vdim": 6}],
+    ids=lambda named: next(iter(named), "plain"),
+)
+def test_the_opened_attention_is_torchs(named, batch_first):
+    whole = build(lambda: nn.MultiheadAttention(12, 3, batch_first=batch_first, **named)).double().eval()
+    own = opened(copy.deepcopy(whole))
+    assert type(own) is not nn.MultiheadAttention
+    kdim, vdim = named.get("kdim", 12), named.get("vdim", 12)
+    for batch in (2, 3, 0):  # 0: without one
+        query, key, value = (
+            randn(*((batch,) if batch else ()), length, width, seed=seed)
+            for seed, (length, width) in enumerate(((5, 12), (7, kdim), (7, vdim)))
+        )
+        given = (query, key, value)
+        if batch and not batch_first:
+            given = tuple(part.transpose(0, 1) for part in given)
+        heads = 3 * max(batch, 1)
+        for masks in (
+            {},
+            {"key_padding_mask": hidden(batch, 7) if batch else hidden(1, 7)[0]},
+            {"attn_mask": hidden(5, 7)},
+            {"attn_mask": randn(heads, 5, 7)},
+            {
+                "attn_mask": hidden(heads, 5, 7),
+                "key_padding_mask": torch.zeros((batch, 7)[not batch :], dtype=torch.bool),
+            },
+            {"average_attn_weights": False},
+            {"need_weights": False},
+        ):
+            for expected, got in zip(whole(*given, **masks), own(*given, **masks), strict=True):
+                torch.testing.assert_close(got, expected, rtol=0, atol=1e-12)
+    if not named:
+        with pytest.raises(RuntimeError, match="is_causal only says what attn_mask is"):
+            own(*given, is_causal=True)
+
+
+def layer(kind, **named):
+    return kind(12, 2, 20, batch_first=True, dropout=0.0, **named)
+
+
+TRANSFORMERS = {
+    "encoder": lambda: nn.TransformerEncoder(layer(nn.TransformerEncoderLayer), 2, nn.LayerNorm(12)),
+    "encoder_pre": lambda: nn.TransformerEncoder(
+        layer(nn.TransformerEncoderLayer, norm_first=True, activation="gelu"), 2, enable_nested_tensor=False
+    ),
+    "decoder": lambda: nn.TransformerDecoder(layer(nn.TransformerDecoderLayer), 2, nn.LayerNorm(12)),
+    "decoder_pre": lambda: nn.TransformerDecoder(layer(nn.TransformerDecoderLayer, norm_first=True), 1),
+    "both": lambda: nn.Transformer(12, 2, 1, 2, 20, dropout=0.0, batch_first=True),
+}
+
+
+@pytest.mark.parametrize("name", list(TRANSFORMERS))
+def test_a_traced_transformer_is_torchs(name):
+    net = build(TRANSFORMERS[name]).double()
+    graph = traced(net)
+    layers = sum(isinstance(part, nn.Linear) for part in graph.modules())
+    expected = sum(isinstance(part, nn.Linear) and "out_proj" not in path for path, part in net.named_modules())
+    assert layers == expected + 4 * sum(isinstance(part, nn.MultiheadAttention) for part in net.modules())
+    for batch in (2, 3):
+        words, memory, padding = randn(batch, 5, 12), randn(batch, 7, 12, seed=1), hidden(batch, 7)
+        calls = {
+            "encoder": [(words,), {"mask": CAUSAL < 0, "src_key_padding_mask": hidden(batch, 5)}],
+            "decoder": [(words, memory), {"tgt_mask": CAUSAL, "memory_key_padding_mask": padding}],
+            "both": [(memory, words), {"tgt_mask": CAUSAL, "src_key_padding_mask": padding}],
+        }
+        given, masks = calls[name.partition("_")[0]]
+        torch.testing.assert_close(graph(*given), net(*given), rtol=0, atol=1e-12)
+        torch.testing.assert_close(graph(*given, **masks), net(*given, **masks), rtol=0, atol=1e-12)
+
+
+# -- layers whose weights alone are stored in int8 --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("groups", [1, 2, 6])
+def test_a_transposed_convolution_has_a_grid_for_each_output_of_a_group(groups):
+    conv = build(lambda: nn.ConvTranspose2d(6, 12, 3, groups=groups)).double()
+    with torch.no_grad():
+        conv.weight *= torch.logspace(-2, 2, 12 // groups, dtype=torch.float64)[:, None, None]
+    net = fake_quantized(nn.Sequential(conv, nn.Conv2d(12, 2, 1).double()))
+    weight = conv.weight.detach()
+    scale = weight.abs().amax((0, 2, 3), keepdim=True) / 127
+    got = net.get_submodule("0").weight
+    torch.testing.assert_close(got, (weight / scale).round() * scale, rtol=0, atol=1e-4)
+    assert (got - weight).abs().max() > 1e-5
+
+
+def test_a_normalization_is_folded_into_a_transposed_convolution_unless_it_has_groups():
+    net = build(
+        lambda: nn.Sequential(
+            nn.ConvTranspose2d(3, 8, 3, 2),
+            nn.BatchNorm2d(8),
+            nn.ConvTranspose2d(8, 4, 2, groups=2),
+            nn.BatchNorm2d(4),
+            nn.Conv2d(4, 2, 1),
+        )
+    )
+    net = net.double().eval()
+    graph = traced(net)
+    fold_norms(graph)
+    assert [name for name, part in graph.named_modules() if isinstance(part, nn.BatchNorm2d)] == ["3"]
+    for batch in (2, 3):
+        x = randn(batch, 3, 5, 4)
+        torch.testing.assert_close(graph(x), net(x), rtol=0, atol=1e-12)
+
+
+def test_a_table_has_one_grid_on_which_padding_stays_zero_and_learns():
+    net = nn.Sequential(nn.Embedding(9, 4, padding_idx=0), nn.Flatten(), nn.Linear(12, 2))
+    quantized = fake_quantized(net)
+    weight, tokens = net[0].weight.detach(), torch.tensor([[0, 3, 8], [1, 1, 0]])
+    scale = weight.abs().max() / 127
+    got = quantized.get_submodule("0")(tokens)
+    torch.testing.assert_close(got, ((weight / scale).round() * scale)[tokens], rtol=0, atol=1e-6)
+    assert (got[0, 0] == 0).all()
+    got.sum().backward()
+    gradient = dict(quantized.named_parameters())["0.parametrizations.weight.original"].grad
+    assert gradient.sum(1).tolist() == [0, 8, 0, 4, 0, 0, 0, 0, 4]  # how often each row was read, padding left out
+
+
+def test_tables_that_change_when_read_or_have_sparse_gradients_stay_as_they_are():
+    for named in ({"max_norm": 1.0}, {"sparse": True}):
+        quantized = fake_quantized(nn.Sequential(nn.Embedding(9, 4, **named), nn.Linear(4, 2)))
+        changed = [name for name, part in quantized.named_modules() if isinstance(part, FakeQuantizeWeight)]
+        assert changed == ["1.parametrizations.weight.0"]
+
+
+# -- the file ---------------------------------------------------------------------------------------------------------
+
+
+def made(name, tmp_path, count=64):
+    """A probe in int8: the fake-quantized network, its file, the file's report and examples."""
+    probe = PROBES[name]
+    quantized = fake_quantized(build(probe.make).eval())
+    given = random_like(arguments(probe.example), count, generator=torch.Generator().manual_seed(0))
+    observe(quantized, [given])
+    export_onnx(frozen(quantized), probe.example, tmp_path / "wide.onnx", exporter="torchscript", tolerance=0.05)
+    report = fold_int8(tmp_path / "wide.onnx", tmp_path / "q.onnx", [[part.numpy() for part in given]])
+    return quantized, report, given
+
+
+@pytest.mark.parametrize(
+    ("name", "integer"),
+    [
+        ("decoder", {"Conv": 2}),
+        ("grouped_transposed", {"Conv": 2}),
+        ("mha_self", {"MatMul": 5, "Gemm": 2}),
+        ("mha_cross", {"MatMul": 7}),
+        ("encoder_stack", {"MatMul": 12, "Gemm": 1, "Gather": 1}),
+        ("decoder_layer", {"MatMul": 13}),
+        ("hand_separate", {"MatMul": 5, "Gemm": 2}),
+        ("hand_sdpa", {"MatMul": 4, "Gemm": 2}),
+        ("vit", {"Conv": 1, "MatMul": 12, "Gemm": 1}),
+        ("kim_cnn", {"Conv": 2, "MatMul": 1, "Gather": 1, "Gemm": 1}),
+        ("gcn_batch", {"MatMul": 3, "Gemm": 1}),
+    ],
+)
+def test_the_file_computes_in_int8_as_the_network_does(tmp_path, name, integer):
+    quantized, report, given = made(name, tmp_path)
+    assert report.quantized == integer
+    with torch.no_grad():
+        expected = quantized(*given).numpy()
+    got = run_session(open_session(tmp_path / "q.onnx"), [part.numpy() for part in given])[0]
+    # a sum that falls between two steps may be rounded to either, and what follows moves with it
+    assert np.linalg.norm(got - expected) < 0.005 * np.linalg.norm(expected)
+    assert (got.argmax(-1) == expected.argmax(-1)).mean() >= 0.99
+    graph = onnx.load(str(tmp_path / "q.onnx")).graph
+    stored = {t.name: t for t in graph.initializer if t.data_type == onnx.TensorProto.INT8 and len(t.dims) > 1}
+    source = {name: node for node in graph.node for name in node.output}
+    layers = [part for part in quantized.modules() if isinstance(part, FakeQuantizeWeight)]
+    assert len(stored) == len(layers)
+    for node in graph.node:
+        reads = [source[name] for name in node.input if name in source]
+        weights = [one for one in reads if one.op_type == "DequantizeLinear" and one.input[0] in stored]
+        if node.op_type in ("Conv", "Gemm", "MatMul") and weights:  # a product of int8 reads two dequantizations
+            assert [one.op_type for one in reads[:2]] == ["DequantizeLinear"] * 2
+        assert node.op_type != "Transpose" or not weights
+        if node.op_type == "Gather" and node.input[0] in stored:  # rows are read in int8, then restored
+            assert [one.op_type for one in graph.node if node.output[0] in one.input] == ["DequantizeLinear"]
+        if node.op_type == "ConvTranspose":
+            assert len(weights) == 1
+            assert next(a.i for a in weights[0].attribute if a.name == "axis") == 1
+
+
+def test_a_table_that_a_last_layer_shares_is_stored_once(tmp_path):
+    quantized, _, given = made("tied_functional", tmp_path)
+    with torch.no_grad():
+        expected = quantized(*given).numpy()
+    got = run_session(open_session(tmp_path / "q.onnx"), [part.numpy() for part in given])[0]
+    assert np.linalg.norm(got - expected) < 0.005 * np.linalg.norm(expected)
+    weights = sum(p.numel() for p in build(PROBES["tied_functional"].make).parameters() if p.ndim > 1)
+    stored = [t for t in onnx.load(str(tmp_path / "q.onnx")).graph.initializer if t.data_type == onnx.TensorProto.INT8]
+    assert sum(int(np.prod(t.dims)) for t in stored if len(t.dims) > 1) == weights
+
+
+# -- refusals ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["lstm", "gru", "rnn_tanh", "lstm_cell", "crnn"])
+def test_recurrent_layers_are_refused_by_name(kind):
+    named = {"crnn": r"gru: GRU", "lstm_cell": r"cell: LSTMCell", "rnn_tanh": r"rnn: RNN"}
+    expected = named.get(kind, rf"rnn: {kind.upper()}")
+    with pytest.raises(UnsupportedError, match=rf"is recurrent \({expected}\): .*take dynamic int8 .*quantize_dynamic"):
+        fake_quantized(build(PROBES[kind].make))
+
+
+def test_an_attention_of_another_class_is_refused():
+    class Own(nn.MultiheadAttention):
+        def forward(self, x):
+            return super().forward(x, x, x)[0].relu()
+
+    with pytest.raises(UnsupportedError, match="cannot be traced for fake quantization"):
+        fake_quantized(nn.Sequential(nn.Linear(8, 8), Own(8, 2, batch_first=True)))
