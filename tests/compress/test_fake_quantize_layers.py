@@ -17,6 +17,7 @@ from netsmith.core.errors import UnsupportedError
 from netsmith.export.onnx import export_onnx
 from netsmith.measure.example import arguments, random_like
 from netsmith.measure.session import open_session, run_session
+from netsmith.models.text.transformer_encoder import TransformerEncoder
 
 
 def randn(*shape, seed=0):
@@ -190,6 +191,9 @@ def made(name, tmp_path, count=64):
         ("decoder_layer", {"MatMul": 13}),
         ("hand_separate", {"MatMul": 5, "Gemm": 2}),
         ("hand_sdpa", {"MatMul": 4, "Gemm": 2}),
+        ("hand_einsum", {"MatMul": 3, "Gemm": 2}),
+        ("position_buffer", {"MatMul": 4, "Gather": 1, "Add": 1}),
+        ("gpt", {"MatMul": 9, "Gather": 2}),
         ("vit", {"Conv": 1, "MatMul": 12, "Gemm": 1}),
         ("kim_cnn", {"Conv": 2, "MatMul": 1, "Gather": 1, "Gemm": 1}),
         ("gcn_batch", {"MatMul": 3, "Gemm": 1}),
@@ -220,6 +224,32 @@ def test_the_file_computes_in_int8_as_the_network_does(tmp_path, name, integer):
         if node.op_type == "ConvTranspose":
             assert len(weights) == 1
             assert next(a.i for a in weights[0].attribute if a.name == "axis") == 1
+
+
+def test_our_transformer_is_computed_in_int8_for_texts_of_any_length(tmp_path):
+    config = TransformerEncoder.Config(size=16, feedforward_size=24, vocab_size=40, max_length=12, num_classes=3)
+    quantized = fake_quantized(build(config.build).eval())
+    tokens = torch.randint(1, 40, (64, 9), generator=torch.Generator().manual_seed(0))
+    tokens[::3, 5:] = 0
+    observe(quantized, [tokens])
+    report = export_onnx(
+        frozen(quantized),
+        tokens[:2],
+        tmp_path / "w.onnx",
+        exporter="torchscript",
+        tolerance=0.05,
+        free={"inputs": (1,)},
+    )
+    assert report.free == {"inputs": (1,)}
+    folded = fold_int8(tmp_path / "w.onnx", tmp_path / "q.onnx", [tokens.numpy()])
+    assert folded.quantized == {"Gather": 1, "MatMul": 12, "Gemm": 1}
+    assert folded.bytes < 0.5 * folded.bytes_before
+    for given in (tokens, tokens[:7, :4]):
+        with torch.no_grad():
+            expected = quantized(given).numpy()
+        got = run_session(open_session(tmp_path / "q.onnx"), given.numpy())[0]
+        assert np.linalg.norm(got - expected) < 0.005 * np.linalg.norm(expected)
+        assert (got.argmax(-1) == expected.argmax(-1)).mean() >= 0.98
 
 
 def test_a_table_that_a_last_layer_shares_is_stored_once(tmp_path):

@@ -147,6 +147,31 @@ class Opaque(nn.Module):
         return torch.linalg.svd(x)[0]
 
 
+class Meeting(nn.Module):
+    """What lies at one place is added up."""
+
+    def __init__(self, axis=0):
+        super().__init__()
+        self.axis = axis
+
+    def forward(self, values, places):
+        return torch.zeros_like(values).index_add(self.axis, places, values)
+
+
+def test_sums_at_one_place_are_sums_in_the_older_exporters_file_too(tmp_path):
+    values, places = torch.randn(5, 3), torch.tensor([1, 1, 4, 1, 0])
+    report = export_onnx(Meeting(), (values, places), tmp_path / "m.onnx", exporter="torchscript", dynamic_batch=False)
+    assert report.error <= 1e-6
+    (got,) = run_session(open_session(tmp_path / "m.onnx"), [values.numpy(), places.numpy()])
+    expected = np.zeros((5, 3), np.float32)
+    np.add.at(expected, places.numpy(), values.numpy())
+    np.testing.assert_allclose(got, expected, rtol=0, atol=1e-6)
+    with pytest.raises(UnsupportedError, match="index_add of axis 1, alpha 1: this exporter has it of axis 0"):
+        export_onnx(
+            Meeting(1), (torch.randn(5, 5), places), tmp_path / "n.onnx", exporter="torchscript", dynamic_batch=False
+        )
+
+
 def test_what_no_exporter_takes_is_refused(tmp_path):
     with pytest.raises(UnsupportedError, match="Opaque cannot be exported"):
         export_onnx(Opaque(), torch.randn(2, 3, 3), tmp_path / "o.onnx", exporter="torchscript")

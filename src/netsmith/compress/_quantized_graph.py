@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
+import torch
 from torch import fx, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
@@ -30,6 +31,17 @@ _JOINING_FUNCTIONS = ("add", "iadd", "add_", "cat", "concat", "avg_pool2d", "ada
 
 class _Tracer(fx.Tracer):
     """Go into what holds layers to quantize, and take all else as a whole."""
+
+    proxy_buffer_attributes = True  # a table of positions is cut to the length of what comes in
+
+    def iter(self, obj: fx.Proxy) -> Iterator[fx.Proxy]:
+        """Let a loop run over the chunks of a tensor, whose number the call says."""
+        node = obj.node
+        if node.target in ("chunk", torch.chunk):
+            count = node.args[1] if len(node.args) > 1 else node.kwargs.get("chunks")
+            if isinstance(count, int):
+                return (obj[place] for place in range(count))
+        return super().iter(obj)
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:  # noqa: ARG002
         if type(m).__module__.startswith("torch.nn") and not isinstance(m, (nn.Sequential, nn.ModuleList)):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.onnx import symbolic_helper
 
 from netsmith.core.errors import UnsupportedError, first_line
 from netsmith.export._parity import Axes, longer
@@ -97,16 +99,35 @@ def with_torchscript(wrapper: Flat, flat: tuple[Tensor, ...], path: Path, forms:
     axes = {
         name: ({0: "batch"} if forms.batch else {}) | {axis: f"{name}_{axis}" for axis in own} for name, own in named
     }
-    torch.onnx.export(
-        wrapper,
-        flat,
-        str(path),
-        dynamo=False,
-        input_names=list(forms.inputs),
-        output_names=list(forms.outputs),
-        dynamic_axes={name: own for name, own in axes.items() if own} or None,
-        opset_version=_OPSET,
-    )
+    with _sums_of_what_meets():
+        torch.onnx.export(
+            wrapper,
+            flat,
+            str(path),
+            dynamo=False,
+            input_names=list(forms.inputs),
+            output_names=list(forms.outputs),
+            dynamic_axes={name: own for name, own in axes.items() if own} or None,
+            opset_version=_OPSET,
+        )
+
+
+@contextlib.contextmanager
+def _sums_of_what_meets() -> Iterator[None]:
+    """Let ``index_add`` sum what is added at one place: torch's own form keeps one of it, and warns."""
+
+    @symbolic_helper.parse_args("v", "i", "v", "v", "i")
+    def index_add(g: Any, into: Any, dim: int, index: Any, source: Any, alpha: int) -> Any:
+        if (dim, alpha) != (0, 1):
+            raise UnsupportedError(f"index_add of axis {dim}, alpha {alpha}: this exporter has it of axis 0, alpha 1")
+        places = g.op("Unsqueeze", index, g.op("Constant", value_t=torch.tensor([1])))
+        return g.op("ScatterND", into, places, source, reduction_s="add").setType(into.type())
+
+    torch.onnx.register_custom_op_symbolic("aten::index_add", index_add, _OPSET)
+    try:
+        yield
+    finally:
+        torch.onnx.unregister_custom_op_symbolic("aten::index_add", _OPSET)
 
 
 def clean(onnx: Any, path: Path, external: bool) -> int:

@@ -50,7 +50,7 @@ def normalized_links(nodes: Tensor, edges: Tensor) -> Links:
         edges: ``(B, E, 2)`` int64; a padded one is (-1, -1).
     """
     batch, count = nodes.shape[0], nodes.shape[1]
-    given = (edges.amin(-1) >= 0).flatten().to(nodes.dtype)  # (B * E,)
+    given = (edges[..., 0] >= 0).flatten().to(nodes.dtype)  # (B * E,)
     first = torch.arange(batch, device=edges.device)[:, None, None] * count
     ends = (edges.clamp(min=0) + first).flatten(0, 1)  # (B * E, 2)
     itself = torch.arange(batch * count, device=edges.device)

@@ -103,7 +103,7 @@ def compress_run(
     Raises:
         ConfigError: ``sets`` without a student to change.
         UnsupportedError: The run answers otherwise, or has no fixed data; a low rank that cannot be reached; training
-            in int8 of what cannot be exported so.
+            in int8 of what is recurrent or cannot be traced.
         ProofError: A cut or an export that cannot be proven.
     """
     from netsmith.api.run import load
@@ -116,8 +116,6 @@ def compress_run(
     lasting = untuned(run)
     if lasting and (low_rank or train_int8):
         raise UnsupportedError(f"{'--low-rank' if low_rank else '--train-int8'}: {lasting}")
-    if train_int8 and network.spec.inputs.kind == "graph":
-        raise UnsupportedError("--train-int8: graphs are exported by an exporter that has no fake quantization")
     if not (student or sets) and not run.found.config.optimizers:
         notice(f"a student is left out: {run.path.name} was learned without a gradient, as none of ours can be")
         student = "none"
