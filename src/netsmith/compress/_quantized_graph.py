@@ -40,7 +40,7 @@ class _Tracer(fx.Tracer):
         if node.target in ("chunk", torch.chunk):
             count = node.args[1] if len(node.args) > 1 else node.kwargs.get("chunks")
             if isinstance(count, int):
-                return (obj[place] for place in range(count))
+                return (obj[place] for place in range(count))  # type: ignore[index]
         return super().iter(obj)
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:  # noqa: ARG002

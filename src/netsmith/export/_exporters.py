@@ -123,11 +123,11 @@ def _sums_of_what_meets() -> Iterator[None]:
         places = g.op("Unsqueeze", index, g.op("Constant", value_t=torch.tensor([1])))
         return g.op("ScatterND", into, places, source, reduction_s="add").setType(into.type())
 
-    torch.onnx.register_custom_op_symbolic("aten::index_add", index_add, _OPSET)
+    torch.onnx.register_custom_op_symbolic("aten::index_add", index_add, _OPSET)  # type: ignore[attr-defined]
     try:
         yield
     finally:
-        torch.onnx.unregister_custom_op_symbolic("aten::index_add", _OPSET)
+        torch.onnx.unregister_custom_op_symbolic("aten::index_add", _OPSET)  # type: ignore[attr-defined]
 
 
 def clean(onnx: Any, path: Path, external: bool) -> int:
