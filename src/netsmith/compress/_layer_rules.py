@@ -38,7 +38,9 @@ def convolution(state: State, args: Any, kwargs: Any, output: Tensor) -> None:
     if bias is not None:
         state.slot(named_tensor(state, bias, "bias"), 0, after, makes=True)
     state.count(_CONVOLUTIONS, in_channels=before, out_channels=after)
-    state.put(output, Mark(along(after, axis, output.dim())))
+    names = (name, *([] if bias is None else [named_tensor(state, bias, "bias")]))
+    rows = Rows(names, along(np.arange(len(weight)), axis, output.dim()))
+    state.put(output, Mark(along(after, axis, output.dim()), rows=rows))
 
 
 def transposed(state: State, args: Any, kwargs: Any, output: Tensor) -> None:

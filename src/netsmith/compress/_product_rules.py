@@ -111,8 +111,12 @@ def product(state: State, operands: Sequence[Tensor], terms: Sequence[str], resu
         first = next(atoms for atoms, _, _ in having if atoms is not None)
         for atoms, _, _ in having:
             state.atoms.unite(first, line if atoms is None else atoms)
-        if letter not in result and not any(zero for atoms, zero, _ in having if atoms is not None):
-            state.atoms.freeze(first)  # a sum may lose only what is zero
+        if letter not in result:
+            made = next((mark.rows for mark in marks if mark.rows is not None), None)
+            if not any(zero for atoms, zero, _ in having if atoms is not None):
+                state.atoms.freeze(first)  # a sum may lose only what is zero
+            elif made is not None and len(having) == 2:  # queries by keys
+                state.scale(made, first, known=False)
         lines[letter] = first
     kept = [letter for letter in result if letter in lines]
     if len(kept) != 1:  # none, or units of two axes would meet in one position

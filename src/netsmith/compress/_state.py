@@ -275,9 +275,18 @@ class State:
         """Note a call of a normalization that takes statistics over positions with these labels."""
         self._norms.append(labels)
 
-    def scale(self, rows: Rows, labels: Labels) -> None:
-        """Note that these rows make queries whose scores are divided by the root of how many ``labels`` there are."""
-        self._scales.append(Scale(rows.tensors, tuple(np.unique(rows.numbers).tolist()), labels))
+    def scale(self, rows: Rows, labels: Labels, *, known: bool = True) -> None:
+        """Note that these rows make queries whose scores are divided by the root of how many ``labels`` there are.
+
+        Args:
+            rows: The rows.
+            labels: ``(n,)`` atoms of the axis that queries and keys are summed over.
+            known: Otherwise the running code may divide so, or by a number that stays.
+        """
+        found = tuple(np.unique(rows.numbers).tolist())
+        if all((scale.tensors, scale.rows) != (rows.tensors, found) for scale in self._scales):
+            module = None if known else self.stack[-1] if self.stack else ""
+            self._scales.append(Scale(rows.tensors, found, labels, module))
 
     def guess(self, size: int, labels: Labels) -> bool:
         """Note that running code states a length ``size`` for positions ``(n,)``; False if no attribute has it."""

@@ -148,11 +148,14 @@ class Scale:
         tensors: Weight and bias.
         rows: Those of their rows that make queries.
         units: The units of the positions of that length.
+        module: Full name of the module whose code multiplies queries and keys, and perhaps divides by a root of the
+            length it sees, which the proof decides; None where it is known that it does.
     """
 
     tensors: tuple[str, ...]
     rows: tuple[int, ...]
     units: Labels
+    module: str | None = None
 
 
 @dataclass(frozen=True)

@@ -56,7 +56,8 @@ def prune(
             ranks within them. A ratio per module needs no ranking between layers, so it leaves this aside.
         round_to: Keep a multiple of this many channels (a runtime's vector width).
         least: Part of its channels that a layer keeps at least under a global or isomorphic ranking.
-        heads: What goes from an attention: ``whole`` heads, or the same ``width`` of every head.
+        heads: What goes from an attention: ``whole`` heads, or the same ``width`` of every head. Where code divides
+            scores by the root of the width it sees, the rows that make queries (or keys) are scaled to make up for it.
         protect: Modules whose channels stay, by name (of the layer or a parent).
         gradients: For the criterion ``taylor``.
         generator: For the criterion ``random``.
@@ -143,8 +144,8 @@ def kept_by_code(log: SurgeryLog) -> str:
 def _cut(module: nn.Module, example: Example, graph: ChannelGraph, units: set[int]) -> tuple[nn.Module, SurgeryLog]:
     refusal: ProofError | None = None
     proof = Proof(module, graph, units, example)
-    for stated in _stated(module, graph, units):
-        log = plan_surgery(module, graph, units, stated=stated)
+    for stated, divided in _stated(module, graph, units):
+        log = plan_surgery(module, graph, units, stated=stated, divided=divided)
         pruned = apply_surgery(copy.deepcopy(module), log)
         try:
             figures = proof.check(pruned)
@@ -156,10 +157,13 @@ def _cut(module: nn.Module, example: Example, graph: ChannelGraph, units: set[in
     raise refusal
 
 
-def _stated(module: nn.Module, graph: ChannelGraph, units: set[int]) -> Iterator[dict[tuple[str, str], int]]:
+def _stated(
+    module: nn.Module, graph: ChannelGraph, units: set[int]
+) -> Iterator[tuple[dict[tuple[str, str], int], list[str]]]:
     """Return which attributes of the user's modules to change, the fewest first; all modules of a class alike.
 
-    A trace sees that code states a length, not by which attribute: what is right, the proof finds out.
+    A trace sees that code states a length, not by which attribute: what is right, the proof finds out. So it does
+    whether an attention divides by the root of the length it sees; the modules taken to do so come second.
     """
     found: dict[tuple[type, str], dict[tuple[str, str], int]] = {}
     for guess in graph.guesses:
@@ -168,10 +172,16 @@ def _stated(module: nn.Module, graph: ChannelGraph, units: set[int]) -> Iterator
             kind = type(module.get_submodule(guess.module))
             for attribute in guess.attributes:
                 found.setdefault((kind, attribute), {})[guess.module, attribute] = left
-    choices = list(found.values())[:_GUESSES]
+    divided: dict[type, list[str]] = {}
+    for scale in graph.scales:
+        if scale.module is not None and not units.isdisjoint(scale.units.tolist()):
+            divided.setdefault(type(module.get_submodule(scale.module)), []).append(scale.module)
+    choices = [*list(found.values())[:_GUESSES], *divided.values()][:_GUESSES]
     for count in range(len(choices) + 1):
         for chosen in itertools.combinations(choices, count):
-            yield {place: left for changes in chosen for place, left in changes.items()}
+            changes = [change for change in chosen if isinstance(change, dict)]
+            names = [name for change in chosen if isinstance(change, list) for name in change]
+            yield {place: left for change in changes for place, left in change.items()}, names
 
 
 def prune_iteratively(

@@ -6,7 +6,7 @@ nothing in it is ever executed or imported.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -140,7 +140,12 @@ class SurgeryLog:
 
 
 def plan_surgery(
-    module: nn.Module, graph: ChannelGraph, units: set[int], *, stated: Mapping[tuple[str, str], int] | None = None
+    module: nn.Module,
+    graph: ChannelGraph,
+    units: set[int],
+    *,
+    stated: Mapping[tuple[str, str], int] | None = None,
+    divided: Collection[str] = (),
 ) -> SurgeryLog:
     """Return the log of cutting units out of a module; the module is not touched.
 
@@ -149,7 +154,9 @@ def plan_surgery(
         graph: What the trace found.
         units: The units to cut.
         stated: New values of attributes by module and name, beside those that the trace knows.
+        divided: Modules whose code divides the scores of an attention by the root of their queries' length.
     """
+    scales = [scale for scale in graph.scales if scale.module is None or scale.module in divided]
     tensors = dict(module.named_parameters()) | dict(module.named_buffers())
     cuts: dict[str, dict[str, TensorCut]] = {}
     keeps = graph.keeps(units)
@@ -163,7 +170,7 @@ def plan_surgery(
             if not kept and list(new) == tensors[name].tolist():
                 continue
         owner, _, own = name.rpartition(".")
-        cuts.setdefault(owner, {})[own] = TensorCut(before, after, kept, new, *_scaling(name, graph.scales, units))
+        cuts.setdefault(owner, {})[own] = TensorCut(before, after, kept, new, *_scaling(name, scales, units))
     attributes: dict[str, dict[str, int]] = {}
     for count in graph.counts:
         left = sum(unit not in units for unit in count.units.tolist())
