@@ -438,12 +438,6 @@ def test_an_unknown_operation_stops_the_surgery_by_name_and_place(op, named):
         prune(Unknown(op), IMAGE, ratio=0.5)
 
 
-def test_channels_before_a_shifted_zero_are_not_lost():
-    # sigmoid(0) = 1/2: a masked channel still speaks to the next layer, so it may not go
-    net = build(lambda: nn.Sequential(conv(3, 4), nn.Sigmoid(), conv(4, 6), nn.ReLU(), nn.Flatten(), nn.Linear(384, 2)))
-    assert [family.name for family in trace(net, IMAGE).families] == ["2"]
-
-
 class Fixed(nn.Module):
     """Splits channels by a number in the code that happens to divide what is left."""
 

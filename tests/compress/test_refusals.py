@@ -33,7 +33,7 @@ class Called(nn.Module):
     ("between", "named"),
     [
         (lambda h: h / h.std(1, keepdim=True), "those of torch.Tensor.std in Called"),
-        (torch.sigmoid, "those of torch.nn.functional.linear in last"),  # of a channel that is zero it is not
+        (lambda h: h + h.sigmoid().sum(1, keepdim=True), "those of torch.Tensor.sum in Called"),  # sigmoid(0) = 1/2
         (lambda h: h.softmax(1), "those of torch.Tensor.softmax in Called"),
     ],
 )

@@ -25,7 +25,6 @@ UNCUT = {
     "hmm_segmenter_ud": _NONE,
     **dict.fromkeys(("maxent_polarity", "naive_bayes_mr", "svm_polarity"), _NONE),
     "neocognitron_digits": _NONE,  # its planes are averaged over (its v_S)
-    "dbn_mnist": _NONE,  # the sigmoid of a channel that is zero is not
     "lenet5_1998_mnist": "the operation torch.Tensor.index_copy in features.c3",  # kernels put where the table says
     # one matrix read in both directions, or tables looked up in: computed with, not layers
     "rbm_digits": "a weight or bias that is computed, not a parameter, in RBM",
@@ -35,7 +34,6 @@ UNCUT = {
     **dict.fromkeys(("phrase_based_multi30k", "word2vec_wikitext2"), _NONE),
     **dict.fromkeys(("drmm_cranfield", "drmm_wikiqa"), "a weight that is computed, not a parameter, in DRMM"),
     "knrm_wikiqa": "a weight that is computed, not a parameter, in KNRM",  # both: vectors made to length 1
-    "rnn_ptb": "the operation torch.rnn_tanh",
     "structured_perceptron_resume": "a weight that is computed, not a parameter, in StructuredPerceptron",
 }
 LESS = {"pointer_hull": 0.75, "pointer_sorting": 0.75}

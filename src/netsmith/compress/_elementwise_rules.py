@@ -30,7 +30,9 @@ def elementwise(state: State, function: Any, same: bool, args: Any, kwargs: Any,
         return
     labels = merged(state, operands, made[0])
     free = all(state.mark(t).free for t in operands)
-    state.put(made[0], Mark(labels, _stays_zero(state, function, args, kwargs), free=free))
+    known = [state.mark(t).zero for t in operands]
+    zero = _stays_zero(state, function, args, kwargs) or (None if known in ([True], [None]) else False)
+    state.put(made[0], Mark(labels, zero, free=free))
 
 
 def _forget_free(state: State, operands: list[Tensor]) -> None:

@@ -12,7 +12,17 @@ from netsmith.compress._state import Block, Mark, State, frozen
 from netsmith.compress.graph import FROZEN, Labels
 from netsmith.measure.example import tensors
 
-__all__ = ["argument", "block_of", "freeze_all", "make_constant", "named_tensor", "only_axis", "uniform", "varying"]
+__all__ = [
+    "argument",
+    "block_of",
+    "freeze_all",
+    "make_constant",
+    "named_tensor",
+    "only_axis",
+    "read_axis",
+    "uniform",
+    "varying",
+]
 
 
 def varying(labels: Labels) -> list[int]:
@@ -36,7 +46,7 @@ def only_axis(state: State, tensor: Tensor, axis: int, *, sums: bool) -> Labels:
         state: The trace so far.
         tensor: What is read.
         axis: The axis to keep.
-        sums: The reader sums over the axis, so a masked position must be zero.
+        sums: The reader sums over the axis as it is, so a masked position must be zero.
     """
     axis %= tensor.dim()
     mark = state.mark(tensor)
@@ -44,6 +54,15 @@ def only_axis(state: State, tensor: Tensor, axis: int, *, sums: bool) -> Labels:
         state.atoms.freeze(mark.labels)
         return np.full(tensor.shape[axis], FROZEN, dtype=np.int64)
     return np.broadcast_to(mark.labels.reshape(-1), (tensor.shape[axis],))
+
+
+def read_axis(state: State, tensor: Tensor, axis: int) -> tuple[Labels, bool]:
+    """Return ``(n,)`` atoms of the axis that a layer sums over, and whether it has to be masked there.
+
+    See :attr:`~netsmith.compress.graph.Slot.bare`.
+    """
+    zero = state.mark(tensor).zero
+    return only_axis(state, tensor, axis, sums=zero is not None), zero is None
 
 
 def named_tensor(state: State, tensor: Tensor, what: str) -> str:

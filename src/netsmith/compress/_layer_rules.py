@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor, nn
 
-from netsmith.compress._labels import argument, block_of, freeze_all, named_tensor, only_axis, varying
+from netsmith.compress._labels import argument, block_of, freeze_all, named_tensor, only_axis, read_axis, varying
 from netsmith.compress._state import Mark, Rows, State, along
 from netsmith.compress.graph import FROZEN
 from netsmith.layers.shortcut import PadShortcut
@@ -30,10 +30,10 @@ def convolution(state: State, args: Any, kwargs: Any, output: Tensor) -> None:
         after = state.slot(name, 0, np.repeat(before, len(weight) // groups), makes=True)
         state.count(_CONVOLUTIONS, groups=before)
     else:
-        before = only_axis(state, x, axis, sums=True)
+        before, bare = read_axis(state, x, axis)
         rows = before.reshape(groups, each)
         state.atoms.unite(rows[:1], rows)  # every group keeps the same number
-        state.slot(name, 1, rows[0], makes=False)
+        state.slot(name, 1, rows[0], makes=False, bare=bare)
         after = state.made(name, 0, len(weight), repeats=groups)
     if bias is not None:
         state.slot(named_tensor(state, bias, "bias"), 0, after, makes=True)
@@ -53,10 +53,10 @@ def transposed(state: State, args: Any, kwargs: Any, output: Tensor) -> None:
         after = np.repeat(before, weight.shape[1])
         state.count(_TRANSPOSED, groups=before)
     else:
-        before = only_axis(state, x, axis, sums=True)
+        before, bare = read_axis(state, x, axis)
         rows = before.reshape(groups, -1)
         state.atoms.unite(rows[:1], rows)  # every group keeps the same number
-        before = state.slot(name, 0, before, makes=False)
+        before = state.slot(name, 0, before, makes=False, bare=bare)
         after = np.tile(state.made(name, 1, weight.shape[1]), groups)
     if bias is not None:
         state.slot(named_tensor(state, bias, "bias"), 0, after, makes=True)
@@ -74,7 +74,8 @@ def linear(state: State, args: Any, kwargs: Any, output: Tensor) -> None:
         freeze_all(state, (weight, bias))
         state.put(output, Mark(mark.labels, mark.zero and bias is None))
         return
-    before = state.slot_of(block, 1, only_axis(state, x, -1, sums=True), makes=False)
+    before, bare = read_axis(state, x, -1)
+    before = state.slot_of(block, 1, before, makes=False, bare=bare)
     made = state.made(block.tensor, 0, block.shape[0])
     after = made[block.picks[0]]
     for other in more:

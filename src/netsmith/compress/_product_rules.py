@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from netsmith.compress._elementwise_rules import merged
 from netsmith.compress._index_rules import axiswise
-from netsmith.compress._labels import argument, freeze_all, make_constant, named_tensor, only_axis, varying
+from netsmith.compress._labels import argument, freeze_all, make_constant, named_tensor, only_axis, read_axis, varying
 from netsmith.compress._shape_rules import mixing
 from netsmith.compress._state import WEIGHTS, Mark, Rows, State, along, frozen
 from netsmith.compress.graph import FROZEN, Labels
@@ -147,8 +147,8 @@ def _layer(
     name = state.name(weight)
     if len(summed) != 1 or len(new) != 1 or name is None:
         return None
-    before = only_axis(state, x, letters.index(term[summed[0]]), sums=True)
-    state.slot(name, summed[0], before, makes=False)
+    before, bare = read_axis(state, x, letters.index(term[summed[0]]))
+    state.slot(name, summed[0], before, makes=False, bare=bare)
     after = state.made(name, new[0], weight.shape[new[0]])
     return Mark(along(after, result.index(term[new[0]]), output.dim()))
 

@@ -10,9 +10,10 @@ from torch import Tensor, nn
 from netsmith.compress._labels import make_constant, named_tensor, only_axis
 from netsmith.compress._state import Mark, State, along
 from netsmith.compress.graph import Labels
+from netsmith.layers.recurrent.sigmoid import SigmoidRecurrence
 from netsmith.measure.example import tensors
 
-__all__ = ["cell", "pack", "recurrent", "zeros"]
+__all__ = ["cell", "pack", "recurrent", "sigmoid", "zeros"]
 
 
 def zeros(state: State, args: Any, kwargs: Any, output: Tensor) -> None:  # noqa: ARG001
@@ -72,6 +73,20 @@ def cell(state: State, module: nn.Module, given: Any, output: Any) -> None:
     state.count(nn.RNNCellBase, input_size=before, hidden_size=inner)
     for tensor in tensors(output):
         state.put(tensor, Mark(along(inner, tensor.dim() - 1, tensor.dim())))
+
+
+def sigmoid(state: State, module: nn.Module, given: Any, output: Any) -> None:
+    """Sigmoid units that read themselves: a unit that is gone is 1/2 where nothing makes it, and is not read."""
+    assert isinstance(module, SigmoidRecurrence)
+    x, start = tensors(given)
+    hidden = only_axis(state, x, -1, sums=False)
+    state.atoms.unite(hidden, only_axis(state, start, -1, sums=False))
+    name = named_tensor(state, module.weight, "weight")
+    state.slot(name, 0, hidden, makes=True)
+    state.slot(name, 1, hidden, makes=False, bare=True)
+    state.count(SigmoidRecurrence, hidden_size=hidden)
+    for tensor in tensors(output):
+        state.put(tensor, Mark(along(hidden, tensor.dim() - 1, tensor.dim()), zero=None))
 
 
 def pack(state: State, args: Any, kwargs: Any, output: Any) -> None:  # noqa: ARG001

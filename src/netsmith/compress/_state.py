@@ -56,7 +56,8 @@ class Mark:
 
     Attributes:
         labels: Atoms of its positions.
-        zero: A position is zero wherever its unit is masked, so dropping it changes no sum.
+        zero: A position is zero wherever its unit is masked, so dropping it changes no sum; None where an activation
+            has made another number of that zero (the sigmoid of 0 is 1/2), so that layers must not read it.
         free: Made of zeros in the code (a first state): its last axis takes the units of what it meets.
         sites: The calls that split one axis into several which this comes from.
         rows: Where a layer's rows are, as long as nothing but shapes has changed.
@@ -65,7 +66,7 @@ class Mark:
     """
 
     labels: Labels
-    zero: bool = True
+    zero: bool | None = True
     free: bool = False
     sites: frozenset[int] = frozenset()
     rows: Rows | None = None
@@ -96,7 +97,7 @@ class State:
         self._marks: dict[int, Mark] = {}
         self._blocks: dict[int, tuple[Block, Callable[[], None]]] = {}
         self._alive: list[Tensor] = []  # so that no id is used twice
-        self._slots: dict[tuple[str, int], tuple[Labels, bool]] = {}
+        self._slots: dict[tuple[str, int], tuple[Labels, bool, bool]] = {}
         self._counts: dict[tuple[str, str], Labels] = {}
         self._remaps: dict[str, Labels] = {}
         self._outputs: dict[str, Labels] = {}
@@ -178,16 +179,16 @@ class State:
         self._alive.append(tensor)
         return mark
 
-    def slot(self, name: str, axis: int, labels: Labels, *, makes: bool) -> Labels:
+    def slot(self, name: str, axis: int, labels: Labels, *, makes: bool, bare: bool = False) -> Labels:
         """Note that an axis of a parameter has these atoms; one that is used again is tied to its first use."""
         if name in self._locked:
             self.atoms.freeze(labels)
         known = self._slots.get((name, axis))
         if known is None:
-            self._slots[name, axis] = (labels, makes)
+            self._slots[name, axis] = (labels, makes, bare)
             return labels
         self.atoms.unite(known[0], labels)
-        self._slots[name, axis] = (known[0], known[1] or makes)
+        self._slots[name, axis] = (known[0], known[1] or makes, known[2] or bare)
         return known[0]
 
     def made(self, name: str, axis: int, size: int, *, repeats: int = 1) -> Labels:
@@ -226,19 +227,19 @@ class State:
         self._blocks[id(tensor)] = (block, otherwise)
         self._alive.append(tensor)
 
-    def slot_of(self, block: Block, axis: int, labels: Labels, *, makes: bool) -> Labels:
+    def slot_of(self, block: Block, axis: int, labels: Labels, *, makes: bool, bare: bool = False) -> Labels:
         """Note that an axis of a block has these atoms; returns those of the whole parameter's axis."""
         if len(labels) == block.shape[axis]:
-            return self.slot(block.tensor, axis, labels, makes=makes)
+            return self.slot(block.tensor, axis, labels, makes=makes, bare=bare)
         known = self._slots.get((block.tensor, axis))
         line = self.atoms.fresh(block.shape[axis]) if known is None else known[0]
         self.atoms.unite(line[block.picks[axis]], labels)
-        return self.slot(block.tensor, axis, line, makes=makes)
+        return self.slot(block.tensor, axis, line, makes=makes, bare=bare)
 
     def lock(self, name: str) -> None:
         """Never cut a parameter: something without a rule for it uses it."""
         self._locked.add(name)
-        for (known, _), (labels, _) in self._slots.items():
+        for (known, _), (labels, *_) in self._slots.items():
             if known == name:
                 self.atoms.freeze(labels)
 
@@ -307,7 +308,7 @@ class State:
         alike: dict[tuple[str, tuple[str, ...]], Labels] = {}
         for guess in (g for g in self._guesses if g.attributes):  # lengths stated by one attribute change together
             self.atoms.unite(alike.setdefault((guess.module, guess.attributes), guess.units), guess.units)
-        slots = tuple(Slot(name, axis, roots(labels), makes) for (name, axis), (labels, makes) in self._slots.items())
+        slots = tuple(Slot(name, axis, roots(labels), *how) for (name, axis), (labels, *how) in self._slots.items())
         cut = tuple(slot for slot in slots if (slot.units != FROZEN).any())
         return ChannelGraph(
             cut,

@@ -89,12 +89,15 @@ class Slot:
         axis: The axis.
         units: ``(length,)`` the unit of each position, or ``FROZEN``.
         makes: The tensor produces these positions (a filter, a bias, a normalization); otherwise it reads them.
+        bare: It reads positions that are not zero where nothing makes them (the sigmoid of 0 is 1/2): a unit that is
+            masked is not read there.
     """
 
     tensor: str
     axis: int
     units: Labels
     makes: bool
+    bare: bool = False
 
 
 @dataclass(frozen=True)

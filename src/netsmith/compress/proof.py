@@ -28,6 +28,8 @@ _HALF = (torch.float16, torch.bfloat16)  # their rounding hides what differs
 def mask_units(module: nn.Module, graph: ChannelGraph, units: set[int]) -> nn.Module:
     """Return a copy of a network in which units are zero instead of gone; no normalization counts them in.
 
+    Units that are not zero even so (behind a sigmoid) are not read by the layers behind them.
+
     Args:
         module: The network that was traced.
         graph: What the trace found.
@@ -39,7 +41,7 @@ def mask_units(module: nn.Module, graph: ChannelGraph, units: set[int]) -> nn.Mo
     lost = np.fromiter(units, dtype=np.int64)
     with torch.no_grad():
         for slot in graph.slots:
-            if slot.makes:
+            if slot.makes or slot.bare:
                 gone = torch.from_numpy(np.flatnonzero(np.isin(slot.units, lost)))
                 tensor, zero = held[slot.tensor], -1 if slot.tensor in positions else 0  # -1: a shortcut without source
                 tensor.index_fill_(slot.axis, gone.to(tensor.device), zero)

@@ -22,6 +22,7 @@ from netsmith.compress import _product_rules as products
 from netsmith.compress import _recurrent_rules as recurrent
 from netsmith.compress import _shape_rules as shape
 from netsmith.compress._state import State
+from netsmith.layers.recurrent.sigmoid import SigmoidRecurrence
 from netsmith.layers.shortcut import PadShortcut
 
 __all__ = ["function_rule", "makes_channels", "module_rule"]
@@ -123,6 +124,8 @@ def module_rule(module: nn.Module) -> Callable[[State, nn.Module, Any, Any], Non
         return recurrent.recurrent
     if isinstance(module, nn.RNNCellBase):
         return recurrent.cell
+    if isinstance(module, SigmoidRecurrence):
+        return recurrent.sigmoid
     return None
 
 

@@ -12,6 +12,7 @@ from netsmith.core.config import AUTO, Auto
 from netsmith.core.roles import ModelConfig
 from netsmith.core.spec import InputKind
 from netsmith.layers.class_softmax import ClassSoftmax, equal_shares
+from netsmith.layers.recurrent.sigmoid import SigmoidRecurrence
 
 __all__ = ["RnnLm"]
 
@@ -53,7 +54,7 @@ class RnnLm(nn.Module):
         super().__init__()
         size, tokens = config.hidden_size, int(config.vocab_size)
         self.embedding = nn.Embedding(config.vocab_size, size)  # U
-        self.recurrent = nn.Linear(size, size, bias=False)  # W
+        self.recurrent = SigmoidRecurrence(size)  # W
         self.head = ClassSoftmax(size, equal_shares(tokens, config.classes or round(tokens**0.5)))  # V
         with torch.no_grad():
             for name, parameter in self.named_parameters():
@@ -70,18 +71,10 @@ class RnnLm(nn.Module):
         return self.head.nats(states.flatten(0, 1), targets.flatten().clamp(min=0)).view(targets.shape), last
 
     def _states(self, tokens: Tensor, state: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Return the states ``(B, T, H)`` and the last one.
-
-        As sigmoid(a) = (1 + tanh(a / 2)) / 2, torch's fused kernel for tanh computes h = 2 s - 1:
-        h(t) = tanh(U w(t) / 2 + W h(t-1) / 4 + W 1 / 4).
-        """
+        """Return the states ``(B, T, H)`` and the last one."""
         x = self.embedding(tokens.t())  # (T, B, H)
-        start = torch.full_like(x[0], 0.1) if state is None else state
-        weight = self.recurrent.weight
-        one, constant = torch.eye(len(weight), dtype=x.dtype, device=x.device), weight.sum(1) / 4
-        weights = (one, weight / 4, constant, torch.zeros_like(constant))
-        states, last = torch.rnn_tanh(x / 2, (2 * start - 1)[None], weights, True, 1, 0.0, False, False, False)
-        return (1 + states.transpose(0, 1)) / 2, (1 + last[0]) / 2
+        states, last = self.recurrent(x, torch.full_like(x[0], 0.1) if state is None else state)
+        return states.transpose(0, 1), last
 
     def landmarks(self) -> dict[str, str]:
         """Return where the token vectors and the outputs are."""
