@@ -132,7 +132,7 @@ class _Attention(nn.Module):
         """Return what each word takes from the others, ``(B, L, D)``."""
         query, key, value = (self._heads(project(words)) for project in (self.query, self.key, self.value))
         scores = query @ key.transpose(-2, -1) * self.scale  # (B, heads, L, L)
-        scores = scores.masked_fill(padding[:, None, None], -1e30)  # a weight of 0; an empty text has equal ones
+        scores = scores.masked_fill(padding[:, None, None], -6e4)  # a weight of 0, in half precision too
         weights = self.dropout(scores.softmax(-1))
         return self.output((weights @ value).transpose(1, 2).flatten(2))  # Eq. 1, and the heads side by side
 
