@@ -1,5 +1,7 @@
 """Any module as a network: predict, export, measure; and what values it takes."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -92,6 +94,47 @@ def test_modules_that_do_not_fit(module, example, named, error, message):
         netsmith.from_module(module, example, **named)
     assert message in str(caught.value)
     assert len(str(caught.value).splitlines()) == 1
+
+
+@dataclasses.dataclass
+class Answer:
+    logits: torch.Tensor
+    hidden: torch.Tensor
+
+
+class Telling(nn.Module):
+    """Returns its answer in an object, a dict or a tuple, as public libraries do."""
+
+    def __init__(self, form):
+        super().__init__()
+        self.body, self.head, self.form = nn.Linear(4, 8), nn.Linear(8, 2), form
+
+    def forward(self, values, scale=None):
+        hidden = self.body(values).relu()
+        return self.form(self.head(hidden if scale is None else hidden * scale), hidden)
+
+
+@pytest.mark.parametrize(
+    "form", [Answer, lambda a, h: {"hidden": h, "logits": a}, lambda a, _: {"answer": a}, lambda a, _: (a, None)]
+)
+def test_the_answer_in_what_a_module_returns_is_found(form, tmp_path):
+    module, batch = Telling(form), torch.randn(3, 4)
+    network = netsmith.from_module(module, {"values": batch}, classes=("no", "yes"))
+    assert network.name == "Telling"
+    assert torch.equal(network(batch), module.head(module.body(batch).relu()))
+    smaller = network.compress(prune=0.5)
+    assert smaller.module.network.body.out_features == 4
+    assert smaller.export(tmp_path / "small.onnx").error <= 1e-5
+    assert repr(smaller) == "Network(Telling-pruned: table 4 -> 2 classes, 30 parameters)"
+
+
+def test_several_inputs_are_refused_by_name():
+    with pytest.raises(UnsupportedError, match="a module of one input, got values, scale; wrap it"):
+        netsmith.from_module(Telling(Answer), {"values": torch.zeros(1, 4), "scale": torch.ones(1, 1)})
+    with pytest.raises(DataError, match=r"expected one tensor as the example, .* got \['pixels'\]"):
+        netsmith.from_module(Telling(Answer), {"pixels": torch.zeros(1, 4)})
+    with pytest.raises(UnsupportedError, match="one tensor with the batch first, got tuple"):
+        netsmith.from_module(Telling(lambda a, h: (a, h)), torch.zeros(1, 4))
 
 
 def test_a_module_that_fails_later_is_one_line_too():

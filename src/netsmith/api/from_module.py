@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -13,7 +14,7 @@ from netsmith.core.errors import DataError, UnsupportedError, first_line, shorte
 from netsmith.core.spec import Inputs, Outputs, Spec
 from netsmith.engine.task import Task
 from netsmith.layers.graphs import Graphs
-from netsmith.measure.example import tensors
+from netsmith.measure.example import keywords, tensors
 from netsmith.tasks.classify import Classify
 from netsmith.tasks.tag import Tag
 
@@ -34,7 +35,8 @@ def from_module(
     """Take any ``nn.Module`` with an example input as a network of netsmith.
 
     Args:
-        module: The network, as it is; it is put into evaluation mode.
+        module: The network, as it is; it is put into evaluation mode. Where it returns an object or a dict, its answer
+            is the only tensor in it, or the one named ``logits``.
         example: One batch of its inputs (preprocessed as the network wants them): a tensor, or of graphs a dict of
             ``nodes`` ``(B, N, F)`` and ``edges`` ``(B, E, 2)``.
         kind: ``image``, ``table``, ``tokens``, ``series``...; guessed from the example where empty.
@@ -54,6 +56,8 @@ def from_module(
     """
     if not isinstance(module, nn.Module):
         raise UnsupportedError(f"expected an nn.Module, got {shorten(repr(module), 60)}")
+    if isinstance(example, Mapping) and "nodes" not in example:
+        example = _by_name(example, module)
     graphs = isinstance(example, dict)
     if kind == "graph" and not graphs:
         raise DataError("expected a dict of nodes (B, N, F) and edges (B, E, 2) as the example of a network on graphs")
@@ -80,6 +84,9 @@ def from_module(
     except Exception as error:  # a module may be anyone's
         shape = tuple(tensors(example)[0].shape)
         raise DataError(f"the module does not take an example of shape {shape}: {first_line(error)}") from error
+    if not isinstance(output, Tensor) and (answer := _answer_in(output)) is not None:
+        module, output = _Answering(module).eval(), answer
+        name = name or type(module.network).__name__
     if not isinstance(output, Tensor) or output.shape[:1] != tensors(example)[0].shape[:1]:
         found = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
         raise UnsupportedError(f"expected a module that returns one tensor with the batch first, got {found}")
@@ -103,6 +110,37 @@ def from_module(
         task, outputs = Classify.Config().build(), Outputs(kind="classes", names=tuple(classes), size=size)
     spec = Spec(dataset="your module", inputs=inputs, outputs=outputs)
     return Network(module, spec, task=task, name=name or type(module).__name__, notice=notice)
+
+
+class _Answering(nn.Module):
+    """A network that returns an object or a dict, with the answer in it as what it returns."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, inputs: Any) -> Any:
+        return _answer_in(self.network(inputs))
+
+
+def _answer_in(output: Any) -> Tensor | None:
+    """Return the tensor named ``logits`` of an object or a dict, or the only one there is."""
+    named = output.get("logits") if isinstance(output, Mapping) else getattr(output, "logits", None)
+    found = tensors(output)
+    return named if isinstance(named, Tensor) else found[0] if len(found) == 1 else None
+
+
+def _by_name(example: Mapping[str, Any], module: nn.Module) -> Any:
+    """Return the only input that a dict names."""
+    given = list(keywords(example, module).values())
+    if len(given) == len(example) == 1:
+        return given[0]
+    if given:
+        raise UnsupportedError(
+            f"expected a module of one input, got {', '.join(example)}; wrap it in one that makes the others, or take "
+            "netsmith.compress.prune and netsmith.export.onnx, which take several by name"
+        )
+    raise DataError(f"expected one tensor as the example, or of graphs a dict of nodes and edges; got {list(example)}")
 
 
 def _inputs_of(example: Raw, kind: str) -> Inputs:

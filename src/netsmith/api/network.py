@@ -98,6 +98,12 @@ class Network:
         declare = getattr(self.module, "landmarks", None)
         return dict(declare()) if callable(declare) else {}
 
+    def __repr__(self) -> str:
+        inputs, outputs = self.spec.inputs, self.spec.outputs
+        shape = " x ".join("any" if size == -1 else str(size) for size in inputs.shape)
+        weights = sum(parameter.numel() for parameter in self.module.parameters())
+        return f"Network({self.name}: {inputs.kind} {shape} -> {outputs.size} {outputs.kind}, {weights:,} parameters)"
+
     @property
     def writes_texts(self) -> bool:
         """Whether it writes a text for a text, by whatever search."""
