@@ -183,8 +183,8 @@ def made(name, tmp_path, count=64):
 @pytest.mark.parametrize(
     ("name", "integer"),
     [
-        ("decoder", {"Conv": 2}),
-        ("grouped_transposed", {"Conv": 2}),
+        ("decoder", {"Conv": 2, "ConvTranspose": 1}),
+        ("grouped_transposed", {"Conv": 2, "ConvTranspose": 2}),
         ("mha_self", {"MatMul": 5, "Gemm": 2}),
         ("mha_cross", {"MatMul": 7}),
         ("encoder_stack", {"MatMul": 12, "Gemm": 1, "Gather": 1}),

@@ -42,8 +42,7 @@ _INTEGER = {  # operators that multiply 8-bit numbers, by the name of what they 
     "QGemm": "Gemm",
 }
 _EIGHT_BITS = (2, 3)  # uint8 and int8 as ONNX numbers its types
-_PRODUCTS = ("Conv", "Gemm", "MatMul")
-_NEVER = ("ConvTranspose",)  # ONNX Runtime has no integer kernel for it on a CPU, whatever stands around it
+_PRODUCTS = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 _CONVERSIONS = ("QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "Constant")
 
 
@@ -60,7 +59,8 @@ class QuantizationReport:
         examples: How many examples calibrated and were compared.
         agreement: Part of the answers whose largest output is the same in both; None where the output is one number.
         error: ``rms(int8 - fp32) / rms(fp32)`` over the first output.
-        quantized: Operators that compute in int8 (tables: that are stored in it), by the type they had in fp32.
+        quantized: Operators that compute in int8 (tables and transposed convolutions: that are stored in it, since
+            no kernel of a CPU computes them so), by the type they had in fp32.
         kept: The other operators, by type: those that compute in fp32, and those of shapes.
         warning: Why int8 may not pay on this machine; empty where it should.
         versions: onnx and onnxruntime.
@@ -205,8 +205,8 @@ def sorted_out(model: Any) -> Iterator[tuple[Any, bool]]:
     """Yield every operator of a quantized model and whether it computes in int8.
 
     These are products of dequantized numbers and other operators between a dequantization and a quantization
-    (quantize-dequantize form), those made for 8 bits (``QLinearConv``, ``MatMulInteger``...), and the tables read in 8
-    bits. Conversions between the two worlds are left out.
+    (quantize-dequantize form), those made for 8 bits (``QLinearConv``, ``MatMulInteger``...), and those whose weights
+    alone are in 8 bits: tables, transposed convolutions. Conversions between the two worlds are left out.
     """
     made = {name: node for node in model.graph.node for name in node.output}
     small = {tensor.name for tensor in model.graph.initializer if tensor.data_type in _EIGHT_BITS}
@@ -219,8 +219,8 @@ def sorted_out(model: Any) -> Iterator[tuple[Any, bool]]:
         restored = [_dequantizes(made.get(name), made, weights) for name in node.input]
         between = any(restored) and not quantizing.isdisjoint(node.output)
         whole = all(restored[:2]) if kind in _PRODUCTS else between
-        table = kind == "Gather" and node.input[0] in small
-        yield node, (kind not in _NEVER and (whole or table)) or kind in _INTEGER or kind.startswith("QLinear")
+        stored = (kind == "Gather" and node.input[0] in small) or (kind == "ConvTranspose" and restored[1])
+        yield node, whole or stored or kind in _INTEGER or kind.startswith("QLinear")
 
 
 def _dequantizes(node: Any, made: dict[str, Any], weights: set[str]) -> bool:

@@ -61,7 +61,7 @@ def traced(module: nn.Module) -> fx.GraphModule:
             raise UnsupportedError(
                 f"{name} is recurrent ({f'{path}: ' if path else ''}{type(part).__name__}): ONNX Runtime computes an "
                 "LSTM in int8 with ranges that it takes as they come, a GRU or RNN not at all; take dynamic int8 of "
-                "the network as it is (quantize_dynamic), which needs no training"
+                "the network as it is (export with int8, or quantize_dynamic), which needs no training"
             )
     clone = opened(copy.deepcopy(module))
     modes = {path: part.training for path, part in clone.named_modules()}
