@@ -68,6 +68,44 @@ class Rotated(nn.Module):
         return self.out(y.transpose(1, 2).flatten(2))
 
 
+class Linked(nn.Module):
+    """Message passing over links ``(2, E)`` between nodes ``(N, F)``: attention to neighbors, then their largest."""
+
+    def __init__(self):
+        super().__init__()
+        self.project, self.score = nn.Linear(6, 16), nn.Parameter(torch.randn(1, 2, 8))
+        self.bias, self.head = nn.Parameter(torch.randn(16)), nn.Linear(16, 3)
+
+    def forward(self, x, links):
+        start, end = links
+        x = self.project(x).view(len(x), 2, -1)
+        found = (x * self.score).sum(-1)
+        found = F.leaky_relu(found[start] + found[end])
+        where = end[:, None].expand_as(found)
+        top = found.new_zeros(len(x), 2).scatter_reduce_(0, where, found, "amax", include_self=False)
+        found = (found - top[end]).exp()
+        share = found / found.new_zeros(len(x), 2).scatter_add_(0, where, found)[end]
+        messages = x[start] * share[..., None]
+        x = torch.zeros_like(x).index_add(0, end, messages).flatten(1) + self.bias
+        spread = links[1][:, None].expand(-1, x.shape[1])
+        most = x.new_zeros(x.shape).scatter_reduce(0, spread, x[start].relu(), "amax", include_self=False)
+        count = x.new_zeros(len(x)).scatter_add_(0, end, x.new_ones(len(end)))
+        return self.head(most + x) / (1 + count[:, None])
+
+
+class Insisting(nn.Module):
+    """Checks how many channels it is given, and knows how many it makes."""
+
+    def __init__(self, channels, out_channels):
+        super().__init__()
+        self.channels, self.out_channels = channels, out_channels
+        self.conv = nn.Conv2d(channels, out_channels, 3, padding=1)
+
+    def forward(self, x):
+        assert x.shape[1] == self.channels
+        return self.conv(x).relu()
+
+
 def attention(*, fused):
     return nn.Sequential(nn.Linear(6, 16), Rotated(fused), nn.Linear(16, 3))
 
@@ -77,6 +115,11 @@ NETWORKS = {
     "addmm": (Turned, torch.randn(3, 6)),
     "shared keys, fused": (lambda: attention(fused=True), torch.randn(2, 9, 6)),
     "shared keys": (lambda: attention(fused=False), torch.randn(2, 9, 6)),
+    "insisting": (
+        lambda: nn.Sequential(Insisting(3, 8), Insisting(8, 8), Insisting(8, 16), nn.Conv2d(16, 2, 1)),
+        torch.randn(2, 3, 8, 8),
+    ),
+    "links": (Linked, (torch.randn(7, 6), torch.arange(24).reshape(2, 12) % 7)),
 }
 
 
@@ -86,7 +129,7 @@ def test_what_is_cut_is_what_an_independent_judge_masks(name):
     with torch.random.fork_rng():
         torch.manual_seed(0)
         net = make().eval()
-    verdict = judge(net, example, [draw(example, 1), draw(example, 2, 5)])
+    verdict = judge(net, example, [draw(example, 1), draw(example, 2, None if isinstance(example, tuple) else 5)])
     assert (verdict.outcome, verdict.reason) == ("right", "")
     assert verdict.after <= 0.6 * verdict.before
 
@@ -99,6 +142,19 @@ def test_both_ways_of_shared_keys_lose_whole_heads():
         assert small[1].key.out_features == small[1].value.out_features == 4
         assert small[1].bias.embedding_dim == 2
         assert torch.equal(small[1].angles, torch.tensor([1.0, 0.1]))
+
+
+def test_attributes_that_code_insists_on_follow_what_it_is_given():
+    make, example = NETWORKS["insisting"]
+    small, log = prune(make().eval(), example, ratio=0.5, scope="local")
+    assert [small[at].channels for at in range(3)] == [3, 4, 4]
+    assert {step.module: step.attributes for step in log.steps}["2"] == {"channels": 4}
+
+
+def test_inputs_without_a_common_batch_are_compared_with_a_node_and_a_link_more():
+    make, example = NETWORKS["links"]
+    _, log = prune(make().eval(), example, ratio=0.5)
+    assert log.proof[0]["shapes"] == [[7, 6], [7, 6], [8, 6], [7, 6]]  # of the nodes; the last has a link more
 
 
 def test_a_product_with_factors_of_its_own_is_left_whole():

@@ -16,7 +16,7 @@ from netsmith.compress.trace import slow_attention
 from netsmith.core.errors import ProofError, shorten
 from netsmith.core.keys import key
 from netsmith.engine.batch import doubled, map_tensors
-from netsmith.measure.example import Example, arguments, batch_size, random_like, tensors
+from netsmith.measure.example import Example, arguments, random_like, shared_batch, taken_apart, tensors
 
 __all__ = ["REFUSALS", "Answers", "Floor"]
 
@@ -71,12 +71,15 @@ class Answers:
         if precision == "float64":
             masked.double()
         given = arguments(example, masked)
-        size = batch_size(given)
+        size = shared_batch(given)
         given = spread(given, lambda like: _run(masked, self._cast(like)), REFUSALS)
         self._try(random_like(given, size, generator=self._generator))
-        for batch in (size + 1, size):  # what takes one batch size only may still take another length
-            if self._takes_lengths(given, batch) or (batch != size and self._takes(given, batch)):
-                break
+        if size is None:
+            self._take_each_longer(given)
+        else:
+            for batch in (size + 1, size):  # what takes one batch size only may still take another length
+                if self._takes_lengths(given, batch) or (batch != size and self._takes(given, batch)):
+                    break
         if not self._trials:
             raise ProofError(
                 "the masked original answers with NaN alone: nothing can be proven; the original is untouched"
@@ -156,7 +159,16 @@ class Answers:
         self._trials.append((given, answers))
         return True
 
-    def _takes(self, form: Any, batch: int, *, scale: float = 1.0) -> bool:
+    def _take_each_longer(self, example: Any) -> None:
+        """Try the same form again, and one position more along an axis of each input alone: a node, a link."""
+        parts, put_together = taken_apart(example)
+        self._takes(example, None)
+        for place, part in enumerate(parts):
+            for axis in range(min(2, part.dim())):
+                grown = torch.cat([part, part.narrow(axis, 0, 1)], dim=axis)
+                self._takes(put_together([*parts[:place], grown, *parts[place + 1 :]]), None)
+
+    def _takes(self, form: Any, batch: int | None, *, scale: float = 1.0) -> bool:
         try:
             drawn = random_like(form, batch, generator=self._generator)
             return self._try(map_tensors(drawn, lambda t: t * scale if t.is_floating_point() else t))

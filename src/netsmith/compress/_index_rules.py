@@ -34,10 +34,14 @@ def axiswise(
 
 
 def added(state: State, args: Any, kwargs: Any, output: Tensor) -> None:
-    """``index_add`` and ``scatter_add``: rows of one tensor added into rows of another."""
+    """``index_add``, ``scatter_add`` and ``scatter_reduce``: rows of one tensor joined with rows of another."""
     axis, index = argument(args, kwargs, 1, "dim"), argument(args, kwargs, 2, "index")
     x, source = args[0], argument(args, kwargs, 3, "source", kwargs.get("src"))
     marks = [state.mark(x), state.mark(source)]
+    if marks[0].free and not varying(marks[1].labels):  # zeros that meet nothing which could go
+        freeze_all(state, index)
+        make_constant(state, output)
+        return
     axes = {a for mark in marks for a in varying(mark.labels)}
     if len(axes) > 1 or axis % x.dim() in axes:
         mixing(state, args, kwargs, output)

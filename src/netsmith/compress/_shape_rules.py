@@ -18,6 +18,7 @@ __all__ = [
     "assignment",
     "chunking",
     "concatenate",
+    "constant",
     "glu",
     "indexing",
     "mixing",
@@ -85,6 +86,11 @@ def pooling(state: State, args: Any, kwargs: Any, output: Any) -> None:  # noqa:
         return
     for tensor in tensors(output):  # values, and the indices of return_indices
         state.put(tensor, mark)
+
+
+def constant(state: State, args: Any, kwargs: Any, output: Any) -> None:  # noqa: ARG001
+    """Numbers that the code makes itself."""
+    make_constant(state, output)
 
 
 def mixing(state: State, args: Any, kwargs: Any, output: Any) -> None:

@@ -103,6 +103,7 @@ class State:
         self._outputs: dict[str, Labels] = {}
         self._norms: list[Labels] = []
         self._guesses: list[Guess] = []
+        self._claims: dict[tuple[str, str], Labels] = {}
         self._scales: list[Scale] = []
         self.stack: list[str] = []  # names of the modules that are running
         self.shape: tuple[int, ...] = ()  # of the first argument, before the call
@@ -298,6 +299,18 @@ class State:
             self._guesses.append(Guess(self.stack[-1] if self.stack else "", found, labels))
         return bool(found)
 
+    def claim(self, given: list[Tensor]) -> None:
+        """Note which whole-number attributes of the running module are as large as an axis of what it is given."""
+        module = self.running
+        if type(module).__module__.startswith("torch.nn"):
+            return
+        for tensor in given:
+            labels = self._marks[id(tensor)].labels if id(tensor) in self._marks else frozen(tensor)
+            axes = [axis for axis, size in enumerate(labels.shape) if size > 1]
+            for name, value in vars(module).items() if len(axes) == 1 else ():
+                if type(value) is int and value == labels.shape[axes[0]]:
+                    self._claims.setdefault((self.stack[-1], name), labels.reshape(-1))
+
     def refuse(self, what: str) -> UnsupportedError:
         """Return the error that stops the trace at this place."""
         return UnsupportedError(f"surgery cannot pass {what} in {self.place}; prune before or after it, or protect it")
@@ -318,6 +331,7 @@ class State:
             tuple(replace(scale, units=roots(scale.units)) for scale in self._scales),
             tuple(roots(labels) for labels in self._norms),
             tuple(Guess(g.module, g.attributes, roots(g.units)) for g in self._guesses),
+            tuple(Count(module, name, roots(labels)) for (module, name), labels in self._claims.items()),
             {name: roots(labels) for name, labels in self._outputs.items()},
             self.atoms.froze,
         )

@@ -189,6 +189,7 @@ class ChannelGraph:
         scales: Queries whose length sets the scale of their scores.
         norms: Units of the input of each normalization with statistics of its own, in the order of their calls.
         guesses: Lengths stated in the code of modules that are not torch's own.
+        claims: Attributes of such modules as large as an axis of what they are given: their code may insist on it.
         outputs: Units of the output of each leaf module by its name, in the order of their calls; they tell where a
             proof fails.
         froze: What froze the first units, and where; empty if nothing did before the output.
@@ -201,6 +202,7 @@ class ChannelGraph:
     scales: tuple[Scale, ...] = ()
     norms: tuple[Labels, ...] = ()
     guesses: tuple[Guess, ...] = ()
+    claims: tuple[Count, ...] = ()
     outputs: Mapping[str, Labels] = field(default_factory=dict)
     froze: str = ""
 

@@ -163,7 +163,8 @@ def _stated(
     """Return which attributes of the user's modules to change, the fewest first; all modules of a class alike.
 
     A trace sees that code states a length, not by which attribute: what is right, the proof finds out. So it does
-    whether an attention divides by the root of the length it sees; the modules taken to do so come second.
+    whether an attention divides by the root of the length it sees; the modules taken to do so come second. Attributes
+    that only say what a module is given (its code may insist on it) come last, all together.
     """
     found: dict[tuple[type, str], dict[tuple[str, str], int]] = {}
     for guess in graph.guesses:
@@ -176,7 +177,13 @@ def _stated(
     for scale in graph.scales:
         if scale.module is not None and not units.isdisjoint(scale.units.tolist()):
             divided.setdefault(type(module.get_submodule(scale.module)), []).append(scale.module)
+    claimed = {
+        (claim.module, claim.attribute): left
+        for claim in graph.claims
+        if 0 < (left := sum(unit not in units for unit in claim.units.tolist())) < len(claim.units)
+    }
     choices = [*list(found.values())[:_GUESSES], *divided.values()][:_GUESSES]
+    choices += [claimed] if claimed else []
     for count in range(len(choices) + 1):
         for chosen in itertools.combinations(choices, count):
             changes = [change for change in chosen if isinstance(change, dict)]

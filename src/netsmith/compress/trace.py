@@ -130,7 +130,7 @@ class _Tracer(TorchFunctionMode):
     def watching(self) -> Iterator[None]:
         handles = []
         for name, child in self.state.modules.items():
-            handles.append(child.register_forward_pre_hook(self._enter(name)))
+            handles.append(child.register_forward_pre_hook(self._enter(name), with_kwargs=True))
             handles.append(child.register_forward_hook(self._leave(name), with_kwargs=True))
         try:
             with self:
@@ -140,8 +140,9 @@ class _Tracer(TorchFunctionMode):
                 handle.remove()
 
     def _enter(self, name: str) -> Any:
-        def hook(child: nn.Module, _: Any) -> None:
+        def hook(child: nn.Module, args: Any, kwargs: Any) -> None:
             self.state.stack.append(name)
+            self.state.claim(tensors((args, kwargs)))
             self.paused += module_rule(child) is not None
 
         return hook

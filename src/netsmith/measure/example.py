@@ -13,7 +13,7 @@ from torch.utils import _pytree as pytree
 from netsmith.core.errors import UnsupportedError
 from netsmith.engine.batch import map_tensors
 
-__all__ = ["Example", "arguments", "batch_size", "keywords", "random_like", "taken_apart", "tensors"]
+__all__ = ["Example", "arguments", "batch_size", "keywords", "random_like", "shared_batch", "taken_apart", "tensors"]
 
 Example = Any
 """One tensor; a tuple of them (positional arguments); or a dict of tensors. The batch is axis 0.
@@ -88,13 +88,23 @@ def batch_size(example: Example) -> int:
     Raises:
         UnsupportedError: They do not share it, or there is none.
     """
-    sizes = {int(t.shape[0]) if t.dim() else 0 for t in tensors(example)}
+    sizes = _sizes(example)
     if len(sizes) != 1 or 0 in sizes:
         raise UnsupportedError(f"expected one batch size >= 1 on axis 0 of every input, got {sorted(sizes)}")
     return sizes.pop()
 
 
-def random_like(example: Example, batch: int, *, generator: torch.Generator) -> Example:
+def shared_batch(example: Example) -> int | None:
+    """Return the length of axis 0 that all tensors share; None where they do not (the nodes and links of a graph)."""
+    sizes = _sizes(example)
+    return None if len(sizes) > 1 and 0 not in sizes else batch_size(example)
+
+
+def _sizes(example: Example) -> set[int]:
+    return {int(t.shape[0]) if t.dim() else 0 for t in tensors(example)}
+
+
+def random_like(example: Example, batch: int | None, *, generator: torch.Generator) -> Example:
     """Return a random example of the same form with another batch size.
 
     Floating point tensors get normal numbers of the example's mean and deviation (0 and 1 where it is constant), whole
@@ -102,12 +112,12 @@ def random_like(example: Example, batch: int, *, generator: torch.Generator) -> 
 
     Args:
         example: What to imitate.
-        batch: The length of axis 0.
+        batch: The length of axis 0; None keeps those of the example, which may differ from input to input.
         generator: Where the randomness comes from (a CPU generator).
     """
 
     def draw(like: Tensor) -> Tensor:
-        shape = (batch, *like.shape[1:])
+        shape = like.shape if batch is None else (batch, *like.shape[1:])
         if like.is_floating_point() or like.is_complex():
             values = like.detach().double() if like.is_floating_point() else like.detach().real.double()
             values = values[values.isfinite()]
