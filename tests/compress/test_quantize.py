@@ -7,8 +7,11 @@ import pytest
 import torch
 from torch import nn
 
+from compress.probes import PROBES, build
 from netsmith.compress.quantize import has_int8_products, quantize_onnx
 from netsmith.core.errors import DataError, UnsupportedError
+from netsmith.export.onnx import export_onnx
+from netsmith.measure.example import random_like
 from netsmith.measure.session import open_session, run_session
 
 
@@ -147,3 +150,18 @@ def test_the_agreement_is_of_the_axis_that_holds_the_classes(tmp_path):
         found[axis] = report.agreement
         assert (a.argmax(axis) == b.argmax(axis)).mean() == pytest.approx(report.agreement, abs=1e-12)
     assert found[1] != found[-1]
+
+
+@pytest.mark.parametrize(
+    "name", ["gpt", "position_buffer", "hand_unflatten"]
+)  # hidden by -inf, by -1e9 added, by -1e30
+def test_hidden_places_leave_the_others_scores_apart(tmp_path, name):
+    """On a grid that spans a hidden score all others are one, and an attention is a mean: errors of 0.3 and more."""
+    probe = PROBES[name]
+    export_onnx(build(probe.make), probe.example, tmp_path / "m.onnx", exporter="torchscript")
+    given = random_like(probe.example, 64, generator=torch.Generator().manual_seed(0)).numpy()
+    report = quantize_onnx(tmp_path / "m.onnx", tmp_path / "q.onnx", [given])
+    assert report.error < 0.03
+    assert report.agreement >= 0.95
+    assert "Softmax" not in report.quantized
+    assert report.quantized["MatMul"] >= 6

@@ -26,6 +26,8 @@ _OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {
     "percentile": ("Percentile", {"num_bins": 2048, "percentile": 99.99}),
 }
 _WEIGHTED = ("Conv", "ConvTranspose", "Gemm")
+_SCORING = ("Add", "Cast", "Clip", "Div", "Max", "Min", "Mul", "Reshape", "Softmax", "Sub", "Unsqueeze", "Where")
+"""What stands between a product and the softmax that it makes scores for, and the softmax itself."""
 
 
 def find_ranges(prepared: Path, feeds: list[dict[str, np.ndarray]], *, method: Method) -> Any:
@@ -90,16 +92,17 @@ def write_int8(
     """
     onnx = require("onnx", extra="export")
     quantization = require("onnxruntime.quantization", extra="export")
+    source = onnx.load(str(prepared))
     try:
         quantizer = quantization.QDQQuantizer(
-            onnx.load(str(prepared)),
+            source,
             per_channel,
             products is False,  # without VNNI, sums of two 8-bit products saturate 16 bits
             quantization.QuantType.QInt8,
             quantization.QuantType.QUInt8,
             ranges,
             list(only),
-            list(keep),
+            [*keep, *_scores(source)],
             _operators(),
             {},
         )
@@ -116,6 +119,22 @@ def write_int8(
 def _operators() -> list[str]:
     registry = require("onnxruntime.quantization.registry", extra="export")
     return sorted({*registry.QLinearOpsRegistry, *registry.QDQRegistry})
+
+
+def _scores(model: Any) -> list[str]:
+    """Return the names of softmaxes and of what their scores go through.
+
+    A score that hides a place from an attention is so low that, on a grid of 256 steps from there, all others are one.
+    """
+    made = {name: node for node in model.graph.node for name in node.output}
+    waiting = [node for node in model.graph.node if node.op_type == "Softmax"]
+    found: dict[str, None] = {}
+    while waiting:
+        node = waiting.pop()
+        if node.op_type in _SCORING and node.name not in found:
+            found[node.name] = None
+            waiting += [made[name] for name in node.input if name in made]
+    return list(found)
 
 
 def _guard(onnx: Any, model: Any) -> None:

@@ -33,6 +33,8 @@ def quantize_onnx(
 
     Every operator ONNX Runtime has in int8 is quantized, the first convolution and the depthwise ones included: leaving
     any in fp32 costs more in conversions and changes of layout than it saves. int8 pays for wide layers; time both.
+    But what turns the scores of an attention into weights stays as it is: a hidden place has a score so low that in
+    256 steps from there all others are one.
 
     Args:
         source_path: The fp32 model, from :func:`~netsmith.export.onnx.export_onnx`.
