@@ -18,13 +18,16 @@ def opened(module: nn.Module) -> nn.Module:
     Returns:
         The module, or what stands for it.
     """
-    for name, part in list(module.named_modules()):
+    found: dict[nn.Module, nn.Module] = {}  # one that is used in two places stays one
+    for name, part in list(module.named_modules(remove_duplicate=False)):
         if type(part) in _PLAIN:
             part.__class__ = _PLAIN[type(part)]
         elif type(part) is nn.MultiheadAttention:
+            if part not in found:
+                found[part] = _Attention(part)
             if not name:
-                return _Attention(part)
-            module.set_submodule(name, _Attention(part))
+                return found[part]
+            module.set_submodule(name, found[part])
     return module
 
 
