@@ -285,6 +285,25 @@ def test_a_table_that_a_last_layer_shares_is_stored_once(tmp_path):
     assert sum(int(np.prod(t.dims)) for t in stored if len(t.dims) > 1) == weights
 
 
+def test_a_layer_that_is_called_twice_is_stored_once(tmp_path):
+    class Twice(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = nn.Linear(8, 8)
+
+        def forward(self, x):
+            return self.layer(self.layer(x).relu()).mean(1)
+
+    quantized, x = fake_quantized(build(Twice)), randn(4, 5, 8).float()
+    observe(quantized, [x])
+    export_onnx(frozen(quantized), x, tmp_path / "w.onnx", exporter="torchscript", tolerance=0.05)
+    report = fold_int8(tmp_path / "w.onnx", tmp_path / "q.onnx", [x.numpy()])
+    assert report.quantized == {"MatMul": 2}
+    assert report.error < 0.005
+    stored = [t for t in onnx.load(str(tmp_path / "q.onnx")).graph.initializer if t.data_type == onnx.TensorProto.INT8]
+    assert [list(t.dims) for t in stored if len(t.dims) > 1] == [[8, 8]]
+
+
 # -- refusals ---------------------------------------------------------------------------------------------------------
 
 

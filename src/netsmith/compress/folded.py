@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -104,10 +103,13 @@ def _fold(onnx: Any, model: Any) -> int:
 def _stored_first(onnx: Any, nodes: list[Any], values: dict[str, Any], outputs: set[str]) -> list[Any]:
     """Transpose weights and look up in tables while they are in int8, not once they are restored, in each run.
 
-    Exporters write ``Transpose`` between a weight and a product of more than two axes. What is read elsewhere too is
+    Exporters write ``Transpose`` between a weight and a product of more than two axes. What is read otherwise too is
     not transposed: it would be stored twice.
     """
-    reads = Counter(name for node in nodes for name in node.input)
+    readers: dict[str, set[Any]] = {}
+    for node in nodes:
+        for name in node.input:
+            readers.setdefault(name, set()).add((node.op_type, *(tuple(a.ints) for a in node.attribute)))
     weights = {n.output[0]: n for n in nodes if n.op_type == "DequantizeLinear" and all(i in values for i in n.input)}
     found = []
     for node in nodes:
@@ -118,7 +120,8 @@ def _stored_first(onnx: Any, nodes: list[Any], values: dict[str, Any], outputs: 
         name, small = node.output[0], f"{node.output[0]}_int8"
         stored, scale = (onnx.numpy_helper.to_array(values[i]) for i in source.input[:2])
         where = {}
-        if node.op_type == "Transpose" and reads[node.input[0]] == 1:
+        if node.op_type == "Transpose" and len(readers[node.input[0]]) == 1:
+            small = f"{source.output[0]}_turned"
             order = next((list(a.ints) for a in node.attribute), list(range(stored.ndim))[::-1])
             values[small] = onnx.numpy_helper.from_array(np.ascontiguousarray(stored.transpose(order)), small)
             if scale.ndim:
