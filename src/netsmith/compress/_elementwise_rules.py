@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from netsmith.compress._labels import make_constant, varying
-from netsmith.compress._state import Mark, State, frozen
+from netsmith.compress._marks import Mark, frozen
+from netsmith.compress._state import State
 from netsmith.compress.graph import Labels
 from netsmith.engine.batch import map_tensors
 from netsmith.measure.example import tensors

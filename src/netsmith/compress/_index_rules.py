@@ -9,8 +9,9 @@ import numpy as np
 from torch import Tensor
 
 from netsmith.compress._labels import argument, freeze_all, make_constant, varying
+from netsmith.compress._marks import Mark, along
 from netsmith.compress._shape_rules import mixing
-from netsmith.compress._state import Mark, State, along
+from netsmith.compress._state import State
 from netsmith.measure.example import tensors
 
 __all__ = ["added", "axiswise", "channel_shuffle", "pixel_shuffle", "pixel_unshuffle", "stack", "unbind"]

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from netsmith.compress._state import Block, Mark, State, frozen
+from netsmith.compress._marks import Block, Mark, frozen
+from netsmith.compress._state import State
 from netsmith.compress.graph import FROZEN, Labels
 from netsmith.measure.example import tensors
 

@@ -8,7 +8,8 @@ import numpy as np
 from torch import Tensor, nn
 
 from netsmith.compress._labels import argument, block_of, freeze_all, named_tensor, only_axis, read_axis, varying
-from netsmith.compress._state import Mark, Rows, State, along
+from netsmith.compress._marks import Mark, Rows, along
+from netsmith.compress._state import State
 from netsmith.compress.graph import FROZEN
 from netsmith.layers.shortcut import PadShortcut
 from netsmith.measure.example import tensors

@@ -7,7 +7,8 @@ from typing import Any
 from torch import Tensor, nn
 
 from netsmith.compress._labels import argument, freeze_all, make_constant, named_tensor, only_axis, varying
-from netsmith.compress._state import Mark, State, along, frozen
+from netsmith.compress._marks import Mark, along, frozen
+from netsmith.compress._state import State
 from netsmith.compress.graph import Labels
 
 __all__ = ["batch_norm", "group_norm", "instance_norm", "layer_norm", "rms_norm"]

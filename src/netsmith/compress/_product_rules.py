@@ -12,8 +12,9 @@ from torch import Tensor, nn
 from netsmith.compress._elementwise_rules import merged
 from netsmith.compress._index_rules import axiswise
 from netsmith.compress._labels import argument, freeze_all, make_constant, named_tensor, only_axis, read_axis, varying
+from netsmith.compress._marks import WEIGHTS, Mark, Rows, along, frozen
 from netsmith.compress._shape_rules import mixing
-from netsmith.compress._state import WEIGHTS, Mark, Rows, State, along, frozen
+from netsmith.compress._state import State
 from netsmith.compress.graph import FROZEN, Labels
 from netsmith.measure.example import tensors
 

@@ -8,7 +8,8 @@ import numpy as np
 from torch import Tensor, nn
 
 from netsmith.compress._labels import make_constant, named_tensor, only_axis
-from netsmith.compress._state import Mark, State, along
+from netsmith.compress._marks import Mark, along
+from netsmith.compress._state import State
 from netsmith.compress.graph import Labels
 from netsmith.layers.recurrent.sigmoid import SigmoidRecurrence
 from netsmith.measure.example import tensors

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from netsmith.compress._labels import argument, freeze_all, make_constant, uniform, varying
-from netsmith.compress._state import Block, Mark, Rows, State
+from netsmith.compress._marks import Block, Mark, Rows
+from netsmith.compress._state import State
 from netsmith.compress.graph import FROZEN, Labels
 from netsmith.measure.example import tensors
 
