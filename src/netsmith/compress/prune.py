@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import itertools
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from netsmith.compress._attempts import attempts
 from netsmith.compress.choice import Scope, choose_units
 from netsmith.compress.criteria import RELATIVE, Criterion, score_units
 from netsmith.compress.graph import FROZEN, ChannelGraph, Guess
@@ -23,8 +23,6 @@ from netsmith.core.errors import ProofError, UnsupportedError
 from netsmith.measure.example import Example
 
 __all__ = ["cut_units", "prune", "prune_iteratively"]
-
-_GUESSES = 6  # attributes that may follow a cut: at most 64 proofs
 
 
 def prune(
@@ -144,7 +142,7 @@ def kept_by_code(log: SurgeryLog) -> str:
 def _cut(module: nn.Module, example: Example, graph: ChannelGraph, units: set[int]) -> tuple[nn.Module, SurgeryLog]:
     refusal: ProofError | None = None
     proof = Proof(module, graph, units, example)
-    for stated, divided in _stated(module, graph, units):
+    for stated, divided in attempts(module, graph, units):
         log = plan_surgery(module, graph, units, stated=stated, divided=divided)
         pruned = apply_surgery(copy.deepcopy(module), log)
         try:
@@ -155,40 +153,6 @@ def _cut(module: nn.Module, example: Example, graph: ChannelGraph, units: set[in
         return pruned, SurgeryLog(log.steps, (figures | {"units": len(units)},))
     assert refusal is not None
     raise refusal
-
-
-def _stated(
-    module: nn.Module, graph: ChannelGraph, units: set[int]
-) -> Iterator[tuple[dict[tuple[str, str], int], list[str]]]:
-    """Return which attributes of the user's modules to change, the fewest first; all modules of a class alike.
-
-    A trace sees that code states a length, not by which attribute: what is right, the proof finds out. So it does
-    whether an attention divides by the root of the length it sees; the modules taken to do so come second. Attributes
-    that only say what a module is given (its code may insist on it) come last, all together.
-    """
-    found: dict[tuple[type, str], dict[tuple[str, str], int]] = {}
-    for guess in graph.guesses:
-        left = sum(unit not in units for unit in guess.units.tolist())
-        if left < len(guess.units):
-            kind = type(module.get_submodule(guess.module))
-            for attribute in guess.attributes:
-                found.setdefault((kind, attribute), {})[guess.module, attribute] = left
-    divided: dict[type, list[str]] = {}
-    for scale in graph.scales:
-        if scale.module is not None and not units.isdisjoint(scale.units.tolist()):
-            divided.setdefault(type(module.get_submodule(scale.module)), []).append(scale.module)
-    claimed = {
-        (claim.module, claim.attribute): left
-        for claim in graph.claims
-        if 0 < (left := sum(unit not in units for unit in claim.units.tolist())) < len(claim.units)
-    }
-    choices = [*list(found.values())[:_GUESSES], *divided.values()][:_GUESSES]
-    choices += [claimed] if claimed else []
-    for count in range(len(choices) + 1):
-        for chosen in itertools.combinations(choices, count):
-            changes = [change for change in chosen if isinstance(change, dict)]
-            names = [name for change in chosen if isinstance(change, list) for name in change]
-            yield {place: left for change in changes for place, left in change.items()}, names
 
 
 def prune_iteratively(
