@@ -102,6 +102,11 @@ class Answer:
     hidden: torch.Tensor
 
 
+@dataclasses.dataclass
+class Scores:
+    scores: torch.Tensor
+
+
 class Telling(nn.Module):
     """Returns its answer in an object, a dict or a tuple, as public libraries do."""
 
@@ -115,7 +120,14 @@ class Telling(nn.Module):
 
 
 @pytest.mark.parametrize(
-    "form", [Answer, lambda a, h: {"hidden": h, "logits": a}, lambda a, _: {"answer": a}, lambda a, _: (a, None)]
+    "form",
+    [
+        Answer,
+        lambda a, _: Scores(a),
+        lambda a, h: {"hidden": h, "logits": a},
+        lambda a, _: {"answer": a},
+        lambda a, _: (a, None),
+    ],
 )
 def test_the_answer_in_what_a_module_returns_is_found(form, tmp_path):
     module, batch = Telling(form), torch.randn(3, 4)
@@ -135,6 +147,8 @@ def test_several_inputs_are_refused_by_name():
         netsmith.from_module(Telling(Answer), {"pixels": torch.zeros(1, 4)})
     with pytest.raises(UnsupportedError, match="one tensor with the batch first, got tuple"):
         netsmith.from_module(Telling(lambda a, h: (a, h)), torch.zeros(1, 4))
+    with pytest.raises(UnsupportedError, match="got dict of first, second, none of them named logits"):
+        netsmith.from_module(Telling(lambda a, h: {"first": a, "second": h}), torch.zeros(1, 4))
 
 
 def test_a_module_that_fails_later_is_one_line_too():

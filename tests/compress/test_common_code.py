@@ -1,11 +1,14 @@
 """Ways to write a network that are common outside of torch's own layers."""
 
+import copy
+
 import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
 
 from compress.judge import draw, judge
+from netsmith.compress.cut_file import load_cut, save_cut
 from netsmith.compress.prune import prune
 from netsmith.core.errors import UnsupportedError
 from netsmith.export.onnx import export_onnx
@@ -151,6 +154,70 @@ def test_attributes_that_code_insists_on_follow_what_it_is_given():
     assert {step.module: step.attributes for step in log.steps}["2"] == {"channels": 4}
 
 
+class Remembering(nn.Module):
+    """Keeps the last places, at most as many as a width elsewhere is large by chance."""
+
+    def __init__(self):
+        super().__init__()
+        self.table, self.first, self.max_len = nn.Embedding(50, 32), Insisted(32), 32
+        self.line, self.head = nn.Linear(32, 32), nn.Linear(32, 3)
+
+    def forward(self, words):
+        x = self.first(self.table(words))
+        return self.head(self.line(x[:, -self.max_len :]).relu().mean(1))
+
+
+class Insisted(nn.Module):
+    """Checks its width, which is also how often it repeats itself."""
+
+    def __init__(self, width):
+        super().__init__()
+        self._width, self.steps, self.line = width, width, nn.Linear(width, width)
+
+    def forward(self, x):
+        if x.shape[-1] != self._width:
+            raise ValueError(f"expected {self._width}")
+        y = self.line(x)
+        for _ in range(self.steps):
+            y = torch.tanh(y) + x
+        return y
+
+
+def test_a_number_that_is_as_large_as_a_width_by_chance_stays(tmp_path):
+    net = Remembering().eval()
+    small, log = prune(net, torch.randint(0, 50, (2, 8)), ratio={"table": 0.5})
+    assert (small.first._width, small.first.steps, small.max_len) == (16, 32, 32)
+    save_cut(tmp_path, small, [log])
+    again, _ = load_cut(tmp_path, copy.deepcopy(net))
+    words = torch.randint(0, 50, (2, 40))
+    assert torch.equal(again(words), small(words))
+
+
+class OneKey(nn.Module):
+    """Heads that share one key and one value."""
+
+    def __init__(self):
+        super().__init__()
+        self.query, self.key, self.value = nn.Linear(8, 16), nn.Linear(8, 4), nn.Linear(8, 4)
+        self.out = nn.Linear(16, 3)
+
+    def forward(self, x):
+        query, key, value = (f(x).unflatten(-1, (-1, 4)).transpose(1, 2) for f in (self.query, self.key, self.value))
+        return self.out(F.scaled_dot_product_attention(query, key, value, enable_gqa=True).transpose(1, 2).flatten(2))
+
+
+def test_heads_that_share_one_key_go_alone():
+    net, x = OneKey().eval(), torch.randn(2, 5, 8)
+    small, log = prune(net, x, ratio=0.5)
+    assert (small.query.out_features, small.key.out_features) == (8, 4)
+    kept = {step.module: step for step in log.steps}["out"].tensors["weight"].kept[1]
+    unread = copy.deepcopy(net).double()
+    with torch.no_grad():
+        unread.out.weight[:, [at for at in range(16) if at not in kept]] = 0
+    other = torch.randn(3, 7, 8, dtype=torch.float64)
+    assert torch.allclose(small.double()(other), unread(other), rtol=1e-12, atol=1e-12)
+
+
 def test_inputs_without_a_common_batch_are_compared_with_a_node_and_a_link_more():
     make, example = NETWORKS["links"]
     _, log = prune(make().eval(), example, ratio=0.5)
@@ -187,5 +254,51 @@ def test_examples_by_name_reach_every_measure(tmp_path):
     assert alone.inputs == ("inputs",)
     with pytest.raises(UnsupportedError, match="got ndarray"):
         prune(net, {"words": words.numpy()}, ratio=0.5)
-    with pytest.raises(UnsupportedError, match="cannot run a copy"):
-        prune(net, {"words": words, "loud": words}, ratio=0.5)  # not by place: one argument, which it does not take
+    for example, message in (
+        ({"words": words, "loud": words}, r"takes words, weights by place or name; 'loud' is taken by name alone"),
+        ({"words": words, "wieghts": words}, r"'wieghts' is none of its arguments; did you mean 'weights'"),
+        ({"weights": words}, r"Asked.forward needs words too; got \['weights'\]"),
+    ):
+        with pytest.raises(UnsupportedError, match=message):
+            prune(net, example, ratio=0.5)
+
+
+class Timed(nn.Module):
+    """Takes a picture and the time of a step, one for all."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.second = nn.Conv2d(3, 8, 3, padding=1), nn.Conv2d(8, 3, 3, padding=1)
+
+    def forward(self, x, time):
+        return self.second(self.first(x).relu() * time.reshape(-1, 1, 1, 1))
+
+
+def test_a_single_number_is_no_batch():
+    example = torch.randn(2, 3, 8, 8), torch.tensor(0.3)
+    _, log = prune(Timed().eval(), example, ratio=0.5)
+    assert log.proof[0]["shapes"][:2] == [[2, 3, 8, 8], [3, 3, 4, 5]]
+    _, log = prune(Timed().eval(), (example[0], torch.ones(1)), ratio=0.5)
+    assert [2, 3, 4, 5] in log.proof[0]["shapes"]
+
+
+def test_a_graph_is_exported_with_nodes_and_links_free(tmp_path):
+    net, (_, example) = Plain().eval(), NETWORKS["links"]
+    with pytest.raises(UnsupportedError, match=r"no batch in common.*dynamic_batch=False"):
+        export_onnx(net, example, tmp_path / "net.onnx")
+    report = export_onnx(
+        net, {"x": example[0], "links": example[1]}, tmp_path / "net.onnx", exporter="fast", dynamic_batch=False,
+        free={"x": [0], "links": [1]},
+    )  # fmt: skip
+    assert report.inputs == ("x", "links")
+    assert {parity.lengths for parity in report.parity} >= {(7, 12), (8, 13)}
+
+
+class Plain(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.line = nn.Linear(6, 3)
+
+    def forward(self, x, links):
+        x = self.line(x)
+        return x.index_add(0, links[1], x[links[0]])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -88,7 +89,7 @@ def from_module(
         module, output = _Answering(module).eval(), answer
         name = name or type(module.network).__name__
     if not isinstance(output, Tensor) or output.shape[:1] != tensors(example)[0].shape[:1]:
-        found = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
+        found = tuple(output.shape) if isinstance(output, Tensor) else _told(output)
         raise UnsupportedError(f"expected a module that returns one tensor with the batch first, got {found}")
     if classes and output.dim() != 2 + graphs:
         wanted = (
@@ -126,8 +127,16 @@ class _Answering(nn.Module):
 def _answer_in(output: Any) -> Tensor | None:
     """Return the tensor named ``logits`` of an object or a dict, or the only one there is."""
     named = output.get("logits") if isinstance(output, Mapping) else getattr(output, "logits", None)
-    found = tensors(output)
+    held = vars(output) if dataclasses.is_dataclass(output) else output
+    found = tensors(held)
     return named if isinstance(named, Tensor) else found[0] if len(found) == 1 else None
+
+
+def _told(output: Any) -> str:
+    """Return what a module returned whose answer is not found."""
+    held = vars(output) if dataclasses.is_dataclass(output) else output
+    named = f" of {', '.join(map(str, held))}, none of them named logits" if isinstance(held, Mapping) else ""
+    return f"{type(output).__name__}{named}"
 
 
 def _by_name(example: Mapping[str, Any], module: nn.Module) -> Any:
@@ -137,8 +146,8 @@ def _by_name(example: Mapping[str, Any], module: nn.Module) -> Any:
         return given[0]
     if given:
         raise UnsupportedError(
-            f"expected a module of one input, got {', '.join(example)}; wrap it in one that makes the others, or take "
-            "netsmith.compress.prune and netsmith.export.onnx, which take several by name"
+            f"expected a module of one input, got {', '.join(example)}; wrap it in one that makes the others; prune of "
+            "netsmith.compress.prune and export_onnx of netsmith.export.onnx take several by name"
         )
     raise DataError(f"expected one tensor as the example, or of graphs a dict of nodes and edges; got {list(example)}")
 

@@ -75,6 +75,7 @@ class Answers:
         given = spread(given, lambda like: _run(masked, self._cast(like)), REFUSALS)
         self._try(random_like(given, size, generator=self._generator))
         if size is None:
+            self._takes_lengths(given, None)
             self._take_each_longer(given)
         else:
             for batch in (size + 1, size):  # what takes one batch size only may still take another length
@@ -175,7 +176,7 @@ class Answers:
         except REFUSALS:
             return False
 
-    def _takes_lengths(self, example: Any, batch: int) -> bool:
+    def _takes_lengths(self, example: Any, batch: int | None) -> bool:
         """Try other lengths, along all axes at once or along each; return whether the original takes one."""
         sizes = tensors(example)[0].shape[1:_AXES]
         long = [axis for axis, size in enumerate(sizes, start=1) if size > 1]

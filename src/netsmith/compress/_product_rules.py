@@ -168,20 +168,27 @@ def attention(state: State, args: Any, kwargs: Any, output: Tensor) -> None:
         else:
             state.scale(mark.rows, mark.labels.reshape(-1))
     if kwargs.get("enable_gqa"):  # several queries share a head of keys and values: they go with it
-        key, value = (_repeated(state, tensor, query.shape[-3]) for tensor in (key, value))
+        key, value = (_repeated(state, tensor, query) for tensor in (key, value))
     batch = _LETTERS[: output.dim() - 2]
     weights = product(state, [query, key], [batch + "me", batch + "ne"], batch + "mn", output)
     scores = output.new_empty((*output.shape[:-1], key.shape[-2]))
     state.put(scores, Mark(weights.labels, zero=False))
     if mask is not None:  # it may be another one for each head
         state.put(scores, Mark(merged(state, [scores, mask], scores), zero=False))
-    state.put(output, product(state, [scores, value], [batch + "mn", batch + "nv"], batch + "mv", output))
+    made = product(state, [scores, value], [batch + "mn", batch + "nv"], batch + "mv", output)
+    shared = varying(made.labels) == [output.dim() - 3] and value.shape[-3] == 1
+    state.put(output, replace(made, zero=None) if shared else made)  # without its queries a head gives their mean
 
 
-def _repeated(state: State, tensor: Tensor, heads: int) -> Tensor:
+def _repeated(state: State, tensor: Tensor, query: Tensor) -> Tensor:
     """Return keys or values in which every head stands as often as queries share it, with its labels."""
     mark, axis = state.mark(tensor), tensor.dim() - 3
-    times = heads // tensor.shape[axis]
+    if tensor.shape[axis] == 1 and varying(state.mark(query).labels) == [axis]:  # shared by all: it stays whole
+        state.atoms.freeze(mark.labels)
+        found = tensor.clone()
+        make_constant(state, found)
+        return found
+    times = query.shape[axis] // tensor.shape[axis]
     found = tensor.repeat_interleave(times, axis)
     labels = np.repeat(mark.labels, times, axis=axis) if axis in varying(mark.labels) else mark.labels
     state.put(found, replace(mark, labels=labels, rows=None))

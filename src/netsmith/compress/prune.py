@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from netsmith.compress._attempts import attempts
+from netsmith.compress._attempts import Attempt, attempts
 from netsmith.compress.choice import Scope, choose_units
 from netsmith.compress.criteria import RELATIVE, Criterion, score_units
 from netsmith.compress.graph import FROZEN, ChannelGraph, Guess
@@ -142,17 +142,31 @@ def kept_by_code(log: SurgeryLog) -> str:
 def _cut(module: nn.Module, example: Example, graph: ChannelGraph, units: set[int]) -> tuple[nn.Module, SurgeryLog]:
     refusal: ProofError | None = None
     proof = Proof(module, graph, units, example)
-    for stated, divided in attempts(module, graph, units):
-        log = plan_surgery(module, graph, units, stated=stated, divided=divided)
+
+    def made(attempt: Attempt) -> tuple[nn.Module, SurgeryLog]:
+        log = plan_surgery(module, graph, units, stated=attempt.values(), divided=attempt.divided)
         pruned = apply_surgery(copy.deepcopy(module), log)
+        return pruned, SurgeryLog(log.steps, (proof.check(pruned) | {"units": len(units)},))
+
+    for attempt in attempts(module, graph, units):
         try:
-            figures = proof.check(pruned)
+            found = made(attempt)
         except ProofError as error:
             refusal = refusal or error
             continue
-        return pruned, SurgeryLog(log.steps, (figures | {"units": len(units)},))
+        return _least(attempt, found, made)
     assert refusal is not None
     raise refusal
+
+
+def _least(
+    attempt: Attempt, found: tuple[nn.Module, SurgeryLog], made: Callable[[Attempt], tuple[nn.Module, SurgeryLog]]
+) -> tuple[nn.Module, SurgeryLog]:
+    """Return the cut in which no attribute has changed that need not: one may be as large as a width by chance."""
+    for simpler in attempt.simpler():
+        with contextlib.suppress(ProofError):
+            return _least(simpler, made(simpler), made)
+    return found
 
 
 def prune_iteratively(

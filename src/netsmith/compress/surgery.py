@@ -20,6 +20,7 @@ from netsmith.core.errors import CheckpointError, did_you_mean
 __all__ = ["Step", "SurgeryLog", "TensorCut", "apply_surgery", "plan_surgery"]
 
 _FORMAT = 1
+_TORCHS = frozenset(name for name in dir(nn.Module()) if name.startswith("_"))  # none of a network's own
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,7 @@ class SurgeryLog:
         """Read a log, trusting nothing.
 
         Raises:
-            CheckpointError: It is not a surgery log, or sets what is no public attribute, or to no number above 0.
+            CheckpointError: It is not a surgery log, or sets no attribute of a network's own, or to no number above 0.
         """
         top = _mapping(value, "the log", {"format", "steps", "proof"})
         if top.get("format") != _FORMAT:
@@ -129,7 +130,7 @@ class SurgeryLog:
                 raise CheckpointError(f"surgery log: expected a module's name, got {module!r}")
             attributes = _mapping(entry.get("attributes", {}), "attributes", None)
             for name, number in attributes.items():
-                if not name.isidentifier() or name.startswith("_"):
+                if not name.isidentifier() or name.startswith("__") or name in _TORCHS:
                     raise CheckpointError(f"surgery log: attributes cannot hold {name!r}")
                 if type(number) is not int or number < 1:
                     raise CheckpointError(f"surgery log: {module}.{name} must be a number above 0, got {number!r}")

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import is_dataclass
 from typing import Any, Literal
 
 import torch
@@ -18,14 +17,13 @@ from torch._C import _functorch as functorch  # type: ignore[attr-defined]
 from torch.nn import functional as F
 from torch.nn.parameter import is_lazy
 from torch.overrides import TorchFunctionMode, resolve_name
-from torch.utils import _pytree as pytree
 
 from netsmith.compress._labels import make_constant
 from netsmith.compress._state import State
 from netsmith.compress.graph import ChannelGraph
 from netsmith.compress.rules import function_rule, makes_channels, module_rule
 from netsmith.core.errors import NetsmithError, UnsupportedError, first_line
-from netsmith.measure.example import Example, arguments, tensors
+from netsmith.measure.example import Example, arguments, returned, tensors
 from netsmith.measure.macs import on_meta
 
 __all__ = ["slow_attention", "trace"]
@@ -95,13 +93,7 @@ def _follow(state: State, clone: nn.Module, given: Any) -> None:
     make_constant(state, given)
     with torch.no_grad(), _Tracer(state).watching():
         output = clone(*arguments(given))
-    made = tensors(output)
-    hidden = next((leaf for leaf in pytree.tree_leaves(output) if is_dataclass(leaf)), None if made else output)
-    if hidden is not None or not made:
-        raise UnsupportedError(
-            f"no tensors are found in the {type(hidden).__name__} that the network returns: return a tensor, or a "
-            "tuple, list or dict of them"
-        )
+    made = returned(output)
     state.atoms.running = ""
     for tensor in made:
         state.atoms.freeze(state.mark(tensor).labels)

@@ -45,13 +45,13 @@ class Parity:
     lengths: tuple[int, ...] = ()
 
 
-def trials_of(module: nn.Module, given: tuple[Any, ...], size: int, dynamic: bool, free: Axes) -> list[Trial]:
+def trials_of(module: nn.Module, given: tuple[Any, ...], size: int | None, dynamic: bool, free: Axes) -> list[Trial]:
     """Return the inputs to compare on: the example, random ones at other batch sizes, and those of other lengths.
 
     Free axes are longer all together, and input by input where the module takes that: it may want some to be equal.
     """
     generator = torch.Generator().manual_seed(key(0, "export", "parity"))
-    others = sorted({1, size + 1} - {size}) if dynamic else [size]
+    others = sorted({1, size + 1} - {size}) if dynamic and size is not None else [size]
     forms = [given, *(random_like(given, n, generator=generator) for n in others)]
     if any(free):
         forms.append(longer(given, free))

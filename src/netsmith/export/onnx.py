@@ -19,7 +19,7 @@ from netsmith.core.quiet import silence
 from netsmith.engine.batch import map_tensors
 from netsmith.export._exporters import Flat, Forms, clean, moving_axes, with_dynamo, with_torchscript
 from netsmith.export._parity import Axes, Parity, prove, trials_of
-from netsmith.measure.example import Example, arguments, batch_size, keywords, taken_apart, tensors
+from netsmith.measure.example import Example, arguments, keywords, shared_batch, taken_apart, tensors
 from netsmith.measure.macs import evaluating
 from netsmith.measure.memory import weight_bytes
 
@@ -108,7 +108,7 @@ def export_onnx(
         names: Names of the inputs. By default ``inputs``; several are ``inputs_0``..., those of a dict its keys.
         dynamic_batch: The file takes any batch size; otherwise the example's.
         free: Axes behind the batch, by the name of the input, along which the file takes any length (the words of a
-            text, the nodes and the edges of a graph).
+            text, the nodes and the edges of a graph); from the first axis on where inputs have no batch in common.
         exporter: Which of torch's exporters, see :data:`Exporter`.
         tolerance: Largest relative error.
         largest_file: Bytes of weights beyond which they go to a file of their own.
@@ -127,7 +127,12 @@ def export_onnx(
         require("onnxscript", extra="export")
     with evaluating(module), silence():
         given = arguments(example, module)
-        size = batch_size(given)
+        size = shared_batch(given)
+        if size is None and dynamic_batch:
+            raise UnsupportedError(
+                f"the inputs have no batch in common, {[tuple(t.shape) for t in tensors(given)]}; dynamic_batch=False "
+                "exports them at these sizes, and at others along the axes that free names"
+            )
         named = [name for name, value in keywords(example, module).items() if isinstance(value, Tensor)]
         inputs = _input_names(named if named and tuple(names) == ("inputs",) else names, given)
         # torch.export takes an axis of length 1 for a constant
@@ -136,7 +141,7 @@ def export_onnx(
         wrapper = Flat(module, put_together).eval()
         outputs = tuple(f"outputs_{i}" for i in range(len(wrapper(*flat))))
         outputs = ("outputs",) if len(outputs) == 1 else outputs
-        axes = _free_axes(free or {}, inputs, flat)
+        axes = _free_axes(free or {}, inputs, flat, first=0 if size is None else 1)
         trials = trials_of(module, given, size, dynamic_batch, axes)
         forms = Forms(inputs, outputs, dynamic_batch, axes, moving_axes(wrapper, traced, flat, axes))
 
@@ -181,14 +186,16 @@ def export_onnx(
     raise UnsupportedError(f"{type(module).__name__} cannot be exported ({'; '.join(reasons)})") from errors[-1]
 
 
-def _free_axes(free: Mapping[str, Sequence[int]], names: tuple[str, ...], flat: list[Any]) -> Axes:
-    """Return the free axes of each input.
+def _free_axes(free: Mapping[str, Sequence[int]], names: tuple[str, ...], flat: list[Any], *, first: int) -> Axes:
+    """Return the free axes of each input, from axis ``first`` on.
 
     Raises:
-        UnsupportedError: There is no such input, or it has no such axis behind the batch.
+        UnsupportedError: There is no such input, or it has no such axis (behind the batch).
     """
     axes = tuple(tuple(free.get(name, ())) for name in names)
-    wrong = set(free) - set(names) or {a for t, own in zip(flat, axes, strict=True) for a in own if not 0 < a < t.dim()}
+    wrong = set(free) - set(names) or {
+        a for t, own in zip(flat, axes, strict=True) for a in own if not first <= a < t.dim()
+    }
     if wrong:
         raise UnsupportedError(f"free: {sorted(wrong)} is no input or no axis behind the batch; the inputs are {names}")
     return axes

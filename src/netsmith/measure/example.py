@@ -4,16 +4,27 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import is_dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
-from netsmith.core.errors import UnsupportedError
+from netsmith.core.errors import UnsupportedError, did_you_mean
 from netsmith.engine.batch import map_tensors
 
-__all__ = ["Example", "arguments", "batch_size", "keywords", "random_like", "shared_batch", "taken_apart", "tensors"]
+__all__ = [
+    "Example",
+    "arguments",
+    "batch_size",
+    "keywords",
+    "random_like",
+    "returned",
+    "shared_batch",
+    "taken_apart",
+    "tensors",
+]
 
 Example = Any
 """One tensor; a tuple of them (positional arguments); or a dict of tensors. The batch is axis 0.
@@ -50,16 +61,31 @@ def keywords(example: Example, module: nn.Module) -> dict[str, Any]:
     """Return the arguments that a dict gives by name, in the order of ``forward``; empty where it is one argument.
 
     Those of ``forward`` that stand before the last one given have their defaults.
+
+    Raises:
+        UnsupportedError: Some of the names are arguments of ``forward`` and some are not, or one that it needs lacks.
     """
     if not isinstance(example, Mapping) or not example:
         return {}
+    kinds = inspect.Parameter
     taken = list(inspect.signature(module.forward).parameters.values())
-    by_place = [one for one in taken if one.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD]
-    if not set(example) <= {one.name for one in by_place}:
+    by_place = [one for one in taken if one.kind in (kinds.POSITIONAL_ONLY, kinds.POSITIONAL_OR_KEYWORD)]
+    names = [one.name for one in by_place if one.kind is kinds.POSITIONAL_OR_KEYWORD]
+    if set(example).isdisjoint(names):
         return {}
+    other = next((name for name in example if name not in names), None)
+    if other is not None:
+        where = "is taken by name alone" if other in [one.name for one in taken] else "is none of its arguments"
+        raise UnsupportedError(
+            f"{type(module).__name__}.forward takes {', '.join(names)} by place or name; {other!r} {where}"
+            f"{did_you_mean(str(other), names) if 'none' in where else ': wrap the module in one that gives it'}"
+        )
     last = max(place for place, one in enumerate(by_place) if one.name in example)
     found = {one.name: example.get(one.name, one.default) for one in by_place[: last + 1]}
-    return {} if any(value is inspect.Parameter.empty for value in found.values()) else found
+    lacking = [name for name, value in found.items() if value is kinds.empty]
+    if lacking:
+        raise UnsupportedError(f"{type(module).__name__}.forward needs {', '.join(lacking)} too; got {list(example)}")
+    return found
 
 
 def tensors(example: Any) -> list[Tensor]:
@@ -82,8 +108,24 @@ def taken_apart(example: Any) -> tuple[list[Tensor], Callable[[Sequence[Any]], A
     return [leaves[place] for place in places], put_together
 
 
+def returned(output: Any) -> list[Tensor]:
+    """Return the tensors that a module returned.
+
+    Raises:
+        UnsupportedError: There is none, or an object that holds them hides them.
+    """
+    made = tensors(output)
+    hidden = next((leaf for leaf in pytree.tree_leaves(output) if is_dataclass(leaf)), None if made else output)
+    if hidden is not None or not made:
+        raise UnsupportedError(
+            f"no tensors are found in the {type(hidden).__name__} that the network returns: return a tensor, or a "
+            "tuple, list or dict of them"
+        )
+    return made
+
+
 def batch_size(example: Example) -> int:
-    """Return the length of axis 0, which all tensors of an example share.
+    """Return the length of axis 0, which all tensors of an example share; single numbers have none.
 
     Raises:
         UnsupportedError: They do not share it, or there is none.
@@ -101,7 +143,7 @@ def shared_batch(example: Example) -> int | None:
 
 
 def _sizes(example: Example) -> set[int]:
-    return {int(t.shape[0]) if t.dim() else 0 for t in tensors(example)}
+    return {int(t.shape[0]) for t in tensors(example) if t.dim()}
 
 
 def random_like(example: Example, batch: int | None, *, generator: torch.Generator) -> Example:
@@ -117,7 +159,7 @@ def random_like(example: Example, batch: int | None, *, generator: torch.Generat
     """
 
     def draw(like: Tensor) -> Tensor:
-        shape = like.shape if batch is None else (batch, *like.shape[1:])
+        shape = like.shape if batch is None or not like.dim() else (batch, *like.shape[1:])
         if like.is_floating_point() or like.is_complex():
             values = like.detach().double() if like.is_floating_point() else like.detach().real.double()
             values = values[values.isfinite()]
