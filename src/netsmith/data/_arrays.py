@@ -12,7 +12,6 @@ import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor
-from torch.nn import functional as F
 
 from netsmith.core.config import later
 from netsmith.core.errors import ConfigError, DataError, UnknownNameError
@@ -36,7 +35,6 @@ __all__ = [
     "array_part",
     "check_bytes",
     "digest",
-    "resized",
     "with_dev",
 ]
 
@@ -130,31 +128,6 @@ def with_dev(inputs: Tensor, labels: Tensor, *, dev: float, seed: int) -> dict[s
     drawn = draw_splits(labels, {"dev": dev}, seed=seed)
     texts = {"train": f"official train without dev ({100 * dev:.3g} %)", "dev": f"seeded {100 * dev:.3g} % of train"}
     return {name: array_part(inputs[at], labels[at], made=texts[name], seed=seed) for name, at in drawn.items()}
-
-
-def resized(parts: Mapping[str, Part], size: int) -> tuple[dict[str, Part], tuple[Step, ...]]:
-    """Return splits whose images are squashed to ``size`` x ``size`` when they are needed, and the step that says so.
-
-    Bilinear and antialiased, as :class:`~netsmith.layers.preprocess.Preprocess` does, and rounded to whole values.
-
-    Args:
-        parts: The splits; ``fetch`` returns ``(B, C, H, W)`` uint8.
-        size: Height and width in pixels.
-    """
-    return {
-        name: dataclasses.replace(
-            part,
-            fetch=functools.partial(_squashed, part.fetch, size),
-            sha256=digest(part.sha256, f"resized to {size}"),
-        )
-        for name, part in parts.items()
-    }, (Step(name="resize", size=(size, size)),)
-
-
-def _squashed(fetch: Callable[[Tensor], Tensor], size: int, at: Tensor) -> Tensor:
-    images = fetch(at).to(torch.float32)
-    images = F.interpolate(images, size=(size, size), mode="bilinear", align_corners=False, antialias=True)
-    return images.round_().to(torch.uint8)
 
 
 class FixedSource(Source):

@@ -12,7 +12,8 @@ from pydantic import Field
 
 from netsmith.core.config import later
 from netsmith.core.extras import require
-from netsmith.data._arrays import ImageFields, ImageSource, array_part, resized
+from netsmith.data._arrays import ImageFields, ImageSource, array_part
+from netsmith.data._resized import resized
 from netsmith.data._splits import draw_splits, share_text
 from netsmith.data._twin import twin_images
 

@@ -7,9 +7,10 @@ arXiv:1708.07747.
 from __future__ import annotations
 
 from netsmith.core.config import later
-from netsmith.data._arrays import ImageFields, ImageSource, resized
+from netsmith.data._arrays import ImageFields, ImageSource
 from netsmith.data._download import OfficialFile
 from netsmith.data._mnist_files import SHAPE, idx_parts
+from netsmith.data._resized import resized
 
 __all__ = ["FashionMnist"]
 
