@@ -113,7 +113,7 @@ class HighwayCNN(nn.Module):
             stages.append(nn.Sequential(stage))
         self.stages = nn.Sequential(*stages)
         self.flatten = nn.Flatten()
-        self.head = nn.Linear(width * side * side, config.num_classes)
+        self.head = nn.Linear(width * side * side, int(config.num_classes))
         he_initialize(self.head, nonlinearity="linear")
 
     def forward(self, images: Tensor) -> Tensor:
