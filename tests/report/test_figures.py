@@ -202,6 +202,20 @@ def test_pareto_chart_places_models_and_keeps_labels_apart():
             assert min(a[2], b[2]) <= max(a[0], b[0]) or min(a[3], b[3]) <= max(a[1], b[1])
 
 
+def test_names_that_would_cover_others_are_left_to_the_pointer_but_never_those_of_the_best():
+    crowd = [ModelPoint(f"one_of_the_crowd_{at:02}", 1 + at / 1000, 0.97 + at / 1e6) for at in range(26)]
+    best = ModelPoint("cheapest_of_all", 0.999, 0.98)
+    drawing = pareto_chart([*crowd, best, ModelPoint("alone", 50.0, 0.6)], title="t")
+    shown = [
+        text for text in parts(drawing, "text") if text.text and text.text.startswith(("one_of", "cheap", "alone"))
+    ]
+    names = [text.text for text in shown]
+    assert {"cheapest_of_all", "alone"} <= set(names)
+    assert len(names) < 10
+    assert len(parts(drawing, "circle")) == 28
+    assert all(point.name in drawing for point in crowd)  # under the pointer
+
+
 def test_pareto_chart_of_one_or_equal_models_and_of_nonsense():
     assert len(parts(pareto_chart([ModelPoint("a", 1.0, 1.0)], title="t"), "circle")) == 1
     assert len(parts(pareto_chart([ModelPoint("a", 1.0, 0.0)] * 3, title="t"), "circle")) == 3

@@ -27,6 +27,10 @@ from netsmith.report.tables import milliseconds_text
 __all__ = ["ModelPoint", "pareto_chart", "pareto_front"]
 
 
+_COVERED = 0.25
+"""Share of a name that may lie over other names and markers, where its model is not of the best."""
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class ModelPoint:
     """One model of a Pareto plot.
@@ -62,6 +66,9 @@ def pareto_chart(
     height: float = 420,
 ) -> str:
     """Return accuracy against cost (logarithmic), a marker per model, and the line of those that nothing beats.
+
+    Every model on that line has its name beside it. Of the others those have whose name does not cover what is there;
+    the rest say theirs under the pointer only, so a chart of many models wants a table beside it.
 
     Args:
         points: Models; a cost that is not positive and finite is refused.
@@ -112,7 +119,9 @@ def pareto_chart(
         point, best = points[index], index in front
         cx, cy = x(point.cost), y(point.accuracy)
         name = shorten(point.name, 34)
-        box, anchor = _place(cx, cy, text_width(name, 12.5), taken, (left, 50.0, width, height - 46))
+        box, anchor, covered = _place(cx, cy, text_width(name, 12.5), taken, (left, 50.0, width, height - 46))
+        if covered > _COVERED and not best:
+            continue
         taken.append(box)
         at = {"start": box[0], "end": box[2], "middle": (box[0] + box[2]) / 2}[anchor]
         color = INK if best else MUTED
@@ -128,23 +137,27 @@ def _place(
     length: float,
     taken: Sequence[tuple[float, float, float, float]],
     room: tuple[float, float, float, float],
-) -> tuple[tuple[float, float, float, float], str]:
-    """Choose a place for a label beside its marker: the first that is free, else the one that overlaps least."""
+) -> tuple[tuple[float, float, float, float], str, float]:
+    """Choose a place for a label beside its marker: the first that is free, else the one that overlaps least.
+
+    Returns:
+        The box, its anchor, and the share of it that lies over what is there.
+    """
     offsets = [("start", 10, 0), ("end", -10, 0), ("middle", 0, -18), ("middle", 0, 18)]
     offsets += [("start", 8, -14), ("start", 8, 14), ("end", -8, -14), ("end", -8, 14)]
-    best, least = None, math.inf
+    best, least, covered = None, math.inf, 0.0
     for anchor, dx, dy in offsets:
         begin = cx + dx - {"start": 0, "end": length, "middle": length / 2}[anchor]
         box = (begin, cy + dy - 8, begin + length, cy + dy + 8)
-        cost = sum(_overlap(box, other) for other in taken)
+        over = sum(_overlap(box, other) for other in taken)
         outside = (
             max(0, room[0] - box[0]) + max(0, box[2] - room[2]) + max(0, room[1] - box[1]) + max(0, box[3] - room[3])
         )
-        cost += 1000 * outside
+        cost = over + 1000 * outside
         if cost < least - 1e-9:
-            best, least = (box, anchor), cost
+            best, least, covered = (box, anchor), cost, over / (16 * length)
     assert best is not None
-    return best
+    return (*best, covered)
 
 
 def _overlap(a: tuple[float, float, float, float], b: tuple[float, float, float, float]) -> float:
