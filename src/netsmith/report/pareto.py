@@ -27,7 +27,7 @@ from netsmith.report.tables import milliseconds_text
 __all__ = ["ModelPoint", "pareto_chart", "pareto_front"]
 
 
-_COVERED = 0.25
+_COVERED = 0.1
 """Share of a name that may lie over other names and markers, where its model is not of the best."""
 
 
