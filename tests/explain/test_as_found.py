@@ -1,11 +1,18 @@
 """A module is left exactly as it was found, and what does not apply is refused in words that help."""
 
+from functools import partial
+
 import pytest
 import torch
 from torch import nn
 
 from netsmith.core.errors import UnknownNameError, UnsupportedError, UserError
-from netsmith.explain.embeddings import embedding_gradients, embedding_integrated_gradients
+from netsmith.explain.embeddings import (
+    embedding_gradients,
+    embedding_integrated_gradients,
+    embedding_saliency,
+    embedding_smooth_grad,
+)
 from netsmith.explain.grad_cam import grad_cam, spatial_layers
 from netsmith.explain.guided import guided_backprop
 from netsmith.explain.integrated_gradients import integrated_gradients
@@ -130,6 +137,35 @@ def test_a_layer_that_runs_twice_or_returns_a_tuple_is_refused(token_net, token_
     shorter = {name: part[:, :3] for name, part in token_batch.items()}
     with pytest.raises(UserError, match=r"baselines embed to \(4, 3, 5\); expected \(4, 6, 5\)"):
         embedding_integrated_gradients(token_net, token_batch, layer="embedding", baselines=shorter)
+
+
+class _TimeFirst(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.embedding = nn.Embedding(9, 4)
+        self.mix = nn.GRU(4, 5)
+        self.head = nn.Linear(5, 3)
+
+    def forward(self, tokens):
+        return self.head(self.mix(self.embedding(tokens.t()))[0][-1])
+
+
+@pytest.mark.parametrize(
+    "explain",
+    [
+        embedding_gradients,
+        embedding_saliency,
+        embedding_integrated_gradients,
+        partial(embedding_smooth_grad, generator=generator()),
+    ],
+)
+@pytest.mark.parametrize("size", [1, 3, 6])
+def test_embeddings_of_the_first_words_of_all_texts_are_not_taken_for_a_text(explain, size):
+    tokens = torch.randint(9, (size, 6), generator=generator())
+    with pytest.raises(UnsupportedError, match=r"'embedding' returns \(6, \d, 4\) for .*expected \(B, L, D\)"):
+        explain(_TimeFirst(), tokens, layer="embedding")
+    with pytest.raises(UnsupportedError, match=r"'embedding' returns \(1, 2, 4\) for a batch of 2"):
+        explain(_TimeFirst(), tokens[:1, :1], layer="embedding")
 
 
 def test_bad_input_is_refused_with_what_was_received(net, images):

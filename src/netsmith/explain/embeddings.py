@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from netsmith.core.errors import UnsupportedError, UserError
+from netsmith.engine.batch import map_tensors
 from netsmith.explain._forward import captured, evaluating, find_layer, pick, repeat, resolve_targets, size_of, slopes
 from netsmith.explain.integrated_gradients import Integrated, integrate_gradients
 from netsmith.explain.saliency import smooth_gradients
@@ -39,8 +40,8 @@ def embedding_gradients(module: nn.Module, inputs: Any, targets: Tensor | int | 
 
     Raises:
         UnknownNameError: No such layer.
-        UnsupportedError: The layer runs more than once, is not on the way to the score, or the module returns no table
-            of scores.
+        UnsupportedError: The layer runs more than once, does not return the batch first, is not on the way to the
+            score, or the module returns no table of scores.
     """
     embedded, slope = _gradient(module, inputs, targets, layer)
     return (embedded * slope).sum(-1)
@@ -159,6 +160,22 @@ def _slope(
 
 
 def _run(module: nn.Module, part: nn.Module, inputs: Any, layer: str) -> tuple[Tensor, Any]:
+    """Return the embeddings, examples first, and what the module made of them."""
+    embedded, output = _pass(module, part, inputs, layer)
+    size = size_of(inputs)
+    # (L, B, D) is told from (B, L, D), where L = B too, by a batch of another size.
+    other = map_tensors(inputs, lambda tensor: tensor[:1]) if size > 1 else repeat(inputs, 2)
+    with torch.no_grad():
+        again, _ = _pass(module, part, other, layer)
+    for shape, count in ((embedded.shape, size), (again.shape, size_of(other))):
+        if shape[0] != count:
+            raise UnsupportedError(
+                f"layer {layer!r} returns {tuple(shape)} for a batch of {count}; expected (B, L, D), the batch first"
+            )
+    return embedded, output
+
+
+def _pass(module: nn.Module, part: nn.Module, inputs: Any, layer: str) -> tuple[Tensor, Any]:
     with captured(part) as outputs:
         output = module(inputs)
     if len(outputs) != 1:
