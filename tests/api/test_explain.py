@@ -178,6 +178,27 @@ def test_words_carry_the_color_of_what_they_gave(tmp_path, method):
     assert "WARNING" not in next(line for line in found.notes if line.startswith(method))
 
 
+def test_why_words_have_no_gradient_is_told_as_it_is(tmp_path):
+    class Twice(Words):
+        def forward(self, tokens):
+            return super().forward(tokens) + super().forward(tokens.flip(1))
+
+    class TimeFirst(Words):
+        def forward(self, tokens):
+            return self.embedding(tokens.t()).mean(0)
+
+    for module, reason in (
+        (Twice(), "layer 'embedding' runs 2 times in one pass"),
+        (TimeFirst(), r"layer 'embedding' returns \(4, 1, 2\) for a batch of 1"),
+    ):
+        network = netsmith.from_module(module, torch.zeros(1, 4, dtype=torch.int64), classes=("no", "yes"))
+        with pytest.raises(UnsupportedError, match=f"^saliency needs a gradient, and {reason}; expected .*need none"):
+            network.explain([[1, 3, 2, 3]], tmp_path, method="saliency")
+        notes = network.explain([[1, 3, 2, 3]], tmp_path).notes
+        assert notes[0].startswith(f"integrated_gradients: left out, {reason[:15]}")
+        assert notes[1].startswith("occlusion: ")
+
+
 class Likes(Words):
     """Which tokens matter depends on what they are: the mean passes a bend."""
 
@@ -511,7 +532,7 @@ def test_a_sound_without_a_gradient_is_explained_by_silence(tmp_path):
     network = Network(Steps(), sounds().spec, name="steps")
     found = network.explain(0.5 * torch.ones(1, 1, 800), tmp_path)
     assert found.notes[0].startswith(
-        "integrated_gradients: left out, the answer does not depend on the input by a diff"
+        "integrated_gradients: left out, the score does not depend on the inputs by a diff"
     )
     assert found.notes[-1].startswith("1: a (50%): 0-2.5 ms ")
 

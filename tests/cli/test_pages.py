@@ -22,7 +22,7 @@ def bayes(tmp_path_factory):
 def test_a_network_without_a_gradient_is_explained_and_reported(netsmith, bayes):
     code, out, _ = netsmith(f"explain {bayes}")
     assert code == 0
-    left_out = "saliency, smooth_grad, integrated_gradients, grad_cam: left out, the answer does not depend"
+    left_out = "saliency, smooth_grad, integrated_gradients, grad_cam: left out, the score does not depend"
     assert sum(line.startswith(left_out) for line in out.splitlines()) == 1
     page = (bayes / "explain/explain.html").read_text()
     assert "Single decisions" in page

@@ -135,8 +135,8 @@ def no_gradient(asked: Asked) -> str:
             gradient(one.module, one.inputs, one.targets)
         else:
             embedding_gradients(one.module, one.inputs, one.targets, layer=one.layer)
-    except UnsupportedError:
-        return "the answer does not depend on the input by a differentiable path"
+    except UnsupportedError as error:
+        return str(error)
     return ""
 
 
