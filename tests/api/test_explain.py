@@ -537,6 +537,15 @@ def test_a_sound_without_a_gradient_is_explained_by_silence(tmp_path):
     assert found.notes[-1].startswith("1: a (50%): 0-2.5 ms ")
 
 
+@pytest.mark.parametrize("shape", [(40,), (2, 40), (1, 1, 40)])
+def test_sounds_of_other_than_one_channel_are_refused_by_name(tmp_path, shape):
+    module = nn.Sequential(nn.Flatten(), nn.LazyLinear(2))
+    network = netsmith.from_module(module, torch.rand(3, *shape), kind="audio", classes=("a", "b"))
+    told = ", ".join(map(str, shape))
+    with pytest.raises(UnsupportedError, match=rf"one channel of sound .* Sequential takes \(B, {told}\)$"):
+        network.explain(torch.rand(3, *shape), tmp_path)
+
+
 class Pooled(nn.Module):
     """The class of a graph by the mean of its nodes."""
 

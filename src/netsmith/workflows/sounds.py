@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from netsmith.core.errors import UnsupportedError
 from netsmith.explain.windows import WindowScores, cut_windows
 from netsmith.report.page import Page
 from netsmith.report.wave_figure import wave_chart
@@ -39,8 +40,12 @@ def explain_sounds(network: Network, names: Sequence[str], raw: Tensor, wanted: 
         Lines for a terminal.
 
     Raises:
-        UnsupportedError: None of the methods wanted fits the network; what does is told.
+        UnsupportedError: The sounds have another shape, or none of the methods wanted fits the network; what does is
+            told.
     """
+    if raw.dim() != 3 or raw.shape[1] != 1:
+        shape = ", ".join(map(str, raw.shape[1:]))
+        raise UnsupportedError(f"one channel of sound is explained, (B, 1, T); {network.name} takes (B, {shape})")
     length, rate = raw.shape[2], network.spec.inputs.rate
     size = -(-length // _WINDOWS)
     with torch.no_grad():
