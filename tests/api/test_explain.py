@@ -280,6 +280,34 @@ def test_attention_and_rollout_of_a_module_of_ones_own(tmp_path):
     assert page.count("fill-opacity:1.000") == 2  # the darkest of each matrix
 
 
+class Hides(Attends):
+    """No word may look at the words before ``first``, and the first of all at no word."""
+
+    def __init__(self, first):
+        super().__init__()
+        self.first = first
+
+    def forward(self, tokens):
+        words, places = self.embedding(tokens), torch.arange(tokens.shape[1])
+        hidden = (places < self.first)[None] | (places[:, None] == 0)
+        return self.head(torch.nan_to_num(self.attention(words, words, words, attn_mask=hidden)[0]).mean(1))
+
+
+def test_attention_that_looks_nowhere_is_no_end_of_the_explanation(tmp_path):
+    for first, shown in ((1, 1), (3, 0)):
+        network = netsmith.from_module(
+            seeded(lambda first=first: Hides(first)), torch.ones(1, 3, dtype=torch.int64), classes=("no", "yes")
+        )
+        found = network.explain([[2, 3, 4]], tmp_path, method="attention")
+        values = [value for _, value in found.texts[0].words]
+        assert values[0] == 0
+        assert sum(values) == pytest.approx(2 / 3 if first == 1 else 0.0)  # two places of three look at a word
+        page = found.page.read_text()
+        assert page.count("a row for each place") == shown
+        assert page.count("attention: its matrix is left out, no place looks at any of the words") == 1 - shown
+        assert page.count("<title>2 from 3: 0.00</title>") == shown
+
+
 def test_one_query_over_the_words_has_attention_and_no_rollout(tmp_path):
     network = attending(everywhere=False)
     tokens = torch.tensor([[2, 3, 4, 0, 0]])

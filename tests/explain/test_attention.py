@@ -89,6 +89,29 @@ def test_multihead_attention(need):
     assert not any(part._forward_hooks or part._forward_pre_hooks for part in module.modules())
 
 
+class Hides(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.attention = nn.MultiheadAttention(8, 2, batch_first=True)
+        self.mask = torch.zeros(5, 5, dtype=torch.bool)
+
+    def forward(self, x):
+        return torch.nan_to_num(self.attention(x, x, x, attn_mask=self.mask)[0])
+
+
+def test_a_place_that_may_look_nowhere_has_a_row_of_zeros():
+    module, x = seeded(Hides), words()
+    plain = attention_maps(module, x)["attention"]
+    module.mask[1] = True
+    found = attention_maps(module, x)["attention"]
+    assert (found[:, :, 1] == 0).all()
+    others = [0, 2, 3, 4]
+    assert torch.equal(found[:, :, others], plain[:, :, others])
+    rolled = attention_rollout([found])
+    assert torch.equal(rolled[:, 1], torch.eye(5, dtype=x.dtype)[1].expand(2, -1))  # it holds itself alone
+    assert (rolled.sum(2) - 1).abs().max() < 1e-15
+
+
 @pytest.mark.filterwarnings("ignore:enable_nested_tensor")
 def test_torch_transformer_encoder_with_padding():
     layer = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True)

@@ -39,7 +39,7 @@ def attention_maps(module: nn.Module, inputs: Any) -> dict[str, Tensor]:
 
     Returns:
         By name of the layer within the module (``#2`` and so on where it runs again): ``(B, heads, Q, K)``, rows sum
-        to 1.
+        to 1. A row that may look nowhere, whose softmax is not a number, is 0.
 
     Raises:
         UnsupportedError: No attention runs, as far as can be seen (a compiled or scripted module cannot be).
@@ -160,7 +160,8 @@ class _Attention(TorchFunctionMode):
     def _note(self, weights: Tensor) -> None:
         name = self.within[-1] if self.within else ""
         again = sum(known == name or known.startswith(f"{name}#") for known in self.maps)
-        self.maps[f"{name}#{again + 1}" if again else name] = weights.detach()
+        nowhere = weights.isnan().all(-1, keepdim=True)  # every score is -inf
+        self.maps[f"{name}#{again + 1}" if again else name] = weights.detach().masked_fill(nowhere, 0.0)
 
 
 def _weights(

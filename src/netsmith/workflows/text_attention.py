@@ -23,7 +23,7 @@ def write_attention(page: Page, words: Sequence[str], maps: Mapping[str, Tensor]
         page: What is filled.
         words: One per position, empty for padding, which is left out.
         maps: By name of the layer, ``(heads, Q, L)``; a row is where one position looks. Positions are words where
-            there are as many of them.
+            there are as many of them. A matrix that is 0 all over is left out with a note.
     """
     kept = [at for at, word in enumerate(words) if word]
     if not kept or not maps:
@@ -38,7 +38,9 @@ def write_attention(page: Page, words: Sequence[str], maps: Mapping[str, Tensor]
     heads = f", the mean of its {len(last)} heads" if len(last) > 1 else ""
     columns, readable = max(len(one) for one in shown.values()), max(len(rows), len(source)) <= _WORDS
     several = len(shown) * columns > 1
-    if readable:
+    if not most > 0:
+        page.notes([f"{name}: its matrix is left out, no place looks at any of the words"])
+    elif readable:
         told = f"a row for each place, a column for each word it takes from; the darkest is {most:.2f}"
         told += "; below it each head, on a scale of its own" if several else ""
         chart = alignment_chart(mean.tolist(), source=source, target=rows, title=f"attention in {name}", most=most)
