@@ -199,6 +199,17 @@ def test_why_words_have_no_gradient_is_told_as_it_is(tmp_path):
         assert notes[1].startswith("occlusion: ")
 
 
+@pytest.mark.parametrize("method", ["integrated_gradients", "input_x_gradient", "saliency", "smooth_grad"])
+def test_a_token_the_module_adds_does_not_shift_the_scores_of_the_words(tmp_path, method):
+    class Starts(Words):
+        def forward(self, tokens):
+            return super().forward(torch.cat([torch.full_like(tokens[:, :1], 8), tokens], 1))
+
+    network = netsmith.from_module(Starts(), torch.zeros(1, 4, dtype=torch.int64), classes=("no", "yes"))
+    with pytest.raises(UnsupportedError, match=r"'embedding' embeds \(1, 5\) places; expected \(1, 4\)"):
+        network.explain([[1, 3, 2, 3]], tmp_path, method=method)
+
+
 class Likes(Words):
     """Which tokens matter depends on what they are: the mean passes a bend."""
 

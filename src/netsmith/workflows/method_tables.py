@@ -143,19 +143,34 @@ def _token_integrated(asked: Asked) -> Found:
     found = embedding_integrated_gradients(
         asked.module, asked.inputs, asked.targets, layer=asked.layer, rows=asked.rows
     )
-    return _integrated(found, found.attributions)
+    return _integrated(found, _by_token(asked, found.attributions))
+
+
+def _token_input_x_gradient(asked: Asked) -> Found:
+    scores = embedding_gradients(asked.module, asked.inputs, asked.targets, layer=asked.layer)
+    return Found(_by_token(asked, scores))
 
 
 def _token_saliency(asked: Asked) -> Found:
     scores = embedding_saliency(asked.module, asked.inputs, asked.targets, layer=asked.layer)
-    return Found(scores * _given(asked).to(scores), remark=_UNSIGNED)
+    return Found(_by_token(asked, scores) * _given(asked).to(scores), remark=_UNSIGNED)
 
 
 def _token_smooth_grad(asked: Asked) -> Found:
     scores = embedding_smooth_grad(
         asked.module, asked.inputs, asked.targets, layer=asked.layer, generator=_generator(), rows=asked.rows
     )
-    return Found(scores * _given(asked).to(scores), remark=_UNSIGNED)
+    return Found(_by_token(asked, scores) * _given(asked).to(scores), remark=_UNSIGNED)
+
+
+def _by_token(asked: Asked, scores: Tensor) -> Tensor:
+    """Refuse scores of other places than the tokens: ``(B, L)``."""
+    if scores.shape != asked.inputs.shape:
+        raise UnsupportedError(
+            f"layer {asked.layer!r} embeds {tuple(scores.shape)} places; expected {tuple(asked.inputs.shape)}, the "
+            "tokens given"
+        )
+    return scores
 
 
 def _given(asked: Asked) -> Tensor:
@@ -263,11 +278,7 @@ TABLES: Mapping[str, Method] = {
 
 TOKENS: Mapping[str, Method] = {
     "integrated_gradients": Method(_token_integrated, gradient=True, default=True),
-    "input_x_gradient": Method(
-        lambda asked: Found(embedding_gradients(asked.module, asked.inputs, asked.targets, layer=asked.layer)),
-        gradient=True,
-        stages=3,
-    ),
+    "input_x_gradient": Method(_token_input_x_gradient, gradient=True, stages=3),
     "saliency": Method(_token_saliency, gradient=True, stages=3),
     "smooth_grad": Method(_token_smooth_grad, gradient=True),
     "attention": Method(_attention, gradient=False, stages=3),
