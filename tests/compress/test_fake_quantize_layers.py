@@ -130,6 +130,43 @@ def test_a_traced_transformer_is_torchs(name):
         torch.testing.assert_close(graph(*given, **masks), net(*given, **masks), rtol=0, atol=1e-12)
 
 
+class Pooled(nn.Module):
+    """Texts through torch's encoder, which packs them; the mean is over all positions, padding too."""
+
+    def __init__(self, **named):
+        super().__init__()
+        self.table = nn.Embedding(20, 12)
+        self.encoder = nn.TransformerEncoder(layer(nn.TransformerEncoderLayer), 2, nn.LayerNorm(12), **named)
+        self.last = nn.Linear(12, 4)
+
+    def forward(self, tokens, mask=None):
+        return self.last(self.encoder(self.table(tokens), mask=mask, src_key_padding_mask=tokens == 0).mean(1))
+
+
+def texts(*lengths):
+    tokens = torch.randint(1, 20, (len(lengths), 6), generator=torch.Generator().manual_seed(0))
+    return tokens.masked_fill(torch.arange(6) >= torch.tensor(lengths)[:, None], 0)
+
+
+@pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors")
+@pytest.mark.parametrize("named", [{}, {"enable_nested_tensor": False}, {"mask_check": False}], ids=str)
+def test_the_opened_encoder_answers_zeros_for_padding_where_torchs_does(named):
+    net = build(lambda: Pooled(**named)).double().eval()
+    graph = traced(net)
+    at_end, between, whole = texts(6, 4, 1), texts(6, 4, 3), texts(6, 6)
+    between[1, 1] = 0
+    for tokens in (at_end, whole, texts(4, 2)) + (() if "mask_check" in named else (between,)):
+        for mask in (None, torch.eye(6).roll(1, 1).triu().bool()):
+            for gradient in (False, True):
+                with torch.set_grad_enabled(gradient):
+                    torch.testing.assert_close(graph(tokens, mask), net(tokens, mask), rtol=0, atol=1e-12)
+            torch.testing.assert_close(graph.train()(tokens, mask), net.train()(tokens, mask), rtol=0, atol=1e-12)
+            graph.eval(), net.eval()
+    with torch.no_grad():
+        found = graph(at_end)
+    assert ((found - graph(at_end)).norm() > 0.1 * found.norm()) == ("enable_nested_tensor" not in named)
+
+
 # -- layers whose weights alone are stored in int8 --------------------------------------------------------------------
 
 
@@ -272,6 +309,25 @@ def test_our_transformer_is_computed_in_int8_for_texts_of_any_length(tmp_path):
         got = run_session(open_session(tmp_path / "q.onnx"), given.numpy())[0]
         assert np.linalg.norm(got - expected) < 0.005 * np.linalg.norm(expected)
         assert (got.argmax(-1) == expected.argmax(-1)).mean() >= 0.98
+
+
+@pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors")
+def test_the_file_packs_texts_as_torchs_encoder_does_wherever_their_padding_is(tmp_path):
+    net = build(Pooled).eval()
+    quantized, at_end, between = fake_quantized(net), texts(6, 4, 1), texts(6, 5, 3)
+    between[1, 1] = 0
+    batches = at_end, between, texts(4, 2), at_end[:, :1]
+    observe(quantized, batches)
+    export_onnx(
+        frozen(quantized), at_end, tmp_path / "w.onnx", exporter="torchscript", tolerance=0.05, free={"inputs": (1,)}
+    )
+    assert fold_int8(tmp_path / "w.onnx", tmp_path / "q.onnx", [at_end.numpy()]).error < 0.01
+    session = open_session(tmp_path / "q.onnx")
+    for tokens in batches:
+        with torch.no_grad():
+            expected = net(tokens).numpy()
+        got = run_session(session, tokens.numpy())[0]
+        assert np.linalg.norm(got - expected) < 0.05 * np.linalg.norm(expected)
 
 
 def test_a_table_that_a_last_layer_shares_is_stored_once(tmp_path):

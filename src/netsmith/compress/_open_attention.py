@@ -22,6 +22,8 @@ def opened(module: nn.Module) -> nn.Module:
     for name, part in list(module.named_modules(remove_duplicate=False)):
         if type(part) in _PLAIN:
             part.__class__ = _PLAIN[type(part)]
+            if isinstance(part, _Encoder):
+                part.unpacked = _Unpacked(part)
         elif type(part) is nn.MultiheadAttention:
             if part not in found:
                 found[part] = _Attention(part)
@@ -131,6 +133,8 @@ def _additive(mask: Tensor, scores: Tensor) -> Tensor:
 
 
 class _Encoder(nn.TransformerEncoder):
+    unpacked: _Unpacked
+
     def forward(
         self,
         src: Tensor,
@@ -140,7 +144,30 @@ class _Encoder(nn.TransformerEncoder):
     ) -> Tensor:
         for layer in self.layers:
             src = layer(src, src_mask=mask, src_key_padding_mask=src_key_padding_mask)
+        if src_key_padding_mask is not None:
+            src = self.unpacked(src, src_key_padding_mask, mask)
         return src if self.norm is None else self.norm(src)
+
+
+class _Unpacked(nn.Module):
+    """Zeros in place of padding where torch packs sequences (nested tensors): in evaluation, without gradients.
+
+    It holds no layer, so that it is traced as a whole and may look at modes.
+    """
+
+    def __init__(self, whole: nn.TransformerEncoder) -> None:
+        super().__init__()
+        self.packs, self.checks = whole.use_nested_tensor, whole.mask_check
+        self.train(whole.layers[0].training)
+
+    def forward(self, x: Tensor, padding: Tensor | None, mask: Tensor | None) -> Tensor:
+        fast = self.packs and torch.backends.mha.get_fastpath_enabled() and not torch.is_autocast_enabled()
+        if not fast or self.training or x.requires_grad or x.dim() != 3 or padding is None or mask is not None:
+            return x
+        hidden = padding != 0  # (B, L)
+        if self.checks:  # torch packs only where all padding is at the end; no branch, which an export would fix
+            hidden = hidden & (hidden[:, 1:] | ~hidden[:, :-1]).all()
+        return x.masked_fill(hidden[..., None], 0)
 
 
 class _EncoderLayer(nn.TransformerEncoderLayer):
