@@ -100,6 +100,47 @@ def test_an_attention_in_two_places_stays_one():
         assert 0 < (quantized(x) - net(x)).norm() < 0.02 * net(x).norm()
 
 
+class Chain(nn.Module):
+    """Two attentions, and a layer after them."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.second = (nn.MultiheadAttention(8, 2, batch_first=True) for _ in range(2))
+        self.last = nn.Linear(8, 8)
+
+    def forward(self, x):
+        for attention in (self.first, self.second):
+            x = attention(x, x, x)[0]
+        return self.last(x)
+
+
+@pytest.mark.parametrize("shared", [("in_proj_weight",), ("in_proj_weight", "in_proj_bias", "out_proj.weight")])
+def test_weights_that_two_attentions_share_stay_shared(shared):
+    net = build(Chain).double().eval()
+    for path in shared:
+        holder, _, name = path.rpartition(".")
+        setattr(net.second.get_submodule(holder), name, net.first.get_parameter(path))
+    net.last.weight = net.first.out_proj.weight
+    count = sum(p.numel() for p in net.parameters())
+    assert count < sum(p.numel() for p in Chain().parameters())
+    quantized, x = fake_quantized(net), randn(3, 5, 8)
+    assert sum(p.numel() for p in quantized.parameters()) == count
+    torch.testing.assert_close(opened(copy.deepcopy(net))(x), net(x), rtol=0, atol=1e-12)
+    observe(quantized, [x])
+    quantized(x).sum().backward()
+    assert all(p.grad is not None for p in quantized.parameters())
+
+
+def test_projections_that_cannot_be_taken_apart_are_refused():
+    net = build(Chain)
+    net.last = nn.Linear(8, 24)
+    net.last.weight = net.second.in_proj_weight
+    with pytest.raises(
+        UnsupportedError, match=r"second\.in_proj_weight is shared with last\.weight.*give each its own"
+    ):
+        fake_quantized(net)
+
+
 TRANSFORMERS = {
     "encoder": lambda: nn.TransformerEncoder(layer(nn.TransformerEncoderLayer), 2, nn.LayerNorm(12)),
     "encoder_pre": lambda: nn.TransformerEncoder(

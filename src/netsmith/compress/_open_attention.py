@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from netsmith.core.errors import UnsupportedError
+
 __all__ = ["opened"]
 
 
@@ -17,8 +19,13 @@ def opened(module: nn.Module) -> nn.Module:
 
     Returns:
         The module, or what stands for it.
+
+    Raises:
+        UnsupportedError: Another layer shares what an attention holds in one tensor, or a projection is parametrized.
     """
+    _check_shared(module)
     found: dict[nn.Module, nn.Module] = {}  # one that is used in two places stays one
+    thirds: dict[Tensor, tuple[nn.Parameter, ...]] = {}  # and a weight that two share
     for name, part in list(module.named_modules(remove_duplicate=False)):
         if type(part) in _PLAIN:
             part.__class__ = _PLAIN[type(part)]
@@ -26,21 +33,36 @@ def opened(module: nn.Module) -> nn.Module:
                 part.unpacked = _Unpacked(part)
         elif type(part) is nn.MultiheadAttention:
             if part not in found:
-                found[part] = _Attention(part)
+                found[part] = _Attention(part, thirds)
             if not name:
                 return found[part]
             module.set_submodule(name, found[part])
     return module
 
 
+def _check_shared(module: nn.Module) -> None:
+    packed, others = {}, {}
+    for path, part in module.named_modules():
+        for name, tensor in part.named_parameters(path, recurse=False):
+            split = type(part) is nn.MultiheadAttention and name.endswith(("in_proj_weight", "in_proj_bias"))
+            (packed if split else others)[tensor] = name
+    for tensor, name in packed.items():
+        if tensor in others:
+            raise UnsupportedError(
+                f"{name} is shared with {others[tensor]}, which is not the same part of an attention: it is split into "
+                "three layers here, and the two would no longer be one; give each its own"
+            )
+
+
 class _Attention(nn.Module):
     """:class:`torch.nn.MultiheadAttention` with its parameters, the projections split into layers."""
 
-    def __init__(self, whole: nn.MultiheadAttention) -> None:
+    def __init__(self, whole: nn.MultiheadAttention, thirds: dict[Tensor, tuple[nn.Parameter, ...]]) -> None:
         super().__init__()
         packed = whole.in_proj_weight
-        weights = (whole.q_proj_weight, whole.k_proj_weight, whole.v_proj_weight) if packed is None else packed.chunk(3)
-        biases = (None,) * 3 if whole.in_proj_bias is None else whole.in_proj_bias.chunk(3)
+        apart = whole.q_proj_weight, whole.k_proj_weight, whole.v_proj_weight
+        weights = apart if packed is None else _thirds(packed, thirds)
+        biases = (None,) * 3 if whole.in_proj_bias is None else _thirds(whole.in_proj_bias, thirds)
         self.query, self.key, self.value = map(_linear, weights, biases)
         self.out_proj = _linear(whole.out_proj.weight, whole.out_proj.bias)
         self.attend = _Attend(whole)
@@ -64,15 +86,20 @@ class _Attention(nn.Module):
         return self.out_proj(found), weights
 
 
-def _linear(weight: Tensor, bias: Tensor | None) -> nn.Linear:
+def _linear(weight: Tensor, bias: nn.Parameter | None) -> nn.Linear:
     layer = nn.Linear(weight.shape[1], weight.shape[0], bias=False, device="meta")
-    layer.weight = _own(weight)
-    layer.register_parameter("bias", None if bias is None else _own(bias))
+    if not isinstance(weight, nn.Parameter):
+        raise UnsupportedError("a projection of an attention is parametrized; remove the parametrization first")
+    layer.weight = weight
+    layer.register_parameter("bias", bias)
     return layer
 
 
-def _own(tensor: Tensor) -> nn.Parameter:
-    return nn.Parameter(tensor.detach().clone(), requires_grad=tensor.requires_grad)
+def _thirds(packed: Tensor, made: dict[Tensor, tuple[nn.Parameter, ...]]) -> tuple[nn.Parameter, ...]:
+    if packed not in made:
+        parts = packed.detach().chunk(3)
+        made[packed] = tuple(nn.Parameter(part.clone(), requires_grad=packed.requires_grad) for part in parts)
+    return made[packed]
 
 
 class _Attend(nn.Module):
