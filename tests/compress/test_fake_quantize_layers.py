@@ -401,6 +401,50 @@ def test_a_layer_that_is_called_twice_is_stored_once(tmp_path):
     assert [list(t.dims) for t in stored if len(t.dims) > 1] == [[8, 8]]
 
 
+def test_what_only_the_body_of_a_loop_reads_is_kept(tmp_path):
+    net = build(lambda: nn.Sequential(nn.EmbeddingBag(20, 16), nn.Linear(16, 4))).eval()
+    quantized, tokens = fake_quantized(net), texts(6, 5, 4)
+    observe(quantized, [tokens])
+    export_onnx(frozen(quantized), tokens, tmp_path / "w.onnx", exporter="torchscript", tolerance=0.05)
+    kinds = {node.op_type for node in onnx.load(str(tmp_path / "w.onnx")).graph.node}
+    assert kinds & {"Loop", "If"}  # else this proves nothing
+    report = fold_int8(tmp_path / "w.onnx", tmp_path / "q.onnx", [tokens.numpy()])
+    assert report.error < 0.005
+    with torch.no_grad():
+        expected = quantized(tokens).numpy()
+    got = run_session(open_session(tmp_path / "q.onnx"), tokens.numpy())[0]
+    assert np.linalg.norm(got - expected) < 0.005 * np.linalg.norm(expected)
+
+
+def test_a_restored_weight_that_a_branch_reads_stays(tmp_path):
+    helper, floats = onnx.helper, onnx.TensorProto.FLOAT
+    value = helper.make_tensor_value_info
+    branches = {
+        f"{kind}_branch": helper.make_graph([helper.make_node(op, ["w"], ["b"])], kind, [], [value("b", floats, None)])
+        for kind, op in (("then", "Identity"), ("else", "Neg"))
+    }
+    nodes = [
+        helper.make_node("QuantizeLinear", ["raw", "step", "zero"], ["whole"]),
+        helper.make_node("DequantizeLinear", ["whole", "step", "zero"], ["w"]),
+        helper.make_node("Transpose", ["w"], ["turned"], perm=[1, 0]),
+        helper.make_node("MatMul", ["x", "turned"], ["y"]),
+        helper.make_node("Gather", ["x", "first"], ["element"], axis=0),
+        helper.make_node("ReduceSum", ["element"], ["total"], keepdims=0),
+        helper.make_node("Cast", ["total"], ["which"], to=onnx.TensorProto.BOOL),
+        helper.make_node("If", ["which"], ["taken"], **branches),
+        helper.make_node("MatMul", ["y", "taken"], ["z"]),
+    ]
+    raw = randn(4, 3).float().numpy()
+    arrays = {"raw": raw, "step": np.float32(abs(raw).max() / 127), "zero": np.int8(0), "first": np.int64(0)}
+    tensors = [onnx.numpy_helper.from_array(np.asarray(array), name) for name, array in arrays.items()]
+    shapes = [value("x", floats, ["n", 3])], [value("z", floats, ["n", 3])]
+    graph = helper.make_graph(nodes, "branch", *shapes, tensors)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    onnx.save(model, str(tmp_path / "w.onnx"))
+    x = randn(5, 3, seed=1).float().numpy()
+    assert fold_int8(tmp_path / "w.onnx", tmp_path / "q.onnx", [x]).error < 1e-5
+
+
 # -- refusals ---------------------------------------------------------------------------------------------------------
 
 

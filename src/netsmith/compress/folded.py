@@ -91,13 +91,20 @@ def _fold(onnx: Any, model: Any) -> int:
         folded += node.op_type == "QuantizeLinear"
     left = _stored_first(onnx, left, values, outputs)
     left = _whole_biases(onnx, left, values)
-    used = {name for node in left for name in node.input}
+    used = {name for node in left for name in _read(node)}
     kept = [onnx.NodeProto.FromString(node.SerializeToString()) for node in left]
     tensors = [onnx.TensorProto.FromString(values[name].SerializeToString()) for name in values if name in used]
     del graph.node[:], graph.initializer[:]
     graph.node.extend(kept)
     graph.initializer.extend(tensors)
     return folded
+
+
+def _read(node: Any) -> set[str]:
+    """Return the names that a node reads, those that the bodies of a loop or branch take from outside included."""
+    bodies = [graph for attribute in node.attribute for graph in (attribute.g, *attribute.graphs)]
+    inner = (name for body in bodies for part in body.node for name in _read(part))
+    return {*node.input, *inner, *(value.name for body in bodies for value in body.output)}
 
 
 def _stored_first(onnx: Any, nodes: list[Any], values: dict[str, Any], outputs: set[str]) -> list[Any]:
@@ -108,7 +115,7 @@ def _stored_first(onnx: Any, nodes: list[Any], values: dict[str, Any], outputs: 
     """
     readers: dict[str, set[Any]] = {}
     for node in nodes:
-        for name in node.input:
+        for name in _read(node):
             readers.setdefault(name, set()).add((node.op_type, *(tuple(a.ints) for a in node.attribute)))
     weights = {n.output[0]: n for n in nodes if n.op_type == "DequantizeLinear" and all(i in values for i in n.input)}
     found = []
@@ -136,7 +143,7 @@ def _stored_first(onnx: Any, nodes: list[Any], values: dict[str, Any], outputs: 
         found.append(
             onnx.helper.make_node("DequantizeLinear", [small, *source.input[1:]], [name], name=f"{name}_float", **where)
         )
-    used = {name for node in found for name in node.input} | outputs
+    used = {name for node in found for name in _read(node)} | outputs
     return [node for node in found if node.output[0] not in weights or node.output[0] in used]
 
 
