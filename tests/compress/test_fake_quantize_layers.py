@@ -463,3 +463,21 @@ def test_an_attention_of_another_class_is_refused():
 
     with pytest.raises(UnsupportedError, match="cannot be traced for fake quantization"):
         fake_quantized(nn.Sequential(nn.Linear(8, 8), Own(8, 2, batch_first=True)))
+
+
+def test_a_loop_over_fewer_chunks_than_were_asked_for_is_refused():
+    class Chunked(nn.Module):
+        def __init__(self, size):
+            super().__init__()
+            self.first, self.last = nn.Linear(5, size), nn.Linear(size, 3)
+
+        def forward(self, x):
+            return self.last(torch.cat([part.relu() for part in self.first(x).chunk(4, -1)], -1))
+
+    x = randn(2, 5).float()
+    with pytest.raises(
+        UnsupportedError, match=r"chunk was asked for 4 pieces and made 3, \[\(2, 2\), .*; ask for 3, or"
+    ):
+        observe(fake_quantized(build(lambda: Chunked(5))), [x])
+    net = build(lambda: Chunked(7))  # the last piece is smaller
+    torch.testing.assert_close(traced(net)(x), net(x))

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
-from torch import fx, nn
+from torch import Tensor, fx, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from netsmith.compress._open_attention import opened
@@ -40,13 +40,25 @@ class _Tracer(fx.Tracer):
         if node.target in ("chunk", torch.chunk):
             count = node.args[1] if len(node.args) > 1 else node.kwargs.get("chunks")
             if isinstance(count, int):
-                return (obj[place] for place in range(count))  # type: ignore[index]
+                pieces = self.create_proxy("call_function", _pieces, (obj, count), {})
+                return (pieces[place] for place in range(count))  # type: ignore[index]
         return super().iter(obj)
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:  # noqa: ARG002
         if type(m).__module__.startswith("torch.nn") and not isinstance(m, (nn.Sequential, nn.ModuleList)):
             return True
         return not any(isinstance(part, (*_COMPUTED, *_STORED, *_NORMS)) for part in m.modules())
+
+
+def _pieces(found: Sequence[Tensor], count: int) -> Sequence[Tensor]:
+    """Return what ``chunk`` made; it may make fewer than it was asked for, which a trace does not see."""
+    if len(found) != count:
+        sizes = [tuple(piece.shape) for piece in found]
+        raise UnsupportedError(
+            f"chunk was asked for {count} pieces and made {len(found)}, {sizes}, but a loop over them was traced; "
+            f"ask for {len(found)}, or for a number that divides the size"
+        )
+    return found
 
 
 def traced(module: nn.Module) -> fx.GraphModule:
