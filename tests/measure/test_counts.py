@@ -171,3 +171,24 @@ def test_memory_is_what_layers_make():
     )
     rows = layer_table(net, torch.zeros(2, 1, 4, 4, dtype=torch.float32))
     assert [row.memory // (2 * 4) for row in rows] == [64, 64, 0, 0, 16, 0, 0, 3, 0]
+
+
+class Packed(nn.Module):
+    """Reads texts as far as they go: how far, only their lengths say."""
+
+    def __init__(self, layer):
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, x, lengths):
+        packed = nn.utils.rnn.pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)
+        return self.layer(packed)[0].data
+
+
+@pytest.mark.parametrize("kind", [nn.LSTM, nn.GRU, nn.RNN])
+@pytest.mark.parametrize("lengths", [(4, 4), (4, 3)])
+def test_packed_recurrence_is_counted(kind, lengths):
+    layer = kind(5, 6, num_layers=2, bidirectional=True, batch_first=True)
+    gates = {nn.LSTM: 4, nn.GRU: 3, nn.RNN: 1}[kind]
+    each = 2 * gates * 6 * (5 + 6) + 2 * gates * 6 * (12 + 6)  # two directions, two layers
+    assert count_macs(Packed(layer), (torch.zeros(2, 4, 5), torch.tensor(lengths))) == sum(lengths) * each

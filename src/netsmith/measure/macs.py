@@ -20,12 +20,14 @@ __all__ = ["Counter", "count_macs", "evaluating", "on_meta"]
 
 Result = TypeVar("Result")
 
-_VECTOR = {
+_MORE = {
     torch.ops.aten.mv: lambda args: args[0].numel(),
     torch.ops.aten.addmv: lambda args: args[1].numel(),
     torch.ops.aten.dot: lambda args: args[0].numel(),
     torch.ops.aten.vdot: lambda args: args[0].numel(),
     torch.ops.aten.addbmm: lambda args: args[1].numel() * args[2].shape[-1],
+    # one layer and direction of an LSTM in one call, inputs (T, B, F), where the lengths need values
+    torch.ops.aten.mkldnn_rnn_layer: lambda args: args[0].shape[:2].numel() * (args[1].numel() + args[2].numel()),
 }
 
 
@@ -47,7 +49,7 @@ class Counter(TorchDispatchMode):
         """Run one operation and add what it multiplies."""
         kwargs = kwargs or {}
         packet = func._overloadpacket
-        if packet not in flop_registry and packet not in _VECTOR and func is not torch.ops.prim.device.default:
+        if packet not in flop_registry and packet not in _MORE and func is not torch.ops.prim.device.default:
             with self:
                 result = func.decompose(*args, **kwargs)
             if result is not NotImplemented:
@@ -55,8 +57,8 @@ class Counter(TorchDispatchMode):
         result = func(*args, **kwargs)
         if packet in flop_registry:
             self.total += flop_registry[packet](*args, **kwargs, out_val=result) // 2
-        elif packet in _VECTOR:
-            self.total += _VECTOR[packet](args)
+        elif packet in _MORE:
+            self.total += _MORE[packet](args)
         return result
 
 
