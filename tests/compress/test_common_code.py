@@ -218,6 +218,33 @@ def test_heads_that_share_one_key_go_alone():
     assert torch.allclose(small.double()(other), unread(other), rtol=1e-12, atol=1e-12)
 
 
+class Biased(nn.Module):
+    """Heads with a learned bias for every pair of places."""
+
+    def __init__(self, fused):
+        super().__init__()
+        self.query, self.key, self.value = (nn.Linear(8, 16) for _ in range(3))
+        self.bias, self.out, self.fused = nn.Parameter(torch.randn(4, 6, 6)), nn.Linear(16, 3), fused
+
+    def forward(self, x):
+        query, key, value = (f(x).unflatten(-1, (-1, 4)).transpose(1, 2) for f in (self.query, self.key, self.value))
+        if self.fused:
+            y = F.scaled_dot_product_attention(query, key, value, attn_mask=self.bias, scale=0.5)
+        else:
+            y = (query @ key.mT / 2 + self.bias).softmax(-1) @ value
+        return self.out(y.transpose(1, 2).flatten(2))
+
+
+@pytest.mark.parametrize("fused", [True, False])
+def test_a_learned_bias_of_pairs_goes_with_its_head(fused):
+    net, x = Biased(fused).eval(), torch.randn(2, 6, 8)
+    verdict = judge(net, x, [draw(x, 1), draw(x, 2, 3)])
+    assert (verdict.outcome, verdict.reason) == ("right", "")
+    small, _ = prune(net, x, ratio=0.5)
+    assert small.bias.shape == (2, 6, 6)
+    assert small.query.out_features == 8
+
+
 def test_inputs_without_a_common_batch_are_compared_with_a_node_and_a_link_more():
     make, example = NETWORKS["links"]
     _, log = prune(make().eval(), example, ratio=0.5)

@@ -23,6 +23,7 @@ def elementwise(state: State, function: Any, same: bool, args: Any, kwargs: Any,
         raise state.refuse("an operation that writes into out=")
     operands = tensors((args, kwargs))
     made = tensors(output)
+    _marks(state, operands)
     _forget_free(state, operands)
     if len(operands) > 1 and any(t is made[0] and t._base is not None for t in operands):
         raise state.refuse("an in-place operation on a view")
@@ -34,6 +35,12 @@ def elementwise(state: State, function: Any, same: bool, args: Any, kwargs: Any,
     known = [state.mark(t).zero for t in operands]
     zero = _stays_zero(state, function, args, kwargs) or (None if known in ([True], [None]) else False)
     state.put(made[0], Mark(labels, zero, free=free))
+
+
+def _marks(state: State, operands: list[Tensor]) -> list[Mark]:
+    """Return what is known of operands; a parameter used by itself may be cut where the others' units lie."""
+    met = {axis - t.dim() for t in operands if state.name(t) is None for axis in varying(state.mark(t).labels)}
+    return [state.mark(t, met) for t in operands]
 
 
 def _forget_free(state: State, operands: list[Tensor]) -> None:
@@ -48,7 +55,7 @@ def merged(state: State, operands: list[Tensor], output: Tensor) -> Labels:
     """Return the labels of operands that are broadcast against each other, and tie what meets."""
     dims = output.dim()
     sizes = [(1,) * (dims - t.dim()) + tuple(t.shape) for t in operands]
-    found = [state.mark(t).labels for t in operands]
+    found = [mark.labels for mark in _marks(state, operands)]
     labels = [a.reshape((1,) * (dims - a.ndim) + a.shape) for a in found]
     axes = sorted({axis for a in labels for axis in varying(a)})
     if not axes:

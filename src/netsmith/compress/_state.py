@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import Any
 
@@ -72,8 +72,13 @@ class State:
         """Return the name of a parameter or buffer, None for any other tensor."""
         return self._names.get(id(tensor))
 
-    def mark(self, tensor: Tensor) -> Mark:
-        """Return what is known of a tensor; of a parameter used by itself, labels that let it be cut."""
+    def mark(self, tensor: Tensor, axes: Collection[int] = ()) -> Mark:
+        """Return what is known of a tensor; of a parameter used by itself, labels that let it be cut.
+
+        Args:
+            tensor: The tensor.
+            axes: Those, from the last one (-1) on, along which the units lie that it meets.
+        """
         found = self._marks.get(id(tensor))
         if found is not None:
             return found
@@ -83,7 +88,10 @@ class State:
         name, labels, zero = self.name(tensor), frozen(tensor), False
         if name is not None:
             long = [axis for axis, size in enumerate(tensor.shape) if size > 1]
-            axis = self._channels_of(tensor, long)
+            met = [
+                axis % tensor.dim() for axis in axes if axis % max(tensor.dim(), 1) in long and -axis <= tensor.dim()
+            ]
+            axis = met[0] if len(met) == 1 and tensor.is_floating_point() else self._channels_of(tensor, long)
             if axis is not None:
                 labels, zero = along(self.made(name, axis, tensor.shape[axis]), axis, tensor.dim()), True
                 self._alone.append(labels)
