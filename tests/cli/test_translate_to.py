@@ -55,4 +55,4 @@ def test_a_run_is_judged_by_direction_as_its_own_split_is(several):
     run = package.load(several, notice=lambda _: None)
     (one,) = judge_directions(run, directions=("de-fr",))
     assert one.bleu == pytest.approx(run.evaluate("test-de-fr")["test-de-fr/bleu"])
-    assert (one.trained, one.texts, one.pivot) == (False, 120, None)
+    assert (one.trained, one.texts, one.pivot) == (False, 40, None)

@@ -77,6 +77,8 @@ class Multi30kMultilingual(PairSource):
         for split, (name, found) in multi30k_sentences(languages, twin=config.twin).items():
             if split == "train":
                 self.training_texts = found
+            elif config.twin:  # each direction searches its own share: together as many as one pair of languages has
+                found = {language: texts[: len(texts) // len(every)] for language, texts in found.items()}
             parts = {direction: _pairs(direction, name, found) for direction in every}
             pairs[split] = _joint(name, (parts[direction] for direction in config.directions))
             if split != "train":
