@@ -20,6 +20,7 @@ from netsmith.api.raw import as_batches
 from netsmith.api.run import Run, load, resume, train
 from netsmith.compress.cut_file import operate, read_log
 from netsmith.core.files import read_json
+from netsmith.engine import checkpoint
 from netsmith.measure.latency import paired_latency
 from netsmith.measure.session import feeds_for, open_session
 from netsmith.workflows.budget import Budget
@@ -58,7 +59,8 @@ def to_budget(
     made = compress_to_budget(run, budget, max_drop=wanted["points_lost"] / 100, epochs=epochs, controls=controls)
     front = read_json(run.path / "front.json")
     best = next(row for row in made.rows if row.name == front["recommended"])
-    log = read_log(made.runs[best.role].engine.surgery)
+    saved, _ = checkpoint.load_latest(made.runs[best.role].path / "checkpoints")
+    log = read_log(saved.states["surgery"])
     cut = operate(copy.deepcopy(run.network.module), log), log
     trained = Trainer(run, epochs or run.found.config.epochs // 2, None, print)
     prepare = cut_into(run, cut, shared=trained.answers)
