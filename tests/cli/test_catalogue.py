@@ -4,6 +4,7 @@ import sys
 
 import pytest
 
+import netsmith as package
 from netsmith.core.cards import variants_of
 from netsmith.core.registry import models, recipes
 
@@ -110,7 +111,7 @@ def test_show_counts_as_the_papers(netsmith, name, parameters, macs):
 def test_show_prints_memory(netsmith):
     out = netsmith("show vgg16").out
     assert "counted for: an input of 3x224x224" in out
-    assert netsmith("show VGG16").line == "no recipe or model named 'VGG16'; did you mean 'vgg16' or 'vgg16_c'?"
+    assert netsmith("show VGG16").line == "no recipe, model or run named 'VGG16'; did you mean 'vgg16' or 'vgg16_c'?"
     assert out.splitlines()[-1].endswith("15,470,264,320 multiply-adds per example, 61.0 MB for images and maps")
     assert json.loads(netsmith("show vgg16 --json").out)["memory"] == 4 * 15_237_608
 
@@ -125,6 +126,19 @@ def test_show_knows_lenet_by_heart(netsmith):
     assert "image 1x28x28 in, 10 classes out" in out
 
 
+def test_show_a_run_as_it_is_now(netsmith, tmp_path):
+    small = {"data.twin": True, "epochs": 0, "steps": 2}
+    run = package.train("mlp_digits", name="one", sets=small, root=tmp_path, notice=lambda _: None)
+    found = json.loads(netsmith(f"show {run.path} --json").out)
+    assert (found["kind"], found["parameters"], found["macs"]) == ("run", 64 * 64 + 64 + 640 + 10, 64 * 64 + 640)
+    assert found["figures"] == run.figures()
+    assert found["experiment"]["steps"] == 2
+    assert f"test/accuracy {run.figures()['test/accuracy']:.4f}" in netsmith(f"show {run.path}").out
+    (run.path / "evaluation.json").unlink()
+    assert "it is not finished" in netsmith(f"show {run.path}").out
+    assert "is not a run folder" in netsmith(f"show {tmp_path}").line
+
+
 def test_show_names_a_size_and_a_variant(netsmith):
     assert netsmith("show resnet20").out.startswith("resnet20 (model)")
     assert "alone" in netsmith("show distilled_mnist:alone").out.splitlines()[0]
@@ -133,7 +147,7 @@ def test_show_names_a_size_and_a_variant(netsmith):
 @pytest.mark.parametrize(
     ("command", "message"),
     [
-        ("show lenet5_mnst", "no recipe or model named 'lenet5_mnst'; did you mean 'lenet5_mnist'"),
+        ("show lenet5_mnst", "no recipe, model or run named 'lenet5_mnst'; did you mean 'lenet5_mnist'"),
         ("show distilled_mnist:alon", "no variant of distilled_mnist named 'alon'; did you mean 'alone'?"),
         ("lst", "No such command 'lst'. Did you mean 'list'?"),
         ("list --jsn", "No such option: --jsn"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import statistics
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from netsmith.core.cards import Card, Claim, card_of, variants_of
@@ -14,8 +15,10 @@ from netsmith.core.registry import Entry, find_recipe, recipes, sizes
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from netsmith.api.network import Network
     from netsmith.core.roles import ModelConfig
     from netsmith.core.spec import Spec
+    from netsmith.engine.experiment import Experiment
     from netsmith.layers.graphs import Graphs
     from netsmith.measure.parameters import Row
 
@@ -140,25 +143,43 @@ def evidence_of(entry: Entry, variant: str = "") -> dict[str, Any]:
     return dict(found)
 
 
-def show(name: str) -> dict[str, Any]:
-    """Return a model's or a recipe's facts; ``parameters`` and ``macs`` are counted, nothing is quoted.
+def show(name: str, *, code: str = "") -> dict[str, Any]:
+    """Return the facts of a model, a recipe or a run; ``parameters`` and ``macs`` are counted, nothing is quoted.
+
+    Args:
+        name: Its name, or the run's folder.
+        code: The user's own recipe file the run was made from, where there is one.
 
     Raises:
-        UnknownNameError: Neither a recipe nor a model.
+        UnknownNameError: No recipe, no model and no folder of this name.
+        RunError: A folder that is no run, or one that needs ``code``.
     """
+    if Path(name).is_dir():
+        return _show_run(name, code)
     base = name.partition(":")[0]
     if base in recipes():
         return _show_recipe(name)
     known = sizes()
     if name in known:
         return _show_model(name)
-    raise UnknownNameError("recipe or model", name, [*recipes(), *known])
+    raise UnknownNameError("recipe, model or run", name, [*recipes(), *known])
+
+
+def _show_run(path: str, code: str) -> dict[str, Any]:
+    from netsmith.api.run import load
+    from netsmith.engine.run_folder import RunFolder
+
+    run = load(path, code=code)
+    title = run.found.card.title if run.found.card else ""
+    found: dict[str, Any] = {"kind": "run", "name": str(run.path), "title": title or f"a run of {run.found.name}"}
+    found["figures"] = (RunFolder(run.path).evaluation() or {}).get("figures")
+    found |= {"experiment": run.found.config.dump(), "counted_for": described(run.network.spec)}
+    return found | _counted_network(run.network, run.found.config)
 
 
 def _show_recipe(name: str) -> dict[str, Any]:
     from netsmith.api.experiments import find
     from netsmith.api.network import Network
-    from netsmith.core.roles import ModelConfig
     from netsmith.engine.experiment import Experiment
 
     entry, variant = find_recipe(name)
@@ -174,9 +195,15 @@ def _show_recipe(name: str) -> dict[str, Any]:
     row |= {"kind": "recipe", "deviations": list(found.card.deviations) if found.card else []}
     row |= {"experiment": real.dump(), "inputs": network.spec.inputs.dump(), "outputs": network.spec.outputs.dump()}
     row["counted_for"] = described(network.spec)
-    model = getattr(found.config.method, "model", None)
+    return row | _counted_network(network, found.config)
+
+
+def _counted_network(network: Network, config: Experiment.Config) -> dict[str, Any]:
+    from netsmith.core.roles import ModelConfig
+
+    model = getattr(config.method, "model", None)
     reason = model.uncounted if isinstance(model, ModelConfig) else ""
-    return row | (_uncounted(network.module, reason) if reason else _counted(network.module, network.module_example(1)))
+    return _uncounted(network.module, reason) if reason else _counted(network.module, network.module_example(1))
 
 
 def _show_model(name: str) -> dict[str, Any]:

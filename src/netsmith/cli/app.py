@@ -51,13 +51,14 @@ def list_(
 
 @app.command()
 def show(
-    name: str = typer.Argument(..., help="A recipe or a model, for example resnet20_fashion_mnist."),
+    name: str = typer.Argument(..., help="A recipe, a model or a run, for example resnet20_fashion_mnist."),
+    code: str = CODE,
     json: bool = JSON,
 ) -> None:
-    """Show a recipe or model: claims, layers, parameters, MACs."""
+    """Show a recipe, model or run: layers, parameters, MACs, claims."""
     from netsmith.cli import catalogue
 
-    catalogue.show(name, as_json=json)
+    catalogue.show(name, code=code, as_json=json)
 
 
 @app.command("import")

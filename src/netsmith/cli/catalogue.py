@@ -60,11 +60,11 @@ def _claims(claims: list[dict[str, Any]]) -> str:
     return "; ".join(parts)
 
 
-def show(name: str, *, as_json: bool) -> None:
-    """Print one recipe or model with its layer table."""
+def show(name: str, *, code: str = "", as_json: bool) -> None:
+    """Print one recipe, model or run with its layer table."""
     from netsmith.api import catalogue
 
-    found = catalogue.show(name)
+    found = catalogue.show(name, code=code)
     if as_json:
         print_json(found)
         return
@@ -78,6 +78,9 @@ def show(name: str, *, as_json: bool) -> None:
             say(f"deviation: {line}")
         for check, reason in found["gaps"].items():
             say(f"known gap: {check}: {reason}")
+    elif found["kind"] == "run":
+        figures = [f"{name} {value:.4f}" for name, value in (found["figures"] or {}).items() if value is not None]
+        say(", ".join(figures) or "it is not finished")
     elif found["assumed"]:
         say("assumed: " + ", ".join(f"{key}={value}" for key, value in found["assumed"].items()))
     if "counted_for" in found:
