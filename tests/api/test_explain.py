@@ -16,13 +16,17 @@ from netsmith.cli.output import colored
 from netsmith.core.errors import ConfigError, UnsupportedError
 from netsmith.core.spec import Inputs, Outputs, Spec
 from netsmith.engine.source import Source
+from netsmith.engine.task import UNLABELED
+from netsmith.models.vision.deep_recurrent_attention import DeepRecurrentAttention
 from netsmith.models.vision.spatial_transformer_net import SpatialTransformerNet
+from netsmith.tasks.tag import Tag
 from netsmith.workflows import explanation
 from netsmith.workflows.attributions import Asked, Found, Method, attribute
 from netsmith.workflows.checks import check
 from netsmith.workflows.explanation import unexplained
 from netsmith.workflows.judging import Judged
 from netsmith.workflows.method_tables import IMAGES, NODES, SOUNDS, TABLES, TOKENS
+from netsmith.workflows.pictures import mistakes_group
 
 
 def seeded(make):
@@ -508,7 +512,8 @@ def test_pictures_that_are_long_or_large(tmp_path):
         ("graph", "tags", ""),
         ("audio", "classes", ""),
         ("series", "classes", "explain works on images, texts, tables, graphs and sounds; one takes series inputs"),
-        ("image", "tags", "explain works on classes for now; one answers tags (several labels for one example: no"),
+        ("image", "tags", ""),
+        ("text", "tags", "explain works on classes for now; one answers tags (several labels for one example: no"),
         ("table", "values", "explain works on classes for now; one answers values"),
     ],
 )
@@ -640,3 +645,59 @@ def test_a_map_of_a_moved_image_is_told(tmp_path):
     by_method = {note.partition(":")[0]: note for note in found.notes}
     assert "its map is of the image the spatial transformer made" in by_method["grad_cam"]
     assert "spatial transformer" not in by_method["saliency"]
+
+
+def reader(**fields):
+    """A network that reads two of three classes off an image, one after the other."""
+    fields = {"glimpses": 2, "size": 4, "channels": (2, 2, 2), "context_channels": (2, 2, 2), "hidden_size": 6} | fields
+    config = DeepRecurrentAttention.Config(**fields, in_channels=1, image_size=20, num_classes=3)
+    inputs = Inputs(kind="image", shape=(1, 20, 20), low=0.0, high=1.0)
+    spec = Spec(dataset="mine", inputs=inputs, outputs=Outputs(kind="tags", names=("a", "b", "c"), size=3))
+    return Network(seeded(config.build), spec, task=Tag.Config().build(), name="reader")
+
+
+def test_each_label_that_is_read_has_its_own_pictures(tmp_path):
+    network, pictures = reader(), torch.rand(2, 1, 20, 20, generator=torch.Generator().manual_seed(0))
+    with mock.patch("netsmith.workflows.pictures.attribute", wraps=attribute) as spy:
+        found = network.explain(pictures, tmp_path, method="saliency,occlusion")
+    assert [group.title for group in found.groups] == ["Label 1 of 2", "Label 2 of 2"]
+    logits = network(pictures)
+    for number, call in enumerate(spy.call_args_list):
+        asked = call.args[1]
+        assert torch.equal(asked.targets, logits[:, number].argmax(1))
+        variable = pictures.clone().requires_grad_(True)
+        score = network.shipped(variable)[[0, 1], number, asked.targets].sum()
+        (slope,) = torch.autograd.grad(score, variable)
+        torch.testing.assert_close(IMAGES["saliency"].run(asked).scores, slope[:, 0].abs())
+        name = network.spec.outputs.names[int(asked.targets[1])]
+        assert found.groups[number].pictures[3].caption.startswith(f"2, label {number + 1}: {name} (")
+    assert [line.partition(":")[0] for line in found.notes if "deletion" in line] == ["saliency", "occlusion"]
+    (told,) = (note for note in found.notes if note.startswith("reader looks at whole pixels"))
+    assert "integrated_gradients need not add up; occlusion, lime, kernel_shap, shapley tell also" in told
+
+
+def test_what_does_not_fit_several_labels_is_named(tmp_path):
+    network, pictures = reader(), torch.rand(1, 1, 20, 20)
+    with pytest.raises(UnsupportedError, match=r"score does not depend on layer .*; these fit reader: saliency, "):
+        network.explain(pictures, tmp_path, method="grad_cam")
+    with pytest.raises(UnsupportedError, match=r"'prototypes' does not apply to images with several labels; these do"):
+        network.explain(pictures, tmp_path, method="prototypes")
+    with pytest.raises(UnsupportedError, match=r"up to 16 labels in a row, for an image; reader answers with 17 of"):
+        reader(objects=17).explain(pictures, tmp_path)
+
+
+def test_pictures_whose_labels_are_not_all_right_come_first(monkeypatch, tmp_path):
+    raw, targets = torch.rand(4, 1, 20, 20), torch.tensor([[0, 1], [1, 1], [2, UNLABELED], [0, 0]])
+    answers = torch.tensor([[0, 1], [1, 0], [2, 0], [0, 0]])
+    labeled = targets != UNLABELED
+    judged = Judged(raw, targets[labeled], torch.eye(3)[answers][labeled], labeled)
+    monkeypatch.setattr(explanation, "judge", lambda *_: judged)
+    source = mock.Mock(spec=Source)
+    source.splits.return_value = ("test",)
+    run = mock.Mock()
+    run.engine.source = source
+    examples = explanation._of_data(run, 3)
+    assert examples.names == ["test 1", "test 0", "test 2"]
+    assert torch.equal(examples.raw, raw[[1, 0, 2]])
+    (picture,) = mistakes_group(reader(), judged).pictures
+    assert picture.caption.startswith("label 2: b taken for a (")

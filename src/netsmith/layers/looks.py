@@ -1,12 +1,12 @@
-"""What a network with an eye that moves tells about its looks."""
+"""What a network with an eye that moves offers, and what it tells about its looks."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from torch import Tensor
 
-__all__ = ["Looks"]
+__all__ = ["Looker", "Looks"]
 
 
 class Looks(NamedTuple):
@@ -23,3 +23,15 @@ class Looks(NamedTuple):
     places: Tensor
     means: Tensor
     baselines: Tensor
+
+
+@runtime_checkable
+class Looker(Protocol):
+    """What a network with an eye that moves offers besides an answer when called."""
+
+    looks: int
+    """How often it looks, T."""
+
+    def look(self, images: Tensor, noise: Tensor | None = None) -> Looks:
+        """Look with ``noise`` ``(B, T, 2)`` on the places, and answer."""
+        ...

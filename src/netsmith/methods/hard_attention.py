@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import ClassVar, Protocol
+from typing import ClassVar
 
 from pydantic import Field
 from torch import Tensor
@@ -16,20 +16,9 @@ from netsmith.engine.batch import Batch
 from netsmith.engine.method import Feed, Logs, Method, Update
 from netsmith.engine.random import keyed_normal
 from netsmith.engine.task import Loss
-from netsmith.layers.looks import Looks
+from netsmith.layers.looks import Looker
 
 __all__ = ["HardAttention", "log_density"]
-
-
-class _Looker(Protocol):
-    """What the network must offer besides an answer when called."""
-
-    looks: int
-    """How often it looks, T."""
-
-    def look(self, images: Tensor, noise: Tensor | None = None) -> Looks:
-        """Look with ``noise`` ``(B, T, 2)`` on the places, and answer."""
-        ...
 
 
 def log_density(places: Tensor, means: Tensor, spread: float) -> Tensor:
@@ -89,7 +78,7 @@ class HardAttention(Method):
         samples: int = Field(default=1, ge=1)
         reward_weight: float = Field(default=1.0, ge=0)
 
-    model: _Looker
+    model: Looker
 
     def __init__(self, config: HardAttention.Config, *, spec: Spec) -> None:  # noqa: ARG002
         super().__init__()

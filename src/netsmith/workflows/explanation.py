@@ -168,7 +168,7 @@ def unexplained(network: Network) -> str:
         return "" if kind == "image" else f"explain works on classes for now, and {name} writes texts{looks}"
     if kind not in _KINDS:
         return f"explain works on images, texts, tables, graphs and sounds; {name} takes {kind} inputs"
-    if answers != "classes" and (kind, answers) != ("graph", "tags"):
+    if answers != "classes" and (answers != "tags" or kind not in ("graph", "image")):
         why = " (several labels for one example: no single score says why)" if answers == "tags" else ""
         return f"explain works on classes for now; {name} answers {answers}{why}"
     return ""
@@ -203,12 +203,15 @@ def _write_captions(network: Network, names: list[str], raw: Any, folder: Path) 
 
 def _wanted(network: Network, method: str, segments: str, painter: Run | None) -> tuple[str, ...]:
     """Return the methods meant; ``()`` for the fast ones that fit."""
-    kind = network.spec.inputs.kind
+    kind, several = network.spec.inputs.kind, network.spec.outputs.kind == "tags"
     if segments not in SEGMENTS:
         raise ConfigError(f"no segments named {segments!r}{did_you_mean(segments, SEGMENTS)}")
     if segments != "grid" and kind != "image":
         raise UnsupportedError(f"{segments} are parts of an image, and {network.name} takes {kind} inputs")
     known = _KINDS.get(kind, ())
+    of = f"{kind} inputs"
+    if several and kind == "image":
+        known, of = tuple(name for name in known if name != "prototypes"), "images with several labels"
     parts = method.split(",") if method else []
     names = tuple(dict.fromkeys(part.strip().replace("-", "_") for part in parts))  # each once
     for name in names:
@@ -228,7 +231,7 @@ def _wanted(network: Network, method: str, segments: str, painter: Run | None) -
         raise UnsupportedError("a generator draws prototypes; name that as a method (--method)")
     wrong = [name for name in names if name not in known]
     if wrong:
-        raise UnsupportedError(f"method {wrong[0]!r} does not apply to {kind} inputs; these do: {', '.join(known)}")
+        raise UnsupportedError(f"method {wrong[0]!r} does not apply to {of}; these do: {', '.join(known)}")
     return names
 
 
@@ -290,11 +293,14 @@ def _of_data(run: Run, count: int) -> _Examples:
         raise UnsupportedError("a live source has no fixed examples; give --input FILE")
     split = next(name for name in ("test", "dev", "train") if name in data.splits())
     judged = judge(run.network, data, split)
-    wrong = torch.nonzero(judged.predictions != judged.targets).flatten().tolist()
-    right = torch.nonzero(judged.predictions == judged.targets).flatten().tolist()
+    hit = judged.predictions == judged.targets
+    if judged.labeled is not None and not isinstance(judged.raw, dict):  # an image is right where all its labels are
+        hit = (~judged.labeled).masked_scatter(judged.labeled, hit).all(1)
+    wrong = torch.nonzero(~hit).flatten().tolist()
+    right = torch.nonzero(hit).flatten().tolist()
     spread = right[:: max(1, len(right) // count)]
     chosen = [*wrong[: count // 2], *spread][:count]
-    if judged.labeled is not None:  # the nodes of a graph
+    if judged.labeled is not None and isinstance(judged.raw, dict):  # the nodes of a graph
         places = torch.nonzero(judged.labeled)[chosen].tolist()
         nodes = [node for graph, node in places if not graph]
         raw = {name: part[:1] for name, part in judged.raw.items()}

@@ -121,7 +121,9 @@ def units(network: Network, judged: Judged | None, raw: Tensor) -> tuple[list[Pi
     """Draw what single channels of the last layer with maps look for: plain, and held back by priors."""
     _require_images(network)
     low, high = value_range(network, raw)
-    sample = raw if judged is None else judged.raw[spread(judged.targets, most=200)]
+    sample = raw
+    if judged is not None and judged.labeled is None:
+        sample = judged.raw[spread(judged.targets, most=200)]
     spatial = spatial_layers(network.shipped, sample[:1])
     path = next((name for name in reversed(learned_layers(network.shipped, sample[:1])) if name in spatial), "")
     if not path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 from netsmith.core.errors import UnsupportedError
 from netsmith.explain.prototypes import Drawn, activation_maximization, features_at, nearest_examples
 from netsmith.explain.segments import grid_segments, superpixels
+from netsmith.layers.looks import Looker
 from netsmith.report.page import Picture
 from netsmith.report.pictures import heat_pixels, overlay, png, to_pixels, visible
 from netsmith.report.run_page import PictureGroup
@@ -33,6 +35,7 @@ SEGMENTS: Mapping[str, Callable[[Tensor], Tensor]] = MappingProxyType(
 )
 """Into which parts, switched off together, images ``(B, C, H, W)`` in 0..1 are cut."""
 _SIDE = 112  # pixels of a picture on the page
+_LABELS = 16  # of an image that are explained, at most
 _DRAWN = 10  # classes whose prototypes are drawn, at most
 _LARGE = 50_000  # numbers in a picture whose prototypes take minutes: they are drawn where they are asked for
 _NUMBERS = 2_000_000  # in the pictures of one forward pass, about; the activations are many times as many
@@ -49,16 +52,18 @@ def value_range(network: Network, raw: Tensor) -> tuple[float, float]:
 class _Unit(nn.Module):
     """A shipped network that takes values in 0..1: there all maps and priors are comparable between data sets."""
 
-    def __init__(self, network: Network, raw: Tensor) -> None:
-        """Take the range of values from the schema, or else from ``raw``."""
+    def __init__(self, network: Network, raw: Tensor, *, label: int | None = None) -> None:
+        """Take the range of values from the schema, or else from ``raw``; with a ``label`` answer with it alone."""
         super().__init__()
         self.low, high = value_range(network, raw)
         self.span = high - self.low
         self.shipped = network.shipped
+        self.class_axis, self.label = network.class_axis, label
 
     def forward(self, unit: Tensor) -> Tensor:
-        """Return the logits."""
-        return self.shipped(unit * self.span + self.low)
+        """Return the logits ``(B, K)``, or of all labels of each image ``(B, S, K)``."""
+        logits = self.shipped(unit * self.span + self.low).movedim(self.class_axis, -1)
+        return logits if self.label is None else logits[:, self.label]
 
     def to_unit(self, raw: Tensor) -> Tensor:
         """Return raw values in 0..1."""
@@ -91,7 +96,7 @@ def picture_groups(
     """Explain some images.
 
     Args:
-        network: Takes images, answers with classes.
+        network: Takes images, answers with one class, or with a row of them (what it reads, one after the other).
         names: One per image.
         raw: ``(B, C, H, W)``.
         wanted: Methods; none for the fast ones that fit.
@@ -103,12 +108,13 @@ def picture_groups(
     """
     unit = _Unit(network, raw)
     images = unit.to_unit(raw)  # (B, C, H, W) in 0..1
-    logits = unit(images).detach()
+    logits = unit(images).detach()  # (B, K), or (B, S, K)
+    labels = _labels(network, logits)
     landmark = network.landmarks().get("features", "")
     asked = Asked(
         unit,
         images,
-        logits.argmax(1),
+        logits.argmax(-1),
         fill=float(images.mean()),
         segments=SEGMENTS[segments](images),
         layer=f"shipped.network.{landmark}" if landmark else "",
@@ -117,14 +123,20 @@ def picture_groups(
     )
     chosen = wanted or METHODS
     maps = [name for name in chosen if name in IMAGES]
-    found, notes = attribute(IMAGES, asked, maps, named=bool(wanted) and "prototypes" not in wanted)
-    checks = check(IMAGES, [(asked, found)])
+    groups, notes, cases = [], _looked(network), []
+    for label in labels:
+        one = asked
+        if label is not None:
+            one = replace(asked, module=_Unit(network, raw, label=label), targets=asked.targets[:, label])
+        found, more = attribute(IMAGES, one, maps, named=bool(wanted) and "prototypes" not in wanted)
+        notes += [note for note in more if note not in notes]
+        cases.append((one, found))
+        if found:
+            scores = {name: one.scores for name, one in found.items()}
+            groups.append(_local_group(network, names, images, logits, scores, label))
+    checks = check(IMAGES, cases)
     notes += [one.line() for one in checks]
-    groups = []
-    if found:
-        scores = {name: one.scores for name, one in found.items()}
-        groups.append(_local_group(network, names, images, logits, scores))
-    if "prototypes" in chosen:
+    if "prototypes" in chosen and labels == [None]:
         slopes = not no_gradient(asked)
         if slopes and not wanted and images[:1].numel() > _LARGE:
             size = " x ".join(map(str, images.shape[1:]))
@@ -139,20 +151,47 @@ def picture_groups(
     return Shown(groups, notes, checks)
 
 
+def _labels(network: Network, logits: Tensor) -> list[int | None]:
+    """Return which labels of an image are explained, one after the other; None where it has one."""
+    if logits.dim() == 2:
+        return [None]
+    if logits.dim() != 3 or logits.shape[1] > _LABELS:
+        places = " x ".join(map(str, logits.shape[1:-1]))
+        raise UnsupportedError(
+            f"explain works on a class, or on up to {_LABELS} labels in a row, for an image; {network.name} answers "
+            f"with {places} of them"
+        )
+    return list(range(logits.shape[1]))
+
+
+def _looked(network: Network) -> list[str]:
+    if not isinstance(network.module, Looker):
+        return []
+    blind = ", ".join(name for name, method in IMAGES.items() if method.gradient and not method.soft)
+    seeing = ", ".join(name for name, method in IMAGES.items() if not method.gradient)
+    return [
+        f"{network.name} looks at whole pixels, and where it looks has no gradient: {blind} tell what mattered of what "
+        f"it saw, and integrated_gradients need not add up; {seeing} tell also what drew its looks"
+    ]
+
+
 def _local_group(
-    network: Network, names: Sequence[str], images: Tensor, logits: Tensor, maps: dict[str, Tensor]
+    network: Network, names: Sequence[str], images: Tensor, logits: Tensor, maps: dict[str, Tensor], label: int | None
 ) -> PictureGroup:
     labels = network.spec.outputs.names
+    title, which = "Single decisions", ""
+    if label is not None:
+        title, which, logits = f"Label {label + 1} of {logits.shape[1]}", f", label {label + 1}", logits[:, label]
     pictures = []
     for row in range(len(images)):
-        caption = f"{names[row]}: {labels[int(logits[row].argmax())]} ({network.sureness(logits[row])})"
+        caption = f"{names[row]}{which}: {labels[int(logits[row].argmax())]} ({network.sureness(logits[row])})"
         pictures.append(Picture(_photo(images[row]), caption))
         for name, heat in maps.items():
             soft = IMAGES[name].soft
             pixels = overlay(visible(images[row]), heat[row]) if soft else heat_pixels(heat[row], low=0.0)
             pictures.append(Picture(_png(pixels), name.replace("_", " "), f"{name} of {caption}"))
     text = "One row per example: the input with the answer, then one map per method; bright means: this mattered."
-    return PictureGroup("Single decisions", text, pictures, columns=1 + len(maps))
+    return PictureGroup(title, text, pictures, columns=1 + len(maps))
 
 
 def _drawn(network: Network, unit: _Unit, judged: Judged | None, *, answers: Tensor, rows: int) -> PictureGroup:
@@ -204,12 +243,14 @@ def _typical(network: Network, unit: _Unit, judged: Judged, *, pixels: bool) -> 
 def mistakes_group(network: Network, judged: Judged, *, count: int = 5, each: int = 4) -> PictureGroup | None:
     """Return pictures of the most confused pairs, or None where nothing is confused."""
     unit, labels = _Unit(network, judged.raw), network.spec.outputs.names
+    places = None if judged.labeled is None else torch.nonzero(judged.labeled).tolist()
     pictures = []
     for pair in judged.pairs(count=count):
         for index in pair.indices[:each]:
             sureness = network.sureness(judged.logits[index])
-            caption = f"{labels[pair.truth]} taken for {labels[pair.prediction]} ({sureness})"
-            pictures.append(Picture(_photo(unit.to_unit(judged.raw[index])), caption))
+            row, which = (index, "") if places is None else (places[index][0], f"label {places[index][1] + 1}: ")
+            caption = f"{which}{labels[pair.truth]} taken for {labels[pair.prediction]} ({sureness})"
+            pictures.append(Picture(_photo(unit.to_unit(judged.raw[row])), caption))
     if not pictures:
         return None
     return PictureGroup("Most confused pairs", "The commonest mistakes, the most confident first.", pictures)
