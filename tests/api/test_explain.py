@@ -581,12 +581,29 @@ def test_a_sound_without_a_gradient_is_explained_by_silence(tmp_path):
     assert found.notes[-1].startswith("1: a (50%): 0-2.5 ms ")
 
 
-@pytest.mark.parametrize("shape", [(40,), (2, 40), (1, 1, 40)])
-def test_sounds_of_other_than_one_channel_are_refused_by_name(tmp_path, shape):
+def test_what_a_window_gave_is_summed_over_the_channels(tmp_path):
+    class Second(Loud):
+        def forward(self, sounds):
+            return super().forward(sounds[:, 1:])
+
+    inputs = Inputs(kind="audio", shape=(2, 800), rate=8000, low=-1.0, high=1.0)
+    network = Network(Second(), Spec(dataset="mine", inputs=inputs, outputs=sounds().spec.outputs), name="stereo")
+    wave = torch.rand(1, 2, 800, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    wave[:, :, -160:] *= 0.2
+    found = network.explain(wave, tmp_path, method="occlusion,integrated_gradients")
+    alone = sounds().explain(wave[:, 1:], tmp_path / "one", method="occlusion,integrated_gradients")
+    assert found.notes[-2:] == alone.notes[-2:]  # the windows, and what they gave
+    told = "Drawn is the mean of its 2 channels; what a window gave is summed over them."
+    assert told in found.page.read_text()
+    assert told[:20] not in alone.page.read_text()
+
+
+@pytest.mark.parametrize("shape", [(40,), (1, 1, 40)])
+def test_sounds_without_an_axis_of_channels_are_refused_by_name(tmp_path, shape):
     module = nn.Sequential(nn.Flatten(), nn.LazyLinear(2))
     network = netsmith.from_module(module, torch.rand(3, *shape), kind="audio", classes=("a", "b"))
     told = ", ".join(map(str, shape))
-    with pytest.raises(UnsupportedError, match=rf"one channel of sound .* Sequential takes \(B, {told}\)$"):
+    with pytest.raises(UnsupportedError, match=rf"channels of sound .* Sequential takes \(B, {told}\)$"):
         network.explain(torch.rand(3, *shape), tmp_path)
 
 

@@ -32,7 +32,7 @@ def explain_sounds(network: Network, names: Sequence[str], raw: Tensor, wanted: 
     Args:
         network: Takes sounds, answers with classes.
         names: One per sound.
-        raw: ``(B, 1, T)`` as the schema has them.
+        raw: ``(B, C, T)`` as the schema has them.
         wanted: Methods; none for the fast ones that fit.
         page: What is filled.
 
@@ -43,10 +43,11 @@ def explain_sounds(network: Network, names: Sequence[str], raw: Tensor, wanted: 
         UnsupportedError: The sounds have another shape, or none of the methods wanted fits the network; what does is
             told.
     """
-    if raw.dim() != 3 or raw.shape[1] != 1:
+    if raw.dim() != 3:
         shape = ", ".join(map(str, raw.shape[1:]))
-        raise UnsupportedError(f"one channel of sound is explained, (B, 1, T); {network.name} takes (B, {shape})")
-    length, rate = raw.shape[2], network.spec.inputs.rate
+        raise UnsupportedError(f"channels of sound are explained, (B, C, T); {network.name} takes (B, {shape})")
+    channels, length, rate = *raw.shape[1:], network.spec.inputs.rate
+    told = f"Drawn is the mean of its {channels} channels; what a window gave is summed over them."
     size = -(-length // _WINDOWS)
     with torch.no_grad():
         logits = network.shipped(raw)
@@ -57,11 +58,11 @@ def explain_sounds(network: Network, names: Sequence[str], raw: Tensor, wanted: 
     lines = []
     for row, name in enumerate(names):
         heading = f"{name}: {network.spec.outputs.names[int(asked.targets[row])]} ({network.sureness(logits[row])})"
-        page.section(heading)
+        page.section(heading, told if channels > 1 else "")
         for method, one in found.items():
             scores = one.scores[row].tolist()
             title = method.replace("_", " ")
-            chart = wave_chart(raw[row, 0].tolist(), scores, size=size, rate=rate, title=title)
+            chart = wave_chart(raw[row].mean(0).tolist(), scores, size=size, rate=rate, title=title)
             page.figure(chart, caption=one.remark)
             ranked = sorted(range(len(scores)), key=lambda at: -abs(scores[at]))[:_LINE]
             top = ", ".join(f"{_when(at, size, length, rate)} {scores[at]:+.2f}" for at in ranked)
@@ -71,15 +72,15 @@ def explain_sounds(network: Network, names: Sequence[str], raw: Tensor, wanted: 
 
 
 def _asked(network: Network, raw: Tensor, targets: Tensor, size: int) -> Asked:
-    windows = cut_windows(raw, size=size)  # (B, S, W)
+    windows = cut_windows(raw, size=size)  # (B, C * S, W)
     return Asked(
-        WindowScores(network.shipped, raw.shape[2]).eval(),
+        WindowScores(network.shipped, raw.shape[2], channels=raw.shape[1]).eval(),
         windows,
         targets,
         fill=0.0,  # silence
         segments=torch.arange(windows.shape[2], device=raw.device)[None, None],
         name=network.name,
-        rows=max(1, min(512, _NUMBERS // raw.shape[2])),
+        rows=max(1, min(512, _NUMBERS // raw[0].numel())),
     )
 
 
