@@ -53,11 +53,13 @@ def images():
 def test_every_method_for_images_is_shown_and_checked(tmp_path):
     found = images().explain(torch.rand(2, 1, 8, 8), tmp_path, method="all")
     page = found.page.read_text()
-    assert found.groups[0].columns == 1 + len(IMAGES)
+    assert found.groups[0].columns == len(IMAGES) - 1
     checked = [line.partition(":")[0] for line in found.notes if "deletion" in line]
-    assert checked == list(IMAGES)
+    applies = [name for name in IMAGES if name not in ("attention", "attention_rollout")]
+    assert checked == applies
+    assert "attention: left out, _Unit runs no attention that can be seen" in "".join(found.notes)
     assert "Checks of the explanations" in page
-    for name in IMAGES:
+    for name in applies:
         assert f"<td>{name.replace('_', ' ')}</td>" in page
         assert f"{name} of 1: " in page  # what a screen reader says of its picture
     adds = next(line for line in found.notes if line.startswith("shapley"))
@@ -138,7 +140,8 @@ def test_what_does_not_fit_says_what_does(tmp_path):
     with pytest.raises(UnsupportedError) as error:
         network.explain(raw, tmp_path / "why", method="grad_cam,guided_backprop")
     fitting = str(error.value).partition("these fit Sequential: ")[2].split(", ")
-    assert fitting == [name for name in IMAGES if name not in ("grad_cam", "guided_backprop", "deconvolution")]
+    others = ("grad_cam", "guided_backprop", "deconvolution", "attention", "attention_rollout")
+    assert fitting == [name for name in IMAGES if name not in others]
     assert not (tmp_path / "why").exists()
     found = network.explain(raw, tmp_path / "why", method="grad_cam,lime")  # something fits
     assert found.notes[0].startswith("grad_cam: left out, Grad-CAM needs a feature map")

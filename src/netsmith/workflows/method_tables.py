@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from netsmith.core.errors import UnsupportedError
 from netsmith.explain.attention import attention_maps, attention_rollout
@@ -21,6 +23,7 @@ from netsmith.explain.guided import deconvolution, guided_backprop
 from netsmith.explain.integrated_gradients import Integrated, integrated_gradients
 from netsmith.explain.lime import kernel_shap, lime
 from netsmith.explain.occlusion import occlusion, segment_occlusion
+from netsmith.explain.patches import patch_attention
 from netsmith.explain.saliency import gradient, heat_maps, input_x_gradient, saliency, smooth_grad
 from netsmith.explain.shapley import shapley_values
 from netsmith.layers.spatial_transformer import SpatialTransformer
@@ -215,6 +218,14 @@ def _attention_rollout(asked: Asked) -> Found:
     return Found(_mean_row(rolled, _given(asked).to(rolled)), remark=_ANY_CLASS, maps={"rollout": rolled[:, None]})
 
 
+def _patches(asked: Asked, *, rollout: bool) -> Found:
+    """Return how much of each patch the positions take that the answer is read from."""
+    found = patch_attention(asked.module, asked.inputs, asked.targets, rollout=rollout)
+    count, places = int(found.read.sum(1).max()), found.read.shape[1]
+    scores = F.interpolate(found.scores[:, None], size=asked.inputs.shape[2:], mode="nearest")[:, 0]
+    return Found(scores, remark=f"read from {count} of {places} positions of {found.layer}, {_ANY_CLASS}")
+
+
 def _smooth_grad(asked: Asked) -> Tensor:
     return smooth_grad(asked.module, asked.inputs, asked.targets, generator=_generator(), rows=asked.rows)
 
@@ -252,6 +263,8 @@ IMAGES: Mapping[str, Method] = {
     "deconvolution": Method(_plain(deconvolution), gradient=True, stages=3),
     "grad_cam": Method(_grad_cam, gradient=True, default=True, stages=3, soft=True),
     "occlusion": Method(_occlusion, gradient=False, default=True, soft=True),
+    "attention": Method(partial(_patches, rollout=False), gradient=False, stages=3, soft=True),
+    "attention_rollout": Method(partial(_patches, rollout=True), gradient=False, stages=3, soft=True),
     "lime": Method(_of_pixels(_lime), gradient=False, soft=True),
     "kernel_shap": Method(_of_pixels(_kernel_shap), gradient=False, soft=True),
     "shapley": Method(_of_pixels(_shapley), gradient=False, soft=True),

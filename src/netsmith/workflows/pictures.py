@@ -22,7 +22,7 @@ from netsmith.report.run_page import PictureGroup
 from netsmith.workflows.attributions import Asked, attribute, no_gradient
 from netsmith.workflows.checks import Check, check
 from netsmith.workflows.judging import Judged
-from netsmith.workflows.method_tables import IMAGES
+from netsmith.workflows.method_tables import IMAGES, SEGMENTED
 
 if TYPE_CHECKING:
     from netsmith.api.network import Network
@@ -168,7 +168,7 @@ def _looked(network: Network) -> list[str]:
     if not isinstance(network.module, Looker):
         return []
     blind = ", ".join(name for name, method in IMAGES.items() if method.gradient and not method.soft)
-    seeing = ", ".join(name for name, method in IMAGES.items() if not method.gradient)
+    seeing = ", ".join(("occlusion", *SEGMENTED))
     return [
         f"{network.name} looks at whole pixels, and where it looks has no gradient: {blind} tell what mattered of what "
         f"it saw, and integrated_gradients need not add up; {seeing} tell also what drew its looks"
