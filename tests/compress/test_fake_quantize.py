@@ -7,7 +7,6 @@ import onnxruntime
 import pytest
 import torch
 from torch import nn
-from torch.nn import functional as F
 
 import toy
 from netsmith.compress.fake_quantize import FakeQuantize, FakeQuantizeWeight, fake_quantized, frozen, observe
@@ -303,11 +302,6 @@ class Branching(nn.Module):
         return self.layer(x) if x.sum() > 0 else x
 
 
-class Dropping(Branching):
-    def forward(self, x):
-        return F.dropout(self.layer(x), training=self.training)
-
-
 class Noisy(Branching):
     def forward(self, x):
         return self.layer(x + 1) if self.training else self.layer(x)
@@ -325,8 +319,6 @@ def test_bad_calls_are_refused(tmp_path):
         fake_quantized(Branching())
     with pytest.raises(UnsupportedError, match="Noisy itself computes otherwise in training"):
         fake_quantized(Noisy())
-    with pytest.raises(UnsupportedError, match="Dropping itself computes otherwise in training"):
-        fake_quantized(Dropping())
     with pytest.raises(UnsupportedError, match="ReLU has no convolution or linear layer"):
         fake_quantized(nn.ReLU())
     with pytest.raises(UnsupportedError, match="has seen no activations"):

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, fx, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from netsmith.compress._by_mode import ByMode, calls_by_mode
 from netsmith.compress._open_attention import opened
 from netsmith.core.errors import UnsupportedError
 
@@ -25,6 +26,7 @@ _STORED = (*_TRANSPOSED, nn.Embedding)
 # what a runtime fuses into the convolution before it, or moves a quantization across
 _PASSING = (nn.ReLU, nn.ReLU6, nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.MaxPool1d, nn.MaxPool2d)
 _PASSING_FUNCTIONS = ("relu", "relu_", "relu6", "max_pool1d", "max_pool2d", "boolean_dispatch")
+_DROPPING_FUNCTIONS = ("dropout", "dropout1d", "dropout2d")  # where they are absent outside training
 _JOINING = (nn.AvgPool1d, nn.AvgPool2d, nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d)
 _JOINING_FUNCTIONS = ("add", "iadd", "add_", "cat", "concat", "avg_pool2d", "adaptive_avg_pool2d")
 
@@ -85,16 +87,31 @@ def traced(module: nn.Module) -> fx.GraphModule:
         raise UnsupportedError(
             f"{name} cannot be traced for fake quantization: {reason[0] if reason else type(error).__name__}"
         ) from error
-    if str(learning) != str(graph):  # by `self.training`, or functional dropout, whose mode a graph would fix
+    switched = calls_by_mode(graph, learning)
+    if switched is None:  # by `self.training`: a graph has one form
         raise UnsupportedError(
             f"{name} itself computes otherwise in training, which a graph cannot; let modules do it (nn.Dropout)"
         )
     found = fx.GraphModule(clone, graph, class_name=name)
     for path, part in found.named_modules():
         part.training = modes[path]
+    for node, part in switched.items():
+        owner = next(reversed(node.meta.get("nn_module_stack") or {"": None}))
+        _switch(found, node, part.train(modes.get(owner, module.training)))
+    found.recompile()
     if not any(_layer(found, node) for node in graph.nodes):
         raise UnsupportedError(f"{name} has no convolution or linear layer to compute in int8")
     return found
+
+
+def _switch(graph: fx.GraphModule, node: fx.Node, part: ByMode) -> None:
+    """Let a module make a call whose settings follow the mode."""
+    name = f"by_mode.{node.name}"
+    graph.add_submodule(name, part)
+    with graph.graph.inserting_before(node):
+        called = graph.graph.call_module(name, (*node.args, *node.kwargs.values()))
+    node.replace_all_uses_with(called)
+    graph.graph.erase_node(node)
 
 
 def fold_norms(graph: fx.GraphModule) -> None:
@@ -203,7 +220,10 @@ def _layer(graph: fx.GraphModule, node: fx.Node, kinds: tuple[type, ...] = _COMP
 
 def _is(graph: fx.GraphModule, node: fx.Node, modules: tuple[type, ...], functions: tuple[str, ...]) -> bool:
     if node.op == "call_module":
-        return type(graph.get_submodule(str(node.target))) in modules
+        part = graph.get_submodule(str(node.target))
+        return type(part) in modules or (
+            isinstance(part, ByMode) and part.function.__name__ in _DROPPING_FUNCTIONS and modules is _PASSING
+        )
     if node.op == "call_method":
         return node.target in functions
     return node.op == "call_function" and getattr(node.target, "__name__", "") in functions
