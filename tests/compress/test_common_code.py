@@ -13,6 +13,8 @@ from netsmith.compress.prune import prune
 from netsmith.core.errors import UnsupportedError
 from netsmith.export.onnx import export_onnx
 from netsmith.measure.macs import count_macs
+from netsmith.measure.memory import estimate_memory
+from netsmith.measure.session import open_session, run_session
 
 
 class ResponseNorm(nn.Module):
@@ -288,6 +290,53 @@ def test_examples_by_name_reach_every_measure(tmp_path):
     ):
         with pytest.raises(UnsupportedError, match=message):
             prune(net, example, ratio=0.5)
+
+
+class Named(Asked):
+    """Takes whatever it is given by name, and nothing by place."""
+
+    def forward(self, **named):
+        return super().forward(named["words"], named.get("weights"))
+
+
+class Alone(Asked):
+    def forward(self, *, words, weights=None):
+        return super().forward(words, weights)
+
+
+@pytest.mark.parametrize("kind", [Named, Alone])
+def test_a_network_that_takes_names_alone_is_given_them(tmp_path, kind):
+    torch.manual_seed(0)
+    net, whole = kind().eval(), Asked().eval()
+    whole.load_state_dict(net.state_dict())
+    example = {"weights": torch.rand(2, 5), "words": torch.randint(0, 9, (2, 5))}
+    small, log = prune(net, example, ratio=0.5)
+    reference, _ = prune(whole, example, ratio=0.5)
+    assert log.proof[0]["shapes"][0] == [2, 5]
+    assert torch.equal(small(**example), reference(example["words"], example["weights"]))
+    assert count_macs(small, example) < count_macs(net, example) == count_macs(whole, example)
+    assert estimate_memory(net, example) == estimate_memory(whole, example)
+    report = export_onnx(small, example, tmp_path / "small.onnx", exporter="fast")
+    assert report.inputs == ("weights", "words")
+    (found,) = run_session(open_session(tmp_path / "small.onnx"), [example[name].numpy() for name in report.inputs])
+    assert (torch.from_numpy(found) - small(**example)).abs().max() < 1e-5
+
+
+def test_names_that_cannot_be_told_are_refused():
+    words = torch.randint(0, 9, (2, 5))
+
+    class Extra(Asked):
+        def forward(self, words, **named):
+            return super().forward(words, **named)
+
+    for net, example, message in (
+        (Alone(), {"words": words, "wieghts": words}, r"takes words, weights; 'wieghts' is .* did you mean 'weights'"),
+        (Alone(), {"weights": words}, r"Alone.forward needs words too; got \['weights'\]"),
+        (Named(), {0: words}, r"Named.forward takes names; 0 is none of its arguments"),
+        (Extra(), {"words": words, "weights": words}, r"takes words by .* 'weights' is taken by name alone: wrap the"),
+    ):
+        with pytest.raises(UnsupportedError, match=message):
+            prune(net.eval(), example, ratio=0.5)
 
 
 class Timed(nn.Module):

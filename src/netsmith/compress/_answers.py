@@ -16,7 +16,7 @@ from netsmith.compress.trace import slow_attention
 from netsmith.core.errors import ProofError, shorten
 from netsmith.core.keys import key
 from netsmith.engine.batch import doubled, map_tensors
-from netsmith.measure.example import Example, arguments, random_like, shared_batch, taken_apart, tensors
+from netsmith.measure.example import Example, arguments, called, random_like, shared_batch, taken_apart, tensors
 
 __all__ = ["REFUSALS", "Answers", "Floor"]
 
@@ -235,7 +235,7 @@ def _resized(example: Any, axes: Sequence[int], change: Callable[[Tensor, int], 
 
 def _run(module: nn.Module, given: Any) -> list[Tensor]:
     with torch.no_grad(), slow_attention():
-        return tensors(module(*given))
+        return tensors(called(module, given))
 
 
 def _error(expected: list[Tensor], got: list[Tensor], *, floor: Floor) -> float:

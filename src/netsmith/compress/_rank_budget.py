@@ -13,7 +13,7 @@ from torch import nn
 
 from netsmith.compress._factor_layers import Rank, kind_of, matrix_of, places
 from netsmith.compress._low_rank import tucker2_energies
-from netsmith.measure.example import Example, tensors
+from netsmith.measure.example import Example, called, tensors
 from netsmith.measure.macs import on_meta
 
 __all__ = ["Choices", "Prices", "choices_of", "multiply_prices", "spread"]
@@ -95,7 +95,7 @@ def _calls(clone: nn.Module, given: tuple[Any, ...], names: Collection[str]) -> 
     for name in names:
         watch(name, clone.get_submodule(name))
     with torch.no_grad():
-        clone(*given)
+        called(clone, given)
     return reads, answers
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from netsmith.core.errors import ProofError, first_line
-from netsmith.measure.example import Example
+from netsmith.measure.example import Example, called
 from netsmith.measure.macs import on_meta
 
 __all__ = ["run_training"]
@@ -33,7 +33,7 @@ def run_training(module: nn.Module, example: Example) -> None:
             child.register_forward_hook(leave)
         with torch.no_grad():
             clone.train()
-            clone(*given)
+            called(clone, given)
 
     def enter(name: str) -> Any:
         def hook(_: nn.Module, __: Any) -> None:

@@ -13,7 +13,7 @@ from torch.nn.utils import parametrize
 
 from netsmith.compress._quantized_graph import channel_axis, fold_norms, place, quantized_layers, traced
 from netsmith.core.errors import CheckpointError, UnsupportedError
-from netsmith.measure.example import Example, arguments
+from netsmith.measure.example import Example, arguments, called
 
 __all__ = ["FakeQuantize", "FakeQuantizeLog", "FakeQuantizeWeight", "fake_quantized", "frozen", "is_fake", "observe"]
 
@@ -216,7 +216,7 @@ def observe(network: nn.Module, examples: Iterable[Example]) -> None:
             for part in quantizers:
                 part.train()
                 part.seen.zero_()
-            network(*arguments(batch, network))
+            called(network, arguments(batch, network))
             for part in quantizers:
                 low[part], high[part] = torch.minimum(low[part], part.low), torch.maximum(high[part], part.high)
     finally:

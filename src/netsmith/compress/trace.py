@@ -23,7 +23,7 @@ from netsmith.compress._state import State
 from netsmith.compress.graph import ChannelGraph
 from netsmith.compress.rules import function_rule, makes_channels, module_rule
 from netsmith.core.errors import NetsmithError, UnsupportedError, first_line
-from netsmith.measure.example import Example, arguments, returned, tensors
+from netsmith.measure.example import Example, arguments, called, returned, tensors
 from netsmith.measure.macs import on_meta
 
 __all__ = ["slow_attention", "trace"]
@@ -92,7 +92,7 @@ def _look_into(module: nn.Module) -> None:
 def _follow(state: State, clone: nn.Module, given: Any) -> None:
     make_constant(state, given)
     with torch.no_grad(), _Tracer(state).watching():
-        output = clone(*arguments(given))
+        output = called(clone, arguments(given))
     made = returned(output)
     state.atoms.running = ""
     for tensor in made:

@@ -14,7 +14,7 @@ from torch.onnx import symbolic_helper
 
 from netsmith.core.errors import UnsupportedError, first_line
 from netsmith.export._parity import Axes, longer
-from netsmith.measure.example import returned, tensors
+from netsmith.measure.example import called, returned, tensors
 
 __all__ = ["Flat", "Forms", "clean", "moving_axes", "with_dynamo", "with_torchscript"]
 
@@ -30,7 +30,7 @@ class Flat(nn.Module):
         self.put_together = put_together
 
     def forward(self, *given: Tensor) -> tuple[Tensor, ...]:
-        output = self.module(*self.put_together(given))
+        output = called(self.module, tuple(self.put_together(given)))
         return (output,) if isinstance(output, Tensor) else tuple(returned(output))
 
 

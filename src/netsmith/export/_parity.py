@@ -13,7 +13,7 @@ from torch import nn
 
 from netsmith.core.errors import ProofError, UserError, first_line
 from netsmith.core.keys import key
-from netsmith.measure.example import random_like, taken_apart, tensors
+from netsmith.measure.example import called, random_like, taken_apart, tensors
 from netsmith.measure.session import open_session, run_session
 
 __all__ = ["Axes", "Parity", "Trial", "longer", "prove", "trials_of"]
@@ -85,7 +85,7 @@ def prove(module: nn.Module, path: Path, trials: list[Trial], tolerance: float) 
     found = []
     for given, size, lengths in trials:
         place = f"batch {size}" + (f" and lengths {lengths}" if lengths else "")
-        expected = [t.detach().cpu().numpy() for t in tensors(module(*given))]
+        expected = [t.detach().cpu().numpy() for t in tensors(called(module, given))]
         try:
             got = run_session(session, [t.detach().cpu().numpy() for t in tensors(given)])
         except UserError as error:

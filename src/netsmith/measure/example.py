@@ -18,6 +18,7 @@ __all__ = [
     "Example",
     "arguments",
     "batch_size",
+    "called",
     "keywords",
     "random_like",
     "returned",
@@ -29,8 +30,9 @@ __all__ = [
 Example = Any
 """One tensor; a tuple of them (positional arguments); or a dict of tensors. The batch is axis 0.
 
-A dict gives arguments by name where the module's ``forward`` has all these names (what a tokenizer returns, say), and
-is one argument elsewhere. In a tuple ``None`` and plain values stand for arguments that are no tensors.
+A dict gives arguments by name where the module's ``forward`` has all these names (what a tokenizer returns, say) or
+takes nothing but names, and is one argument elsewhere. In a tuple ``None`` and plain values stand for arguments that
+are no tensors.
 """
 
 _PLAIN = (type(None), bool, int, float, str)
@@ -57,10 +59,22 @@ def arguments(example: Example, module: nn.Module | None = None) -> tuple[Any, .
     return found
 
 
+def called(module: nn.Module, given: tuple[Any, ...]) -> Any:
+    """Return what a module returns for arguments as :func:`arguments` gives them: by name where it takes them so alone.
+
+    Args:
+        module: Any module.
+        given: Positional arguments; of a ``forward`` that takes names alone one dict.
+    """
+    by_name = len(given) == 1 and isinstance(given[0], dict) and _names_alone(module)
+    return module(**given[0]) if by_name else module(*given)
+
+
 def keywords(example: Example, module: nn.Module) -> dict[str, Any]:
     """Return the arguments that a dict gives by name, in the order of ``forward``; empty where it is one argument.
 
-    Those of ``forward`` that stand before the last one given have their defaults.
+    It stays one where ``forward`` takes names alone: :func:`called` gives them. Those of ``forward`` that stand before
+    the last one given have their defaults.
 
     Raises:
         UnsupportedError: Some of the names are arguments of ``forward`` and some are not, or one that it needs lacks.
@@ -69,13 +83,17 @@ def keywords(example: Example, module: nn.Module) -> dict[str, Any]:
         return {}
     kinds = inspect.Parameter
     taken = list(inspect.signature(module.forward).parameters.values())
+    if _names_alone(module):
+        _check_names(example, taken, type(module).__name__)
+        return {}
     by_place = [one for one in taken if one.kind in (kinds.POSITIONAL_ONLY, kinds.POSITIONAL_OR_KEYWORD)]
     names = [one.name for one in by_place if one.kind is kinds.POSITIONAL_OR_KEYWORD]
     if set(example).isdisjoint(names):
         return {}
     other = next((name for name in example if name not in names), None)
     if other is not None:
-        where = "is taken by name alone" if other in [one.name for one in taken] else "is none of its arguments"
+        more = any(one.kind is kinds.VAR_KEYWORD or one.name == other for one in taken)
+        where = "is taken by name alone" if more else "is none of its arguments"
         raise UnsupportedError(
             f"{type(module).__name__}.forward takes {', '.join(names)} by place or name; {other!r} {where}"
             f"{did_you_mean(str(other), names) if 'none' in where else ': wrap the module in one that gives it'}"
@@ -86,6 +104,25 @@ def keywords(example: Example, module: nn.Module) -> dict[str, Any]:
     if lacking:
         raise UnsupportedError(f"{type(module).__name__}.forward needs {', '.join(lacking)} too; got {list(example)}")
     return found
+
+
+def _names_alone(module: nn.Module) -> bool:
+    """Return whether ``forward`` takes arguments by name and none by place: ``(**named)`` or ``(*, ids, mask)``."""
+    kinds = {one.kind for one in inspect.signature(module.forward).parameters.values()}
+    return bool(kinds) and kinds <= {inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.VAR_KEYWORD}
+
+
+def _check_names(example: Mapping[Any, Any], taken: Sequence[inspect.Parameter], module: str) -> None:
+    names = [one.name for one in taken if one.kind is inspect.Parameter.KEYWORD_ONLY]
+    other = next((name for name in example if not isinstance(name, str) or name not in names), None)
+    if other is not None and (not isinstance(other, str) or len(names) == len(taken)):  # no **named takes it
+        raise UnsupportedError(
+            f"{module}.forward takes {', '.join(names) or 'names'}; {other!r} is none of its arguments"
+            f"{did_you_mean(str(other), names)}"
+        )
+    lacking = [one.name for one in taken if one.name in names and one.default is one.empty and one.name not in example]
+    if lacking:
+        raise UnsupportedError(f"{module}.forward needs {', '.join(lacking)} too; got {list(example)}")
 
 
 def tensors(example: Any) -> list[Tensor]:

@@ -14,7 +14,7 @@ from torch.utils.flop_counter import flop_registry
 
 from netsmith.core.errors import NetsmithError
 from netsmith.engine.batch import map_tensors
-from netsmith.measure.example import Example, arguments
+from netsmith.measure.example import Example, arguments, called
 
 __all__ = ["Counter", "count_macs", "evaluating", "on_meta"]
 
@@ -120,7 +120,7 @@ def count_macs(module: nn.Module, example: Example) -> int:
     def run(clone: nn.Module, given: tuple[Any, ...]) -> int:
         counter = Counter()
         with torch.no_grad(), counter:
-            clone(*given)
+            called(clone, given)
         return int(counter.total)
 
     return on_meta(module, example, run)

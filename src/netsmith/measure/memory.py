@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from netsmith.measure.example import Example, tensors
+from netsmith.measure.example import Example, called, tensors
 from netsmith.measure.macs import on_meta
 
 __all__ = ["Memory", "estimate_memory", "weight_bytes"]
@@ -61,7 +61,7 @@ def _activations(clone: nn.Module, given: tuple[Any, ...]) -> tuple[int, int]:
         if next(child.children(), None) is None:
             child.register_forward_hook(leave)
     with torch.no_grad():
-        clone(*given)
+        called(clone, given)
     return kept, peak
 
 

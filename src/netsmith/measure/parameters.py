@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from netsmith.measure.example import Example, tensors
+from netsmith.measure.example import Example, called, tensors
 from netsmith.measure.macs import Counter, on_meta
 
 __all__ = ["Row", "count_parameters", "count_stored", "layer_table"]
@@ -125,7 +125,7 @@ def _called(
         child.register_forward_pre_hook(enter)
         child.register_forward_hook(leave)
     with torch.no_grad(), counter:
-        clone(*given)
+        called(clone, given)
     return outputs, macs, memory
 
 
