@@ -87,10 +87,32 @@ def embedding_smooth_grad(
     part = find_layer(module, layer)
     with evaluating(module):
         with torch.no_grad():
-            embedded, output = _run(module, part, inputs, layer)
-            classes = resolve_targets(output, targets)
-        slope = _slope(module, part, inputs, classes, layer)
-        mean = smooth_gradients(slope, embedded.detach(), generator=generator, samples=samples, noise=noise, rows=rows)
+            size, classes = size_of(inputs), targets
+            copies = min(samples, rows // max(1, size)) > 1  # they are a batch of another size
+            if copies and (isinstance(targets, int) or (isinstance(targets, Tensor) and targets.shape == (size,))):
+                embedded = _embedded(module, part, inputs, layer)
+            else:
+                embedded, output = _run(module, part, inputs, layer, again=not copies)
+                classes = resolve_targets(output, targets)
+
+        def score(points: Tensor, repeats: int) -> Tensor:
+            ran: list[Tensor] = []
+
+            def instead(_part: nn.Module, _inputs: Any, output: Tensor) -> Tensor:
+                ran.append(output)
+                return points
+
+            handle = part.register_forward_hook(instead)
+            try:
+                output = module(repeat(inputs, repeats))
+            finally:
+                handle.remove()
+            _require_first(_one(ran, layer), len(points), layer)
+            return pick(output, resolve_targets(output, repeat(classes, repeats)))
+
+        mean = smooth_gradients(
+            score, embedded, generator=generator, samples=samples, noise=noise, rows=rows, what=f"layer {layer!r}"
+        )
     return mean.norm(dim=-1)
 
 
@@ -159,30 +181,64 @@ def _slope(
     return slope
 
 
-def _run(module: nn.Module, part: nn.Module, inputs: Any, layer: str) -> tuple[Tensor, Any]:
-    """Return the embeddings, examples first, and what the module made of them."""
-    embedded, output = _pass(module, part, inputs, layer)
+class _Enough(Exception):
+    """The layer has run."""
+
+
+def _embedded(module: nn.Module, part: nn.Module, inputs: Any, layer: str) -> Tensor:
+    """Return the embeddings, and run nothing behind them."""
+    found: list[Any] = []
+
+    def leave(_part: nn.Module, _inputs: Any, output: Any) -> None:
+        found.append(output)
+        raise _Enough
+
+    handle = part.register_forward_hook(leave)
+    try:
+        module(inputs)
+    except _Enough:
+        pass
+    finally:
+        handle.remove()
+    embedded = _one(found, layer)
+    _require_first(embedded, size_of(inputs), layer)
+    return embedded
+
+
+def _run(module: nn.Module, part: nn.Module, inputs: Any, layer: str, *, again: bool = True) -> tuple[Tensor, Any]:
+    """Return the embeddings, examples first, and what the module made of them; look at it ``again`` to be sure."""
+    embedded, output = _pass(module, part, inputs)
     size = size_of(inputs)
-    # (L, B, D) is told from (B, L, D), where L = B too, by a batch of another size.
-    other = map_tensors(inputs, lambda tensor: tensor[:1]) if size > 1 else repeat(inputs, 2)
-    with torch.no_grad():
-        again, _ = _pass(module, part, other, layer)
-    for shape, count in ((embedded.shape, size), (again.shape, size_of(other))):
-        if shape[0] != count:
-            raise UnsupportedError(
-                f"layer {layer!r} returns {tuple(shape)} for a batch of {count}; expected (B, L, D), the batch first"
-            )
-    return embedded, output
+    _require_first(_one(embedded, layer), size, layer)
+    if again:
+        # (L, B, D) is told from (B, L, D), where L = B too, by a batch of another size.
+        other = map_tensors(inputs, lambda tensor: tensor[:1]) if size > 1 else repeat(inputs, 2)
+        with torch.no_grad():
+            _require_first(_one(_pass(module, part, other)[0], layer), size_of(other), layer)
+    return embedded[0], output
 
 
-def _pass(module: nn.Module, part: nn.Module, inputs: Any, layer: str) -> tuple[Tensor, Any]:
+def _pass(module: nn.Module, part: nn.Module, inputs: Any) -> tuple[list[Any], Any]:
     with captured(part) as outputs:
         output = module(inputs)
+    return outputs, output
+
+
+def _require_first(embedded: Tensor, count: int, layer: str) -> None:
+    if embedded.shape[0] != count:
+        got = tuple(embedded.shape)
+        raise UnsupportedError(
+            f"layer {layer!r} returns {got} for a batch of {count}; expected (B, L, D), the batch first"
+        )
+
+
+def _one(outputs: list[Any], layer: str) -> Tensor:
+    """Return what a layer returned, embeddings, the one time it ran."""
     if len(outputs) != 1:
         raise UnsupportedError(f"layer {layer!r} runs {len(outputs)} times in one pass; expected one that runs once")
-    embedded = outputs[0]
+    (embedded,) = outputs
     if not isinstance(embedded, Tensor) or not embedded.is_floating_point() or embedded.dim() < 2:
         tensor = isinstance(embedded, Tensor)
         got = f"{tuple(embedded.shape)} {embedded.dtype}" if tensor else f"a {type(embedded).__name__}"
         raise UnsupportedError(f"layer {layer!r} returns {got}; expected embeddings (B, L, D)")
-    return embedded, output
+    return embedded

@@ -101,45 +101,56 @@ def smooth_grad(
             with evaluating(module), torch.no_grad():
                 classes = resolve_targets(module(inputs), targets)
 
-    def slope(points: Tensor, repeats: int) -> Tensor:
-        return gradient(module, points, repeat(classes, repeats) if isinstance(classes, Tensor) else classes)
+    def score(points: Tensor, repeats: int) -> Tensor:
+        output = module(points)
+        wanted = repeat(classes, repeats) if isinstance(classes, Tensor) else classes
+        return pick(output, resolve_targets(output, wanted))
 
-    return smooth_gradients(slope, inputs.detach(), generator=generator, samples=samples, noise=noise, rows=rows)
+    with evaluating(module):
+        return smooth_gradients(score, inputs, generator=generator, samples=samples, noise=noise, rows=rows)
 
 
 def smooth_gradients(
-    slope: Callable[[Tensor, int], Tensor],
+    score: Callable[[Tensor, int], Tensor],
     center: Tensor,
     *,
     generator: torch.Generator,
     samples: int,
     noise: float,
     rows: int,
+    what: str = "the inputs",
 ) -> Tensor:
-    """Return the mean of ``slope`` over noisy copies of ``center``.
+    """Return the mean gradient of ``score`` over noisy copies of ``center``; call with gradients on.
 
     Args:
-        slope: ``slope(points, n)`` returns the gradients at ``(B * n, ...)`` points, those of one example in a row.
+        score: ``score(points, n)`` returns the scores at ``(B * n, ...)`` points, those of one example in a row; it may
+            change the points in place.
         center: ``(B, ...)``.
         generator: As in :func:`smooth_grad`.
         samples: As in :func:`smooth_grad`.
         noise: As in :func:`smooth_grad`.
         rows: As in :func:`smooth_grad`.
+        what: What ``center`` is, for messages.
 
     Raises:
         UserError: No samples, or noise below zero.
+        UnsupportedError: The score does not depend on the points by a differentiable path.
     """
     if samples < 1 or noise < 0:
         raise UserError(f"samples is {samples}, noise is {noise}; expected samples >= 1 and noise >= 0")
-    flat = center.flatten(1)
+    variable = center.detach().clone().requires_grad_(True)
+    flat = variable.detach().flatten(1)
     spread = noise * (flat.amax(1) - flat.amin(1))  # (B,)
     spread = spread.reshape(-1, 1, *[1] * (center.dim() - 1))
-    total = torch.zeros_like(center)
+    total = torch.zeros_like(flat).reshape(center.shape)
     for start, stop in chunks(samples, center.shape[0], rows):
-        # One draw per sample, so that the noise does not depend on how many rows a pass may see.
-        draws = [torch.randn(center.shape, generator=generator, device=generator.device) for _ in range(start, stop)]
-        noisy = center[:, None] + spread * torch.stack(draws, 1).to(center)  # (B, n, ...)
-        total += slope(noisy.flatten(0, 1), stop - start).reshape(noisy.shape).sum(1)
+        draws = torch.empty(stop - start, *center.shape, device=generator.device)
+        for one in draws:  # each alone, so that the noise does not depend on how many rows a pass may see
+            one.normal_(generator=generator)
+        moved = flat.new_empty(len(center), stop - start, *center.shape[1:])
+        torch.mul(draws.transpose(0, 1).to(center), spread, out=moved)
+        points = (variable[:, None] + moved).flatten(0, 1)
+        total += slopes(score(points, stop - start), variable, what)  # through the sum: that of all copies
     return total / samples
 
 
