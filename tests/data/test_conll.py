@@ -50,21 +50,22 @@ def with_all(text, changes):
 
 
 @pytest.mark.parametrize(
-    "text",
+    ("text", "scheme"),
     [
-        TEXT,
-        TEXT.replace("B-", "I-"),
-        with_all(TEXT, BIOES),
-        with_all(TEXT, BILOU),
-        with_all(TEXT, (*BIOES, ("I-", "M-"))),
-        "-DOCSTART- O\n\n\n" + TEXT.replace("\n", "\r\n") + "\n\n",
-        "\ufeff" + TEXT.replace(" ", "\tNNP\t"),
+        (TEXT, "iob2"),
+        (TEXT.replace("B-", "I-"), "iob1"),
+        (with_all(TEXT, BIOES), "bioes"),
+        (with_all(TEXT, BILOU), "bioes"),
+        (with_all(TEXT, (*BIOES, ("I-", "M-"))), "bmes"),
+        ("-DOCSTART- O\n\n\n" + TEXT.replace("\n", "\r\n") + "\n\n", "iob2"),
+        ("\ufeff" + TEXT.replace(" ", "\tNNP\t"), "iob2"),
     ],
     ids=["iob2", "iob1", "bioes", "bilou", "bmes", "windows", "columns"],
 )
-def test_every_scheme_comes_out_as_one(tmp_path, text):
+def test_every_scheme_comes_out_as_one(tmp_path, text, scheme):
     source = read(put(tmp_path, text))
     assert tags_of(source) == WANTED
+    assert source.scheme == scheme
     assert source.texts("train", torch.tensor([1])) == ["Peter Blackburn of New York City"]
     names = source.spec.outputs.names
     assert names == tuple(sorted(["O", *(f"{a}-{b}" for a in "BIES" for b in ("ORG", "MISC", "PER", "LOC"))]))
@@ -79,7 +80,7 @@ def test_characters_words_and_parts_of_speech(tmp_path):
     assert words.load("train", torch.tensor([1])).inputs.count_nonzero() == 3
     plain = read(put(tmp_path, "he PRP\nspoke VBD\n"))
     assert tags_of(plain) == ["PRP VBD"]
-    assert describe(plain) == "read as conll: 2 tags, 1 texts, split train 1 (given)"
+    assert describe(plain) == "read as conll: 2 tags (the file's scheme: plain), 1 texts, split train 1 (given)"
 
 
 def test_splits_are_files_of_a_folder_or_an_archive_or_are_drawn(tmp_path):

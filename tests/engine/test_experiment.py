@@ -37,7 +37,7 @@ def test_explicit_settings_are_kept():
     [
         (
             {"method.model.num_classes": 5},
-            "method.model.num_classes is 5, but toy says 4; leave it out",
+            "method.model.num_classes is 5, but toy says 4; leave it out, or set it to auto",
         ),
         ({"steps": 41}, "steps=41 contradicts epochs=5 of 8 batches (40); set epochs=0 to count in steps"),
         (

@@ -28,6 +28,7 @@ from netsmith.core.errors import (
 )
 from netsmith.core.files import write_atomic
 from netsmith.core.spec import Outputs, Spec
+from netsmith.data.conll import Conll
 from netsmith.data.text_table import TextTable
 from netsmith.engine import checkpoint
 from netsmith.engine.engine import Engine
@@ -83,6 +84,8 @@ def begin(
     check(experiment)
     if isinstance(experiment.source, TextTable):  # predict must find the same column in other tables
         experiment.config = experiment.config.derive(**{"data.text": experiment.source.text_column})
+    if isinstance(experiment.source, Conll):  # the run's experiment reads other files in the scheme of these
+        experiment.config = experiment.config.derive(**{"data.scheme": experiment.source.scheme})
     surgery = prepare(experiment) if prepare else None
     folder = RunFolder.create(Path(root), name) if ranks.first else None
     path = Path(ranks.from_first(str(folder.path) if folder else ""))

@@ -106,7 +106,8 @@ def describe(source: Source) -> str:
     if spec.outputs.kind == "classes":
         facts.insert(0, f"{spec.outputs.size} classes")
     elif spec.outputs.kind == "tags":
-        facts.insert(0, f"{spec.outputs.size} tags")
+        scheme = f" (the file's scheme: {source.scheme})" if isinstance(source, Conll) else ""
+        facts.insert(0, f"{spec.outputs.size} tags{scheme}")
     elif spec.outputs.kind == "tokens":
         read = f"{len(spec.inputs.vocabulary)} known to be read, {spec.outputs.size} to be written"
         facts.insert(0, read if spec.inputs.vocabulary else f"{spec.outputs.size} known to be written")

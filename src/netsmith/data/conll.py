@@ -58,6 +58,7 @@ class Conll(TextSource):
     (``B M E S`` alone) stay as they are.
 
     Attributes:
+        scheme: The scheme of the files' tags, told from them where ``auto`` was asked for; a run records it.
         cut: How many sentences are longer than ``max_length`` and lose what is behind it.
 
     Raises:
@@ -97,6 +98,7 @@ class Conll(TextSource):
         found = {"train": _twin(config.features)} if config.twin else _read(config)
         scheme = _told(found["train"]) if config.scheme == "auto" else config.scheme
         found = _rewritten(found, scheme, config)
+        self.scheme = scheme
         single = all(len(token) == 1 for sentence in found["train"] for token in sentence.tokens)
         pattern = config.pattern if config.pattern != "auto" else CHARACTER if single else r"\S+"
         names = _names({tag for sentence in found["train"] for tag in sentence.tags}, scheme, config.written)
@@ -240,8 +242,8 @@ def _rewritten(
             wrong = fault(sentence.tags, scheme)
             if wrong and (config.broken == "refuse" or not all(is_tag(tag, scheme) for tag in sentence.tags)):
                 raise DataError(
-                    f"{wrong[1]}; --set data.broken=repair mends what follows wrongly, and data.scheme says what the "
-                    f"tags are ({', '.join(SCHEMES)}, plain)",
+                    f"{wrong[1]}; --set data.broken=repair mends that; data.scheme says what tags are "
+                    f"({', '.join(SCHEMES)}, plain, auto)",
                     sentence.file,
                     sentence.row + wrong[0],
                 )

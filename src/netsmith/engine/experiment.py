@@ -209,7 +209,9 @@ def _fill(config: Any, facts: dict[str, Any], path: str, dataset: str) -> Any:
                     raise ConfigError(f"{place} is left to the data, but {dataset} does not decide it; set {place}")
                 changes[name] = facts[name]
             elif name in facts and value not in ((), facts[name]):  # () asks for nothing
-                raise ConfigError(f"{place} is {value}, but {dataset} says {facts[name]}; leave it out")
+                raise ConfigError(
+                    f"{place} is {value}, but {dataset} says {facts[name]}; leave it out, or set it to auto"
+                )
         else:
             filled = _fill(value, facts, place, dataset)
             if filled is not value:
