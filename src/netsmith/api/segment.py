@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from netsmith.core.errors import DataError, UnknownNameError
-from netsmith.data._text_files import utf16_hint
+from netsmith.data._text_files import refuse_null, utf16_hint
 from netsmith.models.chinese import (
     CorpusCounts,
     HmmTable,
@@ -132,6 +132,7 @@ def parts_of(file: BinaryIO, name: str, *, encoding: str = "utf-8") -> Iterator[
         except UnicodeDecodeError as error:
             place = f"{error.reason} at byte {read - waiting + error.start + 1} of the line"
             raise DataError(f"is not {encoding.upper()}: {place}; {hint}", name, row) from None
+        refuse_null(held, name, row)
         if row == 1 and not read:
             held = held.removeprefix("\ufeff")
         read += len(raw)

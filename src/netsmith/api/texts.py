@@ -17,7 +17,7 @@ from typing import Any, BinaryIO, cast
 from netsmith.core.errors import ConfigError, DataError, did_you_mean, shorten
 from netsmith.data._files import open_plain, read_capped
 from netsmith.data._tables import TABLE_SUFFIXES, parse_table
-from netsmith.data._text_files import encoding_hint, text_of
+from netsmith.data._text_files import encoding_hint, refuse_null, text_of
 
 __all__ = ["Texts", "is_text", "read_texts"]
 
@@ -160,11 +160,10 @@ def _lines(file: BinaryIO, name: str, encoding: str) -> Iterator[str]:
         while piece := file.readline(_LINE + 1) if whole is None else whole.readline(_LINE + 1):
             if len(piece) > _LINE:
                 raise DataError(f"has a line of more than {_LINE:,} bytes; expected a text per line", name, row)
-            yield (
-                piece.decode(encoding if row == 1 else encoding.removesuffix("-sig"))
-                if isinstance(piece, bytes)
-                else piece
-            )
+            first = encoding if row == 1 else encoding.removesuffix("-sig")
+            text = piece.decode(first) if isinstance(piece, bytes) else piece
+            refuse_null(text, name, row, option="--encoding ")
+            yield text
             read, row = read + len(piece), row + 1
     except UnicodeDecodeError as error:
         place = f" (byte {read + error.start + 1})" if single else ""

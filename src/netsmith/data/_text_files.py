@@ -17,6 +17,7 @@ __all__ = [
     "decoded",
     "encoding_hint",
     "guessed_encoding",
+    "refuse_null",
     "text_files",
     "text_lines",
     "text_of",
@@ -103,12 +104,32 @@ def text_of(data: bytes, name: str, *, encoding: str = "") -> str:
     """
     known = checked_encoding(encoding or "utf-8")
     try:
-        return data.decode("utf-8-sig" if known == "utf-8" else known)
+        text = data.decode("utf-8-sig" if known == "utf-8" else known)
     except UnicodeDecodeError as error:
         hint = encoding_hint(data, encoding=known) if encoding else utf16_hint(data, encoding=known)
         row = data.count(b"\n", 0, error.start) + 1
         problem = f"is not {encoding or 'UTF-8'} text (byte {error.start + 1}); {hint or 'save it as UTF-8'}"
         raise DataError(problem, name, row) from None
+    refuse_null(text, name, 1, option="--encoding " if encoding else "")
+    return text
+
+
+def refuse_null(text: str, name: str | Path, row: int, *, option: str = "") -> None:
+    """Refuse what holds a NUL: a file that is no text, or UTF-16 without the mark at its beginning.
+
+    Args:
+        text: What was decoded.
+        name: Stands in the error.
+        row: Of its first line (1-based).
+        option: What names an encoding to the reader, if anything does.
+
+    Raises:
+        DataError: It does; names the line.
+    """
+    at = text.find("\0")
+    if at >= 0:
+        hint = f"; if it is UTF-16, say {option}utf-16" if option else ""
+        raise DataError(f"holds a NUL; expected a text in UTF-8{hint}", name, row + text.count("\n", 0, at))
 
 
 def encoding_hint(head: bytes, *, encoding: str) -> str:

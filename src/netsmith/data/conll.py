@@ -17,7 +17,7 @@ from netsmith.core.keys import key as named_key
 from netsmith.core.spec import Outputs, TokenFeature
 from netsmith.data._files import open_tree, read_capped
 from netsmith.data._listing import SPLIT_NAMES, divide
-from netsmith.data._text_files import utf16_hint
+from netsmith.data._text_files import refuse_null, utf16_hint
 from netsmith.data._texts import TextFields, TextSource, tokenizer
 from netsmith.engine.task import UNLABELED
 from netsmith.layers.spans import SCHEMES, Scheme, Span, convert, every_tag, fault, is_tag, repaired, tags_of
@@ -211,6 +211,7 @@ def _blocks(
         hint = utf16_hint(data, encoding=encoding, option="--set data.encoding=")
         hint = hint or "save it as UTF-8, or name what it is: --set data.encoding=gb18030"
         raise DataError(f"is not {encoding} (byte {error.start + 1}); {hint}", name, row) from None
+    refuse_null(text, name, 1, option="--set data.encoding=")
     lines: list[list[str]] = []
     empty, wanted = True, 0
     for row, line in enumerate([*text.split("\n"), ""], start=1):

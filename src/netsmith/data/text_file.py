@@ -16,6 +16,7 @@ from netsmith.core.spec import Step
 from netsmith.data._files import open_plain
 from netsmith.data._frequency import most_frequent
 from netsmith.data._streams import StreamFields, StreamSource, twin_lines
+from netsmith.data._text_files import refuse_null
 from netsmith.layers.tokenize import END, PADDING, UNKNOWN, cutter
 
 __all__ = ["TextFile"]
@@ -146,6 +147,8 @@ class _File:
                     row += self._rows_before(self._edges[split][0])
                     what = f"holds the byte 0x{error.object[error.start]:02x}, not UTF-8; save it as UTF-8"
                     raise DataError(what, self.path, row) from None
+                if "\0" in part:
+                    refuse_null(part, self.path, row + self._rows_before(self._edges[split][0]))
                 row += raw.endswith(b"\n")
                 held = "\r" if part.endswith("\r") and start < end else ""  # of a break that the next part ends
                 yield part.removesuffix(held).replace("\r\n", "\n")
