@@ -40,6 +40,9 @@ def test_predict_shows_them_too(netsmith, vectors):
     (row,) = json.loads(netsmith(f"predict {vectors} --json", stdin=b"bu\n").out)
     assert next(iter(row["near"])) == "bu"
     assert len(row["near"]) == 10
+    found = netsmith(f"predict {vectors}", stdin=b"bu\n\nnobody\n")
+    assert found.out.startswith("row 1\tnear: bu 1.0000, ")
+    assert found.err == f"row 3: {vectors.name} knows no token of it; its answer says nothing of what it read\n"
 
 
 def test_the_file_is_word2vecs(netsmith, vectors, tmp_path):

@@ -135,7 +135,7 @@ def test_a_text_without_a_known_token_is_noticed(netsmith, runs, name, tmp_path)
     file.write_text(f"漢字\n{known}\n≠\n", encoding="utf-8")
     predicted = netsmith(f"predict {runs}/{name} {file} --json")
     assert [row["unknown"] for row in json.loads(predicted.out)] == [1, 0, 1]
-    assert f"texts 1, 3: {name} knows no token of it" in predicted.err
+    assert f"rows 1, 3: {name} knows no token of it" in predicted.err
     assert "knows no token" not in netsmith(f"translate {runs}/{name} {shlex.quote(known)}").err
 
 

@@ -9,15 +9,17 @@ import torch
 from torch import Tensor
 
 from netsmith.core.errors import ConfigError, DataError, UnknownNameError, UnsupportedError
+from netsmith.core.spec import Inputs
 from netsmith.layers.reading import END_NUMBER
 from netsmith.layers.subwords import BLANK
 from netsmith.layers.target_language import asked_for, target_languages
-from netsmith.layers.tokenize import cutter, tokenizer_of
+from netsmith.layers.token_features import parted
+from netsmith.layers.tokenize import count_slots, cutter, tokenizer_of
 
 if TYPE_CHECKING:
     from netsmith.api.network import Network
 
-__all__ = ["addressed", "cut_whole", "unknown_shares", "unknown_words"]
+__all__ = ["addressed", "cut_whole", "none_known", "unknown_shares", "unknown_words"]
 
 
 def addressed(network: Network, texts: Sequence[str], *, to: str = "", rows: Sequence[int] = ()) -> list[str]:
@@ -104,14 +106,31 @@ def unknown_shares(tokens: Tensor, vocabulary: Sequence[str]) -> list[float]:
     return (unknown.sum(1).double() / said.sum(1).clamp(min=1)).tolist()
 
 
-def unknown_words(found: Sequence[dict[str, Any]], *, name: str, rows: Sequence[int] = ()) -> str:
-    """Return the notice about answers to texts without a token that the network knows; empty where there are none."""
-    at = rows or range(1, len(found) + 1)
-    lost = [str(number) for number, one in zip(at, found, strict=True) if one.get("unknown") == 1]
-    if not lost:
+def none_known(texts: Sequence[str], inputs: Inputs) -> list[bool]:
+    """Return of each text whether a network knows none of its tokens; of a schema without a vocabulary nothing.
+
+    Where unknown tokens share slots by their letters, they are not lost.
+    """
+    if inputs.kind != "text" or not inputs.vocabulary or count_slots(inputs.vocabulary):
+        return []
+    cut, known = cutter(tokenizer_of(inputs)), frozenset(inputs.vocabulary[2:])
+    return [known.isdisjoint(cut(parted(text, inputs.features)[0])) for text in texts]
+
+
+def unknown_words(lost_ones: Sequence[bool], *, name: str, rows: Sequence[int] = ()) -> str:
+    """Return the notice about answers to texts without a token that the network knows; empty where there are none.
+
+    Args:
+        lost_ones: Of each text whether it is one.
+        name: The network's.
+        rows: Where the texts stand in their file (1-based); else they are counted.
+    """
+    if not any(lost_ones):
         return ""
+    at = rows or range(1, len(lost_ones) + 1)
+    lost = [str(number) for number, one in zip(at, lost_ones, strict=True) if one]
     what = "row" if rows else "text"
     which = (
         f"{what} {lost[0]}" if len(lost) == 1 else f"{what}s {', '.join(lost[:8])}{', ...' if len(lost) > 8 else ''}"
     )
-    return f"{which}: {name} knows no token of it; what it writes says nothing of what it read"
+    return f"{which}: {name} knows no token of it; its answer says nothing of what it read"

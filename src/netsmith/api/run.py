@@ -9,15 +9,16 @@ from pathlib import Path
 from typing import Any, Literal
 
 from netsmith.api import training
-from netsmith.api.addressing import unknown_words
+from netsmith.api.addressing import none_known, unknown_words
 from netsmith.api.commands import on_run
-from netsmith.api.encode import missing_policy
+from netsmith.api.encode import Rows, missing_policy
 from netsmith.api.experiments import Found, find, wanted_code
 from netsmith.api.generate import generate
 from netsmith.api.network import Network
 from netsmith.api.own_data import reads_own_data, with_data
 from netsmith.api.poems import write_poems
 from netsmith.api.similar import similar_words
+from netsmith.api.tagged_texts import texts_of
 from netsmith.api.transfer import Start, fine_tuned, read_alike, weights_into
 from netsmith.api.translate import translate
 from netsmith.core.errors import ConfigError, DataError, RunError, shorten
@@ -124,7 +125,10 @@ class Run:
 
     def predict(self, values: Any) -> list[dict[str, Any]]:
         """Return one readable prediction per example; see :meth:`netsmith.api.network.Network.predict`."""
-        return self._noticed(self.network.predict(values))
+        network, rows = self.network, values.at if isinstance(values, Rows) else ()
+        found = network.predict(values)
+        lost = _lost(found) if network.writes_texts else none_known(texts_of(values), network.spec.inputs)
+        return self._noticed(found, lost, rows=rows)
 
     def generate(self, prompt: str = "", **settings: Any) -> list[dict[str, Any]]:
         """Return texts that go on from a prompt, where the run is of a language model.
@@ -155,13 +159,16 @@ class Run:
             **settings: Of :func:`netsmith.api.translate.translate`: ``to``, ``beams``, ``penalty``,
                 ``coverage``, ``align``, ``rows``.
         """
-        return self._noticed(translate(self.network, texts, **settings), rows=settings.get("rows", ()))
+        found = translate(self.network, texts, **settings)
+        return self._noticed(found, _lost(found), rows=settings.get("rows", ()))
 
-    def _noticed(self, found: list[dict[str, Any]], *, rows: Sequence[int] = ()) -> list[dict[str, Any]]:
-        """Return answers, after a notice where what was read is unknown altogether to a network that writes texts."""
-        lost = unknown_words(found, name=self.path.name, rows=rows) if self.network.writes_texts else ""
-        if lost:
-            self.notice(lost)
+    def _noticed(
+        self, found: list[dict[str, Any]], lost: Sequence[bool], *, rows: Sequence[int]
+    ) -> list[dict[str, Any]]:
+        """Return answers, after a notice where a text that was read is unknown altogether to the network."""
+        told = unknown_words(lost, name=self.path.name, rows=rows)
+        if told:
+            self.notice(told)
         return found
 
     def explain(
@@ -260,6 +267,11 @@ class Run:
     def serve(self, *, host: str = "127.0.0.1", port: int = 8000, allowed_hosts: Sequence[str] = ()) -> None:
         """Serve the product over HTTP until interrupted; see :func:`netsmith.serve.server.serve`."""
         self.network.serve(host=host, port=port, allowed_hosts=allowed_hosts)
+
+
+def _lost(written: Sequence[Mapping[str, Any]]) -> list[bool]:
+    """Return of each text that was written whether the one that was read is unknown altogether."""
+    return [one.get("unknown") == 1 for one in written]
 
 
 def train(
