@@ -203,7 +203,8 @@ class Network:
         texts = texts_of(values) if self.spec.outputs.kind == "tags" and self.spec.inputs.kind == "text" else []
         if texts:
             whole = [pieces_of(text, self.spec.inputs, number=number) for number, text in enumerate(texts, start=1)]
-            found = iter(self.answers(self.encode([piece.text for pieces in whole for piece in pieces])))
+            raw = self.encode([piece.text for pieces in whole for piece in pieces])
+            found = iter([one for part in as_batches(raw, _LINES) for one in self.answers(part)])
             return [joined(pieces, [next(found) for _ in pieces]) for pieces in whole]
         if isinstance(self.module, Reading) and isinstance(values, (list, tuple)):  # short and long lines apart
             parts = [values[at : at + _LINES] for at in range(0, len(values), _LINES)] or [values]
