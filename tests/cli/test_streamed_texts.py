@@ -96,6 +96,8 @@ def test_a_line_without_end_is_refused(tmp_path):
         list(Texts(str(path)))
     with pytest.raises(DataError, match="is not a plain file"):
         Texts("/dev/null")
+    with pytest.raises(DataError, match=f"{tmp_path.name}: is a folder; expected a file"):
+        Texts(str(tmp_path))
 
 
 def test_sentences_line_by_line_are_those_of_the_whole():

@@ -90,8 +90,10 @@ def open_plain(path: Path) -> BinaryIO:
     """
     try:
         if not stat.S_ISREG(path.stat().st_mode):
-            raise DataError("is not a plain file", path)
+            raise DataError("is a folder; expected a file" if path.is_dir() else "is not a plain file", path)
         return path.open("rb")
+    except DataError:
+        raise
     except FileNotFoundError:
         raise DataError("does not exist", path) from None
     except (OSError, ValueError) as error:

@@ -28,6 +28,7 @@ __all__ = ["CONLL_SUFFIXES", "Conll", "conll_texts"]
 
 CONLL_SUFFIXES = (".conll", ".conll2003", ".conll03", ".bio", ".iob", ".iob2", ".bioes", ".iobes", ".bmes")
 _LIMIT = 512 * 2**20
+_MOST_TAGS = 2000
 _RENAMED = {"L": "E", "U": "S"}  # BILOU's
 
 
@@ -102,6 +103,11 @@ class Conll(TextSource):
         single = all(len(token) == 1 for sentence in found["train"] for token in sentence.tokens)
         pattern = config.pattern if config.pattern != "auto" else CHARACTER if single else r"\S+"
         names = _names({tag for sentence in found["train"] for tag in sentence.tags}, scheme, config.written)
+        if len(names) > _MOST_TAGS:
+            what = (
+                f"{len(names):,} different tags; expected at most {_MOST_TAGS:,}, the tag of a token in the last column"
+            )
+            raise DataError(what, config.path)
         read = config.derive(pattern=pattern)
         every = {split: torch.zeros(len(sentences), dtype=torch.int64) for split, sentences in found.items()}
         at, made = divide(every, dev=config.dev, test=config.test, seed=config.split_seed)
