@@ -102,6 +102,15 @@ def test_tags_on_their_own_are_without_those_of_padding(segmenter):
     assert tagger.predict(torch.tensor([[2, 3, 4, 0, 0, 0]])) == numbers[:1]
 
 
+def test_tags_on_their_own_mark_spans_where_they_have_a_scheme(segmenter):
+    names = ("B", "E", "M", "S")
+    tagger = Network(Alone(4), segmenter.spec, task=Tag.Config(scheme="words", tags=names).build())
+    (text,) = tagger.predict("我爱北京天安门")  # tokens 2 to 8 in pieces of 6: M S B E M S | B
+    assert text["words"] == ["我", "爱", "北京", "天", "安", "门"]
+    (numbers,) = tagger.predict([[4, 5, 3, 0, 0, 0]])
+    assert numbers["spans"] == [{"kind": "", "start": 0, "end": 2}, {"kind": "", "start": 2, "end": 3}]
+
+
 def test_a_row_of_numbers_without_a_vocabulary_has_no_padding(segmenter):
     spec = segmenter.spec.derive(inputs=Inputs(kind="tokens", shape=(6,), dtype="int64"))
     (found,) = Network(Alone(4), spec, task=Tag.Config().build()).predict([[2, 3, 0, 0, 0, 0]])
@@ -124,3 +133,13 @@ def test_a_frame_of_a_text_is_an_intent_and_the_slots_of_its_tokens(segmenter):
     numbers = network.predict([[4, 5, 2, 0, 0, 0]])
     assert numbers[0]["spans"] == [{"kind": "to", "start": 0, "end": 2}]
     assert numbers[0]["labels"] == short["labels"]
+
+
+def test_long_texts_are_answered_a_few_pieces_at_a_time(segmenter, monkeypatch):
+    seen = []
+    answers = segmenter.answers
+    monkeypatch.setattr(segmenter, "answers", lambda raw: seen.append(len(raw)) or answers(raw))
+    (found,) = segmenter.predict("我爱天安门。" * 1000)
+    assert found["words"] == ["我", "爱", "天安门", "。"] * 1000
+    assert sum(seen) == 1000
+    assert max(seen) == 64  # chains of all pieces at once would fill memory

@@ -48,7 +48,10 @@ def test_a_file_of_lines_is_judged_line_by_line(netsmith, spoken):
         assert 1 < row["perplexity"] < math.inf
         assert len(row["next"]) == 5
     printed = netsmith(f"predict {spoken}", stdin=b"+abc\n").out
-    assert printed.startswith('row 1\t{"perplexity": ')
+    perplexity, after = printed.rstrip("\n").removeprefix("row 1\t").split("\t")
+    assert perplexity == f"perplexity {found[0]['perplexity']:.5g}"
+    likely = ", ".join(f"{token} {share:.4f}" for token, share in found[0]["next"].items())
+    assert after == "next: " + likely.replace("\n", "\\n")
 
 
 def test_evaluate_says_what_training_said(netsmith, spoken):

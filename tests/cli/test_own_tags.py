@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-SMALL = "--set method.model.hidden_size=4 --set method.model.embedding_size=4 --set epochs=1 --set data.batch=8"
+SMALL = "--set method.model.hidden_size=4 --set method.model.embedding_size=4 --set data.batch=8"
 
 
 def test_a_run_keeps_the_scheme_it_was_told_and_reads_another_file_in_it(netsmith):
@@ -22,3 +22,15 @@ def test_a_run_keeps_the_scheme_it_was_told_and_reads_another_file_in_it(netsmit
     assert "data.scheme says what tags are (iob1, iob2, bioes, bmes, words, plain, auto)" in told
     assert netsmith(f"{again} --set data.scheme=auto").code == 0
     assert json.loads(Path("runs/other/experiment.json").read_text())["experiment"]["data"]["scheme"] == "iob2"
+
+
+def test_tags_that_mark_no_names_are_shown_at_their_tokens(netsmith):
+    Path("pos.conll").write_text("she PRP\nsleeps VBZ\n\n" * 20)
+    plain = "--set method.task.scheme= --set select=dev/accuracy --set epochs=12"
+    trained = netsmith(f"train tagger --data pos.conll {SMALL} {plain}")
+    assert trained.code == 0, trained.err
+    found = netsmith("predict runs/tagger", stdin=b"she sleeps\nx y\n")
+    assert found.out.splitlines()[0] == "row 1\tshe/PRP sleeps/VBZ"
+    assert found.err == "row 2: tagger knows no token of it; its answer says nothing of what it read\n"
+    refused = netsmith(f"train tagger --data pos.conll {SMALL}").line
+    assert refused.endswith("--set method.task.scheme= --set select=dev/accuracy, as they mark no names")

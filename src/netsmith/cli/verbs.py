@@ -98,6 +98,16 @@ def _cells(row: dict[str, Any]) -> list[str]:
     if "spans" in row:
         spans = ", ".join(f"{span['kind']}: {span.get('text', '')}" for span in row["spans"]) or "no name"
         return [name, *intent, plain(spans)]
+    if "labels" in row and "tokens" in row:
+        return [
+            name,
+            plain(" ".join(f"{token}/{tag}" for token, tag in zip(row["tokens"], row["labels"], strict=True))),
+        ]
+    likely = next((what for what in ("next", "near") if isinstance(row.get(what), dict)), "")
+    if likely:
+        known = [f"perplexity {row['perplexity']:.5g}"] if row.get("perplexity") is not None else []
+        best = ", ".join(f"{token} {share:.4f}" for token, share in row[likely].items())
+        return [name, *known, plain(f"{likely}: {best}")]
     if label is None and isinstance(values, dict):
         return [name, *(f"{plain(key)}={value:.6g}" for key, value in values.items())]
     if label is None:

@@ -14,7 +14,7 @@ from netsmith.core.roles import TaskConfig
 from netsmith.engine.task import UNLABELED, Metric
 from netsmith.layers.spans import SCHEMES, Scheme, is_tag, spans_of
 
-__all__ = ["SchemeFields", "SpanF1", "span_metric"]
+__all__ = ["SchemeFields", "SpanF1", "span_metric", "spans_found"]
 
 
 class SpanF1(Metric):
@@ -85,6 +85,11 @@ class SchemeFields(TaskConfig):
         return {**fields, "tags": AUTO} if asked else fields
 
 
+def spans_found(labels: Sequence[str]) -> list[dict[str, Any]]:
+    """Return the spans of a sentence as a prediction tells them: kind, first token, the one after the last."""
+    return [span._asdict() for span in spans_of(labels)]
+
+
 def span_metric(tags: Callable[[Tensor], Tensor], config: SchemeFields) -> dict[str, Metric]:
     """Return the figure ``f1`` of tags in a scheme; nothing where there is none.
 
@@ -106,7 +111,7 @@ def span_metric(tags: Callable[[Tensor], Tensor], config: SchemeFields) -> dict[
         how = (
             f"--set method.task.scheme={other}; or, of a file in columns, --set data.written={config.scheme}"
             if other
-            else "--set method.task.scheme= and select by accuracy: they mark no names"
+            else "--set method.task.scheme= --set select=dev/accuracy, as they mark no names"
         )
         raise ConfigError(f"scheme={config.scheme!r}: {shown} of the data is not of it; {how}")
     return {"f1": SpanF1(tags, config.tags)}

@@ -13,10 +13,9 @@ from netsmith.core.spec import OutputKind, Outputs
 from netsmith.engine.task import UNLABELED, Loss, Metric, Ratio, Task
 from netsmith.layers.chain import best_paths, inside_chain, log_partition, marginals, surprisal
 from netsmith.layers.linear_chain import SEALED
-from netsmith.layers.spans import spans_of
 from netsmith.tasks._decoding import class_names
 from netsmith.tasks._metrics import full
-from netsmith.tasks._spans import SchemeFields, span_metric
+from netsmith.tasks._spans import SchemeFields, span_metric, spans_found
 
 __all__ = ["Chain"]
 
@@ -95,7 +94,7 @@ class Chain(Task):
         found = []
         for length, row, values in zip(inside_chain(output).sum(1).tolist(), tags.tolist(), sure.tolist(), strict=True):
             labels = [names[tag] for tag in row[:length]]
-            spans = {"spans": [span._asdict() for span in spans_of(labels)]} if self.config.scheme else {}
+            spans = {"spans": spans_found(labels)} if self.config.scheme else {}
             found.append({"labels": labels, "probabilities": values[:length], **spans})
         return found
 

@@ -14,10 +14,10 @@ from netsmith.core.errors import ConfigError, DataError
 from netsmith.core.roles import TaskConfig
 from netsmith.core.spec import OutputKind, Outputs
 from netsmith.engine.task import UNLABELED, Loss, Metric, Ratio, Task
-from netsmith.layers.spans import Scheme, is_tag, spans_of
+from netsmith.layers.spans import Scheme, is_tag
 from netsmith.tasks._decoding import class_names, probabilities_of
 from netsmith.tasks._metrics import full
-from netsmith.tasks._spans import SpanF1
+from netsmith.tasks._spans import SpanF1, spans_found
 
 __all__ = ["Frame"]
 
@@ -116,14 +116,14 @@ class Frame(Task):
                     "intent_probability": sure[0],
                     "labels": labels[1:],
                     "probabilities": sure[1:],
-                    "spans": _spans(labels[1:]),
+                    "spans": spans_found(labels[1:]),
                 }
             )
         return found
 
     def unpadded(self, predictions: Sequence[dict[str, Any]], lengths: Sequence[int]) -> list[dict[str, Any]]:
         """Return predictions without padding, of which no slot is a part."""
-        return [one | {"spans": _spans(one["labels"])} for one in super().unpadded(predictions, lengths)]
+        return [one | {"spans": spans_found(one["labels"])} for one in super().unpadded(predictions, lengths)]
 
     def _possible(self, output: Tensor) -> Tensor:
         """Seal the tags at the first place and the intents at the others."""
@@ -157,10 +157,6 @@ class Frame(Task):
         )
         if bool((target[:, 0] == UNLABELED).any()) or bool(wrong.any()):
             raise DataError("expected an intent as the first target of each example, and tags behind it")
-
-
-def _spans(labels: Sequence[str]) -> list[dict[str, Any]]:
-    return [span._asdict() for span in spans_of(labels)]
 
 
 class _SlotF1(SpanF1):

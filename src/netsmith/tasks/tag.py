@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import torch
@@ -15,7 +16,7 @@ from netsmith.core.spec import OutputKind, Outputs
 from netsmith.engine.task import UNLABELED, Loss, Metric, Ratio, Task
 from netsmith.tasks._decoding import class_names, probabilities_of, scores_of
 from netsmith.tasks._metrics import correct, full, negative_log_likelihood
-from netsmith.tasks._spans import SchemeFields, span_metric
+from netsmith.tasks._spans import SchemeFields, span_metric, spans_found
 
 __all__ = ["Tag"]
 
@@ -84,14 +85,14 @@ class Tag(Task):
         }
 
     def decode(self, output: Tensor, outputs: Outputs) -> list[dict[str, Any]]:
-        """Return, per example, the likeliest class of each element and its probability.
+        """Return, per example, the likeliest class of each element and its probability; with a scheme, the spans.
 
         Raises:
             ConfigError: The schema has another number of names than the network has classes.
             DataError: A probability is not a number.
         """
         output = self.classes_last(output)
-        return _highest(probabilities_of(output), "probabilities", class_names(output, outputs))
+        return self._marked(_highest(probabilities_of(output), "probabilities", class_names(output, outputs)))
 
     def decode_scores(self, output: Tensor, outputs: Outputs, *, kind: str) -> list[dict[str, Any]]:
         """Return, per example, the class of the highest score of each element, that score, and what scores are.
@@ -102,7 +103,14 @@ class Tag(Task):
         """
         output = self.classes_last(output)
         rows = _highest(scores_of(output), "scores", class_names(output, outputs))
-        return [{**row, "scores_are": kind} for row in rows]
+        return self._marked([{**row, "scores_are": kind} for row in rows])
+
+    def unpadded(self, predictions: Sequence[dict[str, Any]], lengths: Sequence[int]) -> list[dict[str, Any]]:
+        """Return predictions without padding, of which no span is a part."""
+        return self._marked(super().unpadded(predictions, lengths))
+
+    def _marked(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        return [row | {"spans": spans_found(row["labels"])} for row in rows] if self.config.scheme else rows
 
     @property
     def class_axis(self) -> int:
