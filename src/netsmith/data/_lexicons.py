@@ -16,6 +16,7 @@ from netsmith.core.errors import DataError, MissingExtraError, UnknownNameError,
 from netsmith.data._download import OfficialFile, official_contents
 from netsmith.data._files import read_capped
 from netsmith.data._tables import parse_table
+from netsmith.data._text_files import text_of
 from netsmith.layers.lexicon import Entry, Language, Lexicon, entry, with_modifiers
 
 __all__ = ["OFFICIAL_LEXICONS", "official_lexicon", "read_lexicon", "write_lexicon"]
@@ -151,7 +152,7 @@ def _from_file(data: bytes, name: str) -> dict[str, Entry]:
     suffix = Path(name).suffix.lower()
     if suffix in (".csv", ".tsv", ".jsonl", ".ndjson"):
         return _from_table(data, name)
-    text = _text(data, name)
+    text = text_of(data, name)
     if suffix == ".json":
         return _from_json(text, name)
     sign = next((value for pattern, value in _SIGNS if pattern.search(Path(name).stem)), 0.0)
@@ -164,13 +165,6 @@ def _from_file(data: bytes, name: str) -> dict[str, Entry]:
         word, numbers = _fields(line.strip("\r"), name, row, sign=sign, scale=scale)
         found[word] = _checked(numbers, name, row)
     return found
-
-
-def _text(data: bytes, name: str) -> str:
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise DataError(f"is not UTF-8 text (byte {error.start + 1}); save it as UTF-8", name) from None
 
 
 def _fields(line: str, name: str, row: int, *, sign: float, scale: float) -> tuple[str, list[float | None]]:
@@ -218,9 +212,12 @@ def _from_table(data: bytes, name: str) -> dict[str, Entry]:
             raise DataError("has no word", name, row)
         polarity, subjectivity, intensity = (None if c is None else _number(c[at]) for c in columns)
         size = abs(polarity or 0.0) if subjectivity is None else subjectivity
-        found[" ".join(word.lower().split())] = _checked(
-            [polarity, size, 1.0 if intensity is None else intensity], name, row
-        )
+        known = " ".join(word.lower().split())
+        one = _checked([polarity, size, 1.0 if intensity is None else intensity], name, row)
+        if found.setdefault(known, one) != one:
+            raise DataError(
+                f"the word {shorten(known, 40)!r} comes again with other numbers; expected it once", name, row
+            )
     return found
 
 

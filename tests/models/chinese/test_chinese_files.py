@@ -43,6 +43,7 @@ def test_a_dictionary_as_a_file(tmp_path):
         (b"a  1 n\n", "row 1: expected 'word count tag'"),
         (b"a -1 n\n", "row 1: a has the count -1; expected 0 to"),
         (b"a 1 n\nb\xb1 1 n\n", "row 2: is not UTF-8: invalid start byte at byte 2 of the line"),
+        (b"a 1 n\nb\0 1 n\n", "words.txt, row 2: holds a NUL; expected a text in UTF-8"),
         (b"\n\n", "has no word with a count above zero"),
     ],
 )

@@ -227,14 +227,18 @@ def decoded(data: bytes, path: str | Path, encoding: str = "utf-8") -> str:
     """Return the text of a file, without a mark at its beginning.
 
     Raises:
-        DataError: It holds another encoding; names the line and the byte in it (both 1-based).
+        DataError: It holds another encoding, or a NUL; names the line and the byte in it (both 1-based).
     """
     try:
         text = data.decode(encoding)
     except UnicodeDecodeError as error:
         row = data.count(b"\n", 0, error.start) + 1
         byte = error.start - (data.rfind(b"\n", 0, error.start) + 1) + 1
-        raise DataError(f"is not {encoding.upper()}: {error.reason} at byte {byte} of the line", path, row) from None
+        problem = f"is not {encoding.upper()}: {error.reason} at byte {byte} of the line; save it as UTF-8"
+        raise DataError(problem, path, row) from None
+    if "\0" in text:
+        row = text.count("\n", 0, text.index("\0")) + 1
+        raise DataError(f"holds a NUL; expected a text in {encoding.upper()}", path, row)
     return text.removeprefix("\ufeff")
 
 
