@@ -68,6 +68,7 @@ def test_sentiment_of_a_text_a_file_a_column_and_a_pipe():
         ),
         (("reviews.csv", "--column", "revue"), DataError, "has no column 'revue'; did you mean 'review'"),
         (("a text", "--column", "review"), ConfigError, "names a column of a table, and this is a text"),
+        (("good", "--count", "2"), ConfigError, "--count is of sentences on a subject: give --about TERM, too"),
         (("good", "--language", "fr"), ConfigError, "expected 'en' or 'zh'"),
     ],
 )

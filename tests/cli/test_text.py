@@ -79,6 +79,9 @@ def test_files_in_any_encoding_that_is_named(netsmith, tmp_path):
     )
     (tmp_path / "text.txt").write_bytes("去北京".encode("utf-16"))
     assert segment(netsmith, "text.txt").line.endswith("; it begins as UTF-16 does: save it as UTF-8")
+    assert segment(netsmith, "去北京 --encoding utf-16").line.startswith(
+        "no encoding named 'utf-16'; did you mean 'utf-8'"
+    )
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ def sentiment(
     source: str = _SOURCE,
     lexicon: list[str] = _LEXICON,
     about: str = typer.Option("", "--about", help="Count and show the sentences on this subject.", metavar="TERM"),
-    count: int = typer.Option(3, "--count", help="With --about: strongest sentences of each side.", min=1),
+    count: int = typer.Option(None, "--count", help="With --about: strongest sentences of each side; 3.", min=1),
     column: str = _COLUMN,
     encoding: str = _ENCODING,
     language: str = _LANGUAGE,
@@ -40,11 +40,14 @@ def sentiment(
     """Judge texts by a lexicon: polarity and subjectivity."""
     from netsmith.api.sentiment import judge, load_lexicon, opinions
     from netsmith.api.texts import Texts
+    from netsmith.core.errors import ConfigError
 
+    if count is not None and not about:
+        raise ConfigError("--count is of sentences on a subject: give --about TERM, too")
     texts = Texts(source, column=column, encoding=encoding)
     found = load_lexicon(lexicon, language=language, sample=texts.sample())
     if about:
-        summary = opinions((text for _, text in texts), found, about=about, strongest=count)
+        summary = opinions((text for _, text in texts), found, about=about, strongest=count or 3)
         if json:
             print_json(summary)
             return

@@ -95,9 +95,11 @@ def dictionary(
 
 
 def _parts(source: str, encoding: str, stack: ExitStack) -> Iterator[Part]:
-    from netsmith.api.segment import Part, parts_of
-    from netsmith.core.errors import DataError
+    from netsmith.api.segment import ENCODINGS, Part, parts_of
+    from netsmith.core.errors import DataError, UnknownNameError
 
+    if encoding.lower() not in ENCODINGS:
+        raise UnknownNameError("encoding", encoding, ENCODINGS)
     if source in ("", "-"):
         if not source and sys.stdin.isatty():
             raise DataError("nothing to segment: give a text, a file, or - for stdin")
