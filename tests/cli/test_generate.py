@@ -34,6 +34,12 @@ def test_it_writes_what_the_seed_and_the_settings_say(netsmith, spoken):
     assert line["tokens"][-1] == "\n" or len(line["tokens"]) == 12
 
 
+def test_a_prompt_that_is_not_known_is_told(netsmith, spoken):
+    lost = netsmith(f"generate {spoken} --prompt 漢字 --length 3")
+    assert lost.err == "letters knows no token of the prompt; what it writes says nothing of it\n"
+    assert netsmith(f"generate {spoken} --prompt 漢a --length 3").err == ""
+
+
 def test_the_run_says_the_same_in_python(netsmith, spoken):
     written = package.load(spoken, notice=lambda _: None).generate("+", length=5, seed=2)
     assert json.loads(netsmith(f"generate {spoken} --prompt + --length 5 --seed 2 --json").out) == [

@@ -137,7 +137,10 @@ class Run:
             prompt: What they go on from.
             **settings: Of :func:`netsmith.api.generate.generate`: ``length``, ``temperature``, ``top_k``, ``beam``, ...
         """
-        return generate(self.network, prompt, **settings)
+        found = generate(self.network, prompt, **settings)
+        if prompt.strip() and any(none_known([prompt], self.network.spec.inputs)):
+            self.notice(f"{self.path.name} knows no token of the prompt; what it writes says nothing of it")
+        return found
 
     def write_poems(self, **settings: Any) -> list[dict[str, Any]]:
         """Return Chinese quatrains, where the run is of a model of such poems.
