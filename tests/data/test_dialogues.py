@@ -108,7 +108,8 @@ def test_nobody_can_write_a_mark():
 @pytest.mark.parametrize(
     ("line", "says"),
     [
-        ("{", "row 2: is not JSON"),
+        ("{", r"row 2: is not JSON \(Expecting .*\); expected a dialogue: a JSON list of turns"),
+        ('["a", "b\0"]', "row 2: holds a NUL"),
         ("3", "row 2: expected a list of turns"),
         ('{"talk": []}', "row 2: expected a list of turns"),
         ('["one"]', r"row 2: has 1 turn\(s\)"),

@@ -14,6 +14,7 @@ from netsmith.core.errors import ConfigError, DataError, shorten
 from netsmith.data._dialogues import Dialogue, DialogueFields, DialogueSource, Turn, emotions_of
 from netsmith.data._files import read_capped
 from netsmith.data._listing import divide
+from netsmith.data._text_files import text_of
 from netsmith.data.emotional_dialogues import drawn_dialogues
 from netsmith.layers.dialogue_text import emotion_mark
 
@@ -86,10 +87,7 @@ def read_dialogues(path: Path) -> list[Dialogue]:
     Raises:
         DataError: The file cannot be read, or a line is no dialogue of two turns or more (file and line are named).
     """
-    try:
-        lines = read_capped(path, limit=_LIMIT).decode("utf-8-sig").split("\n")
-    except UnicodeDecodeError as error:
-        raise DataError(f"is not UTF-8 text (byte {error.start + 1}); save it as UTF-8", path) from None
+    lines = text_of(read_capped(path, limit=_LIMIT), path.name).split("\n")
     found = [Dialogue(_turns(line, path.name, row), row) for row, line in enumerate(lines, start=1) if line.strip()]
     if not found:
         raise DataError("holds no dialogue; expected a JSON list of turns on each line", path)
@@ -111,7 +109,8 @@ def _turns(line: str, name: str, row: int) -> tuple[Turn, ...]:
     try:
         whole: Any = json.loads(line)
     except (ValueError, RecursionError) as error:
-        raise DataError(f"is not JSON: {shorten(str(error), 80)}", name, row) from None
+        what = f"is not JSON ({shorten(str(error), 80)}); expected a dialogue: a JSON list of turns"
+        raise DataError(what, name, row) from None
     given = whole.get("turns") if isinstance(whole, dict) else whole
     if not isinstance(given, list):
         raise DataError("expected a list of turns, or an object with such a list under 'turns'", name, row)
