@@ -129,6 +129,8 @@ def test_a_run_predicts_a_text_and_a_column(netsmith, runs):
     rows = json.loads(netsmith(f"predict {runs}/text new.csv --column said --json").out)
     assert [row["input"] for row in rows] == ["row 2", "row 3"]
     assert rows[0]["probabilities"] == pytest.approx(json.loads(one.out)[0]["probabilities"])
+    Path("new.csv").write_text("said\n漢字\n", encoding="utf-8")
+    assert netsmith(f"predict {runs}/text new.csv --column said").err.startswith("row 2: text knows no token of it")
     wrong = netsmith(f"predict {runs}/text new.csv --column sad")
     assert (wrong.code, "did you mean 'said'" in wrong.line) == (2, True)
     assert "--column is for texts" in netsmith(f"predict {runs}/table new.csv --column said").line

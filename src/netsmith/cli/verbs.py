@@ -68,14 +68,15 @@ def predict(
 
 
 def _read(run: Run, source: str, *, column: str, encoding: str) -> tuple[list[str], list[Any]]:
-    from netsmith.api.encode import read_bytes, read_file, text_column
+    from netsmith.api.encode import Rows, read_bytes, read_file, text_column
     from netsmith.api.texts import is_text, read_texts
     from netsmith.core.errors import DataError
 
     inputs, known = run.network.spec.inputs, text_column(run.found.config.data)
     if column or (inputs.kind == "text" and is_text(source)):
         found = read_texts(source, column=column, encoding=encoding)
-        return [name for name, _ in found], [text for _, text in found]
+        texts, at = [text for _, text in found], [int(name.rpartition(" ")[2]) for name, _ in found if column]
+        return [name for name, _ in found], Rows(texts, path=source, at=at) if column else texts
     if source not in ("", "-"):
         return read_file(Path(source), inputs, text=known, encoding=encoding)
     if sys.stdin is None:
