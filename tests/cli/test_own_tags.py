@@ -34,3 +34,18 @@ def test_tags_that_mark_no_names_are_shown_at_their_tokens(netsmith):
     assert found.err == "row 2: tagger knows no token of it; its answer says nothing of what it read\n"
     refused = netsmith(f"train tagger --data pos.conll {SMALL}").line
     assert refused.endswith("--set method.task.scheme= --set select=dev/accuracy, as they mark no names")
+
+
+def test_recipes_of_other_data_take_a_file_in_the_scheme_of_their_task(netsmith):
+    names, words = "Ann I-PER\nBob B-PER\nsaw O\nYork I-LOC\n\n", "北 B\n京 E\n我 S\n\n"
+    Path("names.conll").write_text(names * 20)
+    Path("words.conll").write_text(words * 20, encoding="utf-8")
+    for recipe, scheme in (("elman_atis", "iob2"), ("crf_resume", "bmes")):
+        told = netsmith(f"train {recipe} --data names.conll --set epochs=1 --name {recipe}")
+        assert told.code == 0, told.err
+        kept = json.loads(Path(f"runs/{recipe}/experiment.json").read_text())["experiment"]["data"]
+        assert (kept["scheme"], kept["written"]) == ("iob1", scheme)
+    assert netsmith("train hmm_segmenter_ud --data words.conll").code == 0
+    refused = netsmith("train hmm_segmenter_ud --data names.conll --name refused")
+    assert "scheme='words': 'B-LOC'" in refused.line
+    assert "━" not in refused.err  # before anything is learned

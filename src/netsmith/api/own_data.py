@@ -59,8 +59,8 @@ def with_data(found: Found, data: str | Path) -> Found:
 
     A generic recipe keeps its own reader and all its settings; another one keeps batch sizes, augmentation and sizes,
     and one of pairs of texts, of captions, of dialogues or of texts to rank all that says how those are read; one of
-    running text reads a file of it, and one of word vectors learns from the whole file, and is asked the questions that
-    fit it.
+    tags has them written in the scheme of its task; one of running text reads a file of it, and one of word vectors
+    learns from the whole file, and is asked the questions that fit it.
 
     Raises:
         DataError: Nothing known lies there.
@@ -87,6 +87,9 @@ def with_data(found: Found, data: str | Path) -> Found:
         new = _sniff.sniff(place)
         shared = [name for name in _KEPT if name in type(new).model_fields and name in type(old).model_fields]
         new = new.derive(**{name: getattr(old, name) for name in shared})
+        scheme = getattr(getattr(found.config.method, "task", None), "scheme", "")
+        if isinstance(new, Conll.Config) and scheme not in ("", "words"):
+            new = new.derive(written=scheme)
         return replace(found, config=found.config.derive(data=new))
     wanted = old.kind_name()
     if isinstance(old, _TEXTS):  # there is nothing to tell by looking
@@ -114,13 +117,13 @@ def check(experiment: Experiment) -> None:
     That the method fits the data at all was seen when the experiment was resolved.
 
     Raises:
-        ConfigError: A figure to select by that there is not.
+        ConfigError: A figure to select by that there is not, or one that the data's names do not allow.
     """
     config = experiment.config
+    known = [f"dev/{name}" for name in experiment.method.metrics()]
     if not config.select:
         return
     splits = experiment.source.splits() if experiment.source else []
-    known = [f"dev/{name}" for name in experiment.method.metrics()]
     if config.select not in known:
         raise ConfigError(f"select: no figure {config.select!r}{did_you_mean(config.select, known)}")
     if "dev" not in splits:
