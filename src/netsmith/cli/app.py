@@ -88,7 +88,9 @@ def import_(
 def train(
     experiment: str = typer.Argument(..., help="A recipe's name, a recipe file (.py), an experiment.json or a run."),
     set_: list[str] = SET,
-    data: str = typer.Option("", "--data", help="Your own data: a folder, an archive or a table.", metavar="PATH"),
+    data: str = typer.Option(
+        "", "--data", help="Your own data: a table, a text, a CoNLL file, a folder or an archive.", metavar="PATH"
+    ),
     teacher: str = typer.Option("", "--teacher", help="A run that teaches (distillation recipes).", metavar="RUN"),
     from_: str = typer.Option("", "--from", help="A run whose network and weights it begins with.", metavar="RUN"),
     name: str = typer.Option("", "--name", help="The run's name; the recipe's by default."),
@@ -375,7 +377,7 @@ def verify(
 
 @data_app.command("check")
 def data_check(
-    path: str = typer.Argument(..., help="A folder, an archive or a table."),
+    path: str = typer.Argument(..., help="A table, a text, a CoNLL file, a folder or an archive."),
     target: str = typer.Option("", "--target", help="The column to predict, for a table.", metavar="COLUMN"),
     json: bool = JSON,
 ) -> int:

@@ -68,8 +68,10 @@ def sentiment(
 def lexicon(
     source: str = _SOURCE,
     output: str = typer.Option(..., "--output", "-o", help="The CSV file to write.", metavar="FILE"),
-    positive: str = typer.Option("", "--positive", help="Seeds of praise, with commas.", metavar="WORDS"),
-    negative: str = typer.Option("", "--negative", help="Seeds of blame, with commas.", metavar="WORDS"),
+    positive: str = typer.Option(
+        "", "--positive", help="Seeds of praise, with commas; by default a few of the language.", metavar="WORDS"
+    ),
+    negative: str = typer.Option("", "--negative", help="Seeds of blame, alike.", metavar="WORDS"),
     near: int = typer.Option(10, "--near", help="Tokens apart that are near.", min=1),
     least: int = typer.Option(5, "--least", help="How often a word must stand near a seed.", min=1),
     column: str = _COLUMN,

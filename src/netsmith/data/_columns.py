@@ -59,7 +59,7 @@ def read_grids(path: str, *, kind: str, parse: Callable[[bytes, str], Grid] = pa
     place = Path(path)
     if place.suffix.lower() in TABLE_SUFFIXES and not place.is_dir():
         return {"train": read_table(place, parse=parse)}
-    tree = open_tree(place)
+    tree = open_tree(place, besides=f" nor a table ({', '.join(TABLE_SUFFIXES)})")
     grids: dict[str, Grid] = {}
     for name in tree.files:
         stem, dot, suffix = name.rpartition(".")

@@ -100,8 +100,12 @@ def open_plain(path: Path) -> BinaryIO:
         raise DataError(f"cannot be read: {getattr(error, 'strerror', None) or error}", path) from None
 
 
-def open_tree(path: Path) -> Tree:
+def open_tree(path: Path, *, besides: str = "") -> Tree:
     """Open a folder, ``.zip`` or ``.tar`` (also ``.gz``, ``.bz2``, ``.xz``).
+
+    Args:
+        path: The folder or archive.
+        besides: What else the user could have given, for the error.
 
     Raises:
         DataError: It does not exist, is no archive, is damaged, or has a member that points outside of it.
@@ -119,7 +123,7 @@ def open_tree(path: Path) -> Tree:
         raise
     except Exception as error:  # the readers of archives raise many kinds of error on damaged data
         raise DataError(f"is damaged or not an archive of its kind: {error}", path) from None
-    raise DataError(f"is neither a folder nor an archive ({', '.join(_ARCHIVES)})", path)
+    raise DataError(f"is neither a folder nor an archive ({', '.join(_ARCHIVES)}){besides}", path)
 
 
 def _safe(name: str, path: Path, *, seen: set[str]) -> str:

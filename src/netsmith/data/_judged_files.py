@@ -63,7 +63,7 @@ def read_judged(path: str, *, columns: Mapping[str, str], header: bool | str, st
     place = Path(path)
     if place.is_file() and place.suffix.lower() in TABLE_SUFFIXES:
         return _tables(path, columns, header, step)
-    tree = open_tree(place)
+    tree = open_tree(place, besides=f" nor a table ({', '.join(TABLE_SUFFIXES)})")
     judged = _judgments(tree)
     if judged:
         said = [name for name, value in (*columns.items(), ("header", header)) if value != AUTO]

@@ -114,7 +114,10 @@ class Conll(TextSource):
         parts = {split: [found[source][row] for row in where.tolist()] for split, (source, where) in at.items()}
         small = next((split for split, sentences in parts.items() if not sentences), "")
         if small:
-            raise DataError(f"{len(found['train'])} sentences are too few to draw a {small} split", config.path)
+            few = (
+                f"has {len(found['train'])} sentence(s), too few to draw a {small} split; empty lines are between them"
+            )
+            raise DataError(few, config.path)
         joint = "" if single else " "
         self.cut = sum(len(one.tokens) > config.max_length for of in parts.values() for one in of)
         super().__init__(
