@@ -60,6 +60,7 @@ def test_sentiment_of_a_text_a_file_a_column_and_a_pipe():
         ),
         (("lines.txt", "--encoding", "klingon"), ConfigError, "no encoding is named 'klingon'"),
         (("blank.txt",), DataError, r"blank\.txt: is empty; expected a text per line"),
+        (("texts.json",), DataError, r"texts\.json: is JSON; expected a text per line, or a \.csv"),
         (("missing.txt",), DataError, r"missing\.txt: does not exist"),
         (
             ("reviews.csv",),

@@ -56,7 +56,7 @@ class Texts:
         encoding: Of a plain text file or a pipe; tables are UTF-8.
 
     Raises:
-        DataError: A file that is missing, or a table without the column; while they are passed through: a file that is
+        DataError: A file that is missing or JSON, or a table without the column; while they are passed through: a file that is
             empty, bytes of another encoding, a line of more than 16 MiB.
         ConfigError: A column of what is no table, or an encoding that Python does not know.
     """
@@ -75,6 +75,8 @@ class Texts:
             self._given, self._unit = _column(self._path, column, self._encoding), "row"
         else:
             _no_column(column, "a plain text; expected a .csv, .tsv, .jsonl or .parquet file")
+            if self._path.suffix.lower() == ".json":
+                raise DataError("is JSON; expected a text per line, or a .csv, .tsv, .jsonl or .parquet", self._path)
             if source in ("", "-"):
                 self._file = _kept_pipe()
                 weakref.finalize(self, self._file.close)
