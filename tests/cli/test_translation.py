@@ -66,6 +66,11 @@ def test_lines_of_a_file_stay_in_place(netsmith, runs, tmp_path):
     assert "row 3 has 3000 tokens" in netsmith(f"translate {runs}/seeing --file {file}").line
     assert netsmith(f"translate {runs}/seeing a ''").line == "text 2 is empty; expected a text"
     assert netsmith(f"translate {runs}/seeing --file missing").line == "missing: does not exist"
+    table = tmp_path / "texts.csv"
+    table.write_text(f'id,said\n7,"{texts[0]}"\n', encoding="utf-8")
+    assert netsmith(f"translate {runs}/seeing --file {table} --column said").out == first + "\n"
+    assert netsmith(f"translate {runs}/seeing --file {table}").line.endswith("say which one with --column")
+    assert netsmith(f"translate {runs}/seeing a --column said").line == "--column is for a table: give it with --file"
 
 
 def test_a_page_shows_what_each_token_looked_at(netsmith, runs, tmp_path):

@@ -16,6 +16,7 @@ def translate(
     texts: Sequence[str],
     *,
     file: str,
+    column: str,
     encoding: str,
     settings: Mapping[str, Any],
     alignments: str,
@@ -30,9 +31,11 @@ def translate(
         raise ConfigError("expected texts, or --file with a text per line (- for stdin), and not both")
     if encoding != "utf-8" and not file:
         raise ConfigError("--encoding is for --file; texts of the command line need none")
+    if column and not file:
+        raise ConfigError("--column is for a table: give it with --file")
     if is_text(file):
         raise DataError("does not exist", file)
-    lines = list(Texts(file, encoding=encoding).rows()) if file else []
+    lines = list(Texts(file, column=column, encoding=encoding).rows()) if file else []
     rows = [row for row, text in lines if text]
     run = load(path, code=code, notice=notice)
     found = run.translate(

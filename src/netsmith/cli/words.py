@@ -40,7 +40,10 @@ def generate(
 def translate(
     run: str = RUN,
     texts: list[str] = typer.Argument(None, help="Texts to translate.", metavar="TEXT..."),
-    file: str = typer.Option("", "--file", help="A file with a text per line; - for stdin.", metavar="FILE"),
+    file: str = typer.Option(
+        "", "--file", help="A file with a text per line, or a table; - for stdin.", metavar="FILE"
+    ),
+    column: str = typer.Option("", "--column", help="The column of a table that holds the texts.", metavar="NAME"),
     encoding: str = typer.Option("utf-8", "--encoding", help="Of the file, for example cp1252 or gb18030."),
     to: str = typer.Option("", "--to", help="Of a network of several languages: the one to write.", metavar="LANG"),
     beams: int = typer.Option(None, "--beams", help="Translations the search follows; the run's own.", min=1, max=1000),
@@ -61,6 +64,7 @@ def translate(
         run,
         texts or (),
         file=file,
+        column=column,
         encoding=encoding,
         settings=settings,
         alignments=alignments,
