@@ -56,8 +56,8 @@ class Texts:
         encoding: Of a plain text file or a pipe; tables are UTF-8.
 
     Raises:
-        DataError: A file that is missing or JSON, or a table without the column; while they are passed through: a file that is
-            empty, bytes of another encoding, a line of more than 16 MiB.
+        DataError: A file that is missing or JSON, or a table without the column; while they are passed through: a file
+            that is empty, bytes of another encoding, a NUL, a line of more than 16 MiB.
         ConfigError: A column of what is no table, or an encoding that Python does not know.
     """
 
