@@ -1,13 +1,15 @@
 """The verbs of texts without a run, and a run's predictions for a text and for a column."""
 
+import io
 import json
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from typer.testing import CliRunner
 
-from netsmith.cli import opinions, output
+from netsmith.cli import main, opinions, output
 from netsmith.core.errors import ConfigError, DataError
 
 
@@ -110,6 +112,17 @@ def test_signs_that_cannot_be_seen_go_into_files_as_they_are(monkeypatch):
     assert run("summarize", "Mr.\nLi came \x1b[31m.", "--count", "1") == "Mr.\\nLi came \x1b[31m.\n"
     monkeypatch.setattr(output.sys, "stdout", SimpleNamespace(isatty=lambda: True))
     assert output.shown(f"{text}\x1b") == text.replace("\u3000", "\\u3000").replace("\u202e", "\\u202e") + "\\x1b"
+
+
+def test_a_person_at_a_terminal_is_told_that_a_verb_waits(netsmith, monkeypatch, capsys):
+    for verb in ("sentiment", "keywords", "summarize", "lexicon -o out.csv --positive cats --negative mice --least 1"):
+        terminal = SimpleNamespace(isatty=lambda: True, buffer=io.BytesIO(b"Cats chase mice.\n"))
+        monkeypatch.setattr(sys, "stdin", terminal)
+        assert main(["text", *verb.split()]) == 0
+        assert capsys.readouterr().err == "reading from the terminal; end with Ctrl-D\n"
+        assert netsmith(f"text {verb}", stdin=b"Cats chase mice.\n").err == ""
+    made = netsmith("text lexicon -o out.csv --positive cats --negative mice --least 1 --json", stdin=b"Cats, mice.\n")
+    assert json.loads(made.out) == {"words": 2, "lexicon": "out.csv"}
 
 
 def test_the_verbs_are_those_of_text_and_take_a_dictionary(netsmith):

@@ -5,11 +5,15 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
 from netsmith.cli.options import JSON
-from netsmith.cli.output import plain, print_json, print_json_rows, say, shown, table
+from netsmith.cli.output import plain, print_json, print_json_rows, say, shown, table, waiting
+
+if TYPE_CHECKING:
+    from netsmith.api.texts import Texts
 
 __all__ = ["keywords", "lexicon", "sentiment", "summarize"]
 
@@ -27,6 +31,14 @@ _DICTIONARY = typer.Option(
 )
 
 
+def _texts(source: str, column: str, encoding: str) -> Texts:
+    from netsmith.api.texts import Texts
+
+    if source in ("", "-"):
+        waiting()
+    return Texts(source, column=column, encoding=encoding)
+
+
 def sentiment(
     source: str = _SOURCE,
     lexicon: list[str] = _LEXICON,
@@ -39,12 +51,11 @@ def sentiment(
 ) -> None:
     """Judge texts by a lexicon: polarity and subjectivity."""
     from netsmith.api.sentiment import judge, load_lexicon, opinions
-    from netsmith.api.texts import Texts
     from netsmith.core.errors import ConfigError
 
     if count is not None and not about:
         raise ConfigError("--count is of sentences on a subject: give --about TERM, too")
-    texts = Texts(source, column=column, encoding=encoding)
+    texts = _texts(source, column, encoding)
     found = load_lexicon(lexicon, language=language, sample=texts.sample())
     if about:
         summary = opinions((text for _, text in texts), found, about=about, strongest=count or 3)
@@ -77,14 +88,14 @@ def lexicon(
     column: str = _COLUMN,
     encoding: str = _ENCODING,
     language: str = _LANGUAGE,
+    json: bool = JSON,
 ) -> None:
     """Make a lexicon from a corpus and seed words (SO-PMI)."""
     from netsmith.api.sentiment import learn_lexicon
-    from netsmith.api.texts import Texts
     from netsmith.core.errors import ConfigError
     from netsmith.layers.sentences import is_chinese
 
-    texts = Texts(source, column=column, encoding=encoding)
+    texts = _texts(source, column, encoding)
     spoken = language or ("zh" if is_chinese(texts.sample()) else "en")
     if spoken not in ("en", "zh"):
         raise ConfigError(f"language={spoken!r}; expected 'en' or 'zh'")
@@ -98,7 +109,11 @@ def lexicon(
         language="zh" if spoken == "zh" else "en",
     )
     Path(output).write_text(made, encoding="utf-8")
-    say(f"{made.count(chr(10)) - 1} words in {output}")
+    count = made.count("\n") - 1
+    if json:
+        print_json({"words": count, "lexicon": output})
+        return
+    say(f"{count} words in {output}")
 
 
 def keywords(
@@ -112,9 +127,8 @@ def keywords(
 ) -> None:
     """Find the keywords of texts."""
     from netsmith.api.keywords import each_keywords
-    from netsmith.api.texts import Texts
 
-    texts = Texts(source, column=column, encoding=encoding)
+    texts = _texts(source, column, encoding)
     found = each_keywords(texts.alone, method=method, count=count, segment=_segmenter(dictionary))
     names = (name for name, _ in texts) if method == "tf_idf" else ["all"]
     rows = zip(names, found, strict=True)
@@ -142,9 +156,8 @@ def summarize(
 ) -> None:
     """Take the sentences that say most of a text."""
     from netsmith.api.keywords import summarize as take
-    from netsmith.api.texts import Texts
 
-    texts = Texts(source, column=column, encoding=encoding)
+    texts = _texts(source, column, encoding)
     found = take(texts.alone, count=count, segment=_segmenter(dictionary))
     if json:
         print_json([{"place": place, "sentence": sentence, "rank": rank} for place, sentence, rank in found])

@@ -22,6 +22,7 @@ __all__ = [
     "say",
     "shown",
     "table",
+    "waiting",
 ]
 
 LAYER_HEADERS = ("layer", "type", "output", "parameters", "multiply-adds", "memory")
@@ -51,6 +52,12 @@ def say(text: str) -> None:
 def notice(text: str) -> None:
     """Print one line that is not the answer."""
     print(plain(text), file=sys.stderr)
+
+
+def waiting() -> None:
+    """Tell a person at a terminal that a verb waits for what they type."""
+    if sys.stdin is not None and sys.stdin.isatty():
+        notice("reading from the terminal; end with Ctrl-D")
 
 
 def colored(heading: str, words: Sequence[tuple[str, float]]) -> None:

@@ -31,7 +31,7 @@ _LONGEST_NAME = 255
 
 @text_app.command()
 def segment(
-    source: str = typer.Argument("", help="A text, a file, or - for stdin.", metavar="[TEXT|FILE|-]"),
+    source: str = typer.Argument("", help="A text or a file; - or nothing: stdin.", metavar="TEXT|FILE"),
     mode: str = typer.Option("accurate", "--mode", help="accurate, full (every word) or search (finer)."),
     hmm: bool = typer.Option(None, "--hmm/--no-hmm", help="Find unknown words; by default if there is a table."),
     dictionary: str = typer.Option("", "--dictionary", help="Lines 'word count tag'; or jieba.", metavar="FILE"),
@@ -96,13 +96,17 @@ def dictionary(
 
 def _parts(source: str, encoding: str, stack: ExitStack) -> Iterator[Part]:
     from netsmith.api.segment import ENCODINGS, Part, parts_of
+    from netsmith.cli.output import waiting
     from netsmith.core.errors import DataError, UnknownNameError
 
     if encoding.lower() not in ENCODINGS:
         raise UnknownNameError("encoding", encoding, ENCODINGS)
     if source in ("", "-"):
+        if sys.stdin is None:
+            raise DataError("stdin is closed; give a file")
         if not source and sys.stdin.isatty():
             raise DataError("nothing to segment: give a text, a file, or - for stdin")
+        waiting()
         return parts_of(sys.stdin.buffer, "stdin", encoding=encoding)
     path = Path(source)
     if len(os.fsencode(source)) <= _LONGEST_NAME and "\0" not in source and path.exists():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from netsmith.cli.output import notice, print_json, say
+from netsmith.cli.output import notice, print_json, say, waiting
 from netsmith.core.errors import ConfigError, DataError
 
 __all__ = ["translate"]
@@ -35,6 +35,8 @@ def translate(
         raise ConfigError("--column is for a table: give it with --file")
     if is_text(file):
         raise DataError("does not exist", file)
+    if file == "-":
+        waiting()
     lines = list(Texts(file, column=column, encoding=encoding).rows()) if file else []
     rows = [row for row, text in lines if text]
     run = load(path, code=code, notice=notice)

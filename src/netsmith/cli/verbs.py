@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from netsmith.cli.output import colored, notice, print_json, say, table
+from netsmith.cli.output import colored, notice, print_json, say, table, waiting
 
 if TYPE_CHECKING:
     from netsmith.api.run import Run
@@ -81,8 +81,7 @@ def _read(run: Run, source: str, *, column: str, encoding: str) -> tuple[list[st
         return read_file(Path(source), inputs, text=known, encoding=encoding)
     if sys.stdin is None:
         raise DataError("stdin is closed; give a file")
-    if sys.stdin.isatty():
-        notice("reading from the terminal; end with Ctrl-D")
+    waiting()
     return read_bytes(sys.stdin.buffer.read(), inputs, text=known, encoding=encoding)
 
 
