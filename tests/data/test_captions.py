@@ -152,6 +152,7 @@ def _shortened(path):
         (lambda f: (f / "Flickr8k.token.txt").write_text("a.jpg#0\tA cat\nb.jpg A dog"), r"token.txt, row 2: exp"),
         (lambda f: (f / "Flickr8k.token.txt").write_text("0_a.jpg#0\t..."), r"token\.txt, row 1: .*no word"),
         (lambda f: (f / "Flickr8k.token.txt").write_bytes(b"0_a.jpg#0\tA\n\xff"), r"token\.txt, row 2: is not UTF-8"),
+        (lambda f: (f / "Flickr8k.token.txt").write_bytes(b"0_a.jpg#0\tA\n\0"), r"token\.txt, row 2: holds a NUL"),
         (lambda f: (f / "Flickr_8k.devImages.txt").write_text("\n3_a.jpg\n"), r"devImages\.txt, row 2: .*already"),
         (lambda f: (f / "Flickr_8k.devImages.txt").write_text("none.jpg\n"), r"devImages\.txt, row 1: .*no caption"),
         (lambda f: (f / "Flickr_8k.trainImages.txt").unlink(), r"no \*\.trainImages\.txt"),

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from netsmith.core.errors import DataError, shorten
 from netsmith.data._files import Tree
 from netsmith.data._listing import is_picture
+from netsmith.data._text_files import text_of
 
 __all__ = ["Captioned", "read_captions"]
 
@@ -199,9 +200,4 @@ def _lines(tree: Tree, name: str) -> Iterator[tuple[int, str]]:
 
 
 def _text(tree: Tree, name: str) -> str:
-    data = tree.read(name, limit=_TEXT_LIMIT)
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        row = data[: error.start].count(b"\n") + 1
-        raise DataError(f"is not UTF-8 text (byte {error.start + 1}); save it as UTF-8", name, row) from None
+    return text_of(tree.read(name, limit=_TEXT_LIMIT), name)
