@@ -151,3 +151,4 @@ def test_a_run_predicts_a_text_and_a_column(netsmith, runs):
     assert "does not exist" in netsmith(f"predict {runs}/text nothing.txt").line
     long = netsmith(f"predict {runs}/text", "sun " * 25_000)
     assert long.code == 0, long.err
+    assert long.err == "text 1: text reads 64 tokens of a text, and nothing of what is behind them\n"

@@ -19,7 +19,7 @@ from netsmith.layers.tokenize import count_slots, cutter, tokenizer_of
 if TYPE_CHECKING:
     from netsmith.api.network import Network
 
-__all__ = ["addressed", "cut_whole", "none_known", "unknown_shares", "unknown_words"]
+__all__ = ["addressed", "cut_texts", "cut_whole", "unknown_shares", "unknown_words", "unread"]
 
 
 def addressed(network: Network, texts: Sequence[str], *, to: str = "", rows: Sequence[int] = ()) -> list[str]:
@@ -106,31 +106,47 @@ def unknown_shares(tokens: Tensor, vocabulary: Sequence[str]) -> list[float]:
     return (unknown.sum(1).double() / said.sum(1).clamp(min=1)).tolist()
 
 
-def none_known(texts: Sequence[str], inputs: Inputs) -> list[bool]:
-    """Return of each text whether a network knows none of its tokens; of a schema without a vocabulary nothing.
+def unread(texts: Sequence[str], inputs: Inputs) -> tuple[list[bool], list[bool]]:
+    """Return of each text whether a network knows none of its tokens, and whether it has more than the network reads.
 
-    Where unknown tokens share slots by their letters, they are not lost.
+    Of a schema without a vocabulary nothing is returned, and where unknown tokens share slots by their letters.
     """
     if inputs.kind != "text" or not inputs.vocabulary or count_slots(inputs.vocabulary):
-        return []
+        return [], []
     cut, known = cutter(tokenizer_of(inputs)), frozenset(inputs.vocabulary[2:])
-    return [known.isdisjoint(cut(parted(text, inputs.features)[0])) for text in texts]
+    tokens = [cut(parted(text, inputs.features)[0]) for text in texts]
+    return [known.isdisjoint(one) for one in tokens], [len(one) > inputs.max_length for one in tokens]
 
 
-def unknown_words(lost_ones: Sequence[bool], *, name: str, rows: Sequence[int] = ()) -> str:
+def unknown_words(lost: Sequence[bool], *, name: str, rows: Sequence[int] = ()) -> str:
     """Return the notice about answers to texts without a token that the network knows; empty where there are none.
 
     Args:
-        lost_ones: Of each text whether it is one.
+        lost: Of each text whether it is one.
         name: The network's.
         rows: Where the texts stand in their file (1-based); else they are counted.
     """
-    if not any(lost_ones):
+    where = _places(lost, rows)
+    return where and f"{where}: {name} knows no token of it; its answer says nothing of what it read"
+
+
+def cut_texts(long: Sequence[bool], *, name: str, size: int, rows: Sequence[int] = ()) -> str:
+    """Return the notice about answers to texts that were not read to their end; empty where there are none.
+
+    Args:
+        long: Of each text whether it is one.
+        name: The network's.
+        size: How many tokens it reads.
+        rows: Where the texts stand in their file (1-based); else they are counted.
+    """
+    where = _places(long, rows)
+    return where and f"{where}: {name} reads {size:,} tokens of a text, and nothing of what is behind them"
+
+
+def _places(which: Sequence[bool], rows: Sequence[int]) -> str:
+    if not any(which):
         return ""
-    at = rows or range(1, len(lost_ones) + 1)
-    lost = [str(number) for number, one in zip(at, lost_ones, strict=True) if one]
+    at = rows or range(1, len(which) + 1)
+    found = [str(number) for number, one in zip(at, which, strict=True) if one]
     what = "row" if rows else "text"
-    which = (
-        f"{what} {lost[0]}" if len(lost) == 1 else f"{what}s {', '.join(lost[:8])}{', ...' if len(lost) > 8 else ''}"
-    )
-    return f"{which}: {name} knows no token of it; its answer says nothing of what it read"
+    return f"{what}{'s' * (len(found) > 1)} {', '.join(found[:8])}{', ...' * (len(found) > 8)}"

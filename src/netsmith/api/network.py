@@ -147,6 +147,11 @@ class Network:
         keys = example_keys(seed, torch.arange(count))
         return keyed_normal(keys, *self.spec.inputs.shape, stream="latent").float()
 
+    @property
+    def cuts_texts(self) -> bool:
+        """Whether it reads a text's beginning alone: longer ones are not refused, read on, or answered in pieces."""
+        return not (self.writes_texts or self.spec.outputs.kind == "tags" or isinstance(self.module, Reading))
+
     def encode(self, values: Any) -> Any:
         """Return the raw batch for some values; see :func:`netsmith.api.encode.encode`.
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from netsmith.api import training
-from netsmith.api.addressing import none_known, unknown_words
+from netsmith.api.addressing import cut_texts, unknown_words, unread
 from netsmith.api.commands import on_run
 from netsmith.api.encode import Rows, missing_policy
 from netsmith.api.experiments import Found, find, wanted_code
@@ -127,7 +127,11 @@ class Run:
         """Return one readable prediction per example; see :meth:`netsmith.api.network.Network.predict`."""
         network, rows = self.network, values.at if isinstance(values, Rows) else ()
         found = network.predict(values)
-        lost = _lost(found) if network.writes_texts else none_known(texts_of(values), network.spec.inputs)
+        if network.writes_texts:
+            return self._noticed(found, _lost(found), rows=rows)
+        lost, long = unread(texts_of(values), network.spec.inputs)
+        if network.cuts_texts and any(long):
+            self.notice(cut_texts(long, name=self.path.name, size=network.spec.inputs.max_length, rows=rows))
         return self._noticed(found, lost, rows=rows)
 
     def generate(self, prompt: str = "", **settings: Any) -> list[dict[str, Any]]:
@@ -138,7 +142,7 @@ class Run:
             **settings: Of :func:`netsmith.api.generate.generate`: ``length``, ``temperature``, ``top_k``, ``beam``, ...
         """
         found = generate(self.network, prompt, **settings)
-        if prompt.strip() and any(none_known([prompt], self.network.spec.inputs)):
+        if prompt.strip() and any(unread([prompt], self.network.spec.inputs)[0]):
             self.notice(f"{self.path.name} knows no token of the prompt; what it writes says nothing of it")
         return found
 
