@@ -114,8 +114,12 @@ def unread(texts: Sequence[str], inputs: Inputs) -> tuple[list[bool], list[bool]
     if inputs.kind != "text" or not inputs.vocabulary or count_slots(inputs.vocabulary):
         return [], []
     cut, known = cutter(tokenizer_of(inputs)), frozenset(inputs.vocabulary[2:])
-    tokens = [cut(parted(text, inputs.features)[0]) for text in texts]
-    return [known.isdisjoint(one) for one in tokens], [len(one) > inputs.max_length for one in tokens]
+    lost, long = [], []
+    for text in texts:
+        tokens = cut(parted(text, inputs.features)[0])
+        lost.append(known.isdisjoint(tokens))
+        long.append(len(tokens) > inputs.max_length)
+    return lost, long
 
 
 def unknown_words(lost: Sequence[bool], *, name: str, rows: Sequence[int] = ()) -> str:
