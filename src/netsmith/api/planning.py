@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from netsmith.api.catalogue import described, row_json
+from netsmith.api.facts import described, row_json
 from netsmith.api.network import Network
 from netsmith.api.own_data import check
 from netsmith.api.run import brought, prepared

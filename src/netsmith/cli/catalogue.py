@@ -62,9 +62,9 @@ def _claims(claims: list[dict[str, Any]]) -> str:
 
 def show(name: str, *, code: str = "", as_json: bool) -> None:
     """Print one recipe, model or run with its layer table."""
-    from netsmith.api import catalogue
+    from netsmith.api import facts
 
-    found = catalogue.show(name, code=code)
+    found = facts.show(name, code=code)
     if as_json:
         print_json(found)
         return

@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from netsmith.api.catalogue import evidence_of, list_recipes, show
+from netsmith.api.catalogue import evidence_of, list_recipes
+from netsmith.api.facts import show
 from netsmith.core.files import write_atomic
 from netsmith.core.registry import config_in, find_recipe, sizes
 from netsmith.core.roles import ModelConfig
