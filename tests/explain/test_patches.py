@@ -162,5 +162,5 @@ def test_a_picture_of_it(tmp_path):
     network = netsmith.from_module(module, images().float(), classes=("a", "b", "c"))
     found = network.explain(images().float(), tmp_path, method="attention,attention_rollout")
     assert [note.partition(":")[0] for note in found.notes] == ["attention", "attention_rollout"]
-    assert "read from 1 of 17 positions of shipped.network.attentions.1, the same for every class" in found.notes[0]
+    assert "read from 1 of 17 positions of attentions.1, the same for every class" in found.notes[0]
     assert found.groups[0].columns == 3

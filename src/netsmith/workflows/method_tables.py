@@ -223,7 +223,8 @@ def _patches(asked: Asked, *, rollout: bool) -> Found:
     found = patch_attention(asked.module, asked.inputs, asked.targets, rollout=rollout)
     count, places = int(found.read.sum(1).max()), found.read.shape[1]
     scores = F.interpolate(found.scores[:, None], size=asked.inputs.shape[2:], mode="nearest")[:, 0]
-    return Found(scores, remark=f"read from {count} of {places} positions of {found.layer}, {_ANY_CLASS}")
+    layer = found.layer.removeprefix("shipped.network.")
+    return Found(scores, remark=f"read from {count} of {places} positions of {layer}, {_ANY_CLASS}")
 
 
 def _smooth_grad(asked: Asked) -> Tensor:
