@@ -42,7 +42,12 @@ def test_a_talk_remembers_both_sides_until_it_is_told_to_forget(netsmith, talker
     bot.change("fear")
     afraid = bot.answer(["where do i live ?"])
     said = b"i live in rome\n\nwhere do i live ?\n/new\n/emotion fear\nwhere do i live ?\n"
-    assert netsmith(f"chat {talker}", stdin=said).out.splitlines() == [first, second, afraid]
+    heard = netsmith(f"chat {talker}", stdin=said)
+    assert heard.out.splitlines() == [first, second, afraid]
+    assert "knows no word" not in heard.err
+    for once in ("", "--once"):
+        lost = netsmith(f"chat {talker} {once}", stdin="where do i live ?\n漢字\n".encode())
+        assert lost.err.splitlines()[-1] == "bot knows no word of that"
 
 
 @pytest.mark.parametrize(

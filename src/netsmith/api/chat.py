@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from netsmith.api.addressing import unread
 from netsmith.api.network import Network
 from netsmith.core.errors import DataError, UnknownNameError, UnsupportedError
 from netsmith.layers.dialogue_text import FIRST_EMOTION, TURN, TURN_NUMBER, dialogue_text
@@ -73,6 +74,11 @@ class Chat:
         if emotion and emotion not in self.emotions:
             raise UnknownNameError("emotion", emotion, self.emotions)
         self.emotion = emotion
+
+    def knows(self, text: str) -> bool:
+        """Say whether the network knows any word of what is said."""
+        lost, _ = unread([text], self.network.spec.inputs)
+        return not any(lost)
 
     def say(self, text: str) -> str:
         """Say something and return the answer; both are remembered.

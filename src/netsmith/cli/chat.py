@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from netsmith.cli.output import notice, say
@@ -33,16 +33,25 @@ def chat(path: str, *, emotion: str, once: bool, code: str) -> None:
                     talk.turns = [*talk.turns, line]
             except UserError as error:
                 raise DataError(str(error), "stdin", number) from None
+        _heard(talk, talk.turns[-1:])
         say(talk.answer(talk.turns))
         return
     for number, line in _lines(prompt=live):
         try:
             if not _commanded(talk, line):
+                _heard(talk, [line])
                 say(talk.say(line))
         except UserError as error:
             if not live:
                 raise DataError(str(error), "stdin", number) from None
             notice(str(error))
+
+
+def _heard(talk: Chat, said: Sequence[str]) -> None:
+    """Tell what the network knows no word of."""
+    for line in said:
+        if not talk.knows(line):
+            notice(f"{talk.network.name} knows no word of that")
 
 
 def _commanded(talk: Chat, line: str) -> bool:
