@@ -1,6 +1,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -137,6 +138,8 @@ def test_show_a_run_as_it_is_now(netsmith, tmp_path):
     (run.path / "evaluation.json").unlink()
     assert "it is not finished" in netsmith(f"show {run.path}").out
     assert "is not a run folder" in netsmith(f"show {tmp_path}").line
+    Path("resnet20").mkdir()
+    assert netsmith("show resnet20").out.startswith("resnet20 (model)")
 
 
 def test_show_names_a_size_and_a_variant(netsmith):

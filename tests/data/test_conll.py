@@ -122,7 +122,7 @@ def test_what_is_longer_is_cut_and_a_very_long_sentence_is_read(tmp_path):
         ("\n \n", "has no sentence"),
         ("a O\nb B-X\n\nc I-Y\nd B-X\ne I-X\nf I-X\ng B-X\n\nx B-Y\nx I-Y\nx B-X\n", "row 4: 'I-Y' follows 'O'"),
         ("a B-X\nb M-X\nc E-X\n\nd B-X\n", "row 5: 'B-X' is not ended: the sentence ends; --set data.broken=repair"),
-        ("".join(f"x B-K{kind}\n" for kind in range(600)), "my.conll: 2,401 different tags; expected at most 2,000"),
+        ("".join(f"x B-K{kind}\n" for kind in range(600)), "2,401 different ones as bioes; expected at most 2,000"),
         (TEXT.encode("utf-16"), "row 1: is not utf-8 .byte 1.; it begins as UTF-16.*--set data.encoding=utf-16"),
         ("a O\nb \xe9\n".encode("latin-1"), "row 2: is not utf-8 .byte 7.; save it as UTF-8, or name what it is"),
     ],

@@ -26,21 +26,21 @@ def show(name: str, *, code: str = "") -> dict[str, Any]:
     """Return the facts of a model, a recipe or a run; ``parameters`` and ``macs`` are counted, nothing is quoted.
 
     Args:
-        name: Its name, or the run's folder.
+        name: Its name, or the run's folder (``./resnet20``, where a model has its name).
         code: The user's own recipe file the run was made from, where there is one.
 
     Raises:
         UnknownNameError: No recipe, no model and no folder of this name.
         RunError: A folder that is no run, or one that needs ``code``.
     """
-    if Path(name).is_dir():
-        return _show_run(name, code)
     base = name.partition(":")[0]
     if base in recipes():
         return _show_recipe(name)
     known = sizes()
     if name in known:
         return _show_model(name)
+    if Path(name).is_dir():
+        return _show_run(name, code)
     raise UnknownNameError("recipe, model or run", name, [*recipes(), *known])
 
 

@@ -128,8 +128,9 @@ def refuse_null(text: str, name: str | Path, row: int, *, option: str = "") -> N
     """
     at = text.find("\0")
     if at >= 0:
-        hint = f"; if it is UTF-16, say {option}utf-16" if option else ""
-        raise DataError(f"holds a NUL; expected a text in UTF-8{hint}", name, row + text.count("\n", 0, at))
+        order = "be" if at % 2 == 0 else "le"  # of a letter's two bytes the one that is zero comes first, or second
+        hint = f"; if it is UTF-16 without a mark, say {option}utf-16-{order}" if option else ""
+        raise DataError(f"holds a NUL; expected a text{hint}", name, row + text.count("\n", 0, at))
 
 
 def encoding_hint(head: bytes, *, encoding: str) -> str:

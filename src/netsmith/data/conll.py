@@ -28,7 +28,6 @@ __all__ = ["CONLL_SUFFIXES", "Conll", "conll_texts"]
 
 CONLL_SUFFIXES = (".conll", ".conll2003", ".conll03", ".bio", ".iob", ".iob2", ".bioes", ".iobes", ".bmes")
 _LIMIT = 512 * 2**20
-_MOST_TAGS = 2000
 _RENAMED = {"L": "E", "U": "S"}  # BILOU's
 
 
@@ -81,6 +80,7 @@ class Conll(TextSource):
             max_length: Longest sentence in tokens; what is longer is cut.
             pattern: Regular expression of one token; ``auto``: a character, or what stands between blanks.
             lowercase: Lower the case first.
+            max_tags: The most different tags, as they are written; more are taken for a column of words.
             features: Columns between the first and the last that are read too, by number: the second is 2.
         """
 
@@ -89,11 +89,12 @@ class Conll(TextSource):
         scheme: Scheme | Literal["auto", "plain"] = "auto"
         written: Scheme = "bioes"
         broken: Literal["refuse", "repair"] = "refuse"
-        encoding: Literal["utf-8", "gb18030", "big5", "latin-1", "utf-16"] = "utf-8"
+        encoding: Literal["utf-8", "gb18030", "big5", "latin-1", "utf-16", "utf-16-le", "utf-16-be"] = "utf-8"
         max_length: Annotated[int, Field(gt=0, le=100_000)] = 256
         pattern: str = "auto"
         lowercase: bool = False
         features: Annotated[tuple[int, ...], AfterValidator(_numbers_of_columns)] = later(())
+        max_tags: int = later(2000)
 
     def __init__(self, config: Config) -> None:
         found = {"train": _twin(config.features)} if config.twin else _read(config)
@@ -103,11 +104,11 @@ class Conll(TextSource):
         single = all(len(token) == 1 for sentence in found["train"] for token in sentence.tokens)
         pattern = config.pattern if config.pattern != "auto" else CHARACTER if single else r"\S+"
         names = _names({tag for sentence in found["train"] for tag in sentence.tags}, scheme, config.written)
-        if len(names) > _MOST_TAGS:
-            what = (
-                f"{len(names):,} different tags; expected at most {_MOST_TAGS:,}, the tag of a token in the last column"
-            )
-            raise DataError(what, config.path)
+        if len(names) > config.max_tags:
+            written = f" as {config.written}" if scheme != "plain" else ""
+            what = f"the last column, of the tags of tokens, holds {len(names):,} different ones{written}"
+            remedy = "name the right one last, or allow more with --set data.max_tags="
+            raise DataError(f"{what}; expected at most {config.max_tags:,}; {remedy}", config.path)
         read = config.derive(pattern=pattern)
         every = {split: torch.zeros(len(sentences), dtype=torch.int64) for split, sentences in found.items()}
         at, made = divide(every, dev=config.dev, test=config.test, seed=config.split_seed)
