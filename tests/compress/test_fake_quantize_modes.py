@@ -69,6 +69,42 @@ def test_each_call_has_the_mode_of_its_layer():
     assert modes == [False, False, True, True, True]
 
 
+def test_each_call_of_one_layer_has_its_mode():
+    class Twice(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.part = Attends()
+
+        def forward(self, x):
+            return F.dropout(self.part(self.part(x)), training=self.training)
+
+    net = Twice().train()
+    net.part.eval()
+    modes = [part.training for part in fake_quantized(net).modules() if isinstance(part, ByMode)]
+    assert modes == [False, False, False, False, True]
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_a_constant_is_one_in_both_modes_if_its_values_are(same):
+    class Scaled(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = nn.Linear(4, 4)
+
+        def forward(self, x):
+            return F.dropout(self.layer(x) * torch.tensor(0.5 if same or self.training else 2.0), 0.0, self.training)
+
+    net = Scaled().eval()
+    if not same:
+        with pytest.raises(UnsupportedError, match="Scaled itself computes otherwise in training"):
+            fake_quantized(net)
+        return
+    x = torch.randn(16, 4, generator=torch.Generator().manual_seed(1))
+    quantized = fake_quantized(net)
+    observe(quantized, [x])
+    assert (quantized.eval()(x) - net(x)).abs().max() < 0.02
+
+
 def test_the_file_has_none(tmp_path):
     x = torch.randn(4, 5, 6, generator=torch.Generator().manual_seed(1))
     net = fake_quantized(attends())

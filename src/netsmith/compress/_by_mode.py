@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import torch
 from torch import fx, nn
 from torch.fx.node import map_arg
 
@@ -35,10 +36,11 @@ class ByMode(nn.Module):
         return f"{self.function.__name__}, in training {self.learning}"
 
 
-def calls_by_mode(graph: fx.Graph, learning: fx.Graph) -> dict[fx.Node, ByMode] | None:
+def calls_by_mode(root: nn.Module, graph: fx.Graph, learning: fx.Graph) -> dict[fx.Node, ByMode] | None:
     """Return which calls of a network in evaluation mode have other settings in training.
 
     Args:
+        root: What was traced both times, the second time with the constants of the first in it.
         graph: Traced in evaluation mode.
         learning: Traced in training mode.
 
@@ -53,7 +55,9 @@ def calls_by_mode(graph: fx.Graph, learning: fx.Graph) -> dict[fx.Node, ByMode] 
     found = {}
     for node, twin in zip(nodes, twins, strict=True):
         names = tuple(node.kwargs)
-        if (node.op, node.target, names) != (twin.op, twin.target, tuple(twin.kwargs)):
+        if (node.op, names) != (twin.op, tuple(twin.kwargs)):
+            return None
+        if node.target != twin.target and not _same_constant(root, node, twin):
             return None
         one = (*node.args, *node.kwargs.values())
         other = map_arg((*twin.args, *twin.kwargs.values()), here.__getitem__)
@@ -69,6 +73,14 @@ def calls_by_mode(graph: fx.Graph, learning: fx.Graph) -> dict[fx.Node, ByMode] 
             return None
         found[node] = ByMode(node.target, names, places)  # type: ignore[arg-type]
     return found
+
+
+def _same_constant(root: nn.Module, *nodes: fx.Node) -> bool:
+    """Return whether they read tensors that forward makes, and makes alike: torch.fx names each trace's anew."""
+    if not all(node.op == "get_attr" and str(node.target).startswith("_tensor_constant") for node in nodes):
+        return False
+    one, other = (getattr(root, str(node.target)) for node in nodes)
+    return (one.dtype, one.device) == (other.dtype, other.device) and torch.equal(one, other)
 
 
 def _told(value: Any) -> str:

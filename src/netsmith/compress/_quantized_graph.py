@@ -87,7 +87,7 @@ def traced(module: nn.Module) -> fx.GraphModule:
         raise UnsupportedError(
             f"{name} cannot be traced for fake quantization: {reason[0] if reason else type(error).__name__}"
         ) from error
-    switched = calls_by_mode(graph, learning)
+    switched = calls_by_mode(clone, graph, learning)
     if switched is None:  # by `self.training`: a graph has one form
         raise UnsupportedError(
             f"{name} itself computes otherwise in training, which a graph cannot; let modules do it (nn.Dropout)"
@@ -96,8 +96,9 @@ def traced(module: nn.Module) -> fx.GraphModule:
     for path, part in found.named_modules():
         part.training = modes[path]
     for node, part in switched.items():
-        owner = next(reversed(node.meta.get("nn_module_stack") or {"": None}))
-        _switch(found, node, part.train(modes.get(owner, module.training)))
+        stack = node.meta.get("nn_module_stack") or {"": ("", None)}
+        owner, _ = next(reversed(stack.values()))  # the keys of a layer called again are no paths
+        _switch(found, node, part.train(modes[owner]))
     found.recompile()
     if not any(_layer(found, node) for node in graph.nodes):
         raise UnsupportedError(f"{name} has no convolution or linear layer to compute in int8")
