@@ -1,10 +1,12 @@
+from collections import UserDict
+
 import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
 
 from netsmith.core.errors import UnsupportedError
-from netsmith.measure.example import arguments, batch_size, random_like
+from netsmith.measure.example import arguments, batch_size, called, random_like
 from netsmith.measure.macs import count_macs
 from netsmith.measure.memory import estimate_memory, weight_bytes
 from netsmith.measure.parameters import count_parameters, layer_table
@@ -146,6 +148,16 @@ def test_random_examples_keep_the_form():
     assert other["m"].any()
     assert not other["m"].all()
     assert random_like(torch.zeros(1, 9, dtype=torch.uint8), 50, generator=generator).max() > 200
+
+
+def test_any_mapping_gives_names():
+    class Named(nn.Module):
+        def forward(self, *, ids, mask):
+            return ids * mask
+
+    given = arguments(UserDict(ids=torch.ones(2, 3), mask=torch.zeros(2, 3)), Named())
+    assert type(given[0]) is dict
+    assert torch.equal(called(Named(), given), torch.zeros(2, 3))
 
 
 def test_bad_examples_are_refused():

@@ -50,6 +50,8 @@ def arguments(example: Example, module: nn.Module | None = None) -> tuple[Any, .
             value.
     """
     named = keywords(example, module) if module is not None else {}
+    if module is not None and isinstance(example, Mapping) and _names_alone(module):
+        example = dict(example)  # any mapping gives names, as a tokenizer's does
     found = tuple(named.values()) if named else example if isinstance(example, tuple) else (example,)
     leaves = pytree.tree_leaves(found)
     wrong = [leaf for leaf in leaves if not isinstance(leaf, (Tensor, *_PLAIN))]
