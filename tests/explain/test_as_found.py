@@ -168,7 +168,19 @@ def test_embeddings_of_the_first_words_of_all_texts_are_not_taken_for_a_text(exp
         explain(_TimeFirst(), tokens[:1, :1], layer="embedding")
 
 
-def test_given_targets_spare_smooth_grad_the_passes_that_would_find_them():
+def test_as_many_texts_as_words_are_refused_before_the_module_works_on_them():
+    class Masked(_TimeFirst):
+        def forward(self, tokens):
+            x = self.embedding(tokens.t()) * (tokens.t() != 0)[..., None]
+            return self.head(self.mix(x)[0][-1])
+
+    tokens = torch.randint(9, (6, 6), generator=generator())
+    for targets in (None, 1):
+        with pytest.raises(UnsupportedError, match=r"'embedding' returns \(6, \d+, 4\) for .*expected \(B, L, D\)"):
+            embedding_smooth_grad(Masked(), tokens, targets, layer="embedding", generator=generator())
+
+
+def test_smooth_grad_runs_the_module_whole_and_once_for_the_embeddings():
     class Scaled(nn.Module):
         def __init__(self):
             super().__init__()
@@ -185,10 +197,10 @@ def test_given_targets_spare_smooth_grad_the_passes_that_would_find_them():
     predicted = module(tokens).argmax(1)
     module.rows.clear()
     given = smooth(predicted, generator=generator())
-    assert module.rows == [24]  # the pass for the embeddings ends at the layer
+    assert module.rows == [4, 24]
     assert torch.equal(smooth(None, generator=generator()), given)
     assert torch.equal(smooth(1, generator=generator()), smooth(torch.full((4,), 1), generator=generator()))
-    assert module.rows == [24, 4, 24, 24, 24]
+    assert module.rows == [4, 24] * 4
     assert smooth(predicted, generator=generator(), rows=4).shape == (4, 5)
     with pytest.raises(UserError, match="target 3 is no class of this module; it returns 3"):
         smooth(3, generator=generator())

@@ -87,19 +87,16 @@ def embedding_smooth_grad(
     part = find_layer(module, layer)
     with evaluating(module):
         with torch.no_grad():
-            size, classes = size_of(inputs), targets
-            copies = min(samples, rows // max(1, size)) > 1  # they are a batch of another size
-            if copies and (isinstance(targets, int) or (isinstance(targets, Tensor) and targets.shape == (size,))):
-                embedded = _embedded(module, part, inputs, layer)
-            else:
-                embedded, output = _run(module, part, inputs, layer, again=not copies)
-                classes = resolve_targets(output, targets)
+            copies = min(samples, rows // max(1, size_of(inputs))) > 1  # they are a batch of another size
+            embedded, output = _run(module, part, inputs, layer, again=not copies)
+            classes = resolve_targets(output, targets)
 
         def score(points: Tensor, repeats: int) -> Tensor:
             ran: list[Tensor] = []
 
             def instead(_part: nn.Module, _inputs: Any, output: Tensor) -> Tensor:
                 ran.append(output)
+                _require_first(_one(ran, layer), len(points), layer)
                 return points
 
             handle = part.register_forward_hook(instead)
@@ -107,8 +104,7 @@ def embedding_smooth_grad(
                 output = module(repeat(inputs, repeats))
             finally:
                 handle.remove()
-            _require_first(_one(ran, layer), len(points), layer)
-            return pick(output, resolve_targets(output, repeat(classes, repeats)))
+            return pick(output, None if classes is None else repeat(classes, repeats))
 
         mean = smooth_gradients(
             score, embedded, generator=generator, samples=samples, noise=noise, rows=rows, what=f"layer {layer!r}"
@@ -179,30 +175,6 @@ def _slope(
         return slopes(scores, outputs[0], f"layer {layer!r}")
 
     return slope
-
-
-class _Enough(Exception):
-    """The layer has run."""
-
-
-def _embedded(module: nn.Module, part: nn.Module, inputs: Any, layer: str) -> Tensor:
-    """Return the embeddings, and run nothing behind them."""
-    found: list[Any] = []
-
-    def leave(_part: nn.Module, _inputs: Any, output: Any) -> None:
-        found.append(output)
-        raise _Enough
-
-    handle = part.register_forward_hook(leave)
-    try:
-        module(inputs)
-    except _Enough:
-        pass
-    finally:
-        handle.remove()
-    embedded = _one(found, layer)
-    _require_first(embedded, size_of(inputs), layer)
-    return embedded
 
 
 def _run(module: nn.Module, part: nn.Module, inputs: Any, layer: str, *, again: bool = True) -> tuple[Tensor, Any]:
