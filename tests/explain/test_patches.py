@@ -45,6 +45,8 @@ class Patches(nn.Module):
         extra = self.extra.expand(len(x), -1, -1)
         if self.form == "mixed":
             x = x.flip(1)
+        elif self.form == "inner":  # the corners stay where they are
+            x = torch.cat([x[:, :5], x[:, 5:10].flip(1), x[:, 10:]], 1)
         elif self.form != "mean":
             x = torch.cat([extra, x] if self.form == "before" else [x, extra], 1)
         self.got = []
@@ -53,7 +55,9 @@ class Patches(nn.Module):
             more, weights = attention(given, given, given, need_weights=self.need, average_attn_weights=False)
             self.got.append(weights)
             x = x + (more if self.first else more.transpose(0, 1))
-        return self.head({"mean": x.mean(1), "before": x[:, 0], "after": x[:, -1], "mixed": x.mean(1)}[self.form])
+        return self.head(
+            {"mean": x.mean(1), "before": x[:, 0], "after": x[:, -1], "mixed": x.mean(1), "inner": x.mean(1)}[self.form]
+        )
 
 
 @pytest.mark.parametrize(("form", "first"), [("mean", True), ("before", True), ("after", True), ("before", False)])
@@ -76,6 +80,14 @@ def test_as_many_pictures_as_positions():
     module, pictures = seeded(lambda: Patches("mean", first=False)), images(batch=15)
     found = patch_attention(module, pictures).scores
     assert (found[:2] - patch_attention(module, pictures[:2]).scores).abs().max() < 1e-14
+
+
+def test_more_patches_than_one_pass_changes():
+    module, pictures = seeded(lambda: Patches("before")), images(24, 24)
+    found = patch_attention(module, pictures)
+    module.need = True
+    module(pictures)
+    assert (found.scores.flatten(1) - module.got[-1].mean(1)[:, 0, 2:]).abs().max() < 1e-14
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -141,6 +153,11 @@ class Windows(nn.Module):
         return self.attention(x, x, x)[0].mean(0).unflatten(0, (len(pictures), -1)).mean(1)
 
 
+class Sure(nn.Module):
+    def forward(self, scores):
+        return (1e5 * scores).softmax(-1)
+
+
 def test_what_cannot_be_laid_on_a_picture_says_why():
     class Bare(nn.Module):
         def forward(self, pictures):
@@ -150,6 +167,8 @@ def test_what_cannot_be_laid_on_a_picture_says_why():
     for module, size, why in (
         (seeded(Windows), (16, 16), r"maps \(2, heads, 4, 4\); layer 'attention' has \(8, 2, 4, 4\)"),
         (seeded(lambda: Patches("mixed")), (12, 20), "the 15 positions of the first attention are no row of square"),
+        (seeded(lambda: Patches("inner")), (12, 20), "the 15 positions of the first attention are no row of square"),
+        (nn.Sequential(seeded(lambda: Patches("mean")), Sure()), (12, 20), "nothing behind the last attention"),
         (nn.Conv2d(3, 3, 3).double(), (12, 20), "Conv2d runs no attention that can be seen"),
         (Bare(), (12, 20), "Bare computes attention in its own forward"),
     ):

@@ -24,6 +24,7 @@ from netsmith.explain.attention import attention_maps, attention_rollout
 
 __all__ = ["PatchAttention", "patch_attention"]
 
+_PICTURES = 32  # changed ones at most in one forward pass
 _OTHERS = 8  # positions at most that are no patch: tokens for classes, for distillation, registers
 
 
@@ -48,7 +49,8 @@ def patch_attention(
     """Return how much the positions that the answer is read from look at each patch.
 
     Args:
-        module: Returns ``(B, K)`` scores; it is left as found.
+        module: Returns ``(B, K)`` scores; it is left as found. Each patch of the first picture is changed in turn to
+            see which position it moves, up to 32 in one forward pass.
         images: ``(B, C, H, W)`` floating point, of square patches.
         targets: The class explained, ``(B,)`` or one for all; it hardly matters: only where the answer is read from
             depends on it.
@@ -56,7 +58,7 @@ def patch_attention(
 
     Raises:
         UnsupportedError: No attention can be seen (see :func:`~netsmith.explain.attention.attention_maps`), or it is
-            not one over all patches of a picture; why is told.
+            not one over all patches of a picture, or the score has no gradient behind the last one; why is told.
     """
     require_floating(images)
     maps = attention_maps(module, images)
@@ -72,6 +74,11 @@ def patch_attention(
     first = next(key for key, one in maps.items() if len(one) == len(images) and one.shape[3] == length)
     start, rows, columns = _grid(module, images[:1], _around(module, first), length)
     read = _read(module, images, targets, _around(module, name), last.shape[2])
+    if not bool(read.any(1).all()):
+        raise UnsupportedError(
+            f"nothing behind the last attention, {name!r}, moves the score of a picture: its gradient is 0 there; "
+            "let the module return logits (a softmax that is sure has none)"
+        )
     weights = attention_rollout(maps) if rollout else last.mean(1)  # (B, Q, L)
     share = read.to(weights) / read.sum(1, keepdim=True)
     scores = (share[:, None] @ weights)[:, 0, start : start + rows * columns]
@@ -105,9 +112,27 @@ def _grid(module: nn.Module, image: Tensor, layers: list[nn.Module], length: int
 
 
 def _moved(module: nn.Module, image: Tensor, layers: list[nn.Module], length: int, patch: int) -> int | None:
-    """Return at which position the patches begin, if those that are changed move the positions that they should."""
+    """Return at which position the patches begin, if each that is changed moves the position that it should."""
     rows, columns = (size // patch for size in image.shape[2:])
-    places = sorted({0, columns - 1, columns * (rows - 1), rows * columns - 1})
+    corners = [0, columns - 1, columns * (rows - 1), rows * columns - 1]
+    places = list(dict.fromkeys([*corners, *range(rows * columns)]))  # a wrong size of patches shows in the corners
+    start = None
+    for first in range(0, len(places), _PICTURES):
+        some = places[first : first + _PICTURES]
+        found = _positions(module, image, layers, length, patch, some)
+        if found is None:
+            return None
+        start = found[0] if start is None else start
+        if found != [place + start for place in some]:
+            return None
+    return start if start is not None and start + rows * columns <= length else None
+
+
+def _positions(
+    module: nn.Module, image: Tensor, layers: list[nn.Module], length: int, patch: int, places: list[int]
+) -> list[int] | None:
+    """Return which position of the first attention each patch moves most; None where one moves nothing."""
+    columns = image.shape[3] // patch
     copies = len(places) + 1
     pictures = image.detach().repeat(copies + (copies == length), 1, 1, 1)  # as many as positions: no telling the axes
     spread = float(image.std()) or 1.0
@@ -134,10 +159,7 @@ def _moved(module: nn.Module, image: Tensor, layers: list[nn.Module], length: in
         return None
     before = taken[min(taken)]  # (copies, L, D)
     change = (before[1:copies] - before[:1]).norm(dim=2)  # (places, L)
-    start = int(change[0].argmax())
-    moved = change.argmax(1) == torch.tensor(places, device=change.device) + start
-    fits = bool(moved.all()) and bool((change.amax(1) > 0).all())
-    return start if fits and start + rows * columns <= length else None
+    return change.argmax(1).tolist() if bool((change.amax(1) > 0).all()) else None
 
 
 def _read(
