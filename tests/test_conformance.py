@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import tempfile
 import traceback
@@ -11,12 +12,14 @@ from pathlib import Path
 import pytest
 import torch
 
+from netsmith.api.experiments import find
 from netsmith.core.cards import card_of, variants_of
 from netsmith.core.errors import ProofError
 from netsmith.core.registry import find_recipe, recipes
 from netsmith.export.onnx import export_onnx
 from netsmith.verify import checks
 from netsmith.verify.checks import CHECKS, run_check
+from netsmith.verify.subject import Subject
 
 NAMES = [
     name
@@ -27,7 +30,7 @@ NAMES = [
 
 @pytest.fixture(scope="module", autouse=True)
 def _warm() -> Iterator[None]:
-    """Import what the checks need once, in the parent: a child then starts in milliseconds."""
+    """Import and compile what the checks need once, in the parent: a child then starts in milliseconds."""
     for module in ("sklearn.datasets", "gymnasium"):
         __import__(module)
     before = torch.get_num_threads()
@@ -35,7 +38,13 @@ def _warm() -> Iterator[None]:
     with tempfile.TemporaryDirectory() as folder:  # the first export of a process builds the exporter's tables
         network = torch.nn.Sequential(torch.nn.Conv2d(1, 2, 3), torch.nn.ReLU())
         export_onnx(network, torch.zeros(2, 1, 8, 8), Path(folder) / "warm.onnx")
+    for name in NAMES:
+        find(name)
+    Subject.of("word2vec_wikitext2").engine(steps=1).fit()  # its loop is compiled; all its variants share it
+    gc.collect()
+    gc.freeze()  # a collection in a child would write to, and so copy, all of the parent's pages
     yield
+    gc.unfreeze()
     torch.set_num_threads(before)
 
 

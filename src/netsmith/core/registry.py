@@ -7,9 +7,10 @@ Nothing is imported to list a catalogue: literals (``CARD``, ``VARIANTS``, ``SIZ
 from __future__ import annotations
 
 import ast
+import functools
 import importlib
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -59,17 +60,22 @@ def literals(path: Path) -> tuple[str, dict[str, Any]]:
     Raises:
         ConfigError: The file does not parse, or ``CARD``, ``VARIANTS`` or ``SIZES`` is not a pure literal.
     """
-    return _read(_tree(path), path)
+    doc, found, _ = _read(path)
+    return doc, found
 
 
-def _tree(path: Path) -> ast.Module:
+def _read(path: Path) -> tuple[str, dict[str, Any], bool]:
+    """Return docstring, literals, and whether a class has a ``Config`` to build from; parse a file once as it is."""
+    told = path.stat()
+    return _read_once(path, (told.st_mtime_ns, told.st_size))
+
+
+@functools.lru_cache(maxsize=4096)
+def _read_once(path: Path, stamp: tuple[int, int]) -> tuple[str, dict[str, Any], bool]:  # noqa: ARG001
     try:
-        return ast.parse(path.read_text(encoding="utf-8"))
+        tree = ast.parse(path.read_text(encoding="utf-8"))
     except (SyntaxError, UnicodeDecodeError, ValueError) as error:
         raise ConfigError(f"{path.name} is not a Python file: {error}") from None
-
-
-def _read(tree: ast.Module, path: Path) -> tuple[str, dict[str, Any]]:
     found: dict[str, Any] = {}
     for node in tree.body:
         if isinstance(node, ast.Assign) and len(node.targets) == 1:
@@ -83,7 +89,7 @@ def _read(tree: ast.Module, path: Path) -> tuple[str, dict[str, Any]]:
                 found[target.id] = ast.literal_eval(value)
             except ValueError:
                 raise ConfigError(f"{path.name}, line {node.lineno}: {target.id} must be a pure literal") from None
-    return (ast.get_docstring(tree) or "").partition("\n")[0], found
+    return (ast.get_docstring(tree) or "").partition("\n")[0], found, _builds(tree)
 
 
 def _files(room: str) -> Iterator[tuple[str, Path, str]]:
@@ -104,13 +110,12 @@ def _places(room: str) -> dict[str, tuple[Path, str]]:
     return places
 
 
-def _catalogue(room: str, wanted: Callable[[ast.Module], bool] = lambda _: True) -> dict[str, Entry]:
-    """Return the files of a room whose syntax tree is wanted."""
+def _catalogue(room: str, *, built: bool = False) -> dict[str, Entry]:
+    """Return the files of a room, or those alone that have a ``Config`` to build from."""
     entries: dict[str, Entry] = {}
     for name, (path, module) in _places(room).items():
-        tree = _tree(path)
-        doc, found = _read(tree, path)
-        if wanted(tree):
+        doc, found, builds = _read(path)
+        if builds or not built:
             entries[name] = Entry(name=name, path=path, module=module, doc=doc, literals=found)
     return entries
 
@@ -139,7 +144,7 @@ def find_lab(name: str) -> Entry:
 
 def models() -> dict[str, Entry]:
     """Every model file of the catalogue by name, read without importing one: those with a ``Config`` to build from."""
-    return _catalogue("models", _builds)
+    return _catalogue("models", built=True)
 
 
 def _builds(tree: ast.Module) -> bool:
