@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -91,7 +92,7 @@ def cutter(step: Step) -> Callable[[str], list[str]]:
         found = [match.group() for match in pattern.finditer(text)] if pattern.groups else pattern.findall(text)
         pieces = [piece for piece in found if piece]
         if parts:
-            return [part for piece in pieces for part in parts(piece)]
+            return list(itertools.chain.from_iterable(map(parts, pieces)))
         tokens = [singular(piece) for piece in pieces] if step.stem else pieces
         tokens = [_DIGIT.sub(lambda _: step.digits, token) for token in tokens] if step.digits else tokens
         return _marked(tokens, step.negations) if step.negations else tokens
@@ -167,16 +168,18 @@ def numbering(vocabulary: Sequence[str]) -> Callable[[str], int]:
         >>> number("wing"), number("flap"), number("flap"), number("slat")
         (102, 71, 71, 39)
     """
-    numbers = {word: number for number, word in enumerate(vocabulary) if number > 1}
-    slots = count_slots(vocabulary)
-    if not slots:
-        return lambda token: numbers.get(token, 1)
+    numbers = _Numbers({word: number for number, word in enumerate(vocabulary) if number > 1})
+    numbers.slots = count_slots(vocabulary)
+    return numbers.__getitem__
 
-    def number(token: str) -> int:
-        known = numbers.get(token)
-        return zlib.crc32(token.encode(errors="surrogatepass")) % slots + 2 if known is None else known
 
-    return number
+class _Numbers(dict[str, int]):
+    """Numbers of tokens; looking up one that is known runs no Python code."""
+
+    slots = 0
+
+    def __missing__(self, token: str) -> int:
+        return zlib.crc32(token.encode(errors="surrogatepass")) % self.slots + 2 if self.slots else 1
 
 
 def joint_of(step: Step) -> str:
@@ -228,9 +231,10 @@ def numbered(
         if step.copies:
             there = tokens if given is None else cut(next(given))
             own = {there[place]: len(vocabulary) + place for place in reversed(range(len(there)))}
-        yield [
-            own.get(token, 1) if known == 1 else known for token, known in zip(tokens, map(number, tokens), strict=True)
-        ]
+        numbers = list(map(number, tokens))
+        if own and 1 in numbers:
+            numbers = [own.get(token, 1) if known == 1 else known for token, known in zip(tokens, numbers, strict=True)]
+        yield numbers
 
 
 def encode(texts: Sequence[str], inputs: Inputs) -> Tensor:
