@@ -90,22 +90,7 @@ def embedding_smooth_grad(
             copies = min(samples, rows // max(1, size_of(inputs))) > 1  # they are a batch of another size
             embedded, output = _run(module, part, inputs, layer, again=not copies)
             classes = resolve_targets(output, targets)
-
-        def score(points: Tensor, repeats: int) -> Tensor:
-            ran: list[Tensor] = []
-
-            def instead(_part: nn.Module, _inputs: Any, output: Tensor) -> Tensor:
-                ran.append(output)
-                _require_first(_one(ran, layer), len(points), layer)
-                return points
-
-            handle = part.register_forward_hook(instead)
-            try:
-                output = module(repeat(inputs, repeats))
-            finally:
-                handle.remove()
-            return pick(output, None if classes is None else repeat(classes, repeats))
-
+        score = _score(module, part, inputs, classes, layer)
         mean = smooth_gradients(
             score, embedded, generator=generator, samples=samples, noise=noise, rows=rows, what=f"layer {layer!r}"
         )
@@ -148,7 +133,12 @@ def embedding_integrated_gradients(
                 raise UserError(f"baselines embed to {tuple(start.shape)}; expected {tuple(stop.shape)}, as the inputs")
             with captured(part, replace=lambda _: start):
                 rise = pick(output, classes) - pick(module(inputs), classes)  # (B,)
-        slope = _slope(module, part, inputs, classes, layer)
+        score = _score(module, part, inputs, classes, layer)
+
+        def slope(points: Tensor, repeats: int) -> Tensor:
+            points = points.detach().requires_grad_(True)
+            return slopes(score(points, repeats), points, f"layer {layer!r}")
+
         mean = integrate_gradients(slope, start.detach(), stop.detach(), nodes=nodes, rows=rows)
     attributions = ((stop - start) * mean).sum(-1)
     return Integrated(attributions, attributions.reshape(size_of(inputs), -1).sum(1) - rise)
@@ -163,18 +153,24 @@ def _gradient(module: nn.Module, inputs: Any, targets: Tensor | int | None, laye
     return embedded.detach(), slope
 
 
-def _slope(
+def _score(
     module: nn.Module, part: nn.Module, inputs: Any, classes: Tensor | None, layer: str
 ) -> Callable[[Tensor, int], Tensor]:
-    """Return the gradient as a function of embeddings put in the place of those of ``inputs``."""
+    """Return the score as a function of embeddings put in the place of those of ``inputs``."""
 
-    def slope(points: Tensor, repeats: int) -> Tensor:
-        wanted = None if classes is None else repeat(classes, repeats)
-        with captured(part, replace=lambda _: points) as outputs:
-            scores = pick(module(repeat(inputs, repeats)), wanted)
-        return slopes(scores, outputs[0], f"layer {layer!r}")
+    def score(points: Tensor, repeats: int) -> Tensor:
+        ran: list[Tensor] = []
 
-    return slope
+        def instead(output: Tensor) -> Tensor:
+            ran.append(output)
+            _require_first(_one(ran, layer), len(points), layer)
+            return points
+
+        with captured(part, replace=instead):
+            output = module(repeat(inputs, repeats))
+        return pick(output, None if classes is None else repeat(classes, repeats))
+
+    return score
 
 
 def _run(module: nn.Module, part: nn.Module, inputs: Any, layer: str, *, again: bool = True) -> tuple[Tensor, Any]:
