@@ -152,3 +152,16 @@ def test_a_run_predicts_a_text_and_a_column(netsmith, runs):
     long = netsmith(f"predict {runs}/text", "sun " * 25_000)
     assert long.code == 0, long.err
     assert long.err == "text 1: text reads 64 tokens of a text, and nothing of what is behind them\n"
+
+
+def test_explained_texts_that_are_not_read_are_told(netsmith, runs):
+    rows = ["sun", "漢字", "sun " * 100]
+    Path("new.csv").write_text("said\n" + "\n".join(rows) + "\n", encoding="utf-8")
+    found = netsmith(f"explain {runs}/text --input new.csv --count 2")
+    assert found.code == 0, found.err
+    unknown = "row 3: text knows no token of it; its answer says nothing of what it read"
+    assert unknown in found.out.splitlines()
+    assert "tokens of a text" not in found.out  # the third is not shown
+    assert unknown in Path(f"{runs}/text/explain/explain.html").read_text(encoding="utf-8")
+    found = netsmith(f"explain {runs}/text --input new.csv")
+    assert "row 4: text reads 64 tokens of a text, and nothing of what is behind them" in found.out.splitlines()

@@ -19,7 +19,7 @@ from netsmith.layers.tokenize import count_slots, cutter, tokenizer_of
 if TYPE_CHECKING:
     from netsmith.api.network import Network
 
-__all__ = ["addressed", "cut_texts", "cut_whole", "unknown_shares", "unknown_words", "unread"]
+__all__ = ["addressed", "cut_whole", "unknown_shares", "unknown_words", "unread", "unread_words"]
 
 
 def addressed(network: Network, texts: Sequence[str], *, to: str = "", rows: Sequence[int] = ()) -> list[str]:
@@ -134,17 +134,20 @@ def unknown_words(lost: Sequence[bool], *, name: str, rows: Sequence[int] = ()) 
     return where and f"{where}: {name} knows no token of it; its answer says nothing of what it read"
 
 
-def cut_texts(long: Sequence[bool], *, name: str, size: int, rows: Sequence[int] = ()) -> str:
-    """Return the notice about answers to texts that were not read to their end; empty where there are none.
+def unread_words(network: Network, texts: Sequence[str], *, name: str, rows: Sequence[int] = ()) -> list[str]:
+    """Return the notices about texts that a network does not read to their end, and of which it knows nothing.
 
     Args:
-        long: Of each text whether it is one.
-        name: The network's.
-        size: How many tokens it reads.
+        network: Reads the texts.
+        texts: What it reads; none where its inputs are no texts.
+        name: What it is called.
         rows: Where the texts stand in their file (1-based); else they are counted.
     """
-    where = _places(long, rows)
-    return where and f"{where}: {name} reads {size:,} tokens of a text, and nothing of what is behind them"
+    lost, long = unread(texts, network.spec.inputs)
+    where, size = _places(long, rows), network.spec.inputs.max_length
+    end = where and f"{where}: {name} reads {size:,} tokens of a text, and nothing of what is behind them"
+    told = [end if network.cuts_texts else "", unknown_words(lost, name=name, rows=rows)]
+    return [line for line in told if line]
 
 
 def _places(which: Sequence[bool], rows: Sequence[int]) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from netsmith.api import training
-from netsmith.api.addressing import cut_texts, unknown_words, unread
+from netsmith.api.addressing import unknown_words, unread, unread_words
 from netsmith.api.commands import on_run
 from netsmith.api.encode import Rows, missing_policy
 from netsmith.api.experiments import Found, find, wanted_code
@@ -129,10 +129,9 @@ class Run:
         found = network.predict(values)
         if network.writes_texts:
             return self._noticed(found, _lost(found), rows=rows)
-        lost, long = unread(texts_of(values), network.spec.inputs)
-        if network.cuts_texts and any(long):
-            self.notice(cut_texts(long, name=self.path.name, size=network.spec.inputs.max_length, rows=rows))
-        return self._noticed(found, lost, rows=rows)
+        for line in unread_words(network, texts_of(values), name=self.path.name, rows=rows):
+            self.notice(line)
+        return found
 
     def generate(self, prompt: str = "", **settings: Any) -> list[dict[str, Any]]:
         """Return texts that go on from a prompt, where the run is of a language model.

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from netsmith.api.encode import text_column
+from netsmith.api.addressing import unread_words
+from netsmith.api.encode import Rows, text_column
+from netsmith.api.tagged_texts import texts_of
 from netsmith.core.errors import ConfigError, UnsupportedError, did_you_mean
 from netsmith.core.files import write_atomic
 from netsmith.data._arrays import ImageSource
@@ -28,7 +30,7 @@ from netsmith.workflows.nodes import explain_nodes
 from netsmith.workflows.pages import data_text
 from netsmith.workflows.painted import painted_prototypes, require_generator
 from netsmith.workflows.pictures import SEGMENTS, mistakes_group, picture_groups
-from netsmith.workflows.representations import evenly, read_examples
+from netsmith.workflows.representations import evenly, read_examples, read_values
 from netsmith.workflows.rows import ColoredText, explain_rows
 from netsmith.workflows.sounds import explain_sounds
 
@@ -74,6 +76,7 @@ class _Examples:
         given: All that was given (at most :data:`_MOST`, spread evenly), for what is said of the whole network.
         segments: The parts of an image that are switched off together, a name in :data:`SEGMENTS`.
         painter: A run whose generator draws prototypes, too.
+        notes: What is to be told of them.
     """
 
     names: list[str]
@@ -83,6 +86,7 @@ class _Examples:
     given: Any = None
     segments: str = "grid"
     painter: Run | None = None
+    notes: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -241,6 +245,7 @@ def _write(network: Network, examples: _Examples, wanted: tuple[str, ...], folde
     overall = tuple(name for name in wanted if name in GLOBAL_METHODS)
     single = tuple(name for name in wanted if name not in GLOBAL_METHODS)
     if single or not wanted:
+        page.notes(examples.notes)
         explain = _EXPLAIN.get(network.spec.inputs.kind, _explain_rows)
         try:
             found = explain(network, examples, single, page)
@@ -248,6 +253,7 @@ def _write(network: Network, examples: _Examples, wanted: tuple[str, ...], folde
             problem = error
             found.notes.append(str(error))
             page.notes(found.notes)
+        found.notes = [*examples.notes, *found.notes]
         if problem and not overall:
             raise problem
     if overall:
@@ -276,14 +282,17 @@ def _saved(page: Page, folder: Path, found: _Found) -> Explanation:
 
 
 def _given(network: Network, source: Any, count: int, *, text: str = "") -> _Examples:
-    names, given = read_examples(network, source, text=text)
+    names, values = read_values(network, source, text=text)
+    given = network.encode(values)
     if network.spec.inputs.kind == "graph":
         raw = {name: part[:1] for name, part in given.items()}  # the first of them
         nodes = list(range(min(count, raw["nodes"].shape[1])))
         return _Examples([f"node {node}" for node in nodes], raw, nodes=nodes)
     raw = given[:count]
     names = (names or [str(number) for number in range(1, len(raw) + 1)])[:count]
-    return _Examples(names, raw, given=given[evenly(len(given), most=_MOST)])
+    rows = values.at[:count] if isinstance(values, Rows) else ()
+    notes = unread_words(network, texts_of(values)[:count], name=network.name, rows=rows)
+    return _Examples(names, raw, given=given[evenly(len(given), most=_MOST)], notes=notes)
 
 
 def _of_data(run: Run, count: int) -> _Examples:

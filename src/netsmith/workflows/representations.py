@@ -32,10 +32,18 @@ def read_examples(network: Network, source: Any, *, text: str = "") -> tuple[lis
         source: A file, a folder, or what ``network.encode`` takes.
         text: The column of text in a table, where the run names one.
     """
-    names: list[str] = []
+    names, values = read_values(network, source, text=text)
+    return names, network.encode(values)
+
+
+def read_values(network: Network, source: Any, *, text: str = "") -> tuple[list[str], Any]:
+    """Return the names of files and what stands in them, or no names and the values that were given.
+
+    Arguments as :func:`read_examples`.
+    """
     if isinstance(source, (str, Path)):
-        names, source = read_file(Path(source), network.spec.inputs, text=text)
-    return names, network.encode(source)
+        return read_file(Path(source), network.spec.inputs, text=text)
+    return [], source
 
 
 def evenly(length: int, *, most: int) -> Tensor:
