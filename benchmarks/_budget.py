@@ -85,6 +85,7 @@ def to_budget(
         "wanted": wanted,
         "reached": reached,
         "met": {name: (reached[name] <= least) == (name == "points_lost") for name, least in wanted.items()},
+        "controls": {row.name: row.proof["seeds"] for row in made.rows if "control_of" in row.proof},
         "notes": front["notes"],
     }
 
