@@ -56,6 +56,9 @@ def test_predict_and_search_take_texts(netsmith, run, tmp_path, monkeypatch):
     answers = [answer.get("prediction", answer) for answer in answers]
     assert [sorted(answer["ranking"]) for answer in answers] == [[0, 1, 2], [0, 1]]
     assert all(answer["scores"] == sorted(answer["scores"], reverse=True) for answer in answers)
+    best, line = answers[0], netsmith(f"predict {run.path} asked.jsonl").out.splitlines()[0]
+    ranked = [f"text {at + 1}: {score:.6g}" for at, score in zip(best["ranking"], best["scores"], strict=True)]
+    assert line.split("\t")[1] == ", ".join(ranked)
     texts = rows[0]["documents"]
     Path("texts").mkdir()
     for number, text in enumerate(texts):

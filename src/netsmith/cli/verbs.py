@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 __all__ = ["compare", "compress", "data_check", "evaluate", "explain", "export", "predict", "report", "serve"]
 
+_RANKED = 5  # texts of a ranking on one line
+
 
 def evaluate(path: str, *, split: str, code: str, as_json: bool) -> None:
     """Print the figures of a split."""
@@ -108,6 +110,9 @@ def _cells(row: dict[str, Any]) -> list[str]:
         known = [f"perplexity {row['perplexity']:.5g}"] if row.get("perplexity") is not None else []
         best = ", ".join(f"{token} {share:.4f}" for token, share in row[likely].items())
         return [name, *known, plain(f"{likely}: {best}")]
+    if "ranking" in row:
+        best = [f"text {at + 1}: {score:.6g}" for at, score in zip(row["ranking"], row["scores"], strict=True)]
+        return [name, ", ".join(best[:_RANKED]) + ", ..." * (len(best) > _RANKED)]
     if label is None and isinstance(values, dict):
         return [name, *(f"{plain(key)}={value:.6g}" for key, value in values.items())]
     if label is None:
