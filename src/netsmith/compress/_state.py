@@ -266,6 +266,14 @@ class State:
         """Return the error that stops the trace at this place."""
         return UnsupportedError(f"surgery cannot pass {what} in {self.place}; prune before or after it, or protect it")
 
+    def refuse_reading(self, name: str) -> UnsupportedError:
+        """Return the error that stops the trace where code reads numbers that depend on the inputs."""
+        return UnsupportedError(
+            f"surgery cannot follow {name} in {self.place}: code reads a number that depends on the inputs, and what "
+            "it does for another number is not seen; choose with torch.where, or declare a choice between ways that "
+            "use the same weights alike with netsmith.layers.decided.decided(condition)"
+        )
+
     def result(self) -> ChannelGraph:
         """Return the graph, with atoms replaced by units."""
         roots = self.atoms.roots

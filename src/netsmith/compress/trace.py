@@ -8,7 +8,7 @@ stops the trace by name and place. Nothing is assumed about the network's class:
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
 import torch
@@ -31,18 +31,31 @@ __all__ = ["slow_attention", "trace"]
 _SAME_FORM = (F.batch_norm, F.layer_norm, F.group_norm)
 """Functions whose result has the form of what they are given; computing that on the meta device is slow."""
 
+_READ = frozenset(
+    getattr(owner, name)
+    for owner, names in (
+        (torch.Tensor, "__bool__ __int__ __float__ __index__ __complex__ __contains__ __array__ item tolist numpy"),
+        (torch.Tensor, "equal allclose is_nonzero"),
+        (torch, "equal allclose is_nonzero"),
+    )
+    for name in names.split()
+)
+"""Functions by which code sees the values of a tensor."""
+
 
 def trace(module: nn.Module, example: Example, *, heads: Literal["whole", "width"] = "whole") -> ChannelGraph:
     """Find which slices of which parameters must be cut together.
 
     Args:
-        module: Any module; left as found. It is traced in evaluation mode, along the branches the example takes.
+        module: Any module; left as found. It is traced in evaluation mode, along the branches that the example takes
+            by its shapes and whole numbers (lengths, masks).
         example: One tensor, a tuple (positional arguments) or a dict of tensors; the batch is axis 0.
         heads: What goes from an attention: ``whole`` heads, or the same ``width`` of every head.
 
     Raises:
-        UnsupportedError: An operation has no rule; it is named with the module it stands in. Or the network does not
-            run on its example, or holds a module that cannot be looked into; or ``heads`` is neither.
+        UnsupportedError: An operation has no rule; it is named with the module it stands in. Or code reads numbers that
+            depend on the inputs: the ways it takes for others are not seen. Or the network does not run on its example,
+            or holds a module that cannot be looked into; or ``heads`` is neither.
     """
     if heads not in ("whole", "width"):
         raise UnsupportedError(f"heads must be whole or width, got {heads!r}")
@@ -91,7 +104,7 @@ def _look_into(module: nn.Module) -> None:
 
 def _follow(state: State, clone: nn.Module, given: Any) -> None:
     make_constant(state, given)
-    with torch.no_grad(), _Tracer(state).watching():
+    with torch.no_grad(), _Tracer(state, tensors(given)).watching():
         output = called(clone, arguments(given))
     made = returned(output)
     state.atoms.running = ""
@@ -111,12 +124,19 @@ def slow_attention() -> Iterator[None]:
 
 
 class _Tracer(TorchFunctionMode):
-    """Intercept torch functions and module calls, and label what they return."""
+    """Intercept torch functions and module calls, and label what they return.
 
-    def __init__(self, state: State) -> None:
+    Args:
+        state: Where it is noted.
+        inputs: The network's.
+    """
+
+    def __init__(self, state: State, inputs: Sequence[torch.Tensor]) -> None:
         super().__init__()
         self.state = state
         self.paused = 0  # modules that are taken as a whole and are running
+        # What depends on the inputs, and whether on more than their whole numbers; kept, so that no id is used twice.
+        self.fed = {id(tensor): (tensor, tensor.is_floating_point()) for tensor in inputs}
 
     @contextlib.contextmanager
     def watching(self) -> Iterator[None]:
@@ -155,16 +175,31 @@ class _Tracer(TorchFunctionMode):
         return hook
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        given = args[0] if args else None
+        given, read = args[0] if args else None, tensors((args, kwargs))
+        if func in _READ and not self.paused and any(self.fed.get(id(tensor), (None, False))[1] for tensor in read):
+            raise self.state.refuse_reading(resolve_name(func) or func.__name__)
         before = tuple(given.shape) if isinstance(given, torch.Tensor) else ()
         if func in _SAME_FORM and isinstance(given, torch.Tensor) and given.is_meta:
             output = torch.empty_like(given, memory_format=torch.contiguous_format)
         else:
             output = func(*args, **(kwargs or {}))
+        self._feed(read, tensors(output))
         if not self.paused:
             self.state.shape = before
             self._called(func, args, dict(kwargs or {}), output)
         return output
+
+    def _feed(self, read: Sequence[torch.Tensor], made: Sequence[torch.Tensor]) -> None:
+        """Note whether results depend on the inputs, and whether on more than their whole numbers.
+
+        Whole numbers that are made of others (the likeliest token) are as good as those that come in.
+        """
+        found = [self.fed[id(tensor)][1] for tensor in read if id(tensor) in self.fed]
+        if found:
+            numbers = any(found) or any(t.is_floating_point() and id(t) not in self.fed for t in read)
+            for tensor in made:
+                truth = tensor.is_floating_point() or tensor.dtype is torch.bool
+                self.fed[id(tensor)] = tensor, numbers and truth
 
     def _called(self, function: Any, args: Any, kwargs: dict[str, Any], output: Any) -> None:
         state, made = self.state, tensors(output)

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from netsmith.core.errors import ConfigError, DataError
 from netsmith.engine.batch import map_tensors
+from netsmith.layers.decided import decided
 
 __all__ = ["Beams", "Next", "beam_search", "refuse_nan"]
 
@@ -110,7 +111,7 @@ def beam_search(
             break
         open_scores, chosen = _padded(best.masked_fill(ended, -torch.inf), beams).topk(beams, dim=1)
         chosen = chosen.clamp(max=place.shape[1] - 1)
-        if bool((kept.scores[:, -1] >= open_scores[:, 0] / _penalty(length, penalty)).all()):
+        if decided((kept.scores[:, -1] >= open_scores[:, 0] / _penalty(length, penalty)).all()):
             break
         open_tokens = tokens.gather(1, chosen[..., None].expand(-1, -1, length))
         chosen = beam.gather(1, chosen)  # (B, K), the beam that each goes on from
@@ -133,7 +134,7 @@ def refuse_nan(logs: Tensor, followed: Tensor) -> None:
     Raises:
         DataError: There is one.
     """
-    if bool((logs.isnan().any(-1) & followed).any()):
+    if decided((logs.isnan().any(-1) & followed).any()):
         raise DataError(
             "the network gives the next token no probability but NaN: its weights or its inputs are not finite, or it "
             "finds every token impossible; train it again, with a lower learning rate"
