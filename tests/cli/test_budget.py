@@ -11,6 +11,7 @@ import pytest
 
 from netsmith.methods._logit_cache import SharedAnswers
 from netsmith.workflows.budget import Budget, Search
+from netsmith.workflows.front_runs import Trainer
 
 SHORT = "--set data.twin=true --set epochs=0 --set steps=30"
 
@@ -32,7 +33,9 @@ SHORT = "--set data.twin=true --set epochs=0 --set steps=30"
             "--speedup 2 --prune 0.3 --set epochs=1",
             "--prune, --set do not go with a budget (--latency, --size or --speed",
         ),
-        ("--points 3", "--points need a budget (--latency, --size or --speedup)"),
+        ("--speedup 2 --prune 0.3", "--prune does not go with a budget (--latency, --size or --speed"),
+        ("--points 3 --controls 1", "--points, --controls need a budget (--latency, --size or --speedup)"),
+        ("--points 3", "--points needs a budget (--latency, --size or --speedup)"),
     ],
 )
 def test_a_budget_is_one_figure_with_its_unit(netsmith, options, message):
@@ -45,11 +48,13 @@ def test_a_run_is_narrowed_to_a_size(netsmith, monkeypatch):
     assert netsmith(f"train mlp_digits {SHORT}").code == 0
     refused = netsmith("compress runs/mlp_digits --size 100b")
     assert refused.code == 2
-    assert re.search(r"a budget of 100 B cannot be reached by narrowing: the nearest is [\d.,]+ k?B", refused.line)
+    assert re.search(
+        r"a budget of 100 B cannot be reached by narrowing: the nearest is \d+ B\. Ask for that", refused.line
+    )
     within = netsmith("compress runs/mlp_digits --size 100MB")
     assert within.code == 2
     assert within.line.startswith(
-        "the whole network is within 100 MB, in full precision or int8; ask for less, or: netsmith ex"
+        "the whole network is within 100 MB, in full precision or int8; ask for a tighter one, or: netsmith ex"
     )
     assert not [path for path in Path("runs").iterdir() if path.name.startswith("mlp_digits-")]
     command = "compress runs/mlp_digits --size 5kB --points 2 --controls 1 --epochs 1 --max-drop 0.1 --json"
@@ -73,6 +78,8 @@ def test_a_run_is_narrowed_to_a_size(netsmith, monkeypatch):
     assert list(rows) == [*files, *(f"{control}, mean of 1" for control in controls)]
     found = json.loads(Path("runs/mlp_digits/front.json").read_text())
     assert found["budget"] == {"kind": "size", "value": 5000}
+    lost = rows["original"]["accuracy"] - rows[found["recommended"]]["accuracy"]
+    assert (found["met"], found["max_drop"], found["drop_met"]) == (True, 0.001, lost <= 0.001)
     assert rows[found["recommended"]]["bytes"] <= 5000
     assert rows["front2"]["parameters"] < rows["front1"]["parameters"] < rows["original"]["parameters"]
     best = found["recommended"].removesuffix(" int8")
@@ -107,6 +114,15 @@ def test_a_run_is_narrowed_to_a_size(netsmith, monkeypatch):
     assert "using the widths that were found before" in err
     assert err.count("using the finished run") == 6
     assert [row["bytes"] for row in json.loads(out)] == [row["bytes"] for row in rows.values()]
+
+    def stopped(*_, **__):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "train", stopped)
+        found = netsmith(command)
+    again = "netsmith compress runs/mlp_digits --size 5000B --points 2 --controls 1 --epochs 1 --max-drop 0.1"
+    assert (found.code, found.line) == (130, f"interrupted; what is finished is kept; go on with: {again}")
     exact = Search.cost
     monkeypatch.setattr(Search, "cost", lambda *given: replace(exact(*given), size=exact(*given).size - 1))
     missed = rows["front2 int8"]["bytes"] - 1  # what the search now says it has

@@ -218,7 +218,7 @@ def compress(
 
     wanted = budget.parse(latency=latency, size=size, speedup=speedup)
     if wanted is None:
-        budget.refuse({"--max-drop": max_drop, "--points": points, "--controls": controls}, "need a budget")
+        budget.refuse({"--max-drop": max_drop, "--points": points, "--controls": controls}, with_budget=False)
         share = 0.5 if prune is None else prune
         ways = {"prune": share, "low_rank": low_rank or 0.0, "train_int8": train_int8, "student": student}
         ways |= {"criterion": criterion or "l2", "scope": scope or "global", "iterations": iterations or 1}
@@ -233,7 +233,7 @@ def compress(
         "--train-int8": train_int8 or None,
     }
     given |= {"--student": student or None, "--set": set_ or None}
-    budget.refuse(given, "do not go with a budget")
+    budget.refuse(given, with_budget=True)
     settings = {"points": points, "controls": controls, "max_drop": budget.drop(max_drop)}
     budget.compress(run, wanted, settings=settings, epochs=epochs, code=code, as_json=json)
 

@@ -53,7 +53,7 @@ def drop(points: float | None) -> float | None:
     return None if points is None else points / 100
 
 
-def refuse(options: Mapping[str, Any], why: str) -> None:
+def refuse(options: Mapping[str, Any], *, with_budget: bool) -> None:
     """Refuse options that were given and mean nothing here.
 
     Raises:
@@ -63,7 +63,9 @@ def refuse(options: Mapping[str, Any], why: str) -> None:
 
     given = [name for name, value in options.items() if value is not None]
     if given:
-        raise ConfigError(f"{', '.join(given)} {why} (--latency, --size or --speedup)")
+        one = len(given) == 1
+        why = ("does not go with" if one else "do not go with") if with_budget else ("needs" if one else "need")
+        raise ConfigError(f"{', '.join(given)} {why} a budget (--latency, --size or --speedup)")
 
 
 def compress(path: str, budget: Budget, *, settings: Mapping[str, Any], epochs: int, code: str, as_json: bool) -> None:

@@ -11,8 +11,9 @@ from __future__ import annotations
 import copy
 import math
 import tempfile
+import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
 __all__ = ["Budget", "Cost", "Search"]
 
 _JUDGED = 1000  # examples that a masked network is judged on
+_SILENT = 10.0  # seconds without a word while narrowings are measured
 
 
 @dataclass(frozen=True)
@@ -143,6 +145,7 @@ class Search:
     path: list[dict[str, int]] = field(init=False)
     base: Cost = field(init=False)
     recalled: bool = field(init=False)
+    _whole: float = field(init=False)
     _known: dict[str, Cost] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -163,8 +166,11 @@ class Search:
             self.tables = self._measure_tables()
         else:
             self.base, self.tables = known
-        cost = self.base.latency if self.kind == "time" else float(self.base.size)
-        self.path = narrowing(self.tables, Width(0, 0.0, cost))
+        self._whole = self.base.latency if self.kind == "time" else float(self.base.size)
+        self.path = narrowing(self.tables, Width(0, 0.0, self._whole))
+        if self.recalled and self.kind == "time":  # the machine may be busier than it was
+            single = measure_together({"original": self._original}, self._fed())
+            self.base = replace(self.base, latency=single.latencies["original"].median)
 
     def __enter__(self) -> Search:
         return self
@@ -199,11 +205,13 @@ class Search:
             return {}
         last = self.cost(self.path[-1])
         if not last.meets(budget):
-            nearest = Budget(budget.kind, last.of(budget.kind))
-            reached = nearest.text() if nearest.text() != budget.text() else nearest.exact()
+            other = "or distil into another network (--student)"
+            if budget.kind == "speedup" and last.speedup <= 1:
+                raise ConfigError(f"narrowing makes this network no faster on this machine; ask for a --size, {other}")
+            nearest = Budget(budget.kind, last.of(budget.kind)).exact()
             raise ConfigError(
-                f"a budget of {budget.text()} cannot be reached by narrowing: the nearest is {reached}. Ask for that, "
-                "or distil into another network (--student)"
+                f"a budget of {budget.text()} cannot be reached by narrowing: the nearest is {nearest}. Ask for that, "
+                f"{other}"
             )
         low, high = -1, len(self.path) - 1  # the whole network is too dear, the last is not
         while high - low > 1:
@@ -214,6 +222,8 @@ class Search:
     def points(self, budget: Budget, count: int) -> list[dict[str, int]]:
         """Return widths along the path, evenly spaced, from the first cut to those within the budget.
 
+        Where fewer steps lead there, narrower ones follow, as far as the path goes.
+
         Raises:
             ConfigError: See :meth:`widths_for`.
         """
@@ -222,12 +232,37 @@ class Search:
             return []
         end = self.path.index(last)
         places = sorted({round(end * (place + 1) / count) for place in range(count)})
+        places += range(end + 1, min(len(self.path), end + 1 + count - len(places)))
         return [self.path[place] for place in places]
 
-    def after(self, widths: Mapping[str, int]) -> dict[str, int] | None:
-        """Return the step of the path after these widths; None at its end, and for widths that are not on it."""
-        place = self.path.index(dict(widths)) + 1 if widths in self.path else len(self.path)
-        return self.path[place] if place < len(self.path) else None
+    def further(self, widths: Mapping[str, int], budget: Budget, found: Cost) -> dict[str, int] | None:
+        """Return the next step of the path after these widths that promises to be within a budget, else its last.
+
+        What a step promises follows from the tables, by which the whole is dearer by what each layer adds.
+
+        Args:
+            widths: Those of a network that was to be within the budget.
+            budget: What it missed.
+            found: What it costs in truth.
+
+        Returns:
+            None at the end of the path, and for widths that are not on it.
+        """
+        if widths not in self.path or widths == self.path[-1]:
+            return None
+        steps, before = self.path[self.path.index(dict(widths)) + 1 :], self._added(widths)
+
+        def promises(step: Mapping[str, int]) -> bool:
+            share = max(self._added(step) / before, 1e-9) if before > 0 else 1e-9
+            return Cost(found.latency * share, int(found.size * share), found.speedup / share).meets(budget)
+
+        return next((step for step in steps if promises(step)), steps[-1])
+
+    def _added(self, widths: Mapping[str, int]) -> float:
+        """Return what the network costs at some widths if what each family saves alone adds up."""
+        whole = self._whole
+        costs = {name: {row.keep: row.cost for row in rows} for name, rows in self.tables.items()}
+        return whole + sum(costs[name][keep] - whole for name, keep in widths.items())
 
     def cost(self, widths: Mapping[str, int]) -> Cost:
         """Return what the network costs at some widths: the better of full precision and int8, measured once."""
@@ -270,9 +305,16 @@ class Search:
         seen = training_inputs(self.source)
         tables: dict[str, list[Width]] = {}
         files: dict[str, Path] = {"original": self._original}
-        steps = self.staircase.steps()
-        for family in self.graph.layers().values():
-            for keep in widths_of(len(family.units), steps):
+        steps, begin = self.staircase.steps(), time.perf_counter()
+        families = [(family, widths_of(len(family.units), steps)) for family in self.graph.layers().values()]
+        total, told = sum(len(keeps) for _, keeps in families), begin
+        for family, keeps in families:
+            for keep in keeps:
+                now, done = time.perf_counter(), len(files) - 1
+                if done and now - told > _SILENT:
+                    left = (now - begin) / done * (total - done)
+                    self.notice(f"narrowing {done + 1} of {total} is measured; about {left:.0f} s left for these")
+                    told = now
                 widths = {family.name: keep}
                 try:
                     files[f"{family.name} {keep}"] = self._files(widths, int8=False)[0]

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from netsmith.api.commands import on_run
-from netsmith.core.errors import ConfigError, DivergedError, ProofError, UnsupportedError
+from netsmith.core.errors import ConfigError, DivergedError, InterruptedRun, ProofError, UnsupportedError
 from netsmith.core.files import write_json
 from netsmith.engine.run_folder import environment
 from netsmith.engine.source import Source
 from netsmith.measure.latency import Comparison
-from netsmith.report.tables import percent_text
+from netsmith.report.tables import bytes_text, milliseconds_text, percent_text
 from netsmith.workflows.budget import Budget, Cost, Search
 from netsmith.workflows.budget_file import BudgetFile
 from netsmith.workflows.compression import Compressed
@@ -68,7 +69,28 @@ def compress_to_budget(
         ConfigError: The budget cannot be reached (the nearest is named), or the whole network is within it.
         UnsupportedError: The run does not classify, or its network cannot be cut.
         ProofError: A cut or an export that cannot be proven.
+        InterruptedRun: Ctrl-C; says how to go on.
     """
+    try:
+        return _compressed(
+            run, budget, max_drop=max_drop, points=points, epochs=epochs, controls=controls, hooks=hooks, notice=notice
+        )
+    except (InterruptedRun, KeyboardInterrupt):
+        again = _command(run, budget, max_drop=max_drop, points=points, epochs=epochs, controls=controls)
+        raise InterruptedRun(f"interrupted; what is finished is kept; go on with: {again}") from None
+
+
+def _compressed(
+    run: Run,
+    budget: Budget,
+    *,
+    max_drop: float | None,
+    points: int,
+    epochs: int,
+    controls: int,
+    hooks: Hooks | None,
+    notice: Callable[[str], None],
+) -> Compressed:
     for name, count, least in (("points", points, 1), ("controls", controls, 0), ("epochs", epochs, 0)):
         if count < least:
             raise ConfigError(f"{name}={count}: expected a whole number of at least {least}")
@@ -107,7 +129,7 @@ def compress_to_budget(
             runs, judged=judged, batches=batches, folders=lambda one: one.path / "export", known=rows, notice=notice
         )
         best, cost = _recommended(rows, timing, budget, lambda row: accuracy_of(runs[row.role].path / row.file, dev))
-        narrower = search.after(plan[f"front{len(plan)}"])
+        narrower = None if cost.meets(budget) else search.further(plan[f"front{len(plan)}"], budget, cost)
         if cost.meets(budget) or narrower is None or further <= 0:
             break
         further -= 1
@@ -120,7 +142,9 @@ def compress_to_budget(
             break
         plan[role] = narrower
         kept.write()
-    notes = _words(rows[0], best, budget, cost, max_drop=max_drop, split=split)
+    notes = _words(rows, best, budget, cost, max_drop=max_drop, split=split)
+    if len(plan) < points:
+        notes.append(f"{len(plan)} networks and not {points}: the way to the narrowest network has no more steps.")
     beside = controls_of(trainer, cuts[best.role], plan[best.role], seeds=controls) if controls else []
     same = next(row for row in rows if row.name == best.role)  # controls have its shapes
     for control in beside:
@@ -133,6 +157,9 @@ def compress_to_budget(
     value = {
         "format": 1,
         "budget": {"kind": budget.kind, "value": budget.value},
+        "met": cost.meets(budget),
+        "max_drop": max_drop,
+        "drop_met": max_drop is None or _drop(rows[0], best) <= max_drop,
         "recommended": best.name,
         "runs": {role: one.path.name for role, one in runs.items()},
         "models": [row.to_json() for row in rows],
@@ -142,10 +169,16 @@ def compress_to_budget(
         "split": split,
     }
     write_json(run.path / "front.json", value, sync=False)
-    again = f"{on_run('compress', run.path)} {budget.option()} --points {points} --controls {controls}"
-    again += f" --epochs {trainer.epochs}" + (f" --max-drop {max_drop * 100:g}" if max_drop is not None else "")
+    again = _command(run, budget, max_drop=max_drop, points=points, epochs=trainer.epochs, controls=controls)
     page = write_front(Front(run, search, plan, rows, best, runs, beside, notes, budget, again))
     return Compressed(tuple(rows), runs, page, ratios, judged)
+
+
+def _command(run: Run, budget: Budget, *, max_drop: float | None, points: int, epochs: int, controls: int) -> str:
+    """Return the command that asks for this."""
+    command = f"{on_run('compress', run.path)} {budget.option()} --points {points} --controls {controls}"
+    command += f" --epochs {epochs}" if epochs else ""
+    return command + (f" --max-drop {max_drop * 100:g}" if max_drop is not None else "")
 
 
 def _searched(
@@ -175,7 +208,7 @@ def _searched(
         found = search.points(budget, points)
     if not found:
         raise ConfigError(
-            f"the whole network is within {budget.text()}, in full precision or int8; ask for less, or: "
+            f"the whole network is within {budget.text()}, in full precision or int8; ask for a tighter one, or: "
             f"{on_run('export', run.path)} --int8"
         )
     plan = {f"front{number}": widths for number, widths in enumerate(found, start=1)}
@@ -211,15 +244,27 @@ def _recommended(
     return best, cost(best)
 
 
+def _drop(original: Shipment, row: Shipment) -> float:
+    return (original.accuracy or 0.0) - (row.accuracy or 0.0)
+
+
 def _words(
-    original: Shipment, best: Shipment, budget: Budget, cost: Cost, *, max_drop: float | None, split: str
+    rows: Sequence[Shipment], best: Shipment, budget: Budget, cost: Cost, *, max_drop: float | None, split: str
 ) -> list[str]:
-    """Return what is recommended and what it loses, and a line where that is more than was allowed."""
-    drop = (original.accuracy or 0.0) - (best.accuracy or 0.0)
+    """Return what is recommended and what it loses; where that is more than was allowed, also what loses no more."""
+    original, drop = rows[0], _drop(rows[0], best)
     where = f"{best.name} is within {budget.text()}" if cost.meets(budget) else _nearest(best, budget, cost)
     lines = [f"{where}; it loses {percent_text(drop, digits=2)} on {split}"]
     if max_drop is not None and drop > max_drop:
-        lines.append(f"That is more than {percent_text(max_drop, digits=2)}: more epochs or a larger budget may help.")
+        line = f"That is more than {percent_text(max_drop, digits=2)}: more epochs or a larger budget may help."
+        holding = [row for row in rows[1:] if _drop(original, row) <= max_drop]
+        if holding and budget.kind == "size":
+            least = min(holding, key=lambda row: row.bytes)
+            line += f" The smallest that loses no more is {least.name}, {bytes_text(least.bytes)}."
+        elif holding:
+            least = min(holding, key=lambda row: row.latency_ms or math.inf)
+            line += f" The fastest that loses no more is {least.name}, {milliseconds_text(least.latency_ms)}."
+        lines.append(line)
     return lines
 
 
