@@ -6,9 +6,11 @@ import json
 import re
 from pathlib import Path
 
+import pytest
 import torch
 
 from netsmith.api.run import load
+from netsmith.core.errors import UnsupportedError
 from netsmith.workflows.pruning import _gradients, sensitivity_chart
 from own import write_own_data
 
@@ -93,6 +95,23 @@ def test_tables_and_a_student_that_is_left_out(netsmith):
     assert found.code == 0
     names = [row["name"] for row in json.loads(found.out)]
     assert names == ["teacher", "teacher int8", "pruned", "pruned int8"]
+
+
+def test_protected_modules_keep_their_channels(netsmith):
+    assert netsmith(f"train mlp_digits {SHORT} --set method.model.hidden=[32,24]").code == 0
+    wrong = netsmith("compress runs/mlp_digits --student none --epochs 1 --protect hiden.0")
+    assert (wrong.code, "did you mean 'hidden.0'" in wrong.line) == (2, True)
+    found = netsmith("compress runs/mlp_digits --student none --epochs 1 --scope local --protect hidden.0")
+    assert found.code == 0, found.err
+    network = load("runs/mlp_digits").network
+    again = network.compress(prune=0.5, scope="local", protect=["hidden.0"])
+    for one in (load("runs/mlp_digits-pruned").network, again):
+        rows = [len(tensor) for tensor in one.module.state_dict().values() if tensor.dim() == 2]
+        assert rows == [32, 12, 10]
+    page = Path("runs/mlp_digits/compress.html").read_text()
+    assert "netsmith compress runs/mlp_digits --prune 0.5 --scope local --protect hidden.0" in page
+    with pytest.raises(UnsupportedError, match="scope: says how channels are cut, and prune=0 cuts none"):
+        network.compress(prune=0, low_rank=0.5, scope="local")
 
 
 def test_what_was_learned_without_a_gradient_has_nothing_to_train_a_student_with(netsmith):

@@ -330,7 +330,7 @@ class Network:
             raise ProofError(f"with weights stored in int8 the answers differ by {folded.error:.1e}, not {_ROUNDED:g}")
         return replace(report, file=path.name, bytes=folded.bytes, int8=folded.to_json())
 
-    def compress(self, *, prune: float = 0.5, low_rank: float = 0.0) -> Network:
+    def compress(self, *, prune: float = 0.5, low_rank: float = 0.0, **how: Any) -> Network:
         """Return a smaller copy with a share of its channels cut; the surgery is proven equal to the masked original.
 
         Accuracy falls until the copy is fine-tuned; with data, compress a run (it is fine-tuned, distilled, quantized).
@@ -340,9 +340,10 @@ class Network:
             prune: Share of the channels to cut, 0..1; 0 cuts none.
             low_rank: Share of the parameters (of what was left of them) that may stay where layers become products of
                 thin ones; 0 leaves that out.
+            **how: Of :func:`netsmith.compress.prune.prune`: ``criterion``, ``scope``, ``protect``, ...
 
         Raises:
-            UnsupportedError: Nothing can be cut, or an operation is not known.
+            UnsupportedError: Nothing can be cut, or an operation is not known; or ``how`` without a channel to cut.
             ProofError: The cut network does not answer as the masked one.
         """
         from netsmith.compress.factorize import factorize
@@ -354,8 +355,10 @@ class Network:
         module, name, logs = self.module, self.name, self.logs
         if not 0 <= low_rank < 1:
             raise UnsupportedError(f"low_rank must be in [0, 1), got {low_rank:g}")
+        if how and not prune:
+            raise UnsupportedError(f"{', '.join(how)}: says how channels are cut, and prune=0 cuts none")
         if prune:
-            module, surgery = cut(module, self.module_example(2), ratio=prune)
+            module, surgery = cut(module, self.module_example(2), ratio=prune, **how)
             if kept := kept_by_code(surgery):
                 self.notice(kept)
             name, logs = f"{name}-pruned", (*logs, surgery)

@@ -188,6 +188,7 @@ def compress(
     ),
     scope: str = typer.Option("", "--scope", help="How they are ranked: global, local or isomorphic; global."),
     iterations: int | None = typer.Option(None, "--iterations", help="Cuts with fine-tuning between them; 1.", min=1),
+    protect: list[str] = typer.Option([], "--protect", help="A module whose channels stay; may be given again."),
     sensitivity: bool = typer.Option(False, "--sensitivity", help="Chart what each layer alone loses."),
     low_rank: float | None = typer.Option(
         None, "--low-rank", help="Share of the parameters that layers as products of thin ones may keep.", min=0, max=1
@@ -222,12 +223,13 @@ def compress(
         share = 0.5 if prune is None else prune
         ways = {"prune": share, "low_rank": low_rank or 0.0, "train_int8": train_int8, "student": student}
         ways |= {"criterion": criterion or "l2", "scope": scope or "global", "iterations": iterations or 1}
-        ways |= {"sensitivity": sensitivity}
+        ways |= {"sensitivity": sensitivity, "protect": protect}
         verbs.compress(run, ways=ways, epochs=epochs, sets=set_, code=code, as_json=json)
         return
     given: dict[str, object] = {"--criterion": criterion or None, "--scope": scope or None, "--iterations": iterations}
     given |= {
         "--sensitivity": sensitivity or None,
+        "--protect": protect or None,
         "--prune": prune,
         "--low-rank": low_rank,
         "--train-int8": train_int8 or None,

@@ -264,7 +264,7 @@ class State:
 
     def refuse(self, what: str) -> UnsupportedError:
         """Return the error that stops the trace at this place."""
-        return UnsupportedError(f"surgery cannot pass {what} in {self.place}; prune before or after it, or protect it")
+        return UnsupportedError(f"surgery cannot pass {what} in {self.place}; prune the parts before or after it")
 
     def refuse_reading(self, name: str) -> UnsupportedError:
         """Return the error that stops the trace where code reads numbers that depend on the inputs."""

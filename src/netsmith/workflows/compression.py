@@ -70,6 +70,7 @@ def compress_run(
     criterion: Criterion = "l2",
     scope: Scope = "global",
     iterations: int = 1,
+    protect: Sequence[str] = (),
     sensitivity: bool = False,
     low_rank: float = 0.0,
     train_int8: bool = False,
@@ -88,6 +89,7 @@ def compress_run(
             run of the method slimming.
         scope: How they are ranked: ``global``, ``local`` or ``isomorphic`` (:func:`~netsmith.compress.prune.prune`).
         iterations: Rounds of cutting, each judged on what the last one's fine-tuning left; all tune as long.
+        protect: Modules whose channels stay, by name (of the layer or a parent).
         sensitivity: Also chart what accuracy each layer costs that alone loses channels.
         low_rank: Share of the parameters that may stay where layers become products of thin ones; 0 leaves it out.
         train_int8: Also train a copy with fake quantization: for where int8 after training loses too much.
@@ -102,6 +104,7 @@ def compress_run(
 
     Raises:
         ConfigError: ``sets`` without a student to change.
+        UnknownNameError: ``protect`` names no module.
         UnsupportedError: The run answers otherwise, or has no fixed data; a low rank that cannot be reached; training
             in int8 of what is recurrent or cannot be traced.
         ProofError: A cut or an export that cannot be proven.
@@ -109,7 +112,7 @@ def compress_run(
     from netsmith.api.run import load
     from netsmith.compress.fake_quantize import FakeQuantizeLog, fake_quantized, is_fake
 
-    how = Pruning(prune, criterion, scope, iterations)
+    how = Pruning(prune, criterion, scope, iterations, tuple(protect))
     network, source = run.network, classes_of(run)
     if is_fake(network.module):
         raise UnsupportedError(f"{run.path.name} was trained in int8; compress the run that it was made from")

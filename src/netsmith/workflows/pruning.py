@@ -41,6 +41,7 @@ class Pruning:
         criterion: See :func:`~netsmith.compress.criteria.score_units`.
         scope: See :func:`~netsmith.compress.prune.prune`.
         rounds: Cuts with fine-tuning between them.
+        protect: Modules whose channels stay, by name (of the layer or a parent).
 
     Raises:
         ConfigError: An unknown name, no round, or a choice of how to cut where nothing is.
@@ -50,6 +51,7 @@ class Pruning:
     criterion: Criterion = "l2"
     scope: Scope = "global"
     rounds: int = 1
+    protect: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name, value, known in (("criterion", self.criterion, Criterion), ("scope", self.scope, Scope)):
@@ -63,7 +65,8 @@ class Pruning:
     def options(self) -> str:
         """Return the options of ``netsmith compress`` that say the same, those at their default left out."""
         given = (("criterion", self.criterion, "l2"), ("scope", self.scope, "global"), ("iterations", self.rounds, 1))
-        return " ".join(f"--{name} {value}" for name, value, default in given if value != default)
+        how = [f"--{name} {value}" for name, value, default in given if value != default]
+        return " ".join([*how, *(f"--protect {name}" for name in self.protect)])
 
 
 def pruned(
@@ -102,6 +105,7 @@ def pruned(
             fine_tune=fine_tune,
             criterion=how.criterion,
             scope=how.scope,
+            protect=how.protect,
             gradients=(lambda module: _gradients(run, source, module)) if how.criterion == "taylor" else None,
             generator=torch.Generator().manual_seed(run.found.config.seed),
         )
