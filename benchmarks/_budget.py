@@ -23,7 +23,7 @@ from netsmith.core.files import read_json
 from netsmith.engine import checkpoint
 from netsmith.measure.latency import paired_latency
 from netsmith.measure.session import feeds_for, open_session
-from netsmith.workflows.budget import Budget
+from netsmith.workflows.budget_figures import Budget
 from netsmith.workflows.front import compress_to_budget
 from netsmith.workflows.front_runs import ALPHA, Trainer
 from netsmith.workflows.int8 import as_fed, calibration

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from netsmith.methods._logit_cache import SharedAnswers
-from netsmith.workflows.budget import Budget, Search
+from netsmith.workflows.budget import Search
+from netsmith.workflows.budget_figures import Budget
 from netsmith.workflows.front_runs import Trainer
 
 SHORT = "--set data.twin=true --set epochs=0 --set steps=30"

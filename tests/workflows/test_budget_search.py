@@ -4,7 +4,8 @@ import pytest
 
 from netsmith.compress.widths import Width
 from netsmith.core.errors import ConfigError
-from netsmith.workflows.budget import Budget, Cost, Search
+from netsmith.workflows.budget import Search
+from netsmith.workflows.budget_figures import Budget, Cost
 from netsmith.workflows.front import _words
 from netsmith.workflows.front_runs import Control, words_of
 from netsmith.workflows.shipping import Shipment

@@ -222,7 +222,7 @@ class Run:
             ConfigError: More than one budget, or one that cannot be reached.
         """
         from netsmith.workflows.amounts import amount
-        from netsmith.workflows.budget import Budget
+        from netsmith.workflows.budget_figures import Budget
         from netsmith.workflows.compression import compress_run
         from netsmith.workflows.front import compress_to_budget
 

@@ -10,7 +10,7 @@ from netsmith.cli.output import notice
 from netsmith.cli.progress import Bars
 
 if TYPE_CHECKING:
-    from netsmith.workflows.budget import Budget
+    from netsmith.workflows.budget_figures import Budget
 
 __all__ = ["compress", "drop", "parse", "refuse"]
 
@@ -26,7 +26,7 @@ def parse(*, latency: str | None, size: str | None, speedup: float | None) -> Bu
         return None
     from netsmith.core.errors import ConfigError
     from netsmith.workflows.amounts import amount
-    from netsmith.workflows.budget import Budget
+    from netsmith.workflows.budget_figures import Budget
 
     if len(given) > 1:
         raise ConfigError("give one budget: --latency, --size or --speedup")

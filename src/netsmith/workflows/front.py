@@ -14,7 +14,8 @@ from netsmith.engine.run_folder import environment
 from netsmith.engine.source import Source
 from netsmith.measure.latency import Comparison
 from netsmith.report.tables import bytes_text, milliseconds_text, percent_text
-from netsmith.workflows.budget import Budget, Cost, Search
+from netsmith.workflows.budget import Search
+from netsmith.workflows.budget_figures import Budget, Cost
 from netsmith.workflows.budget_file import BudgetFile
 from netsmith.workflows.compression import Compressed
 from netsmith.workflows.front_page import Front, write_front

@@ -12,7 +12,8 @@ from netsmith.core.files import read_json
 from netsmith.report.figures import Curve
 from netsmith.report.run_page import Chart, RunReport, TableSection
 from netsmith.report.tables import Table, percent_text
-from netsmith.workflows.budget import Budget, Search
+from netsmith.workflows.budget import Search
+from netsmith.workflows.budget_figures import Budget
 from netsmith.workflows.compression import model_rows
 from netsmith.workflows.front_runs import Control
 from netsmith.workflows.pages import environment_facts, measured_text, write_compressed
