@@ -49,9 +49,13 @@ def test_a_run_is_narrowed_to_a_size(netsmith, monkeypatch):
     assert netsmith(f"train mlp_digits {SHORT}").code == 0
     refused = netsmith("compress runs/mlp_digits --size 100b")
     assert refused.code == 2
-    assert re.search(
-        r"a budget of 100 B cannot be reached by narrowing: the nearest is \d+ B\. Ask for that", refused.line
+    told = re.fullmatch(
+        r"a budget of 100 B cannot be reached by narrowing: nearest is the narrowest network, at (\d+) B\. "
+        r"Ask for --size (\d+)B, or distil into another network \(--student\)",
+        refused.line,
     )
+    assert told
+    assert told[1] == told[2]
     within = netsmith("compress runs/mlp_digits --size 100MB")
     assert within.code == 2
     assert within.line.startswith(
@@ -130,7 +134,7 @@ def test_a_run_is_narrowed_to_a_size(netsmith, monkeypatch):
     code, _, err = netsmith(f"compress runs/mlp_digits --size {missed}B --points 1 --controls 0 --epochs 1")
     assert code == 0, err
     said = f"front1 int8 comes nearest to {missed} B and misses it, at {missed + 1} B"
-    assert f"timed together, {said}: one step further" in err
+    assert f"timed together, {said}: on to a narrower one" in err
     found = json.loads(Path("runs/mlp_digits/front.json").read_text())
     assert list(found["widths"]) == ["front1", "front2"]
     assert sum(found["widths"]["front2"].values()) < sum(found["widths"]["front1"].values())

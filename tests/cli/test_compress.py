@@ -112,6 +112,8 @@ def test_protected_modules_keep_their_channels(netsmith):
     assert "netsmith compress runs/mlp_digits --prune 0.5 --scope local --protect hidden.0" in page
     with pytest.raises(UnsupportedError, match="scope: says how channels are cut, and prune=0 cuts none"):
         network.compress(prune=0, low_rank=0.5, scope="local")
+    with pytest.raises(TypeError, match="knows no setting low_rnk, ratio"):
+        network.compress(ratio=0.5, low_rnk=0.5)
 
 
 def test_what_was_learned_without_a_gradient_has_nothing_to_train_a_student_with(netsmith):

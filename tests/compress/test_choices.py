@@ -21,6 +21,19 @@ class _Choosing(nn.Module):
         return self.c(self.way(self, x, self.a(x).relu()))
 
 
+def _written(x):
+    cell = torch.zeros(1, device=x.device)
+    cell[0] = x.abs().max()
+    return cell
+
+
+def _written_view(x):
+    cells = torch.zeros(2, device=x.device)
+    first = cells[:1]
+    first.copy_(x.abs().max()[None])
+    return cells[0]
+
+
 CHOICES = {
     "an if on the inputs": ("__bool__", lambda net, x, h: net.b(h) if x.abs().max() < 50 else h),
     "an if on a layer": ("__bool__", lambda net, x, h: (net.b if h.mean() < 5 else net.d)(h)),
@@ -29,6 +42,14 @@ CHOICES = {
     "a list": ("tolist", lambda net, x, h: net.b(h) if x[0].tolist()[0] < 50 else h),
     "an array": ("numpy", lambda net, x, h: net.b(torch.from_numpy(h.numpy()))),
     "a comparison": ("allclose", lambda net, x, h: net.b(h) if torch.allclose(x, x * 2) else net.d(h)),
+    "a count": ("__int__", lambda net, x, h: net.b(h) if int((x.abs() > 50).sum()) == 0 else h),
+    "a cast": ("__int__", lambda net, x, h: net.b(h) if int(x.abs().max().long()) < 50 else h),
+    "a place": ("__bool__", lambda net, x, h: (net.b if (h.argmax(1) == 0).all() else net.d)(h)),
+    "a written cell": ("__bool__", lambda net, x, h: net.b(h) if _written(x) < 50 else h),
+    "a view that is written": ("__bool__", lambda net, x, h: net.b(h) if _written_view(x) < 50 else h),
+    "an angle": ("__bool__", lambda net, x, h: net.b(h) if torch.fft.rfft(x).abs().max() < 500 else h),
+    "a mask": ("__getitem__", lambda net, x, h: net.b(h) if len(x[x.abs() > 50]) == 0 else h),
+    "places": ("nonzero", lambda net, x, h: net.b(h) if len((x.abs() > 50).nonzero()) == 0 else h),
     "a loop": ("__bool__", lambda net, x, h: next(g for g in (net.b(h), net.d(h)) if g.abs().sum() >= 0)),
 }
 
@@ -72,10 +93,53 @@ def test_lengths_masks_shapes_and_weights_may_be_read():
             x = self.embedding(tokens[:, :longest]) * float(self.scale.detach())
             if not mask.all() and share < 1:
                 x = x * mask[:, :longest, None]
-            answers = self.c(self.b(x).relu().sum(1))
-            return answers if max(answers.argmax(1).tolist()) < 3 else None  # whole numbers again
+            return self.c(self.b(x).relu().sum(1))
 
     tokens = torch.randint(1, 20, (4, 6), generator=torch.Generator().manual_seed(0))
     tokens[:2, 4:] = 0
     pruned, _ = prune(Reads().double(), tokens, ratio=0.5, scope="local")
     assert pruned.b.weight.shape == (8, 8)
+
+
+def test_forms_and_places_of_inputs_are_no_numbers_of_theirs():
+    class Forms(_Choosing):
+        def __init__(self):
+            super().__init__(lambda net, x, h: net.d(net.b(h)))
+
+        def forward(self, x):
+            assert float(torch.ones_like(x)[0, 0]) == 1
+            assert x.new_tensor(2.0) < 3
+            assert float(torch.tensor(2.0).type_as(x)) == 2
+            return super().forward(x)
+
+    pruned, _ = prune(
+        Forms().double(), torch.randn(4, 8, generator=torch.Generator().manual_seed(0)).double(), ratio=0.5
+    )
+    assert len(pruned.b.weight) < 16
+
+
+MASKS = {
+    "of the input's type": lambda x: nn.Transformer.generate_square_subsequent_mask(5).type_as(x),
+    "moved": lambda x: nn.Transformer.generate_square_subsequent_mask(5).to(x),
+    "made of the input's form": lambda x: torch.triu(x.new_full((5, 5), -torch.inf), 1),
+}
+
+
+@pytest.mark.parametrize("name", [*MASKS, "truths that come in", "numbers that come in"])
+def test_torchs_own_modules_may_look_at_a_mask(name):
+    class Masked(nn.Module):
+        def __init__(self):
+            super().__init__()
+            layer = nn.TransformerEncoderLayer(16, 4, 32, batch_first=True)
+            self.encoder, self.head = nn.TransformerEncoder(layer, 2), nn.Linear(16, 3)
+
+        def forward(self, x, mask=None):
+            mask = MASKS[name](x) if mask is None else mask[0]
+            return self.head(self.encoder(x, mask=mask).mean(1))
+
+    torch.manual_seed(0)
+    causal = nn.Transformer.generate_square_subsequent_mask(5).expand(2, -1, -1)
+    x = torch.randn(2, 5, 16)
+    example = x if name in MASKS else (x, causal < 0 if name.startswith("truths") else causal)
+    pruned, _ = prune(Masked(), example, ratio=0.5, scope="local")
+    assert pruned.encoder.layers[0].linear1.weight.shape[0] == 16

@@ -1,6 +1,7 @@
 """The file system is the registry: literals without an import, one name one file."""
 
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -107,3 +108,16 @@ def test_the_catalogue_as_it_is_has_no_duplicates_and_pure_literals():
     for entry in {**registry.recipes(), **registry.models()}.values():
         assert entry.path.is_file()
     assert set(registry.models()) <= set(registry.sizes())
+
+
+def test_a_file_is_read_again_where_it_is_another_one(tmp_path, monkeypatch):
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "mine.py").write_text(f'"""Doc."""\nCARD = {{"title": "{name}"}}\n')
+    found = []
+    for name in ("one", "two", "one"):
+        monkeypatch.chdir(tmp_path / name)
+        found.append(registry.literals(Path("mine.py"))[1]["CARD"]["title"])
+    assert found == ["one", "two", "one"]
+    Path("mine.py").write_text('"""Doc."""\nCARD = {"title": "three"}\n')
+    assert registry.literals(Path("mine.py"))[1]["CARD"]["title"] == "three"

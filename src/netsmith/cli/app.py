@@ -204,7 +204,7 @@ def compress(
     size: str | None = typer.Option(None, "--size", help="A budget: at most this file, for example 200kB."),
     speedup: float | None = typer.Option(None, "--speedup", help="A budget: this many times as fast."),
     max_drop: float | None = typer.Option(None, "--max-drop", help="Points of accuracy a budget may cost."),
-    points: int | None = typer.Option(None, "--points", help="Networks on the way to a budget; 8 by default.", min=1),
+    points: int | None = typer.Option(None, "--points", help="Networks to a budget; 8 by default.", min=1),
     controls: int | None = typer.Option(None, "--controls", help="Seeds of each control of a budget; 3.", min=0),
     set_: list[str] = SET,
     code: str = CODE,

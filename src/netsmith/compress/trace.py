@@ -18,6 +18,7 @@ from torch.nn import functional as F
 from torch.nn.parameter import is_lazy
 from torch.overrides import TorchFunctionMode, resolve_name
 
+from netsmith.compress._fed import Fed
 from netsmith.compress._labels import make_constant
 from netsmith.compress._state import State
 from netsmith.compress.graph import ChannelGraph
@@ -30,17 +31,6 @@ __all__ = ["slow_attention", "trace"]
 
 _SAME_FORM = (F.batch_norm, F.layer_norm, F.group_norm)
 """Functions whose result has the form of what they are given; computing that on the meta device is slow."""
-
-_READ = frozenset(
-    getattr(owner, name)
-    for owner, names in (
-        (torch.Tensor, "__bool__ __int__ __float__ __index__ __complex__ __contains__ __array__ item tolist numpy"),
-        (torch.Tensor, "equal allclose is_nonzero"),
-        (torch, "equal allclose is_nonzero"),
-    )
-    for name in names.split()
-)
-"""Functions by which code sees the values of a tensor."""
 
 
 def trace(module: nn.Module, example: Example, *, heads: Literal["whole", "width"] = "whole") -> ChannelGraph:
@@ -135,8 +125,7 @@ class _Tracer(TorchFunctionMode):
         super().__init__()
         self.state = state
         self.paused = 0  # modules that are taken as a whole and are running
-        # What depends on the inputs, and whether on more than their whole numbers; kept, so that no id is used twice.
-        self.fed = {id(tensor): (tensor, tensor.is_floating_point()) for tensor in inputs}
+        self.fed = Fed(state, inputs)
 
     @contextlib.contextmanager
     def watching(self) -> Iterator[None]:
@@ -175,31 +164,19 @@ class _Tracer(TorchFunctionMode):
         return hook
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        given, read = args[0] if args else None, tensors((args, kwargs))
-        if func in _READ and not self.paused and any(self.fed.get(id(tensor), (None, False))[1] for tensor in read):
+        given = args[0] if args else None
+        if not self.paused and self.fed.tells(func, args, kwargs or {}):
             raise self.state.refuse_reading(resolve_name(func) or func.__name__)
         before = tuple(given.shape) if isinstance(given, torch.Tensor) else ()
         if func in _SAME_FORM and isinstance(given, torch.Tensor) and given.is_meta:
             output = torch.empty_like(given, memory_format=torch.contiguous_format)
         else:
             output = func(*args, **(kwargs or {}))
-        self._feed(read, tensors(output))
+        self.fed.follow(func, args, kwargs or {}, output)
         if not self.paused:
             self.state.shape = before
             self._called(func, args, dict(kwargs or {}), output)
         return output
-
-    def _feed(self, read: Sequence[torch.Tensor], made: Sequence[torch.Tensor]) -> None:
-        """Note whether results depend on the inputs, and whether on more than their whole numbers.
-
-        Whole numbers that are made of others (the likeliest token) are as good as those that come in.
-        """
-        found = [self.fed[id(tensor)][1] for tensor in read if id(tensor) in self.fed]
-        if found:
-            numbers = any(found) or any(t.is_floating_point() and id(t) not in self.fed for t in read)
-            for tensor in made:
-                truth = tensor.is_floating_point() or tensor.dtype is torch.bool
-                self.fed[id(tensor)] = tensor, numbers and truth
 
     def _called(self, function: Any, args: Any, kwargs: dict[str, Any], output: Any) -> None:
         state, made = self.state, tensors(output)

@@ -66,12 +66,13 @@ def literals(path: Path) -> tuple[str, dict[str, Any]]:
 
 def _read(path: Path) -> tuple[str, dict[str, Any], bool]:
     """Return docstring, literals, and whether a class has a ``Config`` to build from; parse a file once as it is."""
+    path = path.absolute()
     told = path.stat()
-    return _read_once(path, (told.st_mtime_ns, told.st_size))
+    return _read_once(path, (told.st_ino, told.st_mtime_ns, told.st_size))
 
 
 @functools.lru_cache(maxsize=4096)
-def _read_once(path: Path, stamp: tuple[int, int]) -> tuple[str, dict[str, Any], bool]:  # noqa: ARG001
+def _read_once(path: Path, stamp: tuple[int, ...]) -> tuple[str, dict[str, Any], bool]:  # noqa: ARG001
     try:
         tree = ast.parse(path.read_text(encoding="utf-8"))
     except (SyntaxError, UnicodeDecodeError, ValueError) as error:

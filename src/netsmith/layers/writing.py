@@ -14,6 +14,7 @@ from netsmith.core.errors import ConfigError, UnsupportedError
 from netsmith.core.spec import Outputs
 from netsmith.engine.batch import map_tensors
 from netsmith.layers.beam_search import beam_search, refuse_nan
+from netsmith.layers.decided import decided
 from netsmith.layers.reading import END_NUMBER
 
 __all__ = ["Costs", "Judged", "Packs", "Writer", "Writing", "Written", "allowed"]
@@ -233,7 +234,7 @@ class Writing(nn.Module):
             nats = nats - torch.where(open_, logs.gather(1, token[:, None])[:, 0], 0).double()
             written.append(token)
             open_ = open_ & (token != END_NUMBER)
-            if not fixed and not bool(open_.any()):
+            if not fixed and not decided(open_.any()):
                 break
         tokens = torch.stack(written, 1)
         return torch.nn.functional.pad(tokens, (0, self.longest - tokens.shape[1])), nats

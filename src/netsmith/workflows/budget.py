@@ -13,7 +13,7 @@ import math
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -108,9 +108,6 @@ class Search:
             self.base, self.tables = known
         self._whole = self.base.latency if self.kind == "time" else float(self.base.size)
         self.path = narrowing(self.tables, Width(0, 0.0, self._whole))
-        if self.recalled and self.kind == "time":  # the machine may be busier than it was
-            single = measure_together({"original": self._original}, self._fed())
-            self.base = replace(self.base, latency=single.latencies["original"].median)
 
     def __enter__(self) -> Search:
         return self
@@ -146,12 +143,18 @@ class Search:
         last = self.cost(self.path[-1])
         if not last.meets(budget):
             other = "or distil into another network (--student)"
-            if budget.kind == "speedup" and last.speedup <= 1:
+            whole = self.cost({})
+            if budget.kind != "size" and last.speedup <= 1:
                 raise ConfigError(f"narrowing makes this network no faster on this machine; ask for a --size, {other}")
-            nearest = Budget(budget.kind, last.of(budget.kind)).exact()
+            if whole.nearer(last, budget):
+                what, end = "the whole network in int8 (export --int8)", f"Take that, {other}"
+            else:
+                asked = Budget(budget.kind, last.to_ask_for(budget.kind))
+                what, end = "the narrowest network", f"Ask for {asked.option()}, {other}"
+            reached = Budget(budget.kind, (whole if whole.nearer(last, budget) else last).of(budget.kind))
             raise ConfigError(
-                f"a budget of {budget.text()} cannot be reached by narrowing: the nearest is {nearest}. Ask for that, "
-                f"{other}"
+                f"a budget of {budget.text()} cannot be reached by narrowing: nearest is {what}, at {reached.exact()}. "
+                f"{end}"
             )
         low, high = -1, len(self.path) - 1  # the whole network is too dear, the last is not
         while high - low > 1:
@@ -160,9 +163,9 @@ class Search:
         return self.path[high]
 
     def points(self, budget: Budget, count: int) -> list[dict[str, int]]:
-        """Return widths along the path, evenly spaced, from the first cut to those within the budget.
+        """Return widths along the path, evenly spaced, the last of them the first within the budget.
 
-        Where fewer steps lead there, narrower ones follow, as far as the path goes.
+        Where fewer steps lead there, all of them, and then narrower ones, as far as the path goes.
 
         Raises:
             ConfigError: See :meth:`widths_for`.
@@ -171,9 +174,9 @@ class Search:
         if not last:
             return []
         end = self.path.index(last)
-        places = sorted({round(end * (place + 1) / count) for place in range(count)})
-        places += range(end + 1, min(len(self.path), end + 1 + count - len(places)))
-        return [self.path[place] for place in places]
+        if end < count:
+            return self.path[:count]
+        return [self.path[end * (place + 1) // count] for place in range(count)]
 
     def further(self, widths: Mapping[str, int], budget: Budget, found: Cost) -> dict[str, int] | None:
         """Return the next step of the path after these widths that promises to be within a budget, else its last.
@@ -214,7 +217,7 @@ class Search:
             rows = []
             for place, file in enumerate(files):
                 ratio = timing.ratio("original", str(place))
-                rows.append(Cost(self.base.latency / ratio, file.stat().st_size, ratio))
+                rows.append(Cost(self._latency / ratio, file.stat().st_size, ratio))
             latency = min(row.latency for row in rows)
             self._known[key] = Cost(latency, min(row.size for row in rows), max(row.speedup for row in rows))
         return self._known[key]
@@ -234,6 +237,13 @@ class Search:
     @cached_property
     def _original(self) -> Path:
         return self._files({}, int8=False)[0]
+
+    @cached_property
+    def _latency(self) -> float:
+        """The original's latency now: where it was measured before, the machine may be busier than it was."""
+        if not self.recalled or self.kind != "time":
+            return self.base.latency
+        return measure_together({"original": self._original}, self._fed()).latencies["original"].median
 
     # -- measuring --------------------------------------------------------------------------------------------------
 
@@ -260,6 +270,7 @@ class Search:
                     files[f"{family.name} {keep}"] = self._files(widths, int8=False)[0]
                 except (NetsmithError, RuntimeError) as error:
                     self.notice(f"{family.name} stays whole: {shorten(str(error), 120)}")
+                    total -= len(keeps) - keeps.index(keep)
                     break
                 masked = mask_units(self.network.module, self.graph, self._units(widths)).eval()
                 recalibrate(masked, seen)
@@ -271,6 +282,7 @@ class Search:
         if self.kind == "bytes":
             costs = {name: float(file.stat().st_size) for name, file in files.items()}
         else:
+            self.notice("their files are timed in turns")
             timing = measure_together(files, self._fed())
             costs = {name: self.base.latency / timing.ratio("original", name) for name in files}
         return {

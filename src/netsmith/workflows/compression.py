@@ -70,7 +70,7 @@ def compress_run(
     criterion: Criterion = "l2",
     scope: Scope = "global",
     iterations: int = 1,
-    protect: Sequence[str] = (),
+    protect: str | Sequence[str] = (),
     sensitivity: bool = False,
     low_rank: float = 0.0,
     train_int8: bool = False,
@@ -112,7 +112,7 @@ def compress_run(
     from netsmith.api.run import load
     from netsmith.compress.fake_quantize import FakeQuantizeLog, fake_quantized, is_fake
 
-    how = Pruning(prune, criterion, scope, iterations, tuple(protect))
+    how = Pruning(prune, criterion, scope, iterations, (protect,) if isinstance(protect, str) else tuple(protect))
     network, source = run.network, classes_of(run)
     if is_fake(network.module):
         raise UnsupportedError(f"{run.path.name} was trained in int8; compress the run that it was made from")

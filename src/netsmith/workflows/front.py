@@ -57,8 +57,9 @@ def compress_to_budget(
         run: A finished run that classifies.
         budget: What the network may cost.
         max_drop: Accuracy that may be lost, 0..1; None leaves it open.
-        points: Networks along the way to the budget, the last one within it. Where that one, trained and timed beside
-            the others, misses it after all, up to three narrower ones follow, one at a time.
+        points: Networks along the way to the budget; where fewer steps lead there, narrower ones make up the number.
+            Where none, trained and timed beside the others, is within it after all, up to three narrower ones follow,
+            one at a time.
         epochs: Of each training that goes on from the original's weights; half of the run's by default.
         controls: Seeds of each control at the recommended widths: the same network from scratch, the same taught from
             scratch, the cut one without a teacher; 0 leaves them out. From scratch they train as the run did, as long
@@ -130,11 +131,14 @@ def _compressed(
             runs, judged=judged, batches=batches, folders=lambda one: one.path / "export", known=rows, notice=notice
         )
         best, cost = _recommended(rows, timing, budget, lambda row: accuracy_of(runs[row.role].path / row.file, dev))
-        narrower = None if cost.meets(budget) else search.further(plan[f"front{len(plan)}"], budget, cost)
+        last = f"front{len(plan)}"
+        ends = [_cost(rows[0], row, timing) for row in rows if row.role == last]
+        end = next((one for one in ends if all(one is other or one.nearer(other, budget) for other in ends)), ends[0])
+        narrower = None if cost.meets(budget) else search.further(plan[last], budget, end)
         if cost.meets(budget) or narrower is None or further <= 0:
             break
         further -= 1
-        notice(f"timed together, {_nearest(best, budget, cost)}: one step further")
+        notice(f"timed together, {_nearest(best, budget, cost)}: on to a narrower one")
         role = f"front{len(plan) + 1}"
         try:
             learn(role, narrower)
@@ -144,7 +148,7 @@ def _compressed(
         plan[role] = narrower
         kept.write()
     notes = _words(rows, best, budget, cost, max_drop=max_drop, split=split)
-    if len(plan) < points:
+    if len(plan) < points and len(search.path) < points:
         notes.append(f"{len(plan)} networks and not {points}: the way to the narrowest network has no more steps.")
     beside = controls_of(trainer, cuts[best.role], plan[best.role], seeds=controls) if controls else []
     same = next(row for row in rows if row.name == best.role)  # controls have its shapes
@@ -160,7 +164,7 @@ def _compressed(
         "budget": {"kind": budget.kind, "value": budget.value},
         "met": cost.meets(budget),
         "max_drop": max_drop,
-        "drop_met": max_drop is None or _drop(rows[0], best) <= max_drop,
+        "drop_met": None if max_drop is None else _holds(rows[0], best, max_drop),
         "recommended": best.name,
         "runs": {role: one.path.name for role, one in runs.items()},
         "models": [row.to_json() for row in rows],
@@ -235,18 +239,25 @@ def _recommended(
     original = rows[0]
     narrowed = [row for row in rows if row.role != original.role]
 
-    def cost(row: Shipment) -> Cost:
-        ratio = timing.ratio(original.name, row.name)
-        return Cost((original.latency_ms or 0.0) / ratio, row.bytes, ratio)
-
-    within = [row for row in narrowed if cost(row).meets(budget)]
+    costs = {row.name: _cost(original, row, timing) for row in narrowed}
+    within = [row for row in narrowed if costs[row.name].meets(budget)]
     sign = -1 if budget.kind == "speedup" else 1
-    best = max(within, key=quality) if within else min(narrowed, key=lambda row: sign * cost(row).of(budget.kind))
-    return best, cost(best)
+    best = max(within, key=quality) if within else min(narrowed, key=lambda row: sign * costs[row.name].of(budget.kind))
+    return best, costs[best.name]
+
+
+def _cost(original: Shipment, row: Shipment, timing: Comparison) -> Cost:
+    ratio = timing.ratio(original.name, row.name)
+    return Cost((original.latency_ms or 0.0) / ratio, row.bytes, ratio)
 
 
 def _drop(original: Shipment, row: Shipment) -> float:
     return (original.accuracy or 0.0) - (row.accuracy or 0.0)
+
+
+def _holds(original: Shipment, row: Shipment, max_drop: float) -> bool:
+    """Return whether a row loses no more than was allowed, rounding of shares aside."""
+    return _drop(original, row) <= max_drop + 1e-9
 
 
 def _words(
@@ -256,9 +267,9 @@ def _words(
     original, drop = rows[0], _drop(rows[0], best)
     where = f"{best.name} is within {budget.text()}" if cost.meets(budget) else _nearest(best, budget, cost)
     lines = [f"{where}; it loses {percent_text(drop, digits=2)} on {split}"]
-    if max_drop is not None and drop > max_drop:
+    if max_drop is not None and not _holds(original, best, max_drop):
         line = f"That is more than {percent_text(max_drop, digits=2)}: more epochs or a larger budget may help."
-        holding = [row for row in rows[1:] if _drop(original, row) <= max_drop]
+        holding = [row for row in rows if row.role != original.role and _holds(original, row, max_drop)]
         if holding and budget.kind == "size":
             least = min(holding, key=lambda row: row.bytes)
             line += f" The smallest that loses no more is {least.name}, {bytes_text(least.bytes)}."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, get_args
@@ -66,7 +67,7 @@ class Pruning:
         """Return the options of ``netsmith compress`` that say the same, those at their default left out."""
         given = (("criterion", self.criterion, "l2"), ("scope", self.scope, "global"), ("iterations", self.rounds, 1))
         how = [f"--{name} {value}" for name, value, default in given if value != default]
-        return " ".join([*how, *(f"--protect {name}" for name in self.protect)])
+        return " ".join([*how, *(f"--protect {shlex.quote(name)}" for name in self.protect)])
 
 
 def pruned(
