@@ -40,7 +40,7 @@ _PICTURES = 256
 _LINES = 64
 _MOST_NATS = 700.0  # e to it is nearly the largest number there is
 _ROUNDED = 0.05  # relative error that roundings of an int8 network may add up to
-_HOW = frozenset("criterion scope round_to least heads protect gradients generator".split())  # settings of prune
+_HOW = {"criterion", "scope", "round_to", "least", "heads", "protect", "gradients", "generator"}  # of prune
 
 
 class Shipped(nn.Module):
