@@ -109,9 +109,11 @@ def unknown_shares(tokens: Tensor, vocabulary: Sequence[str]) -> list[float]:
 def unread(texts: Sequence[str], inputs: Inputs) -> tuple[list[bool], list[bool]]:
     """Return of each text whether a network knows none of its tokens, and whether it has more than the network reads.
 
-    Of a schema without a vocabulary nothing is returned, and where unknown tokens share slots by their letters.
+    Of a schema without a vocabulary or a tokenizer nothing is returned, and where unknown tokens share slots by their
+    letters.
     """
-    if inputs.kind != "text" or not inputs.vocabulary or count_slots(inputs.vocabulary):
+    cuts = any(step.name == "tokenize" for step in inputs.preprocessing)
+    if inputs.kind != "text" or not inputs.vocabulary or not cuts or count_slots(inputs.vocabulary):
         return [], []
     cut, known = cutter(tokenizer_of(inputs)), frozenset(inputs.vocabulary[2:])
     lost, long = [], []
