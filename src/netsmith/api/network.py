@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -40,7 +41,6 @@ _PICTURES = 256
 _LINES = 64
 _MOST_NATS = 700.0  # e to it is nearly the largest number there is
 _ROUNDED = 0.05  # relative error that roundings of an int8 network may add up to
-_HOW = {"criterion", "scope", "round_to", "least", "heads", "protect", "gradients", "generator"}  # of prune
 
 
 class Shipped(nn.Module):
@@ -356,7 +356,8 @@ class Network:
         module, name, logs = self.module, self.name, self.logs
         if not 0 <= low_rank < 1:
             raise UnsupportedError(f"low_rank must be in [0, 1), got {low_rank:g}")
-        if wrong := set(how) - _HOW:
+        settings = set(inspect.signature(cut).parameters) - {"module", "example", "ratio"}
+        if wrong := set(how) - settings:
             raise TypeError(f"compress() knows no setting {', '.join(sorted(wrong))}")
         if how and not prune:
             raise UnsupportedError(f"{', '.join(how)}: says how channels are cut, and prune=0 cuts none")

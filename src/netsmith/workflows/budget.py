@@ -146,12 +146,13 @@ class Search:
             whole = self.cost({})
             if budget.kind != "size" and last.speedup <= 1:
                 raise ConfigError(f"narrowing makes this network no faster on this machine; ask for a --size, {other}")
-            if whole.nearer(last, budget):
+            nearest = min(last, whole, key=lambda cost: cost.dearness(budget))
+            if nearest is whole:
                 what, end = "the whole network in int8 (export --int8)", f"Take that, {other}"
             else:
                 asked = Budget(budget.kind, last.to_ask_for(budget.kind))
                 what, end = "the narrowest network", f"Ask for {asked.option()}, {other}"
-            reached = Budget(budget.kind, (whole if whole.nearer(last, budget) else last).of(budget.kind))
+            reached = Budget(budget.kind, nearest.of(budget.kind))
             raise ConfigError(
                 f"a budget of {budget.text()} cannot be reached by narrowing: nearest is {what}, at {reached.exact()}. "
                 f"{end}"

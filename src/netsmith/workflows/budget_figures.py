@@ -66,10 +66,9 @@ class Cost:
         """Return whether it is within a budget."""
         return self.of(budget.kind) <= budget.value if budget.kind != "speedup" else self.speedup >= budget.value
 
-    def nearer(self, other: Cost, budget: Budget) -> bool:
-        """Return whether it is nearer to a budget that both miss."""
-        mine, theirs = self.of(budget.kind), other.of(budget.kind)
-        return mine > theirs if budget.kind == "speedup" else mine < theirs
+    def dearness(self, budget: Budget) -> float:
+        """Return what is least for the cost nearest to a budget, of those that miss it."""
+        return -self.speedup if budget.kind == "speedup" else self.of(budget.kind)
 
     def to_ask_for(self, kind: str) -> float:
         """Return a figure that this meets when it is measured again: bytes as they are, times with 5 % to spare."""

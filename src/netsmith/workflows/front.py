@@ -133,9 +133,10 @@ def _compressed(
         best, cost = _recommended(rows, timing, budget, lambda row: accuracy_of(runs[row.role].path / row.file, dev))
         last = f"front{len(plan)}"
         ends = [_cost(rows[0], row, timing) for row in rows if row.role == last]
-        end = next((one for one in ends if all(one is other or one.nearer(other, budget) for other in ends)), ends[0])
-        narrower = None if cost.meets(budget) else search.further(plan[last], budget, end)
-        if cost.meets(budget) or narrower is None or further <= 0:
+        end = min(ends, key=lambda one: one.dearness(budget))
+        over = cost.meets(budget) or further <= 0
+        narrower = None if over else search.further(plan[last], budget, end)
+        if narrower is None:
             break
         further -= 1
         notice(f"timed together, {_nearest(best, budget, cost)}: on to a narrower one")
@@ -241,8 +242,7 @@ def _recommended(
 
     costs = {row.name: _cost(original, row, timing) for row in narrowed}
     within = [row for row in narrowed if costs[row.name].meets(budget)]
-    sign = -1 if budget.kind == "speedup" else 1
-    best = max(within, key=quality) if within else min(narrowed, key=lambda row: sign * costs[row.name].of(budget.kind))
+    best = max(within, key=quality) if within else min(narrowed, key=lambda row: costs[row.name].dearness(budget))
     return best, costs[best.name]
 
 
